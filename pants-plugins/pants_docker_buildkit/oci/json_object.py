@@ -1,0 +1,96 @@
+"""Read members of a JSON object from outside, each of which may be missing or of another type."""
+
+from __future__ import annotations
+
+import json
+
+
+class InvalidJsonError(ValueError):
+    """A JSON document, or a member of it, is not what its specification says.
+
+    `requirement` completes "must …".
+    """
+
+    def __init__(self, path: str, requirement: str) -> None:
+        self.path = path
+        self.requirement = requirement
+        super().__init__(f"{path} must {requirement}")
+
+
+class JsonObject:
+    """A JSON object that knows where in its document it stands, for the errors it raises."""
+
+    def __init__(self, members: dict[str, object], path: str) -> None:
+        self._members = members
+        self._path = path
+
+    @classmethod
+    def parse(cls, content: bytes) -> JsonObject:
+        """The object that is the whole of `content`."""
+        try:
+            value = json.loads(content)
+        except (ValueError, RecursionError) as e:
+            raise InvalidJsonError("it", "be JSON") from e
+        return cls._from_value(value, "it")
+
+    @classmethod
+    def _from_value(cls, value: object, path: str) -> JsonObject:
+        if not isinstance(value, dict):
+            raise InvalidJsonError(path, "be a JSON object")
+        return cls(value, path)
+
+    def __contains__(self, key: str) -> bool:
+        return self._members.get(key) is not None
+
+    def text(self, key: str) -> str:
+        """The text under `key`."""
+        value = self._members.get(key)
+        if not isinstance(value, str):
+            raise InvalidJsonError(self._path_of(key), "be text")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        """The text under `key`, if there is any."""
+        return (self.text(key) or None) if key in self else None
+
+    def natural(self, key: str) -> int:
+        """The number under `key`, zero or greater."""
+        value = self._members.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise InvalidJsonError(self._path_of(key), "be a number of zero or more")
+        return value
+
+    def member(self, key: str) -> JsonObject:
+        """The object under `key`."""
+        return self._from_value(self._members.get(key), self._path_of(key))
+
+    def objects(self, key: str) -> tuple[JsonObject, ...]:
+        """The objects in the array under `key`."""
+        return tuple(
+            self._from_value(value, f"{self._path_of(key)}[{position}]")
+            for position, value in enumerate(self._array(key))
+        )
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The texts in the array under `key`; none where there is no array."""
+        values = self._array(key) if key in self else []
+        texts = tuple(value for value in values if isinstance(value, str))
+        if len(texts) != len(values):
+            raise InvalidJsonError(self._path_of(key), "be an array of texts")
+        return texts
+
+    def text_pairs(self, key: str) -> tuple[tuple[str, str], ...]:
+        """The object under `key`, all of whose values are text, as sorted pairs."""
+        if key not in self:
+            return ()
+        members = self.member(key)
+        return tuple(sorted((name, members.text(name)) for name in members._members))
+
+    def _array(self, key: str) -> list[object]:
+        value = self._members.get(key)
+        if not isinstance(value, list):
+            raise InvalidJsonError(self._path_of(key), "be an array")
+        return value
+
+    def _path_of(self, key: str) -> str:
+        return f"'{key}'" if self._path == "it" else f"{self._path}.'{key}'"
