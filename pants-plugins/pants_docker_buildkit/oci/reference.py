@@ -179,7 +179,7 @@ class ImageReference:
         return self.digest is not None
 
     def pinned(self, digest: OciDigest) -> ImageReference:
-        """The same reference with `digest` to select its content; a tag stays for people to read."""
+        """The same reference, its content selected by `digest`; a tag stays for people to read."""
         return replace(self, digest=digest)
 
     def with_tag(self, tag: str) -> ImageReference:
