@@ -1,0 +1,41 @@
+"""What is in a build context?
+
+The three kinds of entry that the Pants engine reports for a tree. Paths are relative to the root of
+the context, with `/` between the parts, and without `.`, `..` or a trailing `/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A regular file, known by what its content hashes to.
+
+    `content_sha256` is 64 lower-case hex characters, without a prefix.
+    """
+
+    path: str
+    content_sha256: str
+    size: int
+    is_executable: bool = False
+
+
+@dataclass(frozen=True)
+class SymlinkEntry:
+    """A symbolic link. The target is what the link says, whether or not it leads anywhere."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True)
+class DirectoryEntry:
+    """A directory. Only one with nothing in it has to be listed: every other one is implied."""
+
+    path: str
+
+
+ContextEntry = Union[FileEntry, SymlinkEntry, DirectoryEntry]

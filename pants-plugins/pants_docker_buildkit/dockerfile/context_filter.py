@@ -1,0 +1,182 @@
+"""Which entries of a tree does BuildKit see?
+
+The walk is that of `tonistiigi/fsutil`, which sends a context to BuildKit. A directory is sent if it
+is not excluded itself, empty or not, or if something in it is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from pants_docker_buildkit.dockerfile.context_entries import ContextEntry, DirectoryEntry
+from pants_docker_buildkit.dockerfile.patterns import (
+    IgnorePattern,
+    InvalidPatternError,
+    PathMatcher,
+)
+
+# What keeps fsutil from telling by its text alone whether an exception may lie in a directory.
+_PATTERN_CHARACTERS: Final = frozenset("*[]?^\\")
+
+
+def select_context(
+    entries: Iterable[ContextEntry], patterns: Sequence[IgnorePattern]
+) -> tuple[ContextEntry, ...]:
+    """The entries that BuildKit puts into the context, sorted by path.
+
+    Of directories, the result lists those that are left with nothing in them.
+    """
+    entries = list(entries)
+    walk = _Walk(patterns)
+    selected: dict[str, ContextEntry] = {}
+    for entry in entries:
+        parent = walk.visit(entry.path.rpartition("/")[0])
+        if not isinstance(entry, DirectoryEntry):
+            if not walk.excludes(entry.path, parent):
+                selected[entry.path] = entry
+        else:
+            walk.visit(entry.path)
+    return tuple(selected[path] for path in sorted(_with_empty_directories(selected, walk.kept())))
+
+
+def _with_empty_directories(
+    selected: dict[str, ContextEntry], directories: Iterable[str]
+) -> dict[str, ContextEntry]:
+    """Add the directories that are kept for their own sake and in which nothing is kept."""
+    occupied: set[str] = set()
+    directories = list(directories)
+    for path in (*selected, *directories):
+        parent = path.rpartition("/")[0]
+        while parent and parent not in occupied:
+            occupied.add(parent)
+            parent = parent.rpartition("/")[0]
+    selected.update({path: DirectoryEntry(path) for path in directories if path not in occupied})
+    return selected
+
+
+class _Directory(NamedTuple):
+    """What fsutil knows when it enters a directory."""
+
+    is_excluded: bool
+    is_skipped: bool
+    """Nothing below is looked at."""
+    matched: tuple[bool, ...]
+    """For each pattern, whether it matched this directory or one above, as far as it was tried."""
+    last_match: int
+    """The index of the last pattern that matched, or -1."""
+
+
+class _Walk:
+    """One walk over a tree, in any order: a directory is judged when something in it first is."""
+
+    def __init__(self, patterns: Sequence[IgnorePattern]) -> None:
+        self._patterns = tuple(patterns)
+        self._matchers: list[PathMatcher | None] = [None] * len(self._patterns)
+        self._exceptions = _exception_prefixes(self._patterns)
+        self._directories = {"": _Directory(False, False, (False,) * len(self._patterns), -1)}
+        self._verdicts: dict[int, _LeafVerdict] = {}
+        self._is_lazy = False
+
+    def visit(self, path: str) -> _Directory:
+        """What is known in the directory `path`, which may lie in others not yet visited."""
+        known = self._directories.get(path)
+        if known is not None:
+            return known
+        parent = self.visit(path.rpartition("/")[0])
+        if parent.is_skipped:
+            visited = parent
+        else:
+            is_excluded, matched = self._judge(path, parent.matched)
+            is_skipped = is_excluded and not self._may_hold_exceptions(path)
+            last_match = max((index for index, hit in enumerate(matched) if hit), default=-1)
+            visited = _Directory(is_excluded, is_skipped, matched, last_match)
+        self._directories[path] = visited
+        return visited
+
+    def kept(self) -> list[str]:
+        """The directories visited that are in the context for their own sake."""
+        return [
+            path for path, known in self._directories.items() if path and not known.is_excluded
+        ]
+
+    def excludes(self, path: str, parent: _Directory) -> bool:
+        """Whether the file or link `path` in `parent` stays out of the context."""
+        if parent.is_skipped:
+            return True
+        verdict = self._verdicts.get(parent.last_match)
+        if verdict is None and not self._is_lazy:
+            try:
+                verdict = _LeafVerdict(self._patterns, parent.last_match)
+                self._verdicts[parent.last_match] = verdict
+            except InvalidPatternError:
+                # BuildKit refuses a pattern only when a path comes to it.
+                self._is_lazy = True
+        if verdict is None:
+            return self._judge(path, parent.matched)[0]
+        return verdict.excludes(path)
+
+    def _judge(self, path: str, inherited: tuple[bool, ...]) -> tuple[bool, tuple[bool, ...]]:
+        """Moby's `MatchesUsingParentResults`."""
+        is_excluded, matched = False, list(inherited)
+        for index, pattern in enumerate(self._patterns):
+            if not matched[index] and pattern.is_exception == is_excluded:
+                matched[index] = self._matcher(index).matches(path)
+            if matched[index]:
+                is_excluded = not pattern.is_exception
+        return is_excluded, tuple(matched)
+
+    def _matcher(self, index: int) -> PathMatcher:
+        matcher = self._matchers[index]
+        if matcher is None:
+            matcher = PathMatcher([self._patterns[index]])
+            self._matchers[index] = matcher
+        return matcher
+
+    def _may_hold_exceptions(self, path: str) -> bool:
+        if self._exceptions is None:
+            return True
+        return any(prefix.startswith(f"{path}/") for prefix in self._exceptions)
+
+
+class _LeafVerdict:
+    """The fate of files and links in directories for which the same pattern decides.
+
+    For a path in which nothing lies, moby's result is that of the last pattern which matches it or
+    a parent, so patterns of one sign in a row are asked at once, the last row first.
+    """
+
+    def __init__(self, patterns: Sequence[IgnorePattern], last_match: int) -> None:
+        self._otherwise = last_match >= 0 and not patterns[last_match].is_exception
+        self._rows: list[tuple[bool, PathMatcher]] = []
+        row: list[IgnorePattern] = []
+        for index in range(len(patterns) - 1, last_match, -1):
+            row.append(patterns[index])
+            if index - 1 == last_match or patterns[index - 1].is_exception != row[-1].is_exception:
+                self._rows.append((not row[-1].is_exception, PathMatcher(row)))
+                row = []
+        while self._rows and self._rows[-1][0] == self._otherwise:
+            # It could only say what is true without it.
+            self._rows.pop()
+
+    def excludes(self, path: str) -> bool:
+        for is_excluded, matcher in self._rows:
+            if matcher.matches(path):
+                return is_excluded
+        return self._otherwise
+
+
+def _exception_prefixes(patterns: Iterable[IgnorePattern]) -> list[str] | None:
+    """Where exceptions may lie; `None` if one of them has wildcards, so that they may lie anywhere."""
+    prefixes = []
+    for pattern in patterns:
+        if pattern.is_exception:
+            text = _without_suffix(_without_suffix(pattern.text, "/**"), "/*")
+            if not _PATTERN_CHARACTERS.isdisjoint(text):
+                return None
+            prefixes.append(f"{text}/")
+    return prefixes
+
+
+def _without_suffix(text: str, suffix: str) -> str:
+    return text[: -len(suffix)] if text.endswith(suffix) else text

@@ -1,0 +1,98 @@
+"""Which patterns does an ignore file hold, and which file is it?
+
+The rules are those of `moby/patternmatcher/ignorefile` and of BuildKit's Dockerfile frontend.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Final
+
+IGNORE_FILE_NAME: Final = ".dockerignore"
+
+NO_PATTERNS_IGNORE_FILE: Final = b"# The context was filtered before the build.\n"
+"""What to put beside the Dockerfile so that BuildKit reads no other ignore file.
+
+A frontend that runs in a container takes an empty file for a missing one, and then reads the
+`.dockerignore` in the context. So this one holds a comment.
+"""
+
+# What Go's `unicode.IsSpace` accepts. Python's `str.strip()` strips U+001C to U+001F as well.
+_WHITE_SPACE: Final = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+# The buffer of Go's `bufio.Scanner`, in which a line has to end.
+_SCANNER_BUFFER_SIZE: Final = 64 * 1024
+
+
+class IgnoreFileLineTooLongError(ValueError):
+    """A line does not fit into the buffer with which BuildKit reads an ignore file."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+        super().__init__(
+            f"A line of an ignore file must be shorter than {_SCANNER_BUFFER_SIZE} bytes, but line"
+            f" {line} is not. BuildKit refuses such a file."
+        )
+
+
+def parse_ignore_file(content: bytes) -> tuple[str, ...]:
+    """The patterns of an ignore file in their order, each still with its `!`.
+
+    Comments start in the first column; blank lines are skipped; white space around a pattern and
+    one leading `/` are dropped; the path is shortened as `filepath.Clean` does.
+    """
+    patterns = []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if len(line) >= _SCANNER_BUFFER_SIZE:
+            raise IgnoreFileLineTooLongError(number)
+        if number == 1 and line.startswith(_BYTE_ORDER_MARK):
+            line = line[len(_BYTE_ORDER_MARK) :]
+        if line.startswith(b"#"):
+            continue
+        pattern = trim_space(line.decode("utf-8", "surrogateescape"))
+        if pattern:
+            patterns.append(_clean_pattern(pattern))
+    return tuple(patterns)
+
+
+def ignore_file_candidates(dockerfile: str | None, context_root: str) -> tuple[str, ...]:
+    """Where the ignore file of the main context may be, the first that exists deciding alone.
+
+    `dockerfile` is `None` where the target has `instructions` and no file. All paths are relative
+    to the repository; a `context_root` of `""` or `.` is its root. An empty file counts.
+    """
+    beside_the_dockerfile = () if dockerfile is None else (f"{dockerfile}{IGNORE_FILE_NAME}",)
+    return (*beside_the_dockerfile, named_context_ignore_file(context_root))
+
+
+def named_context_ignore_file(root: str) -> str:
+    """Where the ignore file of a named context is. No other name is looked for, and none inherited."""
+    return posixpath.normpath(posixpath.join(root, IGNORE_FILE_NAME))
+
+
+def clean_path(path: str) -> str:
+    """`path` as Go's `filepath.Clean` shortens it."""
+    cleaned = posixpath.normpath(path)
+    # POSIX lets two leading slashes mean something else, and Python keeps them. Go does not.
+    return cleaned[1:] if cleaned.startswith("//") else cleaned
+
+
+def trim_space(text: str) -> str:
+    """`text` without the white space around it, as Go's `strings.TrimSpace` gives it."""
+    return text.strip(_WHITE_SPACE)
+
+
+def _clean_pattern(pattern: str) -> str:
+    if not pattern.startswith("!"):
+        return _clean_to_relative(pattern)
+    inverted = trim_space(pattern[1:])
+    return "!" + (_clean_to_relative(inverted) if inverted else "")
+
+
+def _clean_to_relative(pattern: str) -> str:
+    cleaned = clean_path(pattern)
+    return cleaned[1:] if len(cleaned) > 1 and cleaned.startswith("/") else cleaned
