@@ -1,0 +1,209 @@
+"""What does a Dockerfile need for one target stage, one platform and one set of build arguments?
+
+The values that `stages.analyze` gives. All lines count from 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pants_docker_buildkit.dockerfile.directives import Frontend
+from pants_docker_buildkit.dockerfile.limits import Limit
+from pants_docker_buildkit.oci.image_platform import ImagePlatform
+
+
+class OriginKind(str, Enum):
+    """What a `FROM`, a `--from` or a mount's `from=` turns out to name."""
+
+    STAGE = "stage"
+    IMAGE = "image"
+    SCRATCH = "scratch"
+    NAMED_CONTEXT = "named context"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a stage, a `COPY` or a mount takes files from, other than the build context.
+
+    `text` is the name after expansion: an image reference, which may be any text, such as the
+    address of a target; the name or index of a stage; the name of a named context as it was given.
+    `written` is the name before expansion. `arguments` are the global `ARG`s in it. `stage` is the
+    index of a stage, `platform` what an image is pulled for.
+    """
+
+    kind: OriginKind
+    text: str
+    written: str
+    line: int
+    stage: int | None = None
+    platform: ImagePlatform | None = None
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One name of an `ARG` instruction.
+
+    `default` is as written, `None` where there is none. `value` is what it has in this build, and
+    `None` where it has none or where it is not known. `uses` are the global `ARG`s in the default.
+    """
+
+    name: str
+    line: int
+    default: str | None
+    value: str | None
+    is_given: bool = False
+    """Whether the value is a build argument's."""
+    is_inherited: bool = False
+    """Whether an `ARG` of a stage takes the value from the global `ARG` of the same name."""
+    uses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ContextPath:
+    """A path that `COPY`, `ADD` or a bind mount of `RUN` (`keyword`) takes from the build context.
+
+    `path` is relative to the root of the context and normalised, `.` for all of it; `None` if it
+    depends on a variable that only the base image knows. With `keeps_parents`, `path` is a pattern
+    that may have `**`.
+    """
+
+    line: int
+    keyword: str
+    path: str | None
+    written: str
+    has_wildcard: bool = False
+    keeps_parents: bool = False
+    excludes: tuple[str, ...] = ()
+
+
+class RemoteKind(str, Enum):
+    """How an `ADD` downloads its source."""
+
+    HTTP = "http"
+    GIT = "git"
+
+
+@dataclass(frozen=True)
+class RemoteSource:
+    """A URL that an `ADD` downloads. `checksum` pins what it gives."""
+
+    line: int
+    kind: RemoteKind
+    url: str
+    checksum: str | None = None
+
+
+@dataclass(frozen=True)
+class AgentUse:
+    """A secret or an SSH agent that a `RUN` mounts, by its id."""
+
+    id: str
+    is_required: bool
+    line: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage. What it needs is known only where the target needs the stage.
+
+    A stage `is_replaced` where a named context of the same name stands in for it; its base is that.
+    """
+
+    index: int
+    name: str | None
+    line: int
+    base: Origin
+    is_reachable: bool = False
+    is_replaced: bool = False
+    platform_arguments: tuple[str, ...] = ()
+    arguments: tuple[Argument, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    """What its `COPY --from` and its mounts take files from."""
+    context_paths: tuple[ContextPath, ...] = ()
+    remote_sources: tuple[RemoteSource, ...] = ()
+    secrets: tuple[AgentUse, ...] = ()
+    ssh_agents: tuple[AgentUse, ...] = ()
+
+
+@dataclass(frozen=True)
+class Material:
+    """An image that the build pulls, and the lines that name it.
+
+    `platform` is `None` for a frontend, which runs on whatever the builder is.
+    """
+
+    reference: str
+    platform: ImagePlatform | None
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DockerfileAnalysis:
+    """What a Dockerfile needs. With `limits`, that is not all, and any file may be an input.
+
+    Not seen are the `ONBUILD` triggers of base images: only their configuration has them.
+    """
+
+    stages: tuple[Stage, ...]
+    target: int | None
+    """The index of the stage to build; `None` only where the frontend is unknown."""
+    arguments: tuple[Argument, ...]
+    """The global `ARG`s, those before the first `FROM`."""
+    frontend: Frontend | None
+    limits: tuple[Limit, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything was understood."""
+        return not self.limits
+
+    @property
+    def reachable_stages(self) -> tuple[Stage, ...]:
+        """The stages that the target needs, in the order of the file."""
+        return tuple(stage for stage in self.stages if stage.is_reachable)
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """What the reachable stages are based on and copy from, in the order of the file."""
+        return tuple(
+            origin for stage in self.reachable_stages for origin in (stage.base, *stage.origins)
+        )
+
+    @property
+    def context_paths(self) -> tuple[ContextPath, ...]:
+        """What the reachable stages take from the build context."""
+        return tuple(path for stage in self.reachable_stages for path in stage.context_paths)
+
+    @property
+    def materials(self) -> tuple[Material, ...]:
+        """The images that the build pulls, each once per platform, the frontend first."""
+        lines: dict[tuple[str, ImagePlatform | None], list[int]] = {}
+        if self.frontend is not None:
+            own_line = [] if self.frontend.line is None else [self.frontend.line]
+            lines[(self.frontend.reference, None)] = own_line
+        for origin in self.origins:
+            if origin.kind is OriginKind.IMAGE:
+                lines.setdefault((origin.text, origin.platform), []).append(origin.line)
+        return tuple(
+            Material(reference, platform, tuple(dict.fromkeys(found)))
+            for (reference, platform), found in lines.items()
+        )
+
+    @property
+    def image_arguments(self) -> tuple[Argument, ...]:
+        """The global `ARG`s that decide the base of a reachable stage, directly or through others.
+
+        Given another value as build argument, they name another image.
+        """
+        declared = {argument.name: argument for argument in self.arguments}
+        wanted = [name for origin in self.origins for name in origin.arguments]
+        found: dict[str, Argument] = {}
+        while wanted:
+            name = wanted.pop()
+            if name in declared and name not in found:
+                found[name] = declared[name]
+                wanted += declared[name].uses
+        return tuple(sorted(found.values(), key=lambda argument: (argument.line, argument.name)))

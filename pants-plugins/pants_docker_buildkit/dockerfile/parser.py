@@ -1,0 +1,213 @@
+"""Which instructions does a Dockerfile have?
+
+The counterpart of BuildKit's `frontend/dockerfile/parser`. Whether they make sense together is the
+question of `stages.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from pants_docker_buildkit.dockerfile.arguments import SPLITTERS, split_arguments
+from pants_docker_buildkit.dockerfile.characters import SPACES
+from pants_docker_buildkit.dockerfile.directives import (
+    DEFAULT_ESCAPE,
+    DirectiveReader,
+    Frontend,
+    detect_frontend,
+)
+from pants_docker_buildkit.dockerfile.errors import (
+    InvalidHeredocError,
+    LineTooLongError,
+    MissingStageError,
+    UnknownFlagError,
+)
+from pants_docker_buildkit.dockerfile.expansion import ExpansionError
+from pants_docker_buildkit.dockerfile.flags import parse_flags
+from pants_docker_buildkit.dockerfile.heredoc import find_heredocs
+from pants_docker_buildkit.dockerfile.instruction import Flag, Heredoc, Instruction
+from pants_docker_buildkit.dockerfile.limits import Limit
+from pants_docker_buildkit.dockerfile.validation import check_instruction
+from pants_docker_buildkit.dockerfile.words import (
+    parse_json_strings,
+    split_flags,
+    split_keyword,
+)
+
+MAX_LINE_BYTES = 65535
+_BYTE_ORDER_MARK = "\ufeff"
+_HEREDOC_KEYWORDS = frozenset({"ADD", "COPY", "RUN"})
+
+
+@dataclass(frozen=True)
+class Dockerfile:
+    """The instructions of a Dockerfile, in order.
+
+    `limits` says what could not be understood, and may be by the frontend that reads the file in a
+    build. With a frontend that is not one for Dockerfiles, there are no instructions at all.
+    """
+
+    instructions: tuple[Instruction, ...]
+    frontend: Frontend | None = None
+    escape: str = DEFAULT_ESCAPE
+    check: str | None = None
+    limits: tuple[Limit, ...] = ()
+
+
+def parse_dockerfile(content: bytes | str, *, syntax: str | None = None) -> Dockerfile:
+    """The Dockerfile that `content` spells out.
+
+    `syntax` is the value of the build argument `BUILDKIT_SYNTAX`, which chooses another frontend.
+    """
+    text = content if isinstance(content, str) else content.decode("utf-8", "replace")
+    text = text.removeprefix(_BYTE_ORDER_MARK)
+    frontend = detect_frontend(text, syntax)
+    if frontend is not None and not frontend.is_dockerfile:
+        why = f"the frontend '{frontend.reference}' is not one for Dockerfiles"
+        return Dockerfile((), frontend, limits=(Limit(frontend.line, why),))
+    reader = _Reader(text, has_frontend=frontend is not None)
+    instructions = tuple(reader.read())
+    if not instructions:
+        raise MissingStageError(None, "have a FROM instruction")
+    directives = reader.directives
+    return Dockerfile(
+        instructions,
+        frontend,
+        directives.escape,
+        directives.values.get("check"),
+        tuple(reader.limits),
+    )
+
+
+def parse_trigger(instruction: Instruction, line: int) -> tuple[Instruction, tuple[Limit, ...]]:
+    """The instruction that an `ONBUILD` adds to a stage built on it, as if it stood on `line`.
+
+    BuildKit reads it as a file of its own: with a backslash as the escape.
+    """
+    reader = _Reader(instruction.arguments[0], has_frontend=True)
+    triggers = tuple(reader.read())
+    if len(triggers) != 1:
+        raise MissingStageError(line, "build on a stage whose ONBUILD has exactly one trigger")
+    limits = tuple(replace(limit, line=instruction.start_line) for limit in reader.limits)
+    return replace(triggers[0], start_line=line, end_line=line), limits
+
+
+class _Reader:
+    """Reads a file line by line."""
+
+    def __init__(self, text: str, *, has_frontend: bool) -> None:
+        self._lines = _iterate_lines(text)
+        self._line = 0
+        self._has_frontend = has_frontend
+        self.directives = DirectiveReader()
+        self.limits: list[Limit] = []
+        self._escape = DEFAULT_ESCAPE
+
+    def read(self) -> Iterator[Instruction]:
+        """The instructions, each with its continued lines and heredocs."""
+        for raw_line in self._lines:
+            self._line += 1
+            line = raw_line.rstrip("\r\n").lstrip(SPACES)
+            if not self.directives.is_done:
+                self.directives.read(line)
+                self._escape = self.directives.escape
+            if line and not line.startswith("#"):
+                yield self._read_instruction(line)
+
+    def _read_instruction(self, first: str) -> Instruction:
+        start = self._line
+        instruction = self._parse(self._join_continued(first), start)
+        if "<<" in instruction.text and self._may_have_heredoc(instruction):
+            instruction = replace(self._with_heredocs(instruction), end_line=self._line)
+        if instruction.keyword in SPLITTERS:
+            check_instruction(instruction)
+        return instruction
+
+    def _join_continued(self, first: str) -> str:
+        text, is_continued = self._split_continuation(first)
+        if not is_continued:
+            return text
+        parts = [text]
+        while is_continued:
+            raw_line = next(self._lines, None)
+            if raw_line is None:
+                break
+            self._line += 1
+            line = raw_line.rstrip("\r\n")
+            stripped = line.lstrip(SPACES)
+            if stripped and not stripped.startswith("#"):
+                text, is_continued = self._split_continuation(line)
+                parts.append(text)
+        return "".join(parts)
+
+    def _split_continuation(self, line: str) -> tuple[str, bool]:
+        """`line` without the escape that continues it, and whether it has one."""
+        stripped = line.rstrip(" \t")
+        if not stripped.endswith(self._escape) or stripped.endswith(self._escape * 2):
+            return line, False
+        return stripped[:-1], True
+
+    def _parse(self, text: str, line: int) -> Instruction:
+        keyword, rest = split_keyword(text)
+        keyword = keyword.upper() if keyword.isascii() else keyword
+        if keyword not in SPLITTERS:
+            self.limits.append(Limit(line, f"the instruction '{keyword}' is unknown"))
+            return Instruction(keyword, text, line, self._line, (rest,) if rest else ())
+        words, rest = split_flags(rest, self._escape)
+        arguments, is_json = split_arguments(keyword, rest, self._escape, line)
+        flags = self._parse_flags(keyword, words, line)
+        return Instruction(keyword, text, line, self._line, arguments, flags, is_json=is_json)
+
+    def _parse_flags(self, keyword: str, words: tuple[str, ...], line: int) -> tuple[Flag, ...]:
+        try:
+            return parse_flags(keyword, words, line)
+        except UnknownFlagError as e:
+            # A frontend other than the builder's own may be newer than what we know.
+            if not self._has_frontend:
+                raise
+            self.limits.append(Limit(line, f"the flag '{e.flag}' of {keyword} is unknown"))
+            return ()
+
+    def _may_have_heredoc(self, instruction: Instruction) -> bool:
+        keyword, is_json = instruction.keyword, instruction.is_json
+        if keyword == "ONBUILD" and instruction.arguments:
+            keyword, rest = split_keyword(instruction.arguments[0])
+            keyword = keyword.upper()
+            is_json = parse_json_strings(split_flags(rest, self._escape)[1]) is not None
+        return keyword in _HEREDOC_KEYWORDS and not is_json
+
+    def _with_heredocs(self, instruction: Instruction) -> Instruction:
+        try:
+            found = find_heredocs(instruction.text)
+        except ExpansionError as e:
+            raise InvalidHeredocError(instruction.start_line, e.requirement) from e
+        heredocs = tuple(self._read_heredoc(h, instruction.start_line) for h in found)
+        if instruction.keyword != "ONBUILD":
+            return replace(instruction, heredocs=heredocs)
+        documents = "".join(f"\n{heredoc.content}{heredoc.name}" for heredoc in heredocs)
+        return replace(instruction, arguments=(instruction.arguments[0] + documents,))
+
+    def _read_heredoc(self, heredoc: Heredoc, start: int) -> Heredoc:
+        content: list[str] = []
+        for raw_line in self._lines:
+            self._line += 1
+            line = raw_line.rstrip("\r\n")
+            if (line.lstrip("\t") if heredoc.chomps else line) == heredoc.name:
+                return replace(heredoc, content="".join(content))
+            content.append(raw_line)
+        raise InvalidHeredocError(start, f"end its heredoc with a line '{heredoc.name}'")
+
+
+def _iterate_lines(text: str) -> Iterator[str]:
+    start, number = 0, 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        line = text[start:end]
+        number += 1
+        if len(line) * 4 > MAX_LINE_BYTES:
+            size = len(line.removesuffix("\n").encode("utf-8", "replace"))
+            if size > MAX_LINE_BYTES:
+                raise LineTooLongError(number, MAX_LINE_BYTES)
+        yield line
+        start = end

@@ -1,0 +1,187 @@
+"""Which value does a variable have, before the first `FROM` and inside of a stage?
+
+The counterpart of `defaultArgs`, `buildMetaArgs` and `dispatchArg` in BuildKit's `dockerfile2llb`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pants_docker_buildkit.dockerfile.analysis import Argument
+from pants_docker_buildkit.dockerfile.errors import InvalidExpansionError
+from pants_docker_buildkit.dockerfile.expansion import (
+    Expansion,
+    ExpansionError,
+    ExpansionRules,
+    expand,
+)
+from pants_docker_buildkit.dockerfile.instruction import Instruction
+from pants_docker_buildkit.oci.image_platform import ImagePlatform
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""The `PATH` of an image that sets none."""
+
+_PROXY_ARGUMENTS = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
+
+PREDEFINED_ARGUMENTS = frozenset(
+    {
+        *_PROXY_ARGUMENTS,
+        *(name.upper() for name in _PROXY_ARGUMENTS),
+        *(f"{side}PLATFORM" for side in ("BUILD", "TARGET")),
+        *(f"{side}{part}" for side in ("BUILD", "TARGET") for part in ("OS", "ARCH", "VARIANT")),
+        *("BUILDOSVERSION", "TARGETOSVERSION", "TARGETSTAGE", "SOURCE_DATE_EPOCH"),
+        *("BUILDKIT_BUILD_NAME", "BUILDKIT_CACHE_MOUNT_NS", "BUILDKIT_CONTEXT_KEEP_GIT_DIR"),
+        *("BUILDKIT_DOCKERFILE_CHECK", "BUILDKIT_INLINE_CACHE", "BUILDKIT_MULTI_PLATFORM"),
+        *("BUILDKIT_SANDBOX_HOSTNAME", "BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"),
+        *("BUILDKIT_SYNTAX",),
+    }
+)
+"""Build arguments that mean something to BuildKit although no `ARG` declares them."""
+
+
+def platform_values(
+    build_platform: ImagePlatform, target_platform: ImagePlatform, target_stage: str
+) -> dict[str, str]:
+    """The variables that BuildKit defines before the first line."""
+    build_name = str(build_platform).replace(f"({build_platform.os_version})", "")
+    return {
+        "BUILDPLATFORM": build_name,
+        "BUILDOS": build_platform.os,
+        "BUILDOSVERSION": build_platform.os_version or "",
+        "BUILDARCH": build_platform.architecture,
+        "BUILDVARIANT": build_platform.variant or "",
+        "TARGETPLATFORM": str(target_platform),
+        "TARGETOS": target_platform.os,
+        "TARGETOSVERSION": target_platform.os_version or "",
+        "TARGETARCH": target_platform.architecture,
+        "TARGETVARIANT": target_platform.variant or "",
+        "TARGETSTAGE": target_stage or "default",
+    }
+
+
+@dataclass
+class GlobalScope:
+    """The variables that a `FROM` sees. Filled by `declare` while the file is read."""
+
+    values: dict[str, str]
+    build_args: Mapping[str, str]
+    rules: ExpansionRules
+    arguments: list[Argument] = field(default_factory=list)
+
+    @classmethod
+    def create(
+        cls, predefined: Mapping[str, str], build_args: Mapping[str, str], rules: ExpansionRules
+    ) -> GlobalScope:
+        """The scope before the first line; build arguments may override what is predefined."""
+        values = {name: build_args.get(name, value) for name, value in predefined.items()}
+        return cls(values, build_args, rules)
+
+    def declare(self, instruction: Instruction) -> None:
+        """Take the variables of an `ARG` before the first `FROM`."""
+        for text in instruction.arguments:
+            name, default = split_argument(text)
+            value, uses = default, frozenset[str]()
+            if name in self.build_args:
+                value = self.build_args[name]
+            elif default is not None:
+                expansion = self.expand(default, instruction.start_line)
+                value, uses = expansion.text, expansion.matched
+            if value is not None:
+                self.values[name] = value
+            self.arguments.append(
+                Argument(
+                    name,
+                    instruction.start_line,
+                    default,
+                    value,
+                    is_given=name in self.build_args,
+                    uses=tuple(sorted(uses)),
+                )
+            )
+
+    def expand(self, text: str, line: int) -> Expansion:
+        """`text` with the variables of this scope."""
+        return expand_at(text, line, self.values, self.rules)
+
+
+def expand_at(text: str, line: int, values: Mapping[str, str], rules: ExpansionRules) -> Expansion:
+    """`text` with `values` in it; an error names the line."""
+    try:
+        return expand(text, values.get, rules)
+    except ExpansionError as e:
+        raise InvalidExpansionError(line, text, e.requirement) from e
+
+
+def split_argument(text: str) -> tuple[str, str | None]:
+    """Name and default of one word of an `ARG`."""
+    name, equals, default = text.partition("=")
+    return name, default if equals else None
+
+
+@dataclass
+class StageScope:
+    """The variables of a stage: its environment, with its `ARG`s among them.
+
+    A value of `None` is set, but not known. Where `is_open`, the base image may have set others.
+    """
+
+    values: dict[str, str | None]
+    is_open: bool
+
+    @classmethod
+    def of_scratch(cls) -> StageScope:
+        """The scope of a stage without base image."""
+        return cls({"PATH": DEFAULT_PATH}, is_open=False)
+
+    @classmethod
+    def of_image(cls) -> StageScope:
+        """The scope of a stage whose base image is not known."""
+        return cls({}, is_open=True)
+
+    def copy(self) -> StageScope:
+        """The scope that a stage based on this one begins with."""
+        return StageScope(dict(self.values), self.is_open)
+
+    def expand(self, text: str, line: int, rules: ExpansionRules) -> str | None:
+        """`text` with the variables of this stage; `None` where it depends on an unknown one."""
+        is_unknown = False
+
+        def look_up(name: str) -> str | None:
+            nonlocal is_unknown
+            value = self.values.get(name)
+            if value is None and (self.is_open or name in self.values):
+                is_unknown = True
+            return value
+
+        try:
+            expanded = expand(text, look_up, rules).text
+        except ExpansionError as e:
+            if is_unknown:
+                return None
+            raise InvalidExpansionError(line, text, e.requirement) from e
+        return None if is_unknown else expanded
+
+    def declare(
+        self, instruction: Instruction, globals_: GlobalScope, rules: ExpansionRules
+    ) -> tuple[Argument, ...]:
+        """Take the variables of an `ARG` in the stage, one after the other."""
+        return tuple(
+            self._declare(text, instruction.start_line, globals_, rules)
+            for text in instruction.arguments
+        )
+
+    def _declare(
+        self, text: str, line: int, globals_: GlobalScope, rules: ExpansionRules
+    ) -> Argument:
+        name, default = split_argument(text)
+        if name in globals_.build_args:
+            self.values[name] = globals_.build_args[name]
+            return Argument(name, line, default, globals_.build_args[name], is_given=True)
+        if default is not None:
+            self.values[name] = self.expand(default, line, rules)
+            return Argument(name, line, default, self.values[name])
+        inherited = globals_.values.get(name)
+        if inherited is not None:
+            self.values[name] = inherited
+        return Argument(name, line, None, inherited, is_inherited=inherited is not None)
