@@ -64,6 +64,13 @@ class JsonObject:
         """The object under `key`."""
         return self._from_value(self._members.get(key), self._path_of(key))
 
+    def members(self, key: str) -> tuple[tuple[str, JsonObject], ...]:
+        """The members of the object under `key`, all of which are objects; none without it."""
+        if key not in self:
+            return ()
+        parent = self.member(key)
+        return tuple((name, parent.member(name)) for name in parent._members)
+
     def objects(self, key: str) -> tuple[JsonObject, ...]:
         """The objects in the array under `key`."""
         return tuple(
@@ -83,8 +90,8 @@ class JsonObject:
         """The object under `key`, all of whose values are text, as sorted pairs."""
         if key not in self:
             return ()
-        members = self.member(key)
-        return tuple(sorted((name, members.text(name)) for name in members._members))
+        parent = self.member(key)
+        return tuple(sorted((name, parent.text(name)) for name in parent._members))
 
     def _array(self, key: str) -> list[object]:
         value = self._members.get(key)

@@ -1,0 +1,142 @@
+"""Say who we are to one registry: what goes into the `Authorization` header of a request."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+
+from pants_docker_buildkit.registry.challenge import Challenge, choose_challenge, parse_challenges
+from pants_docker_buildkit.registry.credential_helper import CredentialHelperError
+from pants_docker_buildkit.registry.credentials import (
+    Credentials,
+    FindCredentials,
+    InvalidDockerConfigError,
+)
+from pants_docker_buildkit.registry.errors import (
+    CredentialsError,
+    Inquiry,
+    Refusal,
+    RegistryUnavailableError,
+    UnauthorizedError,
+)
+from pants_docker_buildkit.registry.origin import Origin
+from pants_docker_buildkit.registry.token_server import (
+    Token,
+    TokenRefusedError,
+    TokenServer,
+    TokenServerError,
+)
+from pants_docker_buildkit.registry.transport import Response, Transport
+
+Scopes = frozenset[str]
+"""What a token must allow, each as `repository:<name>:<action>,…`."""
+
+
+def repository_scopes(repository: str, *actions: str) -> Scopes:
+    """The scope of `actions` (`pull`, `push`, `delete`) in a repository."""
+    return frozenset({f"repository:{repository}:{','.join(actions)}"})
+
+
+class Authentication:
+    """Our standing with one registry: how it wants to be convinced, and the tokens it gave.
+
+    Nothing is sent before the registry has asked for it. What it asked for first is remembered, so
+    that later requests are right at the first attempt, and each token is used until it expires.
+    """
+
+    def __init__(
+        self, registry: str, origin: Origin, transport: Transport, find: FindCredentials
+    ) -> None:
+        self._registry = registry
+        self._origin = origin
+        self._transport = transport
+        self._find = find
+        self._challenge: Challenge | None = None
+        self._credentials: Credentials | None = None
+        self._are_credentials_known = False
+        self._demanded: dict[Scopes, Scopes] = {}
+        self._tokens: dict[Scopes, Token] = {}
+        self._lock = threading.Lock()
+        self._scope_locks: defaultdict[Scopes, threading.Lock] = defaultdict(threading.Lock)
+
+    @property
+    def identity(self) -> str | None:
+        """Whom the credentials in use stand for, for messages."""
+        return self._credentials.identity if self._credentials else None
+
+    def authorize(self, scopes: Scopes, inquiry: Inquiry) -> str | None:
+        """The header for a request that needs `scopes`; none while the registry has not asked."""
+        challenge = self._challenge
+        if challenge is None:
+            return None
+        return self._meet(challenge, self._demanded.get(scopes, scopes), inquiry, refused=None)
+
+    def renew(
+        self, response: Response, scopes: Scopes, inquiry: Inquiry, refused: str | None
+    ) -> str | None:
+        """The header to try again with after a 401; none if nothing but `refused` is to be had."""
+        challenge = choose_challenge(parse_challenges(response.header_values("WWW-Authenticate")))
+        if challenge is None:
+            return None
+        self._challenge = challenge
+        self._demanded[scopes] = scopes | challenge.scopes
+        renewed = self._meet(challenge, self._demanded[scopes], inquiry, refused)
+        return None if renewed == refused else renewed
+
+    def _meet(
+        self, challenge: Challenge, scopes: Scopes, inquiry: Inquiry, refused: str | None
+    ) -> str | None:
+        if challenge.scheme == "basic":
+            credentials = self._current_credentials(inquiry)
+            if credentials and credentials.basic == refused:
+                credentials = self._reloaded_credentials(inquiry)
+            return credentials.basic if credentials else None
+        return self._token(challenge, scopes, inquiry, refused)
+
+    def _token(
+        self, challenge: Challenge, scopes: Scopes, inquiry: Inquiry, refused: str | None
+    ) -> str:
+        with self._lock:
+            scope_lock = self._scope_locks[scopes]
+        with scope_lock:
+            token = self._tokens.get(scopes)
+            if token is None or not token.is_fresh or token.authorization == refused:
+                token = self._fetch(challenge, scopes, inquiry)
+                self._tokens[scopes] = token
+            return token.authorization
+
+    def _fetch(self, challenge: Challenge, scopes: Scopes, inquiry: Inquiry) -> Token:
+        credentials = self._current_credentials(inquiry)
+        if credentials and credentials.registry_token:
+            return Token(credentials.registry_token, float("inf"))
+        try:
+            server = TokenServer(self._transport, self._origin, challenge)
+            try:
+                return server.fetch(scopes, credentials)
+            except TokenRefusedError:
+                reloaded = self._reloaded_credentials(inquiry)
+                if reloaded == credentials:
+                    raise
+                return server.fetch(scopes, reloaded)
+        except TokenRefusedError as e:
+            refusal = Refusal(e.status, message="its token server gives no token")
+            raise UnauthorizedError(inquiry, refusal, self.identity) from e
+        except TokenServerError as e:
+            raise RegistryUnavailableError(inquiry, e.finding) from e
+
+    def _current_credentials(self, inquiry: Inquiry) -> Credentials | None:
+        with self._lock:
+            if self._are_credentials_known:
+                return self._credentials
+        return self._reloaded_credentials(inquiry)
+
+    def _reloaded_credentials(self, inquiry: Inquiry) -> Credentials | None:
+        """The credentials as they are now: a short-lived token may have been renewed meanwhile."""
+        try:
+            found = self._find(self._registry)
+        except (CredentialHelperError, InvalidDockerConfigError) as e:
+            raise CredentialsError(inquiry, str(e)) from e
+        with self._lock:
+            self._credentials = found
+            self._are_credentials_known = True
+        return found

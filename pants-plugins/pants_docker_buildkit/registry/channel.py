@@ -1,0 +1,118 @@
+"""Ask one registry: authenticated, redirected where it says so, refused with an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from pants_docker_buildkit.registry.authentication import Authentication, Scopes
+from pants_docker_buildkit.registry.errors import (
+    Inquiry,
+    RegistryUnavailableError,
+    TlsError,
+    UnexpectedResponseError,
+)
+from pants_docker_buildkit.registry.origin import InvalidUrlError, Origin, resolve_location
+from pants_docker_buildkit.registry.refusals import read_refusal, refusal_error
+from pants_docker_buildkit.registry.transport import (
+    OpenBody,
+    Request,
+    Response,
+    Transport,
+    TransportError,
+    UntrustedServerError,
+)
+
+_MAX_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+_FOLLOWED_METHODS = ("GET", "HEAD")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One thing to ask: the request, the scopes it needs, and the answers that are a success.
+
+    `target` is a path below the registry, or with `origin` one on the server that the registry
+    named for an upload.
+    """
+
+    inquiry: Inquiry
+    method: str
+    target: str = field(repr=False)
+    scopes: Scopes
+    accepted: tuple[int, ...] = (200,)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | OpenBody | None = field(default=None, repr=False)
+    origin: Origin | None = None
+    is_idempotent: bool = True
+
+
+class Channel:
+    """Where one registry is and who we are to it. Any number of threads may share one."""
+
+    def __init__(
+        self, origin: Origin, transport: Transport, authentication: Authentication
+    ) -> None:
+        self.origin = origin
+        self._transport = transport
+        self._authentication = authentication
+
+    def ask(self, call: Call) -> Response:
+        """The answer to `call`, which is one of those it accepts; any other raises."""
+        try:
+            response = self._ask_authorized(call)
+        except UntrustedServerError as e:
+            raise TlsError(call.inquiry, e.finding) from e
+        except TransportError as e:
+            raise RegistryUnavailableError(call.inquiry, e.finding) from e
+        if response.status in call.accepted:
+            return response
+        identity = self._authentication.identity
+        raise refusal_error(call.inquiry, read_refusal(response), identity)
+
+    def _ask_authorized(self, call: Call) -> Response:
+        origin = call.origin or self.origin
+        request = Request(
+            call.method, origin, call.target, call.headers, call.body, call.is_idempotent
+        )
+        if origin != self.origin:
+            # Another server, a blob store: the URL itself is what lets us in.
+            return self._follow(call, request)
+        authorization = self._authentication.authorize(call.scopes, call.inquiry)
+        response = self._follow(call, _authorized(request, authorization))
+        if response.status != 401 or response.origin != self.origin:
+            # Where a redirect led us, nobody may ask for our credentials.
+            return response
+        renewed = self._authentication.renew(response, call.scopes, call.inquiry, authorization)
+        if renewed is None:
+            return response
+        response.discard()
+        return self._follow(call, _authorized(request, renewed))
+
+    def _follow(self, call: Call, request: Request) -> Response:
+        for _ in range(_MAX_REDIRECTS + 1):
+            response = self._transport.send(request)
+            location = response.header("Location")
+            is_redirect = response.status in _REDIRECTS and location is not None
+            if not is_redirect or request.method not in _FOLLOWED_METHODS:
+                return response
+            response.discard()
+            request = self._redirected(call, request, location or "")
+        raise UnexpectedResponseError(call.inquiry, "it redirects without end")
+
+    def _redirected(self, call: Call, request: Request, location: str) -> Request:
+        try:
+            origin, target = resolve_location(request.origin, request.target, location)
+        except InvalidUrlError as e:
+            raise UnexpectedResponseError(call.inquiry, f"it redirects to {e}") from e
+        if origin.scheme == "http" and request.origin.scheme == "https":
+            raise UnexpectedResponseError(call.inquiry, f"it redirects to {origin}, unencrypted")
+        # Our credentials are for the registry alone, never for where it sends us.
+        kept = request.headers if origin == request.origin else call.headers
+        return replace(request, origin=origin, target=target, headers=kept)
+
+
+def _authorized(request: Request, authorization: str | None) -> Request:
+    if authorization is None:
+        return request
+    return replace(request, headers={**request.headers, "Authorization": authorization})

@@ -1,0 +1,300 @@
+"""Speak the distribution specification with one registry.
+
+https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from pants_docker_buildkit.oci.content import (
+    InvalidContentError,
+    verified_chunks,
+    verify_content,
+)
+from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.digest import (
+    InvalidOciDigestError,
+    OciDigest,
+    parse_oci_digest,
+    sha256_digest,
+)
+from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
+from pants_docker_buildkit.oci.manifest import MAX_MANIFEST_SIZE
+from pants_docker_buildkit.oci.media_types import MANIFEST_MEDIA_TYPES, MediaType
+from pants_docker_buildkit.registry.authentication import repository_scopes
+from pants_docker_buildkit.registry.channel import Call, Channel
+from pants_docker_buildkit.registry.errors import (
+    ContentMismatchError,
+    Inquiry,
+    ManifestUnknownError,
+    RegistryUnavailableError,
+    UnexpectedResponseError,
+)
+from pants_docker_buildkit.registry.transport import (
+    BodyTooLargeError,
+    OpenBody,
+    Response,
+    TransportError,
+)
+from pants_docker_buildkit.registry.uploads import BlobUpload
+
+_ACCEPTED_MANIFESTS = {"Accept": ", ".join(each.value for each in MANIFEST_MEDIA_TYPES)}
+_MAX_TAG_PAGE = 8 * 1024 * 1024
+_TAGS_PER_PAGE = 1000
+_MAX_TAG_PAGES = 1000
+
+
+class RegistryClient:
+    """One registry. Any number of threads may share a client.
+
+    Every content it gives was checked against its digest. Every method raises a `RegistryError`
+    where it cannot do what it says.
+    """
+
+    def __init__(
+        self, registry: str, channel: Channel, upload_chunk_size: int | None = None
+    ) -> None:
+        self.registry = registry
+        self._channel = channel
+        self._upload_chunk_size = upload_chunk_size
+
+    def head_manifest(self, repository: str, reference: str) -> Descriptor | None:
+        """What the manifest under a tag or digest is; `None` if the registry has none."""
+        inquiry = self._inquiry("look up", repository, reference)
+        call = Call(
+            inquiry,
+            "HEAD",
+            f"/v2/{repository}/manifests/{reference}",
+            repository_scopes(repository, "pull"),
+            accepted=(200, 404),
+            headers=_ACCEPTED_MANIFESTS,
+        )
+        response = self._channel.ask(call)
+        response.discard()
+        if response.status == 404:
+            return None
+        described = _describe(inquiry, response, reference)
+        return described or self._described_by_content(repository, reference)
+
+    def get_manifest(self, repository: str, reference: str) -> tuple[Descriptor, bytes]:
+        """The manifest under a tag or digest, and what it is."""
+        inquiry = self._inquiry("read", repository, reference)
+        call = Call(
+            inquiry,
+            "GET",
+            f"/v2/{repository}/manifests/{reference}",
+            repository_scopes(repository, "pull"),
+            headers=_ACCEPTED_MANIFESTS,
+        )
+        response = self._channel.ask(call)
+        content = _read(inquiry, response, MAX_MANIFEST_SIZE)
+        told = _told_digest(inquiry, response)
+        wanted = _digest_or_none(reference)
+        try:
+            for digest in filter(None, (wanted, told)):
+                verify_content(content, digest)
+        except InvalidContentError as e:
+            raise ContentMismatchError(inquiry, _finding(e)) from e
+        media_type = _media_type(response) or _written_media_type(content)
+        if media_type is None:
+            raise UnexpectedResponseError(inquiry, "it does not say what kind of manifest it sent")
+        return Descriptor(media_type, sha256_digest(content), len(content)), content
+
+    def put_manifest(
+        self, repository: str, reference: str, content: bytes, media_type: str
+    ) -> Descriptor:
+        """Store a manifest under a tag or its digest, all of whose parts the registry has."""
+        inquiry = self._inquiry("write", repository, reference)
+        written = Descriptor(media_type, sha256_digest(content), len(content))
+        call = Call(
+            inquiry,
+            "PUT",
+            f"/v2/{repository}/manifests/{reference}",
+            repository_scopes(repository, "pull", "push"),
+            accepted=(200, 201, 202),
+            headers={"Content-Type": media_type},
+            body=content,
+        )
+        response = self._channel.ask(call)
+        response.discard()
+        stored = _told_digest(inquiry, response)
+        if stored is not None and stored != written.digest:
+            finding = f"it stored {stored} instead of {written.digest}"
+            raise ContentMismatchError(inquiry, finding)
+        return written
+
+    def delete_manifest(self, repository: str, digest: OciDigest) -> bool:
+        """Remove a manifest and all its tags; `False` if there was none."""
+        call = Call(
+            self._inquiry("delete", repository, digest),
+            "DELETE",
+            f"/v2/{repository}/manifests/{digest}",
+            repository_scopes(repository, "delete", "pull"),
+            accepted=(200, 202, 404),
+        )
+        response = self._channel.ask(call)
+        response.discard()
+        return response.status != 404
+
+    def list_tags(self, repository: str) -> tuple[str, ...]:
+        """All tags of a repository, sorted."""
+        inquiry = Inquiry(self.registry, f"list the tags of {self.registry}/{repository}")
+        tags: set[str] = set()
+        target = f"/v2/{repository}/tags/list?n={_TAGS_PER_PAGE}"
+        for _ in range(_MAX_TAG_PAGES):
+            call = Call(inquiry, "GET", target, repository_scopes(repository, "pull"))
+            response = self._channel.ask(call)
+            try:
+                tags.update(JsonObject.parse(_read(inquiry, response, _MAX_TAG_PAGE)).texts("tags"))
+            except InvalidJsonError as e:
+                raise UnexpectedResponseError(inquiry, f"of its answer, {e}") from e
+            next_page = _next_page(response)
+            if next_page is None:
+                return tuple(sorted(tags))
+            target = next_page
+        raise UnexpectedResponseError(inquiry, "its list of tags has no end")
+
+    def has_blob(self, repository: str, digest: OciDigest) -> bool:
+        """Whether the repository has a blob."""
+        call = Call(
+            self._inquiry("look up the blob", repository, digest),
+            "HEAD",
+            f"/v2/{repository}/blobs/{digest}",
+            repository_scopes(repository, "pull"),
+            accepted=(200, 404),
+        )
+        response = self._channel.ask(call)
+        response.discard()
+        return response.status == 200
+
+    def get_blob(self, repository: str, blob: Descriptor) -> Iterator[bytes]:
+        """The content of a blob in chunks.
+
+        Raises at the end if it was other content: throw away what was made of it then.
+        """
+        inquiry = self._inquiry("read the blob", repository, blob.digest)
+        call = Call(
+            inquiry,
+            "GET",
+            f"/v2/{repository}/blobs/{blob.digest}",
+            repository_scopes(repository, "pull"),
+        )
+        response = self._channel.ask(call)
+        try:
+            yield from verified_chunks(response.chunks(), blob.digest, blob.size)
+        except InvalidContentError as e:
+            raise ContentMismatchError(inquiry, _finding(e)) from e
+        except TransportError as e:
+            raise RegistryUnavailableError(inquiry, e.finding) from e
+        finally:
+            response.close()
+
+    def mount_blob(self, repository: str, digest: OciDigest, source_repository: str) -> bool:
+        """Take over a blob from another repository of the registry without sending it.
+
+        `False` if the registry does not do so: then it must be uploaded.
+        """
+        return self._upload(repository, digest).mount(source_repository)
+
+    def upload_blob(
+        self,
+        repository: str,
+        blob: Descriptor,
+        open_body: OpenBody,
+        *,
+        source_repository: str | None = None,
+    ) -> bool:
+        """Store a blob, mounted from `source_repository` where that works, else sent.
+
+        `open_body` opens its chunks, and may be called again for another attempt. Gives whether
+        the bytes were sent.
+        """
+        upload = self._upload(repository, blob.digest)
+        return upload.send(blob.size, open_body, self._upload_chunk_size, source_repository)
+
+    def upload_bytes(self, repository: str, content: bytes) -> OciDigest:
+        """Store a small blob that is at hand."""
+        digest = sha256_digest(content)
+        blob = Descriptor(MediaType.OCI_IMAGE_CONFIG, digest, len(content))
+        self.upload_blob(repository, blob, lambda: [content])
+        return digest
+
+    def _upload(self, repository: str, digest: OciDigest) -> BlobUpload:
+        inquiry = self._inquiry("upload the blob", repository, digest)
+        return BlobUpload(self._channel, inquiry, repository, digest)
+
+    def _described_by_content(self, repository: str, reference: str) -> Descriptor | None:
+        """For registries whose answer to HEAD lacks the headers that say what it is."""
+        try:
+            return self.get_manifest(repository, reference)[0]
+        except ManifestUnknownError:
+            return None
+
+    def _inquiry(self, action: str, repository: str, reference: str) -> Inquiry:
+        separator = ":" if _digest_or_none(reference) is None else "@"
+        return Inquiry(
+            self.registry, f"{action} {self.registry}/{repository}{separator}{reference}"
+        )
+
+
+def _describe(inquiry: Inquiry, response: Response, reference: str) -> Descriptor | None:
+    wanted, told = _digest_or_none(reference), _told_digest(inquiry, response)
+    if wanted and told and wanted != told:
+        raise ContentMismatchError(inquiry, f"it answers for {told}")
+    digest = wanted or told
+    media_type = _media_type(response)
+    size = response.header("Content-Length") or ""
+    if digest is None or media_type is None or not size.isdecimal():
+        return None
+    return Descriptor(media_type, digest, int(size))
+
+
+def _media_type(response: Response) -> str | None:
+    written = (response.header("Content-Type") or "").partition(";")[0].strip()
+    return written if written in MANIFEST_MEDIA_TYPES else None
+
+
+def _written_media_type(content: bytes) -> str | None:
+    try:
+        return JsonObject.parse(content).optional_text("mediaType")
+    except InvalidJsonError:
+        return None
+
+
+def _told_digest(inquiry: Inquiry, response: Response) -> OciDigest | None:
+    told = response.header("Docker-Content-Digest")
+    if not told:
+        return None
+    try:
+        return parse_oci_digest(told)
+    except InvalidOciDigestError as e:
+        raise UnexpectedResponseError(inquiry, "its Docker-Content-Digest is not one") from e
+
+
+def _digest_or_none(reference: str) -> OciDigest | None:
+    return parse_oci_digest(reference) if ":" in reference else None
+
+
+def _read(inquiry: Inquiry, response: Response, limit: int) -> bytes:
+    try:
+        return response.read(limit)
+    except BodyTooLargeError as e:
+        raise ContentMismatchError(inquiry, e.finding) from e
+    except TransportError as e:
+        raise RegistryUnavailableError(inquiry, e.finding) from e
+
+
+def _next_page(response: Response) -> str | None:
+    """The target of the next page, always on the same registry."""
+    for link in response.header_values("Link"):
+        address, _, parameters = link.partition(">")
+        if address.startswith("<") and 'rel="next"' in parameters.replace(" ", ""):
+            parts = urlsplit(address[1:])
+            return f"{parts.path}?{parts.query}"
+    return None
+
+
+def _finding(error: InvalidContentError) -> str:
+    return str(error).rstrip(".")

@@ -1,0 +1,65 @@
+"""The registries that one session talks to, each through one client."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from pants_docker_buildkit.registry.authentication import Authentication
+from pants_docker_buildkit.registry.channel import Channel
+from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.connections import Connections
+from pants_docker_buildkit.registry.credentials import FindCredentials, no_credentials
+from pants_docker_buildkit.registry.origin import Origin
+from pants_docker_buildkit.registry.proxies import Proxies
+from pants_docker_buildkit.registry.settings import Patience, RegistrySettings
+from pants_docker_buildkit.registry.transport import Transport
+
+
+class RegistryClients:
+    """Gives one client for each registry, made on first use; close it when the session ends.
+
+    `environment` is the user's, for its proxies. Nothing is opened, and no credential is read,
+    before a registry is asked.
+    """
+
+    def __init__(
+        self,
+        *,
+        find_credentials: FindCredentials = no_credentials,
+        settings: Mapping[str, RegistrySettings] | None = None,
+        environment: Mapping[str, str] | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._find_credentials = find_credentials
+        self._settings = dict(settings or {})
+        self._proxies = Proxies.from_environment(environment or {})
+        self._patience = patience or Patience()
+        self._clients: dict[str, RegistryClient] = {}
+        self._transports: list[Transport] = []
+        self._lock = threading.Lock()
+
+    def client(self, registry: str) -> RegistryClient:
+        """The client of `registry`, by the name that image references have for it."""
+        with self._lock:
+            client = self._clients.get(registry)
+            if client is None:
+                client = self._clients[registry] = self._create(registry)
+            return client
+
+    def close(self) -> None:
+        """Close all connections; whoever still waits for a registry gets an error."""
+        with self._lock:
+            transports = list(self._transports)
+        for transport in transports:
+            transport.close()
+
+    def _create(self, registry: str) -> RegistryClient:
+        settings = self._settings.get(registry, RegistrySettings())
+        origin = Origin.of_registry(registry, is_plain_http=settings.uses_plain_http(registry))
+        connections = Connections(settings.tls, self._proxies, self._patience)
+        transport = Transport(connections, self._patience)
+        self._transports.append(transport)
+        authentication = Authentication(registry, origin, transport, self._find_credentials)
+        channel = Channel(origin, transport, authentication)
+        return RegistryClient(registry, channel, settings.upload_chunk_size)

@@ -1,0 +1,82 @@
+"""Ask a credential helper, one of Docker's `docker-credential-…` programs.
+
+https://github.com/docker/docker-credential-helpers#development
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
+from pants_docker_buildkit.registry.redaction import redact
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_NOT_FOUND = "credentials not found in native keychain"
+_TIMEOUT_SECONDS = 60.0
+
+
+class CredentialHelperError(Exception):
+    """A credential helper is missing, failed, or gave what is no answer. The text has no secret."""
+
+    def __init__(self, program: str, finding: str) -> None:
+        self.program = program
+        super().__init__(f"the credential helper '{program}' {finding}")
+
+
+@dataclass(frozen=True)
+class CredentialHelper:
+    """The helper `docker-credential-<name>` as the user's `environment` finds it."""
+
+    name: str
+    environment: Mapping[str, str] = field(repr=False)
+
+    @property
+    def program(self) -> str:
+        """What the helper's program is called."""
+        return f"docker-credential-{self.name}"
+
+    def ask(self, server: str) -> tuple[str, str] | None:
+        """User name and secret for `server`; `None` if the helper has none."""
+        completed = self._run(server)
+        output = completed.stdout.decode(errors="replace").strip()
+        if completed.returncode != 0:
+            if _NOT_FOUND in output:
+                return None
+            # Standard output is not repeated: what a broken helper prints there may be a secret.
+            said = completed.stderr.decode(errors="replace").strip().splitlines()
+            reason = f": {redact(said[0])}" if said else ""
+            raise CredentialHelperError(
+                self.program, f"failed with exit code {completed.returncode}{reason}"
+            )
+        try:
+            answer = JsonObject.parse(output.encode())
+            username, secret = answer.text("Username"), answer.text("Secret")
+        except InvalidJsonError as e:
+            raise CredentialHelperError(
+                self.program, "gave no 'Username' and 'Secret' in JSON"
+            ) from e
+        return (username, secret) if username or secret else None
+
+    def _run(self, server: str) -> subprocess.CompletedProcess[bytes]:
+        search_path = self.environment.get("PATH", "")
+        found = shutil.which(self.program, path=search_path) if _NAME.fullmatch(self.name) else None
+        if found is None:
+            raise CredentialHelperError(self.program, "is not on the PATH")
+        try:
+            return subprocess.run(
+                [found, "get"],
+                input=server.encode(),
+                env=dict(self.environment),
+                capture_output=True,
+                timeout=_TIMEOUT_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as e:
+            finding = f"gave no answer in {_TIMEOUT_SECONDS:.0f} s"
+            raise CredentialHelperError(self.program, finding) from e
+        except OSError as e:
+            raise CredentialHelperError(self.program, f"does not run: {e.strerror}") from e

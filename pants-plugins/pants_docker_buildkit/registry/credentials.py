@@ -1,0 +1,181 @@
+"""Who we are to a registry: credentials, and the Docker configuration they come from.
+
+Own code rather than the Docker SDK's `docker.auth`: that looks for helpers on the PATH of this
+process, which in pantsd is not the user's, waits for them without limit, and knows neither
+`registrytoken` nor which of several spellings of a registry Docker's own client prefers.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
+from pants_docker_buildkit.oci.reference import DOCKER_HUB
+from pants_docker_buildkit.registry.credential_helper import CredentialHelper
+
+DOCKER_HUB_KEY = "https://index.docker.io/v1/"
+"""What Docker's configuration calls Docker Hub."""
+
+
+class InvalidDockerConfigError(ValueError):
+    """A Docker configuration file cannot be read. The text names no secret."""
+
+    def __init__(self, path: Path, finding: str) -> None:
+        self.path = path
+        super().__init__(f"the Docker configuration {path} is not valid: {finding}")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What proves to a registry, or to its token server, who we are. Its repr shows no secret.
+
+    Either a user name and password, or an `identity_token` to get access tokens with, or a
+    `registry_token` that is such an access token.
+    """
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    identity_token: str | None = field(default=None, repr=False)
+    registry_token: str | None = field(default=None, repr=False)
+
+    @property
+    def identity(self) -> str:
+        """Whom these credentials stand for, for messages."""
+        return f"user '{self.username}'" if self.username else "the stored token"
+
+    @property
+    def basic(self) -> str | None:
+        """The `Authorization` header of basic authentication."""
+        if self.username is None or self.password is None:
+            return None
+        pair = f"{self.username}:{self.password}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
+
+
+FindCredentials = Callable[[str], "Credentials | None"]
+"""Gives the credentials for a registry, by the name that image references have for it."""
+
+
+def no_credentials(registry: str) -> Credentials | None:
+    """No credentials, for any registry."""
+    return None
+
+
+def first_credentials(*sources: FindCredentials) -> FindCredentials:
+    """The credentials of the first of `sources` that has any for a registry."""
+
+    def find(registry: str) -> Credentials | None:
+        for source in sources:
+            found = source(registry)
+            if found is not None:
+                return found
+        return None
+
+    return find
+
+
+@dataclass(frozen=True)
+class DockerConfig:
+    """What a Docker configuration says about credentials. Its repr shows no secret.
+
+    https://docs.docker.com/reference/cli/docker/login/#credential-stores
+    """
+
+    path: Path
+    auths: Mapping[str, Credentials] = field(default_factory=dict, repr=False)
+    helpers: Mapping[str, str] = field(default_factory=dict)
+    default_helper: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def load(cls, path: Path, environment: Mapping[str, str]) -> DockerConfig:
+        """The configuration in `path`, a file or the directory of a `config.json`.
+
+        A file that does not exist says nothing. `environment` is the user's; credential helpers are
+        looked for on its PATH and run in it.
+        """
+        file = path / "config.json" if path.is_dir() else path
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError:
+            return cls(file, environment=environment)
+        except OSError as e:
+            raise InvalidDockerConfigError(file, e.strerror or "it cannot be read") from e
+        try:
+            return cls._read(file, JsonObject.parse(content), environment)
+        except InvalidJsonError as e:
+            raise InvalidDockerConfigError(file, str(e)) from e
+
+    @classmethod
+    def _read(
+        cls, file: Path, document: JsonObject, environment: Mapping[str, str]
+    ) -> DockerConfig:
+        auths = document.members("auths")
+        return cls(
+            file,
+            {key: _read_auth(file, key, entry) for key, entry in auths},
+            dict(document.text_pairs("credHelpers")),
+            document.optional_text("credsStore"),
+            environment,
+        )
+
+    def find(self, registry: str) -> Credentials | None:
+        """The credentials for `registry`, from its helper or else from the file.
+
+        Raises `CredentialHelperError` when a helper fails for another reason than having none.
+        """
+        key = DOCKER_HUB_KEY if registry == DOCKER_HUB else registry
+        helper = self.helpers.get(key) or self.helpers.get(registry) or self.default_helper
+        if helper:
+            answer = CredentialHelper(helper, self.environment).ask(key)
+            if answer is not None:
+                return _from_helper(*answer)
+        return self._find_in_file(registry, key)
+
+    def _find_in_file(self, registry: str, key: str) -> Credentials | None:
+        hosts = (registry, _host_of(key))
+        candidates = [key, *(each for each in self.auths if _host_of(each) in hosts)]
+        found = (self.auths[each] for each in candidates if each in self.auths)
+        # With a credential store, Docker leaves entries that are empty.
+        return next((each for each in found if each != Credentials()), None)
+
+
+def _from_helper(username: str, secret: str) -> Credentials:
+    # https://docs.docker.com/reference/cli/docker/login/#credential-helper-protocol
+    if username == "<token>":
+        return Credentials(identity_token=secret)
+    return Credentials(username, secret)
+
+
+def _read_auth(file: Path, key: str, entry: JsonObject) -> Credentials:
+    username, password = entry.optional_text("username"), entry.optional_text("password")
+    encoded = entry.optional_text("auth")
+    if encoded:
+        username, password = _decode_auth(file, key, encoded)
+    return Credentials(
+        username,
+        password,
+        entry.optional_text("identitytoken"),
+        entry.optional_text("registrytoken"),
+    )
+
+
+def _decode_auth(file: Path, key: str, encoded: str) -> tuple[str, str]:
+    try:
+        pair = base64.b64decode(encoded).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        pair = ""
+    username, colon, password = pair.partition(":")
+    if not colon:
+        raise InvalidDockerConfigError(
+            file, f"the 'auth' of {key!r} must be base64 of 'user:password'"
+        )
+    return username, password.strip("\0")
+
+
+def _host_of(key: str) -> str:
+    return key.split("://", 1)[-1].split("/", 1)[0]

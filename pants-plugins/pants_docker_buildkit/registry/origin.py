@@ -1,0 +1,76 @@
+"""Which server does a URL or a registry's name lead to?"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from pants_docker_buildkit.oci.reference import DOCKER_HUB
+
+_DOCKER_HUB_HOST = "registry-1.docker.io"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class InvalidUrlError(ValueError):
+    """A URL that a server sent is none that we can follow."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A server: what two URLs must share before one may see the other's credentials."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of_registry(cls, registry: str, *, is_plain_http: bool) -> Origin:
+        """The server that answers for `registry`, as an image reference names it."""
+        host = _DOCKER_HUB_HOST if registry == DOCKER_HUB else registry
+        return parse_url(f"{'http' if is_plain_http else 'https'}://{host}/")[0]
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the server is this machine, so that nobody can listen in between."""
+        return is_loopback_host(self.host)
+
+    @property
+    def authority(self) -> str:
+        """Host and port as in a URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        is_default = self.port == _DEFAULT_PORTS[self.scheme]
+        return host if is_default else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+def parse_url(url: str) -> tuple[Origin, str]:
+    """The server that `url` leads to, and what to ask of it: path and query."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError as e:
+        raise InvalidUrlError("a URL that is malformed") from e
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or port is None:
+        raise InvalidUrlError("a URL that is neither http nor https")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not target.isascii() or any(character <= " " for character in target):
+        raise InvalidUrlError("a URL with characters that no URL may have")
+    return Origin(parts.scheme, parts.hostname, port), target
+
+
+def resolve_location(origin: Origin, target: str, location: str) -> tuple[Origin, str]:
+    """Where a `Location` or `Link` in the answer to a request leads; it may be relative."""
+    return parse_url(urljoin(f"{origin}{target}", location))
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether `host` is this machine by its usual names and addresses."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

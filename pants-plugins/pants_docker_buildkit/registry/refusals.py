@@ -1,0 +1,69 @@
+"""Turn a registry's answer that is no success into the error that says so.
+
+https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes
+"""
+
+from __future__ import annotations
+
+from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
+from pants_docker_buildkit.registry.errors import (
+    BlobUnknownError,
+    DeniedError,
+    Inquiry,
+    ManifestUnknownError,
+    NameUnknownError,
+    Refusal,
+    RegistryError,
+    RegistryUnavailableError,
+    RejectedError,
+    UnauthorizedError,
+    UnexpectedResponseError,
+)
+from pants_docker_buildkit.registry.transport import Response, TransportError
+
+_MAX_ERROR_SIZE = 64 * 1024
+_BLOB_CODES = ("BLOB_UNKNOWN", "BLOB_UPLOAD_UNKNOWN")
+
+
+def read_refusal(response: Response) -> Refusal:
+    """Status, code and message of an answer that is no success."""
+    try:
+        body = response.read(_MAX_ERROR_SIZE)
+    except TransportError:
+        return Refusal(response.status)
+    try:
+        first = next(iter(JsonObject.parse(body).objects("errors")), None)
+        code = first.optional_text("code") if first else None
+        message = first.optional_text("message") if first else None
+    except InvalidJsonError:
+        is_plain = (response.header("Content-Type") or "").startswith("text/plain")
+        return Refusal(response.status, None, body.decode(errors="replace") if is_plain else None)
+    return Refusal(response.status, code, message)
+
+
+def refusal_error(inquiry: Inquiry, refusal: Refusal, identity: str | None) -> RegistryError:
+    """The error for `refusal`."""
+    status = refusal.status
+    if status == 401:
+        return UnauthorizedError(inquiry, refusal, identity)
+    if status == 403:
+        return DeniedError(inquiry, refusal, identity)
+    if status == 404:
+        return _not_found_error(inquiry, refusal)
+    if status == 429 or status >= 500:
+        return RegistryUnavailableError(inquiry, str(refusal))
+    if 400 <= status < 500:
+        return RejectedError(inquiry, refusal)
+    return UnexpectedResponseError(inquiry, str(refusal))
+
+
+def _not_found_error(inquiry: Inquiry, refusal: Refusal) -> RegistryError:
+    if refusal.code == "NAME_UNKNOWN":
+        return NameUnknownError(inquiry, refusal)
+    if refusal.code == "MANIFEST_UNKNOWN":
+        return ManifestUnknownError(inquiry, refusal)
+    if refusal.code in _BLOB_CODES:
+        return BlobUnknownError(inquiry, refusal)
+    if refusal.code is None:
+        return UnexpectedResponseError(inquiry, str(refusal))
+    return RejectedError(inquiry, refusal)

@@ -1,0 +1,257 @@
+"""Send a request to a server and give its answer, trying again where that is safe.
+
+Knows HTTP and nothing of registries. It never adds credentials: whoever makes a `Request` decides
+which server may see what.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException, HTTPResponse, IncompleteRead
+
+from pants_docker_buildkit.registry.connections import Connection, Connections
+from pants_docker_buildkit.registry.origin import Origin
+from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.registry.settings import Patience
+
+OpenBody = Callable[[], Iterable[bytes]]
+"""Opens the chunks of a request's body, once for each attempt."""
+
+_CHUNK_SIZE = 256 * 1024
+_CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class TransportError(Exception):
+    """No whole answer was had. `finding` says why, without secrets."""
+
+    def __init__(self, finding: str) -> None:
+        self.finding = finding
+        super().__init__(finding)
+
+
+class UntrustedServerError(TransportError):
+    """TLS failed, which trying again does not mend."""
+
+
+class BodyTooLargeError(TransportError):
+    """An answer's body is larger than what was asked for can be."""
+
+
+class TransportClosedError(TransportError):
+    """The session ended while a request was waiting for its next attempt."""
+
+    def __init__(self) -> None:
+        super().__init__("the session ended")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to a server. One that is not idempotent is never sent twice.
+
+    `headers` may carry credentials, so a repr does not show them, nor the query of a signed URL.
+    """
+
+    method: str
+    origin: Origin
+    target: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | OpenBody | None = field(default=None, repr=False)
+    is_idempotent: bool = True
+
+
+class Response:
+    """An answer. Its body must be read to the end, or the answer closed."""
+
+    def __init__(self, raw: HTTPResponse, connection: Connection, connections: Connections) -> None:
+        self.status = raw.status
+        self.origin = connection.origin
+        self._raw = raw
+        self._connection = connection
+        self._connections = connections
+        self._is_finished = False
+        if raw.length == 0:
+            # There is no body, and `http.client` wants to be asked for it all the same.
+            raw.read()
+            self._release()
+
+    def header(self, name: str) -> str | None:
+        """The value of a header."""
+        return self._raw.headers.get(name)
+
+    def header_values(self, name: str) -> list[str]:
+        """The values of a header that may be there more than once."""
+        return self._raw.headers.get_all(name) or []
+
+    def read(self, limit: int) -> bytes:
+        """The whole body, which may have no more than `limit` bytes."""
+        parts = []
+        received = 0
+        for chunk in self.chunks():
+            received += len(chunk)
+            if received > limit:
+                self.close()
+                raise BodyTooLargeError(f"the answer has more than {limit} bytes")
+            parts.append(chunk)
+        return b"".join(parts)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body in pieces. Raises `TransportError` where it ends too early."""
+        if self._is_finished:
+            return
+        try:
+            while chunk := self._raw.read(_CHUNK_SIZE):
+                yield chunk
+            if self._raw.length:
+                raise IncompleteRead(b"", self._raw.length)
+        except (OSError, HTTPException) as e:
+            self.close()
+            raise TransportError(_explain(e)) from e
+        except GeneratorExit:
+            self.close()
+            raise
+        self._release()
+
+    def discard(self) -> None:
+        """Drop the body: by reading it where it is short, so that the connection can be kept."""
+        try:
+            self.read(_CHUNK_SIZE)
+        except TransportError:
+            self.close()
+
+    def close(self) -> None:
+        """Drop the answer and its connection."""
+        if self._is_finished:
+            return
+        self._is_finished = True
+        self._raw.close()
+        self._connection.http.close()
+
+    def _release(self) -> None:
+        self._is_finished = True
+        if self._raw.will_close:
+            self._connection.http.close()
+        else:
+            self._connections.give_back(self._connection)
+
+
+class Transport:
+    """Sends requests. Any number of threads may share one."""
+
+    def __init__(self, connections: Connections, patience: Patience) -> None:
+        self._connections = connections
+        self._patience = patience
+        self._closed = threading.Event()
+
+    def send(self, request: Request) -> Response:
+        """The answer to `request`, whatever its status is.
+
+        An idempotent request is sent again, after a wait, when no answer comes or one that says to
+        come back later; the last such answer is returned.
+        """
+        attempts = self._patience.attempts if request.is_idempotent else 1
+        for attempt in range(1, attempts + 1):
+            wait = self._wait_after(attempt)
+            try:
+                response = self._exchange(request)
+            except (UntrustedServerError, TransportClosedError):
+                raise
+            except TransportError:
+                if attempt == attempts:
+                    raise
+            else:
+                if response.status not in _TRANSIENT_STATUSES or attempt == attempts:
+                    return response
+                wait = max(wait, _retry_after(response))
+                if wait > self._patience.longest_wait:
+                    return response
+                response.discard()
+            if self._closed.wait(wait):
+                raise TransportClosedError
+        raise AssertionError("the last attempt returns or raises")
+
+    def close(self) -> None:
+        """Close idle connections and end the waits between attempts."""
+        self._closed.set()
+        self._connections.close()
+
+    def _wait_after(self, attempt: int) -> float:
+        full: float = self._patience.first_wait * 2 ** (attempt - 1)
+        return full * random.uniform(0.5, 1.0)
+
+    def _exchange(self, request: Request) -> Response:
+        if self._closed.is_set():
+            raise TransportClosedError
+        try:
+            connection = self._connections.take(request.origin)
+            try:
+                return self._exchange_on(connection, request)
+            except _CLOSED:
+                if not (connection.is_reused and request.is_idempotent):
+                    raise
+            # The server closed an idle connection just as we used it, which says nothing of it.
+            return self._exchange_on(self._connections.open(request.origin), request)
+        except _CLOSED as e:
+            raise TransportError(_explain(e)) from e
+        except ssl.SSLError as e:
+            raise UntrustedServerError(_explain(e)) from e
+        except (OSError, HTTPException) as e:
+            raise TransportError(_explain(e)) from e
+
+    def _exchange_on(self, connection: Connection, request: Request) -> Response:
+        headers = dict(request.headers)
+        target = request.target
+        if connection.proxy:
+            target = f"{request.origin}{target}"
+            if connection.proxy.authorization:
+                headers["Proxy-Authorization"] = connection.proxy.authorization
+        body = request.body() if callable(request.body) else request.body
+        try:
+            # A server that refuses a body may say so, and hang up, before it has read it all.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.http.request(request.method, target, body, headers)
+            raw = connection.http.getresponse()
+        except BaseException:
+            connection.http.close()
+            raise
+        return Response(raw, connection, self._connections)
+
+
+def _retry_after(response: Response) -> float:
+    value = response.header("Retry-After")
+    if not value:
+        return 0.0
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _explain(error: Exception) -> str:
+    """What went wrong, in words for somebody who does not know Python's exceptions."""
+    if isinstance(error, TimeoutError) or "timed out" in str(error):
+        return "no answer in time"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, _CLOSED):
+        return "the connection was closed"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {redact(error.verify_message)}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {redact(error.reason or str(error))}"
+    if isinstance(error, IncompleteRead):
+        return "the answer ended too early"
+    if isinstance(error, OSError) and error.strerror:
+        return redact(error.strerror)
+    return redact(str(error) or type(error).__name__)

@@ -1,0 +1,44 @@
+"""The TLS context for a registry's connections."""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+from pants_docker_buildkit.registry.settings import TlsSettings
+
+_SYSTEM_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where Debian, Fedora, SUSE, and Alpine or macOS keep the authorities they trust."""
+
+
+def create_tls_context(settings: TlsSettings) -> ssl.SSLContext:
+    """A context that trusts the system's authorities and the settings'."""
+    context = ssl.create_default_context()
+    if not _has_authorities(context):
+        # A Python that was built elsewhere may look for them in places this machine lacks.
+        _load_first_bundle(context)
+    if settings.ca_file:
+        context.load_verify_locations(cafile=settings.ca_file)
+    if settings.certificate_file:
+        context.load_cert_chain(settings.certificate_file, settings.key_file)
+    if not settings.is_verified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _has_authorities(context: ssl.SSLContext) -> bool:
+    directory = ssl.get_default_verify_paths().capath
+    return context.cert_store_stats()["x509_ca"] > 0 or bool(directory and os.listdir(directory))
+
+
+def _load_first_bundle(context: ssl.SSLContext) -> None:
+    for bundle in _SYSTEM_BUNDLES:
+        if os.path.isfile(bundle):
+            context.load_verify_locations(cafile=bundle)
+            return
