@@ -13,7 +13,7 @@ from pants_docker_buildkit.digests.encoding import Blake3Digest, Encodable, blak
 DOMAIN = "pants-docker-buildkit build"
 
 SCHEMA_VERSION = 1
-"""Raised when the same definition has to give another image than it did: every image is then rebuilt."""
+"""Raised when a definition has to give another image than it did. Then every image is rebuilt."""
 
 
 def build_digest(definition: Mapping[str, Encodable]) -> Blake3Digest:

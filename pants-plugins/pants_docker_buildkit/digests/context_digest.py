@@ -15,6 +15,7 @@ from pants_docker_buildkit.dockerfile.context_entries import (
     ContextEntry,
     DirectoryEntry,
     FileEntry,
+    implied_directories,
 )
 
 DOMAIN = "pants-docker-buildkit context"
@@ -28,7 +29,9 @@ class DuplicateContextPathError(ValueError):
 
     def __init__(self, path: str) -> None:
         self.path = path
-        super().__init__(f"A build context must have one entry for each path, but {path!r} has two.")
+        super().__init__(
+            f"A build context must have one entry for each path, but {path!r} has two."
+        )
 
 
 def context_digest(
@@ -48,8 +51,15 @@ def encode_context(
     named_contexts: Mapping[str, Iterable[ContextEntry]] = _NO_NAMED_CONTEXTS,
 ) -> bytes:
     """The bytes that `context_digest` hashes."""
-    named = b"".join(encode(name) + _encode_tree(named_contexts[name]) for name in sorted(named_contexts))
-    return _list(encode(DOMAIN) + encode(SCHEMA_VERSION) + _encode_tree(entries) + b"m%d:%b" % (len(named), named))
+    named = b"".join(
+        encode(name) + _encode_tree(named_contexts[name]) for name in sorted(named_contexts)
+    )
+    return _list(
+        encode(DOMAIN)
+        + encode(SCHEMA_VERSION)
+        + _encode_tree(entries)
+        + b"m%d:%b" % (len(named), named)
+    )
 
 
 def _encode_tree(entries: Iterable[ContextEntry]) -> bytes:
@@ -60,20 +70,9 @@ def _encode_tree(entries: Iterable[ContextEntry]) -> bytes:
             raise DuplicateContextPathError(entry.path)
         has_directories = has_directories or isinstance(entry, DirectoryEntry)
     if has_directories:
-        for directory in _implied_directories(by_path):
+        for directory in implied_directories(by_path):
             by_path.pop(directory, None)
     return _list(b"".join(_encode_entry(by_path[path]) for path in sorted(by_path)))
-
-
-def _implied_directories(paths: Iterable[str]) -> set[str]:
-    """The directories that exist because something lies in them."""
-    implied: set[str] = set()
-    for path in paths:
-        parent = path.rpartition("/")[0]
-        while parent and parent not in implied:
-            implied.add(parent)
-            parent = parent.rpartition("/")[0]
-    return implied
 
 
 def _encode_entry(entry: ContextEntry) -> bytes:

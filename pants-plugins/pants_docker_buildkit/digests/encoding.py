@@ -7,17 +7,16 @@ describes the format byte for byte.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NewType, Union
 
 from blake3 import blake3
 
-Encodable = Union[
-    None, bool, int, str, bytes, "list[Encodable]", "tuple[Encodable, ...]", "Mapping[str, Encodable]"
-]
+Encodable = Union[None, bool, int, str, bytes, "Sequence[Encodable]", "Mapping[str, Encodable]"]
+"""What can be encoded. Of the sequences, only lists and tuples can."""
 
 Blake3Digest = NewType("Blake3Digest", str)
-"""`blake3:` followed by 64 lower-case hex characters. Not a Pants `Digest` and not an OCI digest."""
+"""`blake3:` followed by 64 lower-case hex characters. Neither a Pants `Digest` nor an OCI one."""
 
 
 class UnencodableValueError(ValueError):
@@ -83,7 +82,9 @@ def _encode_map(value: Mapping[object, object], where: str) -> bytes:
     keys = sorted(str.__str__(key) for key in value if isinstance(key, str))
     return _tagged(
         b"m",
-        b"".join(_encode_text(key, where) + _encode(value[key], f"{where}[{key!r}]") for key in keys),
+        b"".join(
+            _encode_text(key, where) + _encode(value[key], f"{where}[{key!r}]") for key in keys
+        ),
     )
 
 

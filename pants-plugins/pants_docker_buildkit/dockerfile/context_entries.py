@@ -6,6 +6,7 @@ the context, with `/` between the parts, and without `.`, `..` or a trailing `/`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Union
 
@@ -39,3 +40,14 @@ class DirectoryEntry:
 
 
 ContextEntry = Union[FileEntry, SymlinkEntry, DirectoryEntry]
+
+
+def implied_directories(paths: Iterable[str]) -> set[str]:
+    """The directories that exist because something lies in them."""
+    implied: set[str] = set()
+    for path in paths:
+        parent = path.rpartition("/")[0]
+        while parent and parent not in implied:
+            implied.add(parent)
+            parent = parent.rpartition("/")[0]
+    return implied

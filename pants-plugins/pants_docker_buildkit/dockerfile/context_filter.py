@@ -1,7 +1,7 @@
 """Which entries of a tree does BuildKit see?
 
-The walk is that of `tonistiigi/fsutil`, which sends a context to BuildKit. A directory is sent if it
-is not excluded itself, empty or not, or if something in it is sent.
+The walk is that of `tonistiigi/fsutil`, which sends a context to BuildKit. A directory is sent if
+it is not excluded itself, empty or not, or if something in it is sent.
 """
 
 from __future__ import annotations
@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from pants_docker_buildkit.dockerfile.context_entries import ContextEntry, DirectoryEntry
+from pants_docker_buildkit.dockerfile.context_entries import (
+    ContextEntry,
+    DirectoryEntry,
+    implied_directories,
+)
 from pants_docker_buildkit.dockerfile.patterns import (
     IgnorePattern,
     InvalidPatternError,
@@ -27,32 +31,17 @@ def select_context(
 
     Of directories, the result lists those that are left with nothing in them.
     """
-    entries = list(entries)
     walk = _Walk(patterns)
     selected: dict[str, ContextEntry] = {}
     for entry in entries:
-        parent = walk.visit(entry.path.rpartition("/")[0])
-        if not isinstance(entry, DirectoryEntry):
-            if not walk.excludes(entry.path, parent):
-                selected[entry.path] = entry
-        else:
-            walk.visit(entry.path)
-    return tuple(selected[path] for path in sorted(_with_empty_directories(selected, walk.kept())))
-
-
-def _with_empty_directories(
-    selected: dict[str, ContextEntry], directories: Iterable[str]
-) -> dict[str, ContextEntry]:
-    """Add the directories that are kept for their own sake and in which nothing is kept."""
-    occupied: set[str] = set()
-    directories = list(directories)
-    for path in (*selected, *directories):
-        parent = path.rpartition("/")[0]
-        while parent and parent not in occupied:
-            occupied.add(parent)
-            parent = parent.rpartition("/")[0]
+        if isinstance(entry, DirectoryEntry):
+            walk.enter(entry.path)
+        elif not walk.excludes(entry.path):
+            selected[entry.path] = entry
+    directories = walk.included_directories()
+    occupied = implied_directories((*selected, *directories))
     selected.update({path: DirectoryEntry(path) for path in directories if path not in occupied})
-    return selected
+    return tuple(selected[path] for path in sorted(selected))
 
 
 class _Directory(NamedTuple):
@@ -74,34 +63,39 @@ class _Walk:
         self._patterns = tuple(patterns)
         self._matchers: list[PathMatcher | None] = [None] * len(self._patterns)
         self._exceptions = _exception_prefixes(self._patterns)
-        self._directories = {"": _Directory(False, False, (False,) * len(self._patterns), -1)}
+        root = _Directory(
+            is_excluded=False,
+            is_skipped=False,
+            matched=(False,) * len(self._patterns),
+            last_match=-1,
+        )
+        self._directories = {"": root}
         self._verdicts: dict[int, _LeafVerdict] = {}
         self._is_lazy = False
 
-    def visit(self, path: str) -> _Directory:
-        """What is known in the directory `path`, which may lie in others not yet visited."""
+    def enter(self, path: str) -> _Directory:
+        """What is known in the directory `path`, which may lie in others not yet entered."""
         known = self._directories.get(path)
         if known is not None:
             return known
-        parent = self.visit(path.rpartition("/")[0])
+        parent = self.enter(path.rpartition("/")[0])
         if parent.is_skipped:
-            visited = parent
+            entered = parent
         else:
             is_excluded, matched = self._judge(path, parent.matched)
             is_skipped = is_excluded and not self._may_hold_exceptions(path)
             last_match = max((index for index, hit in enumerate(matched) if hit), default=-1)
-            visited = _Directory(is_excluded, is_skipped, matched, last_match)
-        self._directories[path] = visited
-        return visited
+            entered = _Directory(is_excluded, is_skipped, matched, last_match)
+        self._directories[path] = entered
+        return entered
 
-    def kept(self) -> list[str]:
-        """The directories visited that are in the context for their own sake."""
-        return [
-            path for path, known in self._directories.items() if path and not known.is_excluded
-        ]
+    def included_directories(self) -> list[str]:
+        """The directories entered that are in the context for their own sake."""
+        return [path for path, known in self._directories.items() if path and not known.is_excluded]
 
-    def excludes(self, path: str, parent: _Directory) -> bool:
-        """Whether the file or link `path` in `parent` stays out of the context."""
+    def excludes(self, path: str) -> bool:
+        """Whether the file or link `path` stays out of the context."""
+        parent = self.enter(path.rpartition("/")[0])
         if parent.is_skipped:
             return True
         verdict = self._verdicts.get(parent.last_match)
@@ -167,7 +161,7 @@ class _LeafVerdict:
 
 
 def _exception_prefixes(patterns: Iterable[IgnorePattern]) -> list[str] | None:
-    """Where exceptions may lie; `None` if one of them has wildcards, so that they may lie anywhere."""
+    """Where exceptions may lie; `None` if one has wildcards, so that they may lie anywhere."""
     prefixes = []
     for pattern in patterns:
         if pattern.is_exception:

@@ -129,7 +129,9 @@ def _counted_repetition(go: str, start: int) -> _Token:
     least, comma, most = found.groups()
     if int(least) > MAX_REPEAT or (most and not int(least) <= int(most) <= MAX_REPEAT):
         raise InvalidGoRegexpError(f"invalid repeat count: {found.group()}")
-    return _Token(f"{{{least}{comma or ''}{most or ''}}}", found.end(), is_operator=True, is_repeated=True)
+    return _Token(
+        f"{{{least}{comma or ''}{most or ''}}}", found.end(), is_operator=True, is_repeated=True
+    )
 
 
 def _escape(go: str, start: int) -> _Token:

@@ -70,7 +70,7 @@ def ignore_file_candidates(dockerfile: str | None, context_root: str) -> tuple[s
 
 
 def named_context_ignore_file(root: str) -> str:
-    """Where the ignore file of a named context is. No other name is looked for, and none inherited."""
+    """Where the ignore file of a named context is. No other name counts, and none is inherited."""
     return posixpath.normpath(posixpath.join(root, IGNORE_FILE_NAME))
 
 

@@ -16,14 +16,13 @@ from typing import Final, NamedTuple
 from pants_docker_buildkit.dockerfile.go_regexp import InvalidGoRegexpError, translate_go_regexp
 from pants_docker_buildkit.dockerfile.ignorefile import clean_path, trim_space
 
-_PATTERN_SYNTAX: Final = re.compile(
-    # What `filepath.Match` accepts: a character, an escaped one, or a class of one or more ranges.
-    r"""(?: [^\[\\]
-        |   \\.
-        |   \[ (?: \^ | (?!\^) ) (?: {char} (?: - {char} )? )+ \]
-        )*""".format(char=r"(?: \\. | [^\]\-\\\ud800-\udfff] )"),
-    re.VERBOSE | re.DOTALL,
-)
+_CLASS_CHAR: Final = r"(?:\\.|[^\]\-\\\ud800-\udfff])"
+_CLASS_RANGE: Final = rf"({_CLASS_CHAR})(?:-({_CLASS_CHAR}))?"
+_CLASS: Final = rf"\[(\^|(?!\^))((?:{_CLASS_RANGE})+)\]"
+
+# What `filepath.Match` looks at in one go, up to a `*` that is not in a class, and what it accepts.
+_CHUNK: Final = re.compile(r"\**((?:\\.?|[^\\*\[]|\[(?:\\.?|[^\\\]])*\]?)*)", re.DOTALL)
+_CHUNK_SYNTAX: Final = re.compile(rf"(?:[^\[\\]|\\.|{_CLASS})*", re.DOTALL)
 
 # Moby means to escape `{`, `|` and `}` too, but its table has no room for them.
 _ESCAPED_BY_MOBY: Final = frozenset(".+()$")
@@ -31,7 +30,7 @@ _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class InvalidPatternError(ValueError):
-    """BuildKit refuses a pattern, or the plugin cannot evaluate it. `requirement` completes "must …"."""
+    """BuildKit refuses a pattern, or we cannot evaluate it. `requirement` completes "must …"."""
 
     def __init__(self, pattern: str, requirement: str) -> None:
         self.pattern = pattern
@@ -75,7 +74,7 @@ def parse_patterns(patterns: Iterable[str]) -> tuple[IgnorePattern, ...]:
         if text == "!":
             raise InvalidPatternError(pattern, "name a path after '!'")
         text = text[1:] if is_exception else text
-        if not _PATTERN_SYNTAX.fullmatch(text):
+        if not _is_well_formed(text):
             raise InvalidPatternError(pattern, "close its '[' and end its escapes")
         parsed.append(IgnorePattern(text, is_exception=is_exception))
     return tuple(parsed)
@@ -96,7 +95,9 @@ def compile_pattern(text: str) -> CompiledPattern:
         if scanned.startswith("**", position - 1):
             position += 2 if scanned.startswith("/", position + 1) else 1
             is_last = position >= len(scanned)
-            kind = PatternKind.PREFIX if is_last and kind is PatternKind.EXACT else PatternKind.REGEXP
+            kind = (
+                PatternKind.PREFIX if is_last and kind is PatternKind.EXACT else PatternKind.REGEXP
+            )
             kind = PatternKind.SUFFIX if is_first else kind
             go.append(".*" if is_last else "(.*/)?")
         elif char in "*?":
@@ -105,7 +106,7 @@ def compile_pattern(text: str) -> CompiledPattern:
         elif char in _ESCAPED_BY_MOBY:
             go.append("\\" + char)
         elif char == "\\":
-            kind = PatternKind.REGEXP
+            kind = PatternKind.REGEXP if position < len(scanned) else kind
             go.append(scanned[position - 1 : position + 1])
             position += 1
         else:
@@ -118,6 +119,34 @@ def compile_pattern(text: str) -> CompiledPattern:
         PatternKind.REGEXP: "".join(go) + "$",
     }
     return CompiledPattern(kind, operands[kind])
+
+
+def _is_well_formed(text: str) -> bool:
+    """Whether moby's `filepath.Match(text, ".")` finds no error.
+
+    It looks no further than it has to in order to know whether `.` matches: at the text before the
+    first `*`, and if that matches, at the text before the next.
+    """
+    first, end = _next_chunk(text, 0)
+    if not _CHUNK_SYNTAX.fullmatch(first):
+        return False
+    if end == len(text) or not _matches_dot(first):
+        return True
+    return _CHUNK_SYNTAX.fullmatch(_next_chunk(text, end)[0]) is not None
+
+
+def _next_chunk(text: str, start: int) -> tuple[str, int]:
+    found = _CHUNK.match(text, start)
+    return (found.group(1), found.end()) if found else ("", len(text))
+
+
+def _matches_dot(chunk: str) -> bool:
+    chosen = re.fullmatch(_CLASS, chunk, re.DOTALL)
+    if not chosen:
+        return chunk in {".", "?", "\\."}
+    ranges = re.findall(_CLASS_RANGE, chosen.group(2), re.DOTALL)
+    is_in_range = any(low[-1] <= "." <= (high or low)[-1] for low, high in ranges)
+    return is_in_range != bool(chosen.group(1))
 
 
 class PathMatcher:

@@ -172,9 +172,5 @@ def read_tar(tar: Path, *, below: str = "") -> tuple[ContextEntry, ...]:
                 is_executable = bool(member.mode & 0o100)
                 checksum = hashlib.sha256(content).hexdigest()
                 entries[path] = FileEntry(path, checksum, len(content), is_executable)
-    for path in list(entries):
-        parent = path.rpartition("/")[0]
-        while parent and entries.pop(parent, None):
-            parent = parent.rpartition("/")[0]
-    return tuple(entries[path] for path in sorted(entries))
-
+    occupied = {path.rpartition("/")[0] for path in entries}
+    return tuple(entries[path] for path in sorted(entries) if path not in occupied)

@@ -19,17 +19,60 @@ from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME
 PLAIN_NAMES = ("a", "b", "ab", "a.b", "foo", "bar", "foo.txt", "bar.py", "src", "docs", "README.md")
 ODD_NAMES = (
     *(".git", ".env", "..data", "a b", " lead", "trail ", "#hash", "!bang", "[ab]", "a]", "{a}"),
-    *("a{2}", "aa", "a|b", "^a", "a$", "a+b", "(a)", "a\\b", "a*b", "a?", "é", "日本", "☺", "-", "~"),
+    *(
+        "a{2}",
+        "aa",
+        "a|b",
+        "^a",
+        "a$",
+        "a+b",
+        "(a)",
+        "a\\b",
+        "a*b",
+        "a?",
+        "é",
+        "日本",
+        "☺",
+        "-",
+        "~",
+    ),
     *("a-b", "A", "Foo", "1", "12", "\ufeffbom", "a\xa0", "Dockerfile", "_"),
 )
 ODD_PATTERN_PARTS = (
     *("[a-c]", "[^a]", "[!a]", "[ab]*", "[[]ab]", "[\\]a]", "[\\-a]", "\\a", "\\*", "\\[ab\\]"),
     *("\\\\", "a|b", "{a}", "a{2}", "a{1,}*", "^a", "a$", ".", "..", "[*]", "[?]b", "[[:alpha:]]"),
     *("[[:^alpha:]b]", "\\d", "\\D*", "\\w", "[\\d]", "[\\W]", "\\b*", "*\\B", "\\x61", "\\x{62}"),
-    *("\\141", "\\Qa", "\\Q*\\E", "[a-ζ]", "a|*", "*|b", "?{2}", "[^", "[b-a]", "\\y", "\\8", "{2}"),
+    *(
+        "\\141",
+        "\\Qa",
+        "\\Q*\\E",
+        "[a-ζ]",
+        "a|*",
+        "*|b",
+        "?{2}",
+        "[^",
+        "[b-a]",
+        "\\y",
+        "\\8",
+        "{2}",
+    ),
     *("*{2}", "[^/]", "a\\", "[]a]", "[a-]", "[日-本]", "\\é", "\\.", "\\z", "\\A", "☺", "[☺é]"),
 )
-WILDCARDS = ("*", "**", "?", "*.txt", "*.py", "foo*", "*o*", "**foo", "foo**", "a?", "?*", "***", "**.py")
+WILDCARDS = (
+    "*",
+    "**",
+    "?",
+    "*.txt",
+    "*.py",
+    "foo*",
+    "*o*",
+    "**foo",
+    "foo**",
+    "a?",
+    "?*",
+    "***",
+    "**.py",
+)
 # No control characters inside a line: BuildKit fails to send patterns that hold one.
 WHITE_SPACE = ("", "", "", " ", "\t", "  ", "\r", "\xa0", "\u2003")
 
@@ -99,7 +142,9 @@ def _random_entries(rng: random.Random, directories: list[str]) -> tuple[Context
         if path in directories or path == IGNORE_FILE_NAME:
             continue
         if rng.random() < 0.12:
-            entries[path] = SymlinkEntry(path, rng.choice(["a", "../b", "/etc/passwd", "gone", ".", "é x"]))
+            entries[path] = SymlinkEntry(
+                path, rng.choice(["a", "../b", "/etc/passwd", "gone", ".", "é x"])
+            )
         else:
             content = path.encode("utf-8")
             entries[path] = file_entry(path, content, is_executable=rng.random() < 0.2)
@@ -114,7 +159,9 @@ def _slashes(path: str) -> list[int]:
 
 def _random_line(rng: random.Random, paths: list[str]) -> str:
     if rng.random() < 0.06:
-        return rng.choice(["", "# comment", " # no comment", "   ", "#", "!", "! ", "/", ".", "!.", "//"])
+        return rng.choice(
+            ["", "# comment", " # no comment", "   ", "#", "!", "! ", "/", ".", "!.", "//"]
+        )
     parts = rng.choice(paths).split("/")
     parts = parts[: rng.randrange(1, len(parts) + 1)]
     for index in range(len(parts)):
@@ -123,7 +170,9 @@ def _random_line(rng: random.Random, paths: list[str]) -> str:
             parts[index] = rng.choice(WILDCARDS)
         elif chance < 0.32:
             parts[index] = rng.choice(ODD_PATTERN_PARTS)
-        elif chance < 0.40:
+        elif chance < 0.36:
+            parts[index] = rng.choice(["*", "?", "a", "."]) + rng.choice(ODD_PATTERN_PARTS)
+        elif chance < 0.44:
             parts[index] = _with_wildcard(rng, parts[index])
     if rng.random() < 0.12:
         parts.insert(rng.randrange(len(parts) + 1), rng.choice(["**", "..", ".", "", "**"]))

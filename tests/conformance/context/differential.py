@@ -1,10 +1,10 @@
-"""Compare the plugin's build contexts with BuildKit's, on random trees and ignore files.
+r"""Compare the plugin's build contexts with BuildKit's, on random trees and ignore files.
 
-    BUILDKIT_TESTS_DOCKER=docker python -m tests.conformance.context.differential \\
-        --cases 5000 --seed 1
+    BUILDKIT_TESTS_DOCKER=$(command -v docker) PYTHONPATH=pants-plugins:tests \
+        python3.9 tests/conformance/context/differential.py --cases 5000 --seed 1
 
-Prints each case on which the two differ and exits with 1 if there is one. A case is identified by its
-seed, `--seed N --cases 1` runs it again.
+Prints each case on which the two differ and exits with 1 if there is one. Each case has its own
+seed: `--seed N --cases 1` runs it again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
+from conformance.context.buildkit import BuildRequest, ContextBuilder, Placement, Refused
+from conformance.context.cases import ContextCase, file_entry, random_case, write_entry
 from pants_docker_buildkit.dockerfile.context_entries import ContextEntry, FileEntry
 from pants_docker_buildkit.dockerfile.context_filter import select_context
 from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME, parse_ignore_file
@@ -27,8 +29,6 @@ from pants_docker_buildkit.dockerfile.patterns import (
     PathMatcher,
     parse_patterns,
 )
-from tests.conformance.context.buildkit import BuildRequest, ContextBuilder, Placement, Refused
-from tests.conformance.context.cases import ContextCase, file_entry, random_case, write_entry
 
 BATCH_SIZE = 60
 
@@ -49,7 +49,9 @@ class Difference:
     actual: Outcome
 
     def __str__(self) -> str:
-        lines = [f"seed {self.seed}, ignore file in {self.placement.value}: {self.case.ignore_file!r}"]
+        lines = [
+            f"seed {self.seed}, ignore file in {self.placement.value}: {self.case.ignore_file!r}"
+        ]
         if isinstance(self.expected, Refused) or isinstance(self.actual, Refused):
             by_plugin, by_buildkit = (
                 "refuses" if isinstance(outcome, Refused) else "accepts"
@@ -57,8 +59,12 @@ class Difference:
             )
             lines.append(f"  the plugin {by_plugin} the patterns, BuildKit {by_buildkit} them")
             return "\n".join(lines)
-        lines += [f"  only the plugin: {entry}" for entry in self.expected if entry not in self.actual]
-        lines += [f"  only BuildKit: {entry}" for entry in self.actual if entry not in self.expected]
+        lines += [
+            f"  only the plugin: {entry}" for entry in self.expected if entry not in self.actual
+        ]
+        lines += [
+            f"  only BuildKit: {entry}" for entry in self.actual if entry not in self.expected
+        ]
         return "\n".join(lines)
 
 

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pants_docker_buildkit.dockerfile.go_regexp import InvalidGoRegexpError, translate_go_regexp
+
+
+@pytest.mark.parametrize(
+    ("go", "text", "is_match"),
+    [
+        pytest.param(r"^a[^/]*$", "abc", True, id="star"),
+        pytest.param(r"^a[^/]*$", "ab/c", False, id="star stops at a slash"),
+        pytest.param(r"^(.*/)?a$", "x/y/a", True, id="any directories"),
+        pytest.param(r"^(.*/)?(.*/)?(.*/)?a$", "x/a", True, id="any directories thrice"),
+        pytest.param(r"^a$", "a\n", False, id="end is not before a line end"),
+        pytest.param(r"^(.*/)?a$", "x\ny/a", False, id="dot is no line end"),
+        pytest.param(r"^[^b]$", "\n", True, id="negated class has the line end"),
+        pytest.param(r"^a|b[^/]*$", "xxb", True, id="second alternative has no anchor"),
+        pytest.param(r"^a|b$", "ax", True, id="first alternative has no end"),
+        pytest.param(r"^a{2}$", "aa", True, id="repeated"),
+        pytest.param(r"^a{2,}$", "aaaa", True, id="repeated at least"),
+        pytest.param(r"^a{,2}$", "a{,2}", True, id="not a repetition in Go"),
+        pytest.param(r"^a{02}$", "a{02}", True, id="leading zero is no repetition"),
+        pytest.param(r"^{2}a$", "a", True, id="repeated anchor"),
+        pytest.param(r"^\d[^/]*$", "٣", False, id="digits are ASCII"),
+        pytest.param(r"^\w$", "é", False, id="words are ASCII"),
+        pytest.param(r"^\W$", "é", True, id="not words"),
+        pytest.param(r"^[\s]$", "\v", False, id="Go's space has no vertical tab"),
+        pytest.param(r"^[[:space:]]$", "\v", True, id="POSIX's space has one"),
+        pytest.param(r"^[[:^alpha:]x]$", "1", True, id="negated POSIX class"),
+        pytest.param(r"^[[:alpha]$", ":", True, id="unfinished POSIX class"),
+        pytest.param(r"^[[^/]*]$", "[[]", True, id="star in a class ends it"),
+        pytest.param(r"^[]a]$", "]", True, id="bracket first in a class"),
+        pytest.param(r"^[a-]$", "-", True, id="dash last in a class"),
+        pytest.param(r"^[\D\d]$", "x", True, id="full class"),
+        pytest.param(r"^[^\D\d]$", "x", False, id="empty class"),
+        pytest.param(r"^\x61\x{1F600}\141\0$", "a\U0001f600a\0", True, id="escaped code points"),
+        pytest.param(r"^\a\f\n\r\t\v$", "\a\f\n\r\t\v", True, id="control characters"),
+        pytest.param(r"^\*\.\-\_$", "*.-_", True, id="escaped punctuation"),
+        pytest.param(r"^\Qa*(b\E[^/]$", "a*(bc", True, id="quoted"),
+        pytest.param(r"^\Qa$", "a$b", True, id="quote without end"),
+        pytest.param(r"^\Aa\z$", "a", True, id="positions"),
+        pytest.param(r"^a\b[^/]*$", "a.b", True, id="word boundary"),
+        pytest.param(r"^a\B[^/]*$", "ab", True, id="no word boundary"),
+        pytest.param(r"^a\B[^/]*$", "aé", False, id="word boundaries are ASCII"),
+    ],
+)
+def test_expression_matches_as_in_go(go: str, text: str, *, is_match: bool) -> None:
+    assert (re.match(translate_go_regexp(go), text) is not None) == is_match
+
+
+@pytest.mark.parametrize(
+    ("go", "reason"),
+    [
+        (r"^[a$", r"missing closing \]"),
+        (r"^[]$", r"missing closing \]"),
+        (r"^[b-a]$", "invalid character class range: b-a"),
+        (r"^[[:foo:]]$", r"invalid character class range: \[:foo:\]"),
+        (r"^a|{2}$", "missing argument"),
+        (r"^a{2}{3}$", "nested repetition"),
+        (r"^[^/]*{3}$", "nested repetition"),
+        (r"^(.*/)?{3}$", "nested repetition"),
+        (r"^a{1001}$", "invalid repeat count"),
+        (r"^a{3,2}$", "invalid repeat count"),
+        (r"^\y$", r"invalid escape sequence: \\y"),
+        (r"^\8$", r"invalid escape sequence: \\8"),
+        (r"^\1$", r"invalid escape sequence: \\1"),
+        (r"^\C$", r"invalid escape sequence: \\C"),
+        (r"^\é$", r"invalid escape sequence: \\é"),
+        (r"^\xg0$", r"invalid escape sequence: \\x"),
+        (r"^\x{110000}$", r"invalid escape sequence: \\x"),
+        (r"^\pL$", "Unicode classes are not supported"),
+    ],
+)
+def test_expression_that_go_refuses_is_refused(go: str, reason: str) -> None:
+    with pytest.raises(InvalidGoRegexpError, match=reason):
+        translate_go_regexp(go)
