@@ -6,7 +6,6 @@ https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoint
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from pants_docker_buildkit.oci.content import (
     InvalidContentError,
@@ -29,9 +28,11 @@ from pants_docker_buildkit.registry.errors import (
     ContentMismatchError,
     Inquiry,
     ManifestUnknownError,
+    NameUnknownError,
     RegistryUnavailableError,
     UnexpectedResponseError,
 )
+from pants_docker_buildkit.registry.origin import InvalidUrlError, resolve_location
 from pants_docker_buildkit.registry.transport import (
     BodyTooLargeError,
     OpenBody,
@@ -139,18 +140,24 @@ class RegistryClient:
         return response.status != 404
 
     def list_tags(self, repository: str) -> tuple[str, ...]:
-        """All tags of a repository, sorted."""
+        """All tags of a repository, sorted; none where there is no such repository.
+
+        Registries disagree on whether a repository without tags exists.
+        """
         inquiry = Inquiry(self.registry, f"list the tags of {self.registry}/{repository}")
         tags: set[str] = set()
         target = f"/v2/{repository}/tags/list?n={_TAGS_PER_PAGE}"
         for _ in range(_MAX_TAG_PAGES):
             call = Call(inquiry, "GET", target, repository_scopes(repository, "pull"))
-            response = self._channel.ask(call)
+            try:
+                response = self._channel.ask(call)
+            except NameUnknownError:
+                return ()
             try:
                 tags.update(JsonObject.parse(_read(inquiry, response, _MAX_TAG_PAGE)).texts("tags"))
             except InvalidJsonError as e:
                 raise UnexpectedResponseError(inquiry, f"of its answer, {e}") from e
-            next_page = _next_page(response)
+            next_page = _next_page(inquiry, response)
             if next_page is None:
                 return tuple(sorted(tags))
             target = next_page
@@ -286,13 +293,15 @@ def _read(inquiry: Inquiry, response: Response, limit: int) -> bytes:
         raise RegistryUnavailableError(inquiry, e.finding) from e
 
 
-def _next_page(response: Response) -> str | None:
-    """The target of the next page, always on the same registry."""
+def _next_page(inquiry: Inquiry, response: Response) -> str | None:
+    """The target of the next page, which is asked of the same registry whatever the link says."""
     for link in response.header_values("Link"):
         address, _, parameters = link.partition(">")
         if address.startswith("<") and 'rel="next"' in parameters.replace(" ", ""):
-            parts = urlsplit(address[1:])
-            return f"{parts.path}?{parts.query}"
+            try:
+                return resolve_location(response.origin, "/", address[1:])[1]
+            except InvalidUrlError as e:
+                raise UnexpectedResponseError(inquiry, f"its next page of tags is {e}") from e
     return None
 
 

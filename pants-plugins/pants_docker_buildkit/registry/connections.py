@@ -1,8 +1,8 @@
 """Open connections to servers, directly or through a proxy, and keep them for the next request.
 
 `http.client` and a list of idle connections rather than an HTTP library: confirming 1,000 images
-takes 1,000 small requests while Pants' rules want the same interpreter, and this costs a third of
-urllib3's processor time for each (measured in docs/benchmarks.md).
+takes 1,000 small requests while Pants' rules want the same interpreter, and urllib3 spends more
+than twice the processor time on each.
 """
 
 from __future__ import annotations

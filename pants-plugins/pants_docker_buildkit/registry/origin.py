@@ -63,7 +63,11 @@ def parse_url(url: str) -> tuple[Origin, str]:
 
 def resolve_location(origin: Origin, target: str, location: str) -> tuple[Origin, str]:
     """Where a `Location` or `Link` in the answer to a request leads; it may be relative."""
-    return parse_url(urljoin(f"{origin}{target}", location))
+    try:
+        url = urljoin(f"{origin}{target}", location)
+    except ValueError as e:
+        raise InvalidUrlError("a URL that is malformed") from e
+    return parse_url(url)
 
 
 def is_loopback_host(host: str) -> bool:

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import pytest
+
+from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.conftest import IMPATIENT, ClientFactory
+from pants_docker_buildkit.registry.credentials import Credentials
+from pants_docker_buildkit.registry.errors import (
+    DeniedError,
+    RegistryUnavailableError,
+    UnauthorizedError,
+)
+from pants_docker_buildkit.registry.testing import faults
+from pants_docker_buildkit.registry.testing.access import BasicAccess, TokenAccess
+from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.registry.testing.images import SmallImage
+
+IMAGE = SmallImage.create()
+ME = Credentials("me", "correct horse")
+BASIC = BasicAccess("me", "correct horse")
+
+
+def test_basic_authentication_is_met_once_it_is_asked_for(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = BASIC
+    client = make_client(registry.address, ME)
+    assert client.head_manifest("app", "1") is None
+    assert client.head_manifest("app", "2") is None
+    sent = [each.authorization for each in registry.requests]
+    assert sent == [None, BASIC.header, BASIC.header]
+
+
+def test_a_registry_that_does_not_ask_gets_no_credentials(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    make_client(registry.address, ME).head_manifest("app", "1")
+    assert [each.authorization for each in registry.requests] == [None]
+
+
+def test_without_credentials_the_error_says_how_to_log_in(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = BASIC
+    with pytest.raises(UnauthorizedError) as info:
+        make_client(registry.address).list_tags("app")
+    assert str(info.value) == (
+        f"Could not list the tags of {registry.address}/app "
+        "(HTTP 401 UNAUTHORIZED: unauthorized). "
+        f"No credentials for {registry.address} were found: "
+        f"log in with 'docker login {registry.address}'."
+    )
+
+
+def test_refused_credentials_are_named_without_the_password(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = BASIC
+    with pytest.raises(UnauthorizedError, match="refused the credentials of user 'me'") as info:
+        make_client(registry.address, Credentials("me", "wrong pony")).list_tags("app")
+    assert "pony" not in str(info.value)
+
+
+def test_denied_says_who_needs_access(registry: FakeRegistry, make_client: ClientFactory) -> None:
+    registry.access = BASIC
+    client = make_client(registry.address, ME)
+    client.head_manifest("app", "1")
+    registry.plan(faults.oci_error(403, "DENIED", "no push for you"))
+    with pytest.raises(DeniedError, match=r"HTTP 403 DENIED: no push for you\). Grant user 'me'"):
+        client.put_manifest("app", "1", IMAGE.manifest, "application/json")
+
+
+def test_a_token_is_fetched_for_a_password_and_kept_for_its_scope(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = access = TokenAccess("me", "correct horse")
+    client = make_client(registry.address, ME)
+    for _ in range(3):
+        client.head_manifest("app", "1")
+    client.head_manifest("other", "1")
+    scopes = [form["scope"] for _, form in access.requests]
+    assert scopes == [["repository:app:pull"], ["repository:other:pull"]]
+    assert access.requests[0][1]["service"] == ["fake"]
+    assert access.requests[0][1]["account"] == ["me"]
+
+
+def test_after_the_first_challenge_no_request_is_refused(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = TokenAccess("me", "correct horse")
+    client = make_client(registry.address, ME)
+    for repository in ("a", "b", "c"):
+        client.head_manifest(repository, "1")
+    assert registry.count("HEAD") == 4
+
+
+def test_writing_asks_for_a_scope_of_its_own(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = access = TokenAccess("me", "correct horse")
+    IMAGE.push(make_client(registry.address, ME), "app")
+    assert {form["scope"][0] for _, form in access.requests} == {"repository:app:pull,push"}
+
+
+def test_mounting_asks_for_both_repositories(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = access = TokenAccess("me", "correct horse")
+    client = make_client(registry.address, ME)
+    client.mount_blob("app", IMAGE.layer_blob.digest, "base")
+    assert access.requests[0][1]["scope"] == ["repository:app:pull,push", "repository:base:pull"]
+
+
+def test_a_token_that_expired_is_renewed(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = access = TokenAccess("me", "correct horse")
+    client = make_client(registry.address, ME)
+    client.head_manifest("app", "1")
+    access.revoke_all()
+    assert client.head_manifest("app", "1") is None
+    assert len(access.requests) == 2
+
+
+def test_a_token_that_is_refused_again_is_an_error(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = access = TokenAccess("me", "correct horse", uses=0)
+    with pytest.raises(UnauthorizedError, match="refused the credentials of user 'me'"):
+        make_client(registry.address, ME).head_manifest("app", "1")
+    assert len(access.requests) == 1
+
+
+def test_an_anonymous_token_is_fetched_without_credentials(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = TokenAccess()
+    assert make_client(registry.address).head_manifest("app", "1") is None
+
+
+def test_an_identity_token_is_exchanged_by_post(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = access = TokenAccess(identity_token="long lived")
+    client = make_client(registry.address, Credentials(identity_token="long lived"))
+    assert client.head_manifest("app", "1") is None
+    method, form = access.requests[0]
+    assert (method, form["grant_type"]) == ("POST", ["refresh_token"])
+    assert form["scope"] == ["repository:app:pull"]
+
+
+def test_a_token_server_without_get_is_asked_by_post(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = TokenAccess("me", "correct horse", supports_get=False)
+    assert make_client(registry.address, ME).head_manifest("app", "1") is None
+
+
+def test_a_registry_token_is_sent_as_it_is(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = TokenAccess(_tokens={"from elsewhere": 0})
+    client = make_client(registry.address, Credentials(registry_token="from elsewhere"))
+    assert client.head_manifest("app", "1") is None
+
+
+def test_a_token_server_that_refuses_is_named(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = TokenAccess("me", "another password")
+    with pytest.raises(
+        UnauthorizedError, match="HTTP 401: its token server gives no token"
+    ) as info:
+        make_client(registry.address, ME).head_manifest("app", "1")
+    assert "correct horse" not in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "finding"),
+    [
+        pytest.param(faults.status(500), "HTTP 500", id="broken"),
+        pytest.param(faults.content(b"<html>"), "its answer is not one", id="no JSON"),
+        pytest.param(faults.content(b"{}"), "its answer is not one", id="no token"),
+        pytest.param(
+            faults.content(b'{"token": "a\\r\\nX-Evil: 1"}'),
+            "its answer is not one",
+            id="injection",
+        ),
+        pytest.param(faults.endless(), "has more than 1048576 bytes", id="endless"),
+        pytest.param(faults.redirect("http://elsewhere.invalid/"), "HTTP 307", id="redirect"),
+    ],
+)
+def test_a_token_server_that_gives_no_token_is_named(
+    registry: FakeRegistry, make_client: ClientFactory, fault: faults.Fault, finding: str
+) -> None:
+    registry.access = TokenAccess("me", "correct horse")
+    registry.plan(fault, target="/token", times=None)
+    with pytest.raises(RegistryUnavailableError, match=f"no token from {registry.url}.*{finding}"):
+        make_client(registry.address, ME).head_manifest("app", "1")
+
+
+def test_a_password_that_was_rotated_meanwhile_is_read_again(registry: FakeRegistry) -> None:
+    registry.access = BasicAccess("me", "old")
+    current = Credentials("me", "old")
+    clients = RegistryClients(find_credentials=lambda _: current, patience=IMPATIENT)
+    client = clients.client(registry.address)
+    client.head_manifest("app", "1")
+    registry.access = BasicAccess("me", "new")
+    current = dataclasses.replace(current, password="new")
+    assert client.head_manifest("app", "1") is None
+    clients.close()
+
+
+def test_credentials_are_read_once_for_many_requests(registry: FakeRegistry) -> None:
+    registry.access = TokenAccess("me", "correct horse")
+    asked: list[str] = []
+
+    def find(name: str) -> Credentials:
+        asked.append(name)
+        return ME
+
+    clients = RegistryClients(find_credentials=find, patience=IMPATIENT)
+    for repository in ("a", "b", "c"):
+        clients.client(registry.address).head_manifest(repository, "1")
+    clients.close()
+    assert asked == [registry.address]
+
+
+def test_threads_that_need_the_same_token_fetch_it_once(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = access = TokenAccess("me", "correct horse")
+    client = make_client(registry.address, ME)
+    threads = [
+        threading.Thread(target=client.head_manifest, args=("app", str(number)))
+        for number in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(access.requests) == 1

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from pants_docker_buildkit.oci.digest import sha256_digest
+from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.confirmation import (
+    ManifestConfirmations,
+    Missing,
+    Present,
+    Unknown,
+)
+from pants_docker_buildkit.registry.conftest import IMPATIENT
+from pants_docker_buildkit.registry.errors import RegistryUnavailableError, UnauthorizedError
+from pants_docker_buildkit.registry.testing import faults
+from pants_docker_buildkit.registry.testing.access import BasicAccess
+from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.registry.testing.images import SmallImage
+
+IMAGE = SmallImage.create()
+
+
+@pytest.fixture
+def clients() -> Iterator[RegistryClients]:
+    clients = RegistryClients(patience=IMPATIENT)
+    yield clients
+    clients.close()
+
+
+@pytest.fixture
+def confirmations(clients: RegistryClients) -> Iterator[ManifestConfirmations]:
+    confirmations = ManifestConfirmations(clients.client, pool_size=4)
+    yield confirmations
+    confirmations.close()
+
+
+def reference(registry: FakeRegistry, repository: str = "app") -> ImageReference:
+    return ImageReference(registry.address, repository, digest=IMAGE.digest)
+
+
+def test_a_manifest_that_is_there_is_present(
+    registry: FakeRegistry, clients: RegistryClients, confirmations: ManifestConfirmations
+) -> None:
+    descriptor = IMAGE.push(clients.client(registry.address), "app")
+    assert confirmations.submit(reference(registry)).result(5) == Present(descriptor)
+
+
+def test_a_manifest_that_is_gone_is_missing(
+    registry: FakeRegistry, confirmations: ManifestConfirmations
+) -> None:
+    assert confirmations.submit(reference(registry)).result(5) == Missing()
+
+
+def test_a_registry_that_refuses_leaves_it_unknown(
+    registry: FakeRegistry, confirmations: ManifestConfirmations
+) -> None:
+    registry.access = BasicAccess("me", "secret")
+    confirmation = confirmations.submit(reference(registry)).result(5)
+    assert isinstance(confirmation, Unknown)
+    assert isinstance(confirmation.error, UnauthorizedError)
+
+
+def test_a_manifest_is_asked_for_once(
+    registry: FakeRegistry, confirmations: ManifestConfirmations
+) -> None:
+    futures = [confirmations.submit(reference(registry)) for _ in range(20)]
+    assert {id(each) for each in futures} == {id(futures[0])}
+    futures[0].result(5)
+    assert registry.count("HEAD") == 1
+
+
+def test_a_manifest_that_was_pushed_meanwhile_is_asked_for_again(
+    registry: FakeRegistry, clients: RegistryClients, confirmations: ManifestConfirmations
+) -> None:
+    assert confirmations.submit(reference(registry)).result(5) == Missing()
+    IMAGE.push(clients.client(registry.address), "app")
+    confirmations.forget(reference(registry))
+    assert isinstance(confirmations.submit(reference(registry)).result(5), Present)
+
+
+def test_manifests_are_asked_for_at_the_same_time(
+    registry: FakeRegistry, confirmations: ManifestConfirmations
+) -> None:
+    registry.plan(faults.slow(0.15), times=8)
+    started = time.monotonic()
+    futures = [confirmations.submit(reference(registry, f"app-{n}")) for n in range(8)]
+    for future in futures:
+        future.result(5)
+    assert time.monotonic() - started < 8 * 0.15
+
+
+def test_a_registry_that_is_down_is_not_waited_for_twice(
+    confirmations: ManifestConfirmations,
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        first = confirmations.submit(ImageReference(address, "app", digest=IMAGE.digest))
+        first.result(5)
+        started = time.monotonic()
+        second = ImageReference(address, "other", digest=IMAGE.digest)
+        confirmation = confirmations.submit(second).result(5)
+    assert time.monotonic() - started < 0.01
+    assert isinstance(confirmation, Unknown)
+    assert isinstance(confirmation.error, RegistryUnavailableError)
+    assert f"Could not look up {address}/other@" in str(confirmation.error)
+
+
+def test_no_thread_runs_before_there_is_work(clients: RegistryClients) -> None:
+    before = threading.active_count()
+    ManifestConfirmations(clients.client)
+    assert threading.active_count() == before
+
+
+def test_close_cancels_what_was_not_asked_and_ends_the_threads(
+    registry: FakeRegistry, clients: RegistryClients
+) -> None:
+    registry.plan(faults.slow(0.2), times=None)
+    confirmations = ManifestConfirmations(clients.client, pool_size=1)
+    running = confirmations.submit(reference(registry))
+    waiting = confirmations.submit(ImageReference("reg.io", "app", digest=sha256_digest(b"")))
+    while not registry.requests:
+        time.sleep(0.01)
+    confirmations.close()
+    assert waiting.cancelled()
+    assert isinstance(running.result(5), Unknown)
+    assert confirmations.submit(reference(registry, "late")).cancelled()
+    names = [each.name for each in threading.enumerate()]
+    deadline = time.monotonic() + 5
+    while any("registry-confirmation" in name for name in names) and time.monotonic() < deadline:
+        names = [each.name for each in threading.enumerate()]
+    assert not any("registry-confirmation" in name for name in names)
+
+
+def test_threads_do_not_keep_the_process_alive(
+    registry: FakeRegistry, confirmations: ManifestConfirmations
+) -> None:
+    confirmations.submit(reference(registry)).result(5)
+    threads = [each for each in threading.enumerate() if "confirmation" in each.name]
+    assert threads
+    assert all(each.daemon for each in threads)

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import base64
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pants_docker_buildkit.registry.credential_helper import CredentialHelperError
+from pants_docker_buildkit.registry.credentials import (
+    Credentials,
+    DockerConfig,
+    InvalidDockerConfigError,
+    first_credentials,
+    no_credentials,
+)
+
+SECRET = "s3cret:with colon"
+
+
+def encode(username: str, password: str) -> str:
+    return base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+def write_config(directory: Path, document: object) -> DockerConfig:
+    (directory / "config.json").write_text(json.dumps(document))
+    return DockerConfig.load(directory, {"PATH": f"{directory}{os.pathsep}{os.defpath}"})
+
+
+def write_helper(directory: Path, name: str, script: str) -> None:
+    path = directory / f"docker-credential-{name}"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_a_repr_shows_no_secret(tmp_path: Path) -> None:
+    credentials = Credentials("me", SECRET, "identity token", "registry token")
+    config = write_config(tmp_path, {"auths": {"ghcr.io": {"auth": encode("me", SECRET)}}})
+    for text in (repr(credentials), str(credentials), repr(config)):
+        assert "s3cret" not in text
+        assert "token'" not in text
+    assert credentials.identity == "user 'me'"
+
+
+@pytest.mark.parametrize(
+    "key", ["ghcr.io", "https://ghcr.io", "https://ghcr.io/v1/", "http://ghcr.io/v2/"]
+)
+def test_the_file_is_matched_by_host_however_the_key_is_written(tmp_path: Path, key: str) -> None:
+    config = write_config(tmp_path, {"auths": {key: {"auth": encode("me", SECRET)}}})
+    assert config.find("ghcr.io") == Credentials("me", SECRET)
+    assert config.find("other.io") is None
+    assert config.find("ghcr.io:5000") is None
+
+
+@pytest.mark.parametrize("key", ["https://index.docker.io/v1/", "docker.io", "index.docker.io"])
+def test_docker_hub_is_found_by_all_its_names(tmp_path: Path, key: str) -> None:
+    config = write_config(tmp_path, {"auths": {key: {"auth": encode("me", SECRET)}}})
+    assert config.find("docker.io") == Credentials("me", SECRET)
+
+
+def test_tokens_are_read(tmp_path: Path) -> None:
+    auths = {
+        "a.io": {"auth": encode("me", ""), "identitytoken": "long lived"},
+        "b.io": {"registrytoken": "short lived"},
+        "c.io": {"username": "me", "password": SECRET},
+    }
+    config = write_config(tmp_path, {"auths": auths})
+    assert config.find("a.io") == Credentials("me", "", identity_token="long lived")
+    assert config.find("b.io") == Credentials(registry_token="short lived")
+    assert config.find("c.io") == Credentials("me", SECRET)
+
+
+def test_an_empty_entry_says_nothing(tmp_path: Path) -> None:
+    assert write_config(tmp_path, {"auths": {"ghcr.io": {}}}).find("ghcr.io") is None
+
+
+@pytest.mark.parametrize("document", [{}, {"auths": None}, {"credsStore": ""}])
+def test_a_configuration_without_credentials_has_none(tmp_path: Path, document: object) -> None:
+    assert write_config(tmp_path, document).find("ghcr.io") is None
+
+
+def test_a_configuration_that_does_not_exist_has_no_credentials(tmp_path: Path) -> None:
+    assert DockerConfig.load(tmp_path / "absent", {}).find("ghcr.io") is None
+    assert DockerConfig.load(tmp_path, {}).find("ghcr.io") is None
+
+
+@pytest.mark.parametrize(
+    ("content", "finding"),
+    [
+        ("{", "it must be JSON"),
+        ("[]", "it must be a JSON object"),
+        ('{"auths": {"ghcr.io": "s3cret"}}', "'auths'.'ghcr.io' must be a JSON object"),
+        ('{"auths": {"ghcr.io": {"auth": 5}}}', "'auth' must be text"),
+        ('{"auths": {"ghcr.io": {"auth": "czNjcmV0"}}}', "must be base64 of 'user:password'"),
+        ('{"auths": {"ghcr.io": {"auth": "*"}}}', "must be base64 of 'user:password'"),
+    ],
+)
+def test_a_configuration_that_is_not_valid_is_named_without_its_secrets(
+    tmp_path: Path, content: str, finding: str
+) -> None:
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(InvalidDockerConfigError, match=finding) as info:
+        DockerConfig.load(tmp_path, {})
+    assert str(tmp_path / "config.json") in str(info.value)
+    assert "s3cret" not in str(info.value)
+
+
+def test_a_helper_is_asked_for_its_registry(tmp_path: Path) -> None:
+    script = """read server; echo "{\\"Username\\": \\"$server\\", \\"Secret\\": \\"from $1\\"}" """
+    write_helper(tmp_path, "one", script)
+    config = write_config(tmp_path, {"credHelpers": {"ghcr.io": "one"}})
+    assert config.find("ghcr.io") == Credentials("ghcr.io", "from get")
+    assert config.find("other.io") is None
+
+
+def test_a_helper_for_one_registry_goes_before_the_store_for_all(tmp_path: Path) -> None:
+    for name in ("one", "all"):
+        write_helper(tmp_path, name, f'echo \'{{"Username": "{name}", "Secret": "x"}}\'')
+    config = write_config(tmp_path, {"credsStore": "all", "credHelpers": {"ghcr.io": "one"}})
+    assert config.find("ghcr.io") == Credentials("one", "x")
+    assert config.find("other.io") == Credentials("all", "x")
+
+
+def test_docker_hub_is_asked_of_a_helper_by_its_old_name(tmp_path: Path) -> None:
+    write_helper(
+        tmp_path, "one", 'read s; echo "{\\"Username\\": \\"$s\\", \\"Secret\\": \\"x\\"}"'
+    )
+    found = write_config(tmp_path, {"credsStore": "one"}).find("docker.io")
+    assert found == Credentials("https://index.docker.io/v1/", "x")
+
+
+def test_an_identity_token_from_a_helper_is_recognised(tmp_path: Path) -> None:
+    write_helper(tmp_path, "one", 'echo \'{"Username": "<token>", "Secret": "long lived"}\'')
+    found = write_config(tmp_path, {"credsStore": "one"}).find("ghcr.io")
+    assert found == Credentials(identity_token="long lived")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        'echo "credentials not found in native keychain"; exit 1',
+        'echo \'{"Username": "", "Secret": ""}\'',
+    ],
+)
+def test_the_file_is_asked_where_a_helper_has_nothing(tmp_path: Path, script: str) -> None:
+    write_helper(tmp_path, "one", script)
+    auths = {"ghcr.io": {"auth": encode("me", SECRET)}}
+    config = write_config(tmp_path, {"credsStore": "one", "auths": auths})
+    assert config.find("ghcr.io") == Credentials("me", SECRET)
+
+
+@pytest.mark.parametrize(
+    ("script", "finding"),
+    [
+        ("echo s3cret; echo 'no keyring' >&2; exit 3", "failed with exit code 3: no keyring"),
+        ("echo s3cret", "gave no 'Username' and 'Secret' in JSON"),
+        ('echo \'{"Username": "s3cret"}\'', "gave no 'Username' and 'Secret' in JSON"),
+    ],
+)
+def test_a_helper_that_fails_is_named_without_its_output(
+    tmp_path: Path, script: str, finding: str
+) -> None:
+    write_helper(tmp_path, "one", script)
+    with pytest.raises(CredentialHelperError) as info:
+        write_config(tmp_path, {"credsStore": "one"}).find("ghcr.io")
+    assert str(info.value) == f"the credential helper 'docker-credential-one' {finding}"
+
+
+@pytest.mark.parametrize("name", ["absent", "../evil", "a/b"])
+def test_a_helper_is_looked_for_on_the_given_path_only(tmp_path: Path, name: str) -> None:
+    write_helper(tmp_path, "evil", "echo '{}'")
+    with pytest.raises(CredentialHelperError, match="is not on the PATH"):
+        write_config(tmp_path, {"credsStore": name}).find("ghcr.io")
+
+
+def test_a_helper_runs_in_the_given_environment(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("ONLY_HERE", "1")
+    write_helper(
+        tmp_path, "one", 'echo "{\\"Username\\": \\"u\\", \\"Secret\\": \\"$ONLY_HERE\\"}"'
+    )
+    assert write_config(tmp_path, {"credsStore": "one"}).find("a.io") == Credentials("u", "")
+
+
+def test_the_first_source_that_knows_a_registry_wins() -> None:
+    explicit = {"ghcr.io": Credentials("explicit", "x")}
+    find = first_credentials(explicit.get, no_credentials, lambda _: Credentials("last", "y"))
+    assert find("ghcr.io") == Credentials("explicit", "x")
+    assert find("other.io") == Credentials("last", "y")

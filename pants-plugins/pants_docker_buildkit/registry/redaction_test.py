@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from pants_docker_buildkit.registry.redaction import redact
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("nothing to hide", "nothing to hide"),
+        ("at https://me:s3cret@reg.io/v2/", "at https://***@reg.io/v2/"),
+        ("get https://s3.io/x?X-Sig=s3cret&y=1 failed", "get https://s3.io/x?*** failed"),
+        ("Authorization: Bearer s3cret.s3cret-s3cret=", "Authorization: Bearer ***"),
+        ("header basic czNjcmV0 refused", "header basic *** refused"),
+        ("two\nlines\x1b[31m and\tmore", "two lines [31m and more"),
+        ("x" * 400, "x" * 300 + "…"),
+    ],
+)
+def test_redact_leaves_no_credentials_and_one_short_line(text: str, redacted: str) -> None:
+    assert redact(text) == redacted

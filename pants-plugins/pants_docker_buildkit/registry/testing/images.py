@@ -1,0 +1,62 @@
+"""Small images for tests."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.digest import OciDigest, sha256_digest
+from pants_docker_buildkit.oci.media_types import MediaType
+from pants_docker_buildkit.registry.client import RegistryClient
+
+
+@dataclass(frozen=True)
+class SmallImage:
+    """An image of one layer. `text` makes it different from others."""
+
+    config: bytes
+    layer: bytes
+    manifest: bytes
+
+    @classmethod
+    def create(cls, text: str = "hello") -> SmallImage:
+        """An image that nobody can run, and that every registry takes."""
+        layer = f"layer {text}".encode()
+        config = json.dumps(
+            {
+                "os": "linux",
+                "architecture": "amd64",
+                "config": {},
+                "rootfs": {"type": "layers", "diff_ids": [sha256_digest(layer)]},
+            }
+        ).encode()
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MediaType.OCI_IMAGE_MANIFEST,
+            "config": _describe(config, MediaType.OCI_IMAGE_CONFIG),
+            "layers": [_describe(layer, MediaType.OCI_LAYER)],
+        }
+        return cls(config, layer, json.dumps(manifest).encode())
+
+    @property
+    def digest(self) -> OciDigest:
+        """The digest of the manifest."""
+        return sha256_digest(self.manifest)
+
+    @property
+    def layer_blob(self) -> Descriptor:
+        """What the layer is."""
+        return Descriptor(MediaType.OCI_LAYER, sha256_digest(self.layer), len(self.layer))
+
+    def push(self, client: RegistryClient, repository: str, tag: str | None = None) -> Descriptor:
+        """Store the image in a repository, under its digest or a tag."""
+        client.upload_bytes(repository, self.config)
+        client.upload_bytes(repository, self.layer)
+        return client.put_manifest(
+            repository, tag or self.digest, self.manifest, MediaType.OCI_IMAGE_MANIFEST.value
+        )
+
+
+def _describe(content: bytes, media_type: MediaType) -> dict[str, object]:
+    return {"mediaType": media_type, "digest": sha256_digest(content), "size": len(content)}

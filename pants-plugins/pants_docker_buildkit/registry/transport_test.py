@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import pytest
+
+from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.conftest import IMPATIENT, ClientFactory
+from pants_docker_buildkit.registry.errors import RegistryUnavailableError
+from pants_docker_buildkit.registry.settings import Patience
+from pants_docker_buildkit.registry.testing import faults
+from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.registry.testing.images import SmallImage
+
+IMAGE = SmallImage.create()
+
+
+@pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
+def test_an_idempotent_request_is_sent_again_after_a_passing_failure(
+    registry: FakeRegistry, client: RegistryClient, code: int
+) -> None:
+    IMAGE.push(client, "app")
+    registry.plan(faults.status(code), method="HEAD", times=2)
+    assert client.head_manifest("app", IMAGE.digest) is not None
+    assert registry.count("HEAD") == 3
+
+
+@pytest.mark.parametrize("fault", [faults.hang_up, faults.slow(0.5)], ids=["hang up", "slow"])
+def test_an_idempotent_request_is_sent_again_when_no_answer_comes(
+    registry: FakeRegistry, client: RegistryClient, fault: faults.Fault
+) -> None:
+    IMAGE.push(client, "app")
+    registry.plan(fault, method="HEAD")
+    assert client.head_manifest("app", IMAGE.digest) is not None
+
+
+def test_a_registry_that_stays_broken_is_unavailable(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    registry.plan(faults.oci_error(503, "UNAVAILABLE", "storage is down"), times=None)
+    with pytest.raises(RegistryUnavailableError) as info:
+        client.list_tags("app")
+    assert str(info.value) == (
+        f"Could not list the tags of {registry.address}/app "
+        "(HTTP 503 UNAVAILABLE: storage is down). "
+        f"Check that {registry.address} is up and reachable from here, then run again."
+    )
+    assert registry.count("GET") == IMPATIENT.attempts
+
+
+def test_a_registry_that_does_not_answer_is_unavailable(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    registry.plan(faults.slow(0.5), times=None)
+    with pytest.raises(RegistryUnavailableError, match=r"\(no answer in time\)"):
+        client.head_manifest("app", "1")
+
+
+def test_a_registry_that_is_not_there_is_unavailable(make_client: ClientFactory) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        client = make_client(f"127.0.0.1:{unused.getsockname()[1]}")
+        with pytest.raises(RegistryUnavailableError, match=r"\(connection refused\)"):
+            client.head_manifest("app", "1")
+
+
+def test_a_registry_whose_name_is_not_known_is_unavailable(make_client: ClientFactory) -> None:
+    client = make_client("registry.invalid", patience=Patience(attempts=1, connect_timeout=5))
+    with pytest.raises(
+        RegistryUnavailableError, match=r"Could not look up registry\.invalid/app:1"
+    ):
+        client.head_manifest("app", "1")
+
+
+def test_retry_after_is_honoured(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.plan(faults.status(429, headers={"Retry-After": "0.3"}))
+    started = time.monotonic()
+    assert client.head_manifest("app", "1") is None
+    assert time.monotonic() - started >= 0.3
+
+
+@pytest.mark.parametrize("value", ["3600", "Wed, 21 Oct 2099 07:28:00 GMT"])
+def test_a_registry_that_wants_a_long_wait_is_not_waited_for(
+    registry: FakeRegistry, client: RegistryClient, value: str
+) -> None:
+    registry.plan(faults.status(429, headers={"Retry-After": value}), times=None)
+    with pytest.raises(RegistryUnavailableError, match="HTTP 429"):
+        client.head_manifest("app", "1")
+    assert registry.count("HEAD") == 1
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_retry_after_that_says_nothing_is_ignored(
+    registry: FakeRegistry, client: RegistryClient, value: str
+) -> None:
+    registry.plan(faults.status(503, headers={"Retry-After": value}))
+    assert client.head_manifest("app", "1") is None
+
+
+def test_a_connection_that_the_registry_closed_meanwhile_is_replaced(
+    make_client: ClientFactory,
+) -> None:
+    with FakeRegistry().running() as registry:
+        client = make_client(registry.address, patience=Patience(attempts=1))
+        registry.plan(faults.status(404, headers={"Connection": "close"}))
+        assert client.head_manifest("app", "1") is None
+        assert client.head_manifest("app", "1") is None
+        assert registry.connections == 2
+
+
+def test_close_ends_the_wait_for_another_attempt(registry: FakeRegistry) -> None:
+    registry.plan(faults.status(503, headers={"Retry-After": "20"}), times=None)
+    clients = RegistryClients(patience=Patience(longest_wait=30))
+    errors: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            clients.client(registry.address).head_manifest("app", "1")
+        except RegistryUnavailableError as e:
+            errors.append(e)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while not registry.requests:
+        time.sleep(0.01)
+    clients.close()
+    thread.join(5)
+    assert "the session ended" in str(errors[0])
+
+
+def test_many_threads_share_a_client(registry: FakeRegistry, client: RegistryClient) -> None:
+    IMAGE.push(client, "app")
+    found: list[object] = []
+
+    def ask() -> None:
+        found.extend(client.head_manifest("app", IMAGE.digest) for _ in range(20))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 160
+    assert None not in found
+    assert registry.connections <= 9
