@@ -1,4 +1,4 @@
-"""Are these the bytes that a descriptor promised?"""
+"""Check that bytes are the content that a descriptor promised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images for which platforms does a digest stand for?"""
+"""Find the images, one for each platform, that a digest stands for."""
 
 from __future__ import annotations
 

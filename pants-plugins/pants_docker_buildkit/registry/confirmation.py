@@ -1,4 +1,4 @@
-"""Does a registry still hold what a record says? Asked of many images at once.
+"""Ask registries whether they still hold what records say, of many images at once.
 
 A cached record is believed only after its digest was confirmed in this session. That is one HEAD
 request for each image, and what it costs is waiting: so they are asked together, each once.

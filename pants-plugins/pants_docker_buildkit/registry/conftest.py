@@ -22,12 +22,14 @@ ClientFactory = Callable[..., RegistryClient]
 
 @pytest.fixture
 def registry() -> Iterator[FakeRegistry]:
+    """An empty registry that everybody may use."""
     with FakeRegistry().running() as registry:
         yield registry
 
 
 @pytest.fixture
 def other_registry() -> Iterator[FakeRegistry]:
+    """A second one, on another port."""
     with FakeRegistry().running() as registry:
         yield registry
 
@@ -58,4 +60,5 @@ def make_client() -> Iterator[ClientFactory]:
 
 @pytest.fixture
 def client(registry: FakeRegistry, make_client: ClientFactory) -> RegistryClient:
+    """A client of the first registry that has no credentials."""
     return make_client(registry.address)

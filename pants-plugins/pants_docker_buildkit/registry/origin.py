@@ -1,4 +1,4 @@
-"""Which server does a URL or a registry's name lead to?"""
+"""Find the server that a URL or a registry's name leads to."""
 
 from __future__ import annotations
 

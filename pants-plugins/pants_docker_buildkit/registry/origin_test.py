@@ -79,7 +79,7 @@ def test_docker_hub_answers_on_another_host() -> None:
         ("localhost.evil.io", False),
     ],
 )
-def test_only_this_machine_is_spoken_to_in_plain_http(registry: str, is_plain: bool) -> None:  # noqa: FBT001
+def test_only_this_machine_is_spoken_to_in_plain_http(registry: str, is_plain: bool) -> None:
     assert RegistrySettings().uses_plain_http(registry) is is_plain
 
 

@@ -1,4 +1,4 @@
-"""Which proxy, if any, leads to a server?
+"""Find the proxy, if any, that leads to a server.
 
 Reads `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` as Docker and BuildKit do, whose rules are those of
 https://pkg.go.dev/golang.org/x/net/http/httpproxy: lower-case names too, loopback never, and

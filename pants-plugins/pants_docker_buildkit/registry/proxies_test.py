@@ -53,7 +53,7 @@ def test_this_machine_is_never_reached_through_a_proxy(host: str) -> None:
 def test_no_proxy_names_what_is_reached_directly(
     no_proxy: str,
     url: str,
-    is_direct: bool,  # noqa: FBT001
+    is_direct: bool,
 ) -> None:
     proxy = chosen(url, HTTPS_PROXY="http://proxy.corp:3128", NO_PROXY=no_proxy)
     assert proxy == (None if is_direct else PROXY)

@@ -1,0 +1,169 @@
+"""What a by-name call is on a Pants that has `Get`: a function that builds the `Get`.
+
+Imported only by `compat`, and only below Pants 2.29. Every function here is synchronous and annotated
+`-> Get`, because the rule parser of those versions follows exactly such functions; the `Get` that it
+returns can be awaited or handed to `concurrently`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Callable, get_type_hints
+
+from pants.core.goals.package import BuiltPackage, EnvironmentAwarePackageRequest
+from pants.core.util_rules.source_files import SourceFiles, SourceFilesRequest
+from pants.core.util_rules.system_binaries import BinaryPathRequest, BinaryPaths
+from pants.engine.addresses import Addresses, UnparsedAddressInputs
+from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
+from pants.engine.fs import (
+    AddPrefix,
+    CreateDigest,
+    Digest,
+    DigestContents,
+    DigestEntries,
+    DigestSubset,
+    MergeDigests,
+    PathGlobs,
+    RemovePrefix,
+)
+from pants.engine.process import FallibleProcessResult, Process
+from pants.engine.rules import Get, MultiGet
+from pants.engine.rules import _uncacheable_rule as _pants_uncacheable_rule
+from pants.engine.rules import rule as _pants_rule
+from pants.engine.target import (
+    DependenciesRequest,
+    FieldSetsPerTarget,
+    FieldSetsPerTargetRequest,
+    HydratedSources,
+    HydrateSourcesRequest,
+    Targets,
+    TransitiveTargets,
+    TransitiveTargetsRequest,
+)
+
+concurrently = MultiGet
+
+
+def implicitly(*args: Any) -> dict[str, Any]:
+    return {"__implicitly": args}
+
+
+def _implicit_input(kwargs: dict[str, Any]) -> Any:
+    """The value of the one input given as `**implicitly(value)` or `**implicitly({value: Type})`."""
+    (given,) = kwargs["__implicitly"]
+    if isinstance(given, dict):
+        (given,) = given
+    return given
+
+
+def add_prefix(request: AddPrefix, **_: Any) -> Get:
+    return Get(Digest, AddPrefix, request)
+
+
+def create_digest(request: CreateDigest, **_: Any) -> Get:
+    return Get(Digest, CreateDigest, request)
+
+
+def determine_source_files(request: SourceFilesRequest, **_: Any) -> Get:
+    return Get(SourceFiles, SourceFilesRequest, request)
+
+
+def digest_subset_to_digest(request: DigestSubset, **_: Any) -> Get:
+    return Get(Digest, DigestSubset, request)
+
+
+def environment_aware_package(request: EnvironmentAwarePackageRequest, **_: Any) -> Get:
+    return Get(BuiltPackage, EnvironmentAwarePackageRequest, request)
+
+
+def environment_vars_subset(request: EnvironmentVarsRequest, **_: Any) -> Get:
+    return Get(EnvironmentVars, EnvironmentVarsRequest, request)
+
+
+def execute_process(process: Process, **_: Any) -> Get:
+    return Get(FallibleProcessResult, Process, process)
+
+
+def find_binary(request: BinaryPathRequest, **_: Any) -> Get:
+    return Get(BinaryPaths, BinaryPathRequest, request)
+
+
+def find_valid_field_sets(request: FieldSetsPerTargetRequest, **_: Any) -> Get:
+    return Get(FieldSetsPerTarget, FieldSetsPerTargetRequest, request)
+
+
+def get_digest_contents(digest: Digest, **_: Any) -> Get:
+    return Get(DigestContents, Digest, digest)
+
+
+def get_digest_entries(digest: Digest, **_: Any) -> Get:
+    return Get(DigestEntries, Digest, digest)
+
+
+def hydrate_sources(request: HydrateSourcesRequest, **_: Any) -> Get:
+    return Get(HydratedSources, HydrateSourcesRequest, request)
+
+
+def merge_digests(request: MergeDigests, **_: Any) -> Get:
+    return Get(Digest, MergeDigests, request)
+
+
+def path_globs_to_digest(request: PathGlobs, **_: Any) -> Get:
+    return Get(Digest, PathGlobs, request)
+
+
+def remove_prefix(request: RemovePrefix, **_: Any) -> Get:
+    return Get(Digest, RemovePrefix, request)
+
+
+def resolve_dependency_targets(**kwargs: Any) -> Get:
+    return Get(Targets, DependenciesRequest, _implicit_input(kwargs))
+
+
+def resolve_unparsed_address_inputs(request: UnparsedAddressInputs, **_: Any) -> Get:
+    return Get(Addresses, UnparsedAddressInputs, request)
+
+
+def transitive_targets(request: TransitiveTargetsRequest, **_: Any) -> Get:
+    return Get(TransitiveTargets, TransitiveTargetsRequest, request)
+
+
+def rule(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+    """Pants' `@rule`, whose decorated name can also be called: `await my_rule(request)`."""
+    return _registered_by_name(_pants_rule, *args, **kwargs)
+
+
+def uncacheable_rule(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+    """Like `rule`, for a rule that runs again in every session."""
+    return _registered_by_name(_pants_uncacheable_rule, *args, **kwargs)
+
+
+def _registered_by_name(
+    register: Callable[..., Any], *args: Any, **kwargs: Any
+) -> Callable[..., Any]:
+    if len(args) == 1 and not kwargs and inspect.isfunction(args[0]):
+        return _callable_by_name(register(args[0]))
+    return lambda function: _callable_by_name(register(*args, **kwargs)(function))
+
+
+def _callable_by_name(function: Any) -> Callable[..., Any]:
+    hints = get_type_hints(function)
+    result_type = hints["return"]
+    parameters = [hints[name] for name in inspect.signature(function).parameters]
+    if parameters:
+        # The first parameter of a rule is its request; the others come from the rule graph.
+        request_type = parameters[0]
+
+        def call(*args: Any, **kwargs: Any) -> Get:
+            value = args[0] if args else _implicit_input(kwargs)
+            return Get(result_type, request_type, value)
+
+    else:
+
+        def call(*_args: Any, **_kwargs: Any) -> Get:
+            return Get(result_type)
+
+    call.rule = function.rule  # type: ignore[attr-defined]
+    call.__name__ = function.__name__
+    call.__doc__ = function.__doc__
+    return call

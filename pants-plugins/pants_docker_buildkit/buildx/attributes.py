@@ -1,0 +1,57 @@
+"""`type=…,key=value` strings for exporters, cache importers and exporters, and secrets.
+
+buildx reads them as one CSV record (https://pkg.go.dev/encoding/csv), so a value with a comma or a
+quote has to be quoted as a whole field.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+
+
+class InvalidAttributesError(ValueError):
+    """Text that should be `key=value` attributes is not. `requirement` completes "must …"."""
+
+    def __init__(self, text: str, requirement: str) -> None:
+        self.text = text
+        self.requirement = requirement
+        super().__init__(f"The attributes {text!r} must {requirement}.")
+
+
+def render_attributes(attributes: Iterable[tuple[str, str]]) -> str:
+    """One CSV record of `key=value` fields, in the given order."""
+    return _record(f"{key}={value}" for key, value in attributes)
+
+
+def render_values(values: Iterable[str]) -> str:
+    """One CSV record of plain values, as the `name` attribute takes several references."""
+    return _record(values)
+
+
+def parse_cache_attributes(text: str) -> Mapping[str, str]:
+    """The attributes of a cache importer or exporter.
+
+    A bare reference such as `ghcr.io/org/cache` stands for a `registry` cache, as in buildx.
+    """
+    fields = next(csv.reader([text]), [])
+    if not fields:
+        raise InvalidAttributesError(text, "not be empty")
+    if len(fields) == 1 and "=" not in fields[0]:
+        return {"type": "registry", "ref": fields[0]}
+    attributes = {}
+    for each in fields:
+        key, separator, value = each.partition("=")
+        if not separator:
+            raise InvalidAttributesError(text, f"consist of key=value pairs, unlike {each!r}")
+        attributes[key.strip().lower()] = value
+    if "type" not in attributes:
+        raise InvalidAttributesError(text, "have a type, as in 'type=registry,ref=ghcr.io/org/cache'")
+    return attributes
+
+
+def _record(fields: Iterable[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="").writerow(list(fields))
+    return buffer.getvalue()

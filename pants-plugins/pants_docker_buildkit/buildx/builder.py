@@ -1,0 +1,55 @@
+"""Builders, nodes and drivers, from the output of `docker buildx inspect`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class InvalidBuilderError(ValueError):
+    """`docker buildx inspect` printed something else than a builder."""
+
+
+_CONTAINERD_LABEL = "org.mobyproject.buildkit.worker.containerd.namespace"
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A named set of BuildKit nodes, all run by one driver.
+
+    `driver` is `docker`, `docker-container`, `kubernetes`, `remote`, or one yet to come. `endpoint`
+    and `status` are those of the first node: for `docker` the endpoint is the name of a Docker
+    context. `problem` is why the builder cannot be used now, if it cannot.
+    """
+
+    name: str
+    driver: str
+    endpoint: str
+    status: str
+    has_containerd_store: bool
+    problem: str | None = None
+
+    @property
+    def is_docker_engine(self) -> bool:
+        """Whether the BuildKit inside a Docker Engine builds."""
+        return self.driver == "docker"
+
+
+def parse_builder(text: str) -> Builder:
+    """The builder that `docker buildx inspect` describes in `text`."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        key, separator, value = line.partition(":")
+        if separator:
+            # The first `Name` is the builder's; those of its nodes come later.
+            found.setdefault(key.strip(), value.strip())
+    try:
+        return Builder(
+            name=found["Name"],
+            driver=found.get("Driver", ""),
+            endpoint=found.get("Endpoint", ""),
+            status=found.get("Status", "inactive"),
+            has_containerd_store=_CONTAINERD_LABEL in found,
+            problem=found.get("Error"),
+        )
+    except KeyError as e:
+        raise InvalidBuilderError(f"docker buildx inspect named no {e.args[0]}.") from e

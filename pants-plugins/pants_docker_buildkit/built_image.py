@@ -1,0 +1,24 @@
+"""What `pants package` returns for an image, and dependents consume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pants.backend.docker.package_types import BuiltDockerImage
+from pants.engine.fs import EMPTY_DIGEST, Digest
+
+from pants_docker_buildkit.oci.digest import OciDigest
+
+
+@dataclass(frozen=True)
+class BuiltBuildKitImage(BuiltDockerImage):
+    """An image that is where its record says.
+
+    As Pants' own `BuiltDockerImage`, it has the pinned references as its `tags`, so that a core
+    `docker_image` can be built on it. `references` is empty for an image that is only an OCI image
+    layout, whose tree is `layout`.
+    """
+
+    image_digest: OciDigest = OciDigest("")
+    references: tuple[str, ...] = ()
+    layout: Digest = EMPTY_DIGEST

@@ -1,0 +1,96 @@
+"""The only module that knows which Pants it runs on.
+
+Rule bodies are written in call-by-name style and import every callee from here. Pants 2.29 and later
+have those names; Pants 2.17 to 2.28 get the same names from `_compat_get`, where they build `Get`s.
+`compat.pyi` gives type checkers one signature for both.
+"""
+
+from __future__ import annotations
+
+from pants.version import PANTS_SEMVER
+
+# All by-name callees exist since 2.29.0, and `Get`/`MultiGet` are gone since 2.32.0.
+GET_STYLE = (PANTS_SEMVER.major, PANTS_SEMVER.minor) < (2, 29)
+
+if GET_STYLE:
+    from pants_docker_buildkit._compat_get import (
+        add_prefix,
+        concurrently,
+        create_digest,
+        determine_source_files,
+        digest_subset_to_digest,
+        environment_aware_package,
+        environment_vars_subset,
+        execute_process,
+        find_binary,
+        find_valid_field_sets,
+        get_digest_contents,
+        get_digest_entries,
+        hydrate_sources,
+        implicitly,
+        merge_digests,
+        path_globs_to_digest,
+        remove_prefix,
+        resolve_dependency_targets,
+        resolve_unparsed_address_inputs,
+        rule,
+        transitive_targets,
+        uncacheable_rule,
+    )
+else:
+    from pants.core.goals.package import environment_aware_package
+    from pants.core.util_rules.env_vars import environment_vars_subset
+    from pants.core.util_rules.source_files import determine_source_files
+    from pants.core.util_rules.system_binaries import find_binary
+    from pants.engine.internals.graph import (
+        find_valid_field_sets,
+        hydrate_sources,
+        resolve_unparsed_address_inputs,
+        transitive_targets,
+    )
+    from pants.engine.internals.graph import resolve_targets as resolve_dependency_targets
+    from pants.engine.intrinsics import (
+        add_prefix,
+        create_digest,
+        digest_subset_to_digest,
+        execute_process,
+        get_digest_contents,
+        get_digest_entries,
+        merge_digests,
+        path_globs_to_digest,
+        remove_prefix,
+    )
+    from pants.engine.rules import _uncacheable_rule as uncacheable_rule
+    from pants.engine.rules import concurrently, implicitly, rule
+
+try:
+    from pants.core.environments.target_types import EnvironmentField
+except ImportError:  # Pants 2.17 to 2.24
+    from pants.core.util_rules.environments import EnvironmentField
+
+__all__ = [
+    "GET_STYLE",
+    "EnvironmentField",
+    "add_prefix",
+    "concurrently",
+    "create_digest",
+    "determine_source_files",
+    "digest_subset_to_digest",
+    "environment_aware_package",
+    "environment_vars_subset",
+    "execute_process",
+    "find_binary",
+    "find_valid_field_sets",
+    "get_digest_contents",
+    "get_digest_entries",
+    "hydrate_sources",
+    "implicitly",
+    "merge_digests",
+    "path_globs_to_digest",
+    "remove_prefix",
+    "resolve_dependency_targets",
+    "resolve_unparsed_address_inputs",
+    "rule",
+    "transitive_targets",
+    "uncacheable_rule",
+]

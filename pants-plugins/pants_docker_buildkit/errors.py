@@ -1,0 +1,131 @@
+"""Every exception that a rule raises.
+
+    BuildKitImageError
+    ├── InvalidImageFieldError        a field of a target has a value that it may not have
+    │   └── InvalidDockerfileError    the Dockerfile breaks a rule
+    ├── InvalidOptionError            so has an option
+    ├── MissingContextFileError       the Dockerfile copies a file that no dependency provides
+    ├── UnresolvedBaseImageError      a base image's digest cannot be found out
+    ├── ImageBuildError               the build ran, and failed
+    ├── InvalidRecordError            a cached result is not that of its build
+    ├── RegistryCheckError            a registry cannot say whether it has an image
+    └── ImageNotKeptError             a registry took an image, and does not have it
+
+The pure modules have errors of their own; the rule that called them adds target, field and next step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pants.engine.addresses import Address
+from pants.util.strutil import bullet_list
+
+from pants_docker_buildkit.dockerfile.missing_sources import MissingSource
+
+
+class BuildKitImageError(Exception):
+    """An image cannot be built, or its reference cannot be trusted."""
+
+
+class InvalidImageFieldError(BuildKitImageError):
+    """A field must hold something else. `requirement` completes "must …"."""
+
+    def __init__(
+        self, alias: str, address: Address, requirement: str, finding: str, next_step: str = ""
+    ) -> None:
+        step = f" {next_step}" if next_step else ""
+        super().__init__(
+            f"The `{alias}` field in target {address} must {requirement}, but {finding}.{step}"
+        )
+
+
+class InvalidDockerfileError(InvalidImageFieldError):
+    """The Dockerfile of a target cannot be built by any BuildKit."""
+
+    def __init__(self, alias: str, address: Address, dockerfile: str, reason: str) -> None:
+        super().__init__(
+            alias,
+            address,
+            "name a Dockerfile that BuildKit can build",
+            f"in {dockerfile}: {reason.rstrip('.')}",
+        )
+
+
+class InvalidOptionError(BuildKitImageError):
+    """An option must hold something else. `requirement` completes "must …"."""
+
+    def __init__(self, option: str, requirement: str, finding: str) -> None:
+        super().__init__(f"The option `[docker-buildkit].{option}` must {requirement}, but {finding}.")
+
+
+class MissingContextFileError(BuildKitImageError):
+    """The Dockerfile takes something from the build context that is not in it."""
+
+    def __init__(
+        self, address: Address, dockerfile: str, missing: MissingSource, outside: Iterable[str]
+    ) -> None:
+        hint = f" Did you mean {missing.suggestion!r}?" if missing.suggestion else ""
+        beyond = tuple(outside)
+        if not hint and beyond:
+            hint = (
+                f" Some dependencies lie outside of `context_root`, such as {beyond[0]!r}: paths are"
+                " relative to that directory."
+            )
+        super().__init__(
+            f"{dockerfile[:1].upper()}{dockerfile[1:]} copies {missing.path!r} (line"
+            f" {missing.line}), but no dependency of {address} provides it, or an ignore file"
+            f" excludes it.{hint or ' Add a target that has it to `dependencies`.'}"
+        )
+
+
+class UnresolvedBaseImageError(BuildKitImageError):
+    """The Dockerfile names an image by a tag, and its registry does not tell the tag's digest."""
+
+    def __init__(self, reference: str, address: Address, line: int | None, reason: str) -> None:
+        where = "" if line is None else f" (line {line} of its Dockerfile)"
+        super().__init__(
+            f"The base image {reference} of {address}{where} must have a digest that can be looked"
+            f" up, but {reason.rstrip('.')}. Pin it as '{reference.partition('@')[0]}@sha256:…', or"
+            " use another image. If it is a target of this repository, give an `ARG` its address."
+        )
+
+
+class ImageBuildError(BuildKitImageError):
+    """buildx failed. `reason` is what it said."""
+
+    def __init__(self, address: Address, reason: str, suggestions: Iterable[str] = ()) -> None:
+        hints = tuple(suggestions)
+        hint = f"\n\n{bullet_list(hints)}" if hints else ""
+        super().__init__(f"Building {address} failed:\n\n{reason.strip()}{hint}")
+
+
+class InvalidRecordError(BuildKitImageError):
+    """What the process cache returned cannot be the result of the build."""
+
+    def __init__(self, address: Address, reason: str) -> None:
+        super().__init__(
+            f"The cached result of {address} must be that of its build, but: {reason.rstrip('.')}."
+            " Delete the entry by clearing Pants' caches, or run once with --no-local-cache and"
+            " --no-remote-cache-read."
+        )
+
+
+class RegistryCheckError(BuildKitImageError):
+    """A registry did not say whether it still has an image that Pants has a record of."""
+
+    def __init__(self, address: Address, reason: str) -> None:
+        super().__init__(
+            f"The image {address} has not changed, but whether its registry still has it is not"
+            f" known, so its reference cannot be trusted. {reason}"
+        )
+
+
+class ImageNotKeptError(BuildKitImageError):
+    """The registry took a push without an error, and does not have the image."""
+
+    def __init__(self, address: Address, reference: str) -> None:
+        super().__init__(
+            f"The image {address} was built and pushed, but its registry does not have {reference}."
+            " Check whether a retention policy or a proxy in front of the registry drops it."
+        )

@@ -1,0 +1,84 @@
+"""Which files enter the build context, and relative to what?"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from pants.engine.addresses import Address
+from pants.engine.target import (
+    Dependencies,
+    DictStringToStringField,
+    InvalidFieldException,
+    StringField,
+)
+from pants.util.strutil import help_text, softwrap
+
+
+class BuildKitImageDependenciesField(Dependencies):
+    supports_transitive_excludes = True
+    help = help_text(
+        """
+        What goes into the build context: files and resources as they are, everything else as
+        `pants package` would write it.
+
+        Much of it is inferred from the Dockerfile: image targets named by `FROM`, `ARG`,
+        `COPY --from` and `RUN --mount`, and the packages and files that `COPY` and `ADD` name.
+        """
+    )
+
+
+class BuildKitImageContextRootField(StringField):
+    alias = "context_root"
+    help = help_text(
+        """
+        The directory whose content is the build context, so the directory that paths in `COPY` and
+        `ADD` are relative to.
+
+        `"files"` is relative to the build root, `"./files"` to the directory of the BUILD file.
+        Defaults to `[docker-buildkit].default_context_root`. A `.dockerignore` file in this
+        directory applies, and so does one next to the Dockerfile that is named like it plus
+        `.dockerignore`, which wins.
+        """
+    )
+
+    @classmethod
+    def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
+        value = super().compute_value(raw_value, address)
+        if value is not None and value.startswith("/"):
+            relative = value.strip("/")
+            raise InvalidFieldException(
+                softwrap(
+                    f"""
+                    The `{cls.alias}` field in target {address} must be a relative path, but was
+                    {value!r}. Use {relative!r} for a path relative to the build root, or
+                    {"./" + relative!r} for a path relative to the BUILD file.
+                    """
+                )
+            )
+        return value
+
+
+class BuildKitImageBuildContextsField(DictStringToStringField):
+    alias = "build_contexts"
+    help = help_text(
+        """
+        Named build contexts (`--build-context`): `FROM name`, `COPY --from=name` and
+        `RUN --mount=from=name` use them.
+
+        Each value is the address of an image target, the address of a target that provides files,
+        `docker-image://…@sha256:…`, or a Git URL that ends in `#` and a full commit.
+
+        Example:
+
+        ```
+        build_contexts={
+            "base": "src/base:image",
+            "assets": ":web-files",
+            "tools": "docker-image://docker.io/library/alpine@sha256:…",
+        }
+        ```
+
+        Anything that could change without the build noticing, such as a tag or a branch, is
+        refused.
+        """
+    )

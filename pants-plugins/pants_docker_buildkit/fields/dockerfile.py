@@ -1,0 +1,55 @@
+"""Which Dockerfile, and which stage of it?"""
+
+from __future__ import annotations
+
+from pants.engine.fs import GlobMatchErrorBehavior
+from pants.engine.target import OptionalSingleSourceField, StringField, StringSequenceField
+from pants.util.strutil import help_text
+
+
+class BuildKitImageSourceField(OptionalSingleSourceField):
+    none_is_valid_value = True
+    default = "Dockerfile"
+    # A missing default Dockerfile is no error where `instructions` take its place.
+    default_glob_match_error_behavior = GlobMatchErrorBehavior.ignore
+    help = help_text(
+        """
+        The Dockerfile to build the image from (`--file`).
+
+        Defaults to `Dockerfile` in the directory of the BUILD file. Set `instructions` instead to
+        keep the Dockerfile's text in the BUILD file; a target may not have both.
+        """
+    )
+
+
+class BuildKitImageInstructionsField(StringSequenceField):
+    alias = "instructions"
+    help = help_text(
+        """
+        The text of the Dockerfile, typically one instruction per item.
+
+        Replaces the file that `source` names. Empty by default.
+
+        Example:
+
+        ```
+        docker_buildkit_image(
+            name="image",
+            instructions=["FROM scratch", "COPY app /app"],
+        )
+        ```
+        """
+    )
+
+
+class BuildKitImageTargetStageField(StringField):
+    alias = "target_stage"
+    help = help_text(
+        """
+        The stage of a multi-stage Dockerfile to build (`--target`): its name, or its number
+        counted from 0.
+
+        Defaults to the last stage. Stages that the chosen one does not need are not built, and do
+        not count for whether the image is up to date.
+        """
+    )

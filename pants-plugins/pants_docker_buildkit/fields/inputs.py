@@ -1,0 +1,155 @@
+"""What else does the build see: platforms, arguments, labels, and the settings of its `RUN` steps?"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from pants.engine.target import (
+    BoolField,
+    DictStringToStringField,
+    StringField,
+    StringSequenceField,
+)
+from pants.util.strutil import help_text
+
+
+class BuildKitImagePlatformsField(StringSequenceField):
+    alias = "platforms"
+    help = help_text(
+        """
+        The platforms to build for (`--platform`), such as `linux/amd64` and `linux/arm64`; several
+        give an image index, built in one solve.
+
+        Defaults to `[docker-buildkit].default_platforms`. `build_platform` is another name of this
+        field.
+        """
+    )
+
+
+class BuildKitImageBuildPlatformField(StringSequenceField):
+    alias = "build_platform"
+    help = "Another name of `platforms`, as in `docker_image`. A target may set only one of them."
+
+
+class BuildKitImageBuildArgsField(StringSequenceField):
+    alias = "extra_build_args"
+    default = ()
+    help = help_text(
+        """
+        Build arguments (`--build-arg`): `NAME=value`, or `NAME` to take the value from the
+        environment of Pants.
+
+        Added to `[docker-buildkit].build_args`, and win over them. An argument that no `ARG` of the
+        Dockerfile declares is an error. They are stored in the image's history: use `secrets` for
+        what must stay secret.
+        """
+    )
+
+
+class BuildKitImageLabelsField(DictStringToStringField):
+    alias = "image_labels"
+    help = help_text(
+        """
+        Labels of the image (`--label`). Values may use the placeholders of `repository`.
+
+        A label is part of the image, so a value that changes with each commit builds the image with
+        each commit.
+        """
+    )
+
+
+class BuildKitImageAnnotationsField(DictStringToStringField):
+    alias = "image_annotations"
+    help = help_text(
+        """
+        OCI annotations of the image (`--annotation`). A key may start with the level it is for:
+        `manifest:`, `index:`, `manifest-descriptor:` or `index-descriptor:`, with a platform in
+        square brackets where it is for one only. Values may use the placeholders of `repository`.
+        """
+    )
+
+
+class BuildKitImageSecretsField(DictStringToStringField):
+    alias = "secrets"
+    help = help_text(
+        """
+        Files that `RUN --mount=type=secret` may read (`--secret`): from the secret's ID to a path,
+        absolute, or relative to the build root, or to the BUILD file if it starts with `./`.
+
+        A secret's value is in no key and no cache: changing it builds nothing. Its ID is part of
+        the build.
+        """
+    )
+
+
+class BuildKitImageSshField(StringSequenceField):
+    alias = "ssh"
+    default = ()
+    help = help_text(
+        """
+        SSH agents and keys that `RUN --mount=type=ssh` may use (`--ssh`), as
+        `default` or `ID=SOCKET_OR_KEY`.
+        """
+    )
+
+
+class BuildNetwork(str, Enum):
+    """Which network `RUN` steps are connected to."""
+
+    DEFAULT = "default"
+    NONE = "none"
+    HOST = "host"
+
+
+class BuildKitImageBuildNetworkField(StringField):
+    alias = "build_network"
+    valid_choices = BuildNetwork
+    help = help_text(
+        """
+        The network of `RUN` steps (`--network`).
+
+        - `default`: what the builder gives.
+
+        - `none`: no network, so that a build cannot depend on it.
+
+        - `host`: the builder's own. Needs `network.host` in `entitlements`.
+        """
+    )
+
+
+class BuildKitImageExtraHostsField(DictStringToStringField):
+    alias = "extra_build_hosts"
+    help = "Lines for `/etc/hosts` of `RUN` steps (`--add-host`), from host name to IP address."
+
+
+class BuildKitImageShmSizeField(StringField):
+    alias = "shm_size"
+    help = "The size of `/dev/shm` in `RUN` steps (`--shm-size`), such as `128m`."
+
+
+class BuildKitImageUlimitsField(DictStringToStringField):
+    alias = "ulimits"
+    help = "Limits of `RUN` steps (`--ulimit`), such as `{'nofile': '1024:2048'}`."
+
+
+class BuildKitImageEntitlementsField(StringSequenceField):
+    alias = "entitlements"
+    default = ()
+    help = help_text(
+        """
+        Privileges that the build may use (`--allow`): `network.host`, `security.insecure` or
+        `device`. The builder must have been started with them allowed.
+        """
+    )
+
+
+class BuildKitImageNoCacheField(BoolField):
+    alias = "no_cache"
+    default = False
+    help = help_text(
+        """
+        Whether BuildKit runs every step again when it builds (`--no-cache`).
+
+        Whether it builds at all is decided as for every image: an unchanged one is not built.
+        """
+    )

@@ -1,0 +1,96 @@
+"""Where does the result go, and under which registries, repository and tags?"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from pants.core.goals.package import OutputPathField
+from pants.engine.target import BoolField, StringField, StringSequenceField
+from pants.util.strutil import help_text
+
+ALL_DEFAULT_REGISTRIES = "<all default registries>"
+
+
+class ImageOutput(str, Enum):
+    """Where BuildKit puts the image."""
+
+    REGISTRY = "registry"
+    OCI = "oci"
+    DOCKER = "docker"
+
+
+class BuildKitImageRegistriesField(StringSequenceField):
+    alias = "registries"
+    default = (ALL_DEFAULT_REGISTRIES,)
+    help = help_text(
+        """
+        The registries that the image is pushed to: addresses such as `ghcr.io` or
+        `localhost:5000`, or aliases such as `@dev` of `[docker-buildkit.registries.dev]`.
+
+        Defaults to every configured registry with `default = true`. With an empty list, or where
+        none is configured, the image is not pushed, but kept as an OCI image layout; see `output`.
+        """
+    )
+
+
+class BuildKitImageRepositoryField(StringField):
+    alias = "repository"
+    help = help_text(
+        """
+        The repository of the image in its registries, such as `team/app`.
+
+        Defaults to `[docker-buildkit].default_repository`; a registry may have its own. May use the
+        placeholders `{name}`, `{directory}`, `{parent_directory}`, `{full_directory}`,
+        `{default_repository}`, `{target_repository}`, `{build_args.NAME}`, `{tags.STAGE}` and
+        `{pants.hash}`.
+        """
+    )
+
+
+class BuildKitImageTagsField(StringSequenceField):
+    alias = "image_tags"
+    default = ("latest",)
+    help = help_text(
+        """
+        The tags that `publish` moves to the image.
+
+        They do not take part in the build: a new tag never causes one. May use the placeholders of
+        `repository`.
+        """
+    )
+
+
+class BuildKitImageSkipPushField(BoolField):
+    alias = "skip_push"
+    default = False
+    help = "Whether `publish` leaves this image out. Does not affect what `package` pushes."
+
+
+class BuildKitImageOutputField(StringField):
+    alias = "output"
+    valid_choices = ImageOutput
+    help = help_text(
+        """
+        Where BuildKit puts the image (`--output`).
+
+        - `registry`: pushed to each of `registries` under its digest. The default where the image
+        has a registry. Dependents get `registry/repository@sha256:…`.
+
+        - `oci`: an OCI image layout in Pants' cache and in `dist/`. The default where the image has
+        no registry. Needs no registry at all.
+
+        - `docker`: loaded into the local Docker Engine, which then must be running in every
+        session that uses the image.
+        """
+    )
+
+
+class BuildKitImageOutputPathField(OutputPathField):
+    help = help_text(
+        """
+        Where `package` writes the image record, below `dist/`; `.image.json` is added to it.
+
+        Defaults to a path made from the target's address. An OCI image layout lies beside the
+        record and ends in `.oci`.
+        """
+    )

@@ -1,0 +1,63 @@
+"""`pants package`: one image, its record, and a line that says what was done for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pants.core.goals.package import BuiltPackage, PackageFieldSet
+from pants.engine.fs import AddPrefix, CreateDigest, FileContent, MergeDigests
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.unions import UnionRule
+
+from pants_docker_buildkit.built_image import BuiltBuildKitImage
+from pants_docker_buildkit.compat import (
+    add_prefix,
+    create_digest,
+    implicitly,
+    merge_digests,
+    rule,
+)
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.image_record import FILE_ENDING
+from pants_docker_buildkit.util_rules.build import (
+    BuildImageRequest,
+    BuiltImage,
+    ImageOutcome,
+    build_image,
+)
+
+LAYOUT_ENDING = "oci"
+
+
+def outcome_line(image: BuiltImage) -> str:
+    """What was done for an image, and how to refer to it."""
+    where = image.record.references or (image.record.image_digest,)
+    reason = f" ({image.reason})" if image.outcome is ImageOutcome.BUILT else ""
+    return f"{image.outcome.value}{reason}: {', '.join(where)}"
+
+
+@rule(desc="Package image")
+async def package_image(field_set: BuildKitImageFieldSet) -> BuiltPackage:
+    image = await build_image(BuildImageRequest(field_set), **implicitly())
+    path = field_set.output_path.value_or_default(file_ending=FILE_ENDING)
+    if not path.endswith(f".{FILE_ENDING}"):
+        path = f"{path}.{FILE_ENDING}"
+    digest = await create_digest(CreateDigest((FileContent(path, image.record.to_json()),)))
+    if image.layout is not None:
+        layout_path = f"{path[: -len(FILE_ENDING)]}{LAYOUT_ENDING}"
+        layout = await add_prefix(AddPrefix(image.layout, layout_path))
+        digest = await merge_digests(MergeDigests((digest, layout)))
+    artifact = BuiltBuildKitImage(
+        relpath=path,
+        extra_log_lines=(f"  {outcome_line(image)}",),
+        image_id=image.record.result.platforms[0].config_digest,
+        tags=image.record.references,
+        image_digest=image.record.image_digest,
+        references=image.record.references,
+        **({"layout": image.layout} if image.layout is not None else {}),
+    )
+    return BuiltPackage(digest, (artifact,))
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return (*collect_rules(), UnionRule(PackageFieldSet, BuildKitImageFieldSet))

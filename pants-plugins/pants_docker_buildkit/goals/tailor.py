@@ -1,0 +1,71 @@
+"""`pants tailor`: propose an image target for each Dockerfile that has none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.core.goals.tailor import (
+    AllOwnedSources,
+    PutativeTarget,
+    PutativeTargets,
+    PutativeTargetsRequest,
+)
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.unions import UnionRule
+
+from pants_docker_buildkit.compat import (
+    get_digest_entries,
+    implicitly,
+    path_globs_to_digest,
+    rule,
+)
+from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.target_types import BuildKitImageTarget
+
+_PATTERNS = ("*Dockerfile", "Dockerfile.*", "*.dockerfile")
+_IGNORE_FILE = ".dockerignore"
+
+
+@dataclass(frozen=True)
+class PutativeImageTargetsRequest(PutativeTargetsRequest):
+    """Asks for image targets that are worth adding."""
+
+
+@rule(desc="Determine candidate image targets")
+async def find_putative_images(
+    request: PutativeImageTargetsRequest,
+    owned: AllOwnedSources,
+    subsystem: DockerBuildKitSubsystem,
+) -> PutativeTargets:
+    if not subsystem.tailor:
+        return PutativeTargets()
+    digest = await path_globs_to_digest(request.path_globs(*_PATTERNS), **implicitly())
+    entries = await get_digest_entries(digest)
+    dockerfiles = {entry.path for entry in entries if not entry.path.endswith(_IGNORE_FILE)}
+    return PutativeTargets(_putative(path) for path in sorted(dockerfiles - set(owned)))
+
+
+def _putative(path: str) -> PutativeTarget:
+    directory, file_name = os.path.split(path)
+    name = "image" if file_name == BuildKitImageSourceField.default else file_name.lower()
+    name = name.replace(".", "-")
+    kwargs = {} if file_name == BuildKitImageSourceField.default else {"source": file_name}
+    return PutativeTarget.for_target_type(
+        BuildKitImageTarget,
+        path=directory,
+        name=name,
+        triggering_sources=[file_name],
+        kwargs=kwargs,
+    )
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return (
+        *collect_rules(),
+        UnionRule(PutativeTargetsRequest, PutativeImageTargetsRequest),
+    )
+
+

@@ -1,0 +1,95 @@
+"""The fields of an image target that rules need, as one value."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from pants.core.goals.package import PackageFieldSet
+from pants.engine.addresses import Address
+
+from pants_docker_buildkit.compat import EnvironmentField
+from pants_docker_buildkit.fields.cache import (
+    BuildKitImageBuilderField,
+    BuildKitImageCacheFromField,
+    BuildKitImageCacheToField,
+    BuildKitImageInlineCacheField,
+)
+from pants_docker_buildkit.fields.context import (
+    BuildKitImageBuildContextsField,
+    BuildKitImageContextRootField,
+    BuildKitImageDependenciesField,
+)
+from pants_docker_buildkit.fields.dockerfile import (
+    BuildKitImageInstructionsField,
+    BuildKitImageSourceField,
+    BuildKitImageTargetStageField,
+)
+from pants_docker_buildkit.fields.inputs import (
+    BuildKitImageAnnotationsField,
+    BuildKitImageBuildArgsField,
+    BuildKitImageBuildNetworkField,
+    BuildKitImageBuildPlatformField,
+    BuildKitImageEntitlementsField,
+    BuildKitImageExtraHostsField,
+    BuildKitImageLabelsField,
+    BuildKitImageNoCacheField,
+    BuildKitImagePlatformsField,
+    BuildKitImageSecretsField,
+    BuildKitImageShmSizeField,
+    BuildKitImageSshField,
+    BuildKitImageUlimitsField,
+)
+from pants_docker_buildkit.fields.naming import (
+    BuildKitImageOutputField,
+    BuildKitImageOutputPathField,
+    BuildKitImageRegistriesField,
+    BuildKitImageRepositoryField,
+    BuildKitImageTagsField,
+)
+
+LOCAL_ENVIRONMENT = "__local__"
+
+
+@dataclass(frozen=True)
+class BuildKitImageFieldSet(PackageFieldSet):
+    """A `docker_buildkit_image` target."""
+
+    required_fields = (BuildKitImageSourceField,)
+
+    source: BuildKitImageSourceField
+    instructions: BuildKitImageInstructionsField
+    target_stage: BuildKitImageTargetStageField
+    dependencies: BuildKitImageDependenciesField
+    context_root: BuildKitImageContextRootField
+    build_contexts: BuildKitImageBuildContextsField
+    platforms: BuildKitImagePlatformsField
+    build_platform: BuildKitImageBuildPlatformField
+    build_args: BuildKitImageBuildArgsField
+    labels: BuildKitImageLabelsField
+    annotations: BuildKitImageAnnotationsField
+    secrets: BuildKitImageSecretsField
+    ssh: BuildKitImageSshField
+    network: BuildKitImageBuildNetworkField
+    extra_hosts: BuildKitImageExtraHostsField
+    shm_size: BuildKitImageShmSizeField
+    ulimits: BuildKitImageUlimitsField
+    entitlements: BuildKitImageEntitlementsField
+    no_cache: BuildKitImageNoCacheField
+    inline_cache: BuildKitImageInlineCacheField
+    cache_from: BuildKitImageCacheFromField
+    cache_to: BuildKitImageCacheToField
+    builder: BuildKitImageBuilderField
+    registries: BuildKitImageRegistriesField
+    repository: BuildKitImageRepositoryField
+    image_tags: BuildKitImageTagsField
+    output: BuildKitImageOutputField
+    output_path: BuildKitImageOutputPathField
+    environment: EnvironmentField
+
+
+def path_from_buildroot(path: str, address: Address) -> str:
+    """A path as BUILD files write it: from the build root, or with `./` from the BUILD file."""
+    if path.startswith("./") or path == ".":
+        path = os.path.join(address.spec_path, path)
+    return "" if os.path.normpath(path) == "." else os.path.normpath(path)

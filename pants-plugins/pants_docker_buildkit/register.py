@@ -1,0 +1,55 @@
+"""Wires target types and rule modules together; no logic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pants.engine.rules import Rule
+from pants.engine.target import Target
+from pants.engine.unions import UnionRule
+
+from pants_docker_buildkit import dependency_inference
+from pants_docker_buildkit.goals import package, tailor
+from pants_docker_buildkit.target_types import BuildKitImageTarget
+from pants_docker_buildkit.util_rules import (
+    base_images,
+    build,
+    build_args,
+    build_context,
+    confirmation,
+    definition,
+    docker_environment,
+    dockerfile,
+    registries,
+    session,
+    session_end,
+    upstream_images,
+    upstream_targets,
+)
+
+_RULE_MODULES = (
+    dependency_inference,
+    docker_environment,
+    session,
+    session_end,
+    registries,
+    build_args,
+    dockerfile,
+    upstream_targets,
+    base_images,
+    build_context,
+    upstream_images,
+    definition,
+    confirmation,
+    build,
+    package,
+    tailor,
+)
+
+
+def target_types() -> Iterable[type[Target]]:
+    return (BuildKitImageTarget,)
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return tuple(rule for module in _RULE_MODULES for rule in module.rules())

@@ -1,0 +1,170 @@
+"""Run buildx once for a job, and say which image came of it."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from pants_docker_buildkit.buildx.attributes import render_attributes, render_values
+from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.buildx.command import BuildCommand, render_arguments
+from pants_docker_buildkit.buildx.metadata import (
+    BuildMetadata,
+    InvalidMetadataError,
+    parse_metadata,
+)
+from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.image_platform import ImagePlatform
+from pants_docker_buildkit.oci.layout import ImageLayout
+from pants_docker_buildkit.oci.platform_image import PlatformImage, read_platform_images
+from pants_docker_buildkit.solver.definition import BuildJob, ContextKind, NamedContext
+from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.errors import BuildFailedError
+from pants_docker_buildkit.solver.failure import summarize_failure
+from pants_docker_buildkit.solver.profile import BuildSettings
+from pants_docker_buildkit.solver.registry_reader import RegistryReader
+from pants_docker_buildkit.solver.result import BuildResult
+
+CONTEXT_DIRECTORY = "context"
+DOCKERFILE = "dockerfile/Dockerfile"
+LAYOUT_DIRECTORY = "layout"
+
+CONTENT_TAG_LENGTH = 32
+
+
+def content_tag(build_digest: str) -> str:
+    """The tag that keeps an image from a registry's garbage collection: it names its build."""
+    return f"build-{build_digest.rpartition(':')[2][:CONTENT_TAG_LENGTH]}"
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where one build runs: the CLI and builder, the input tree, and a directory of its own."""
+
+    docker: DockerCli
+    builder: Builder
+    builder_name: str | None
+    inputs: Path
+    scratch: Path
+
+
+def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) -> BuildResult:
+    """The image of this job, built and put where its output says. Raises `BuildFailedError`."""
+    metadata_path = workplace.scratch / "metadata.json"
+    command = build_command(job, settings, workplace, metadata_path)
+    _run(command, workplace)
+    try:
+        metadata = parse_metadata(metadata_path.read_text())
+    except (OSError, InvalidMetadataError) as e:
+        raise BuildFailedError(f"{e} Use buildx 0.13 or later.") from e
+    return BuildResult(
+        build_digest=job.build_digest,
+        digest=metadata.digest,
+        media_type=metadata.media_type,
+        size=metadata.size,
+        platforms=_platform_images(job, metadata, workplace),
+        materials=metadata.materials,
+    )
+
+
+def build_command(
+    job: BuildJob, settings: BuildSettings, workplace: Workplace, metadata_path: Path
+) -> BuildCommand:
+    """What buildx is told."""
+    definition = job.definition
+    imports, exports = _caches(job, settings)
+    return BuildCommand(
+        context=CONTEXT_DIRECTORY,
+        dockerfile=DOCKERFILE,
+        metadata_file=str(metadata_path),
+        platforms=definition.platforms,
+        outputs=_outputs(job, settings, workplace.builder),
+        builder=workplace.builder_name,
+        target_stage=definition.target_stage,
+        build_args=definition.build_args,
+        build_contexts=tuple(
+            (each.name, _context_source(each)) for each in definition.named_contexts
+        ),
+        labels=definition.labels,
+        annotations=definition.annotations,
+        secrets=tuple(
+            render_attributes((("id", name), ("src", path))) for name, path in settings.secrets
+        ),
+        ssh=settings.ssh,
+        network=definition.network,
+        extra_hosts=definition.extra_hosts,
+        shm_size=definition.shm_size,
+        ulimits=definition.ulimits,
+        entitlements=definition.entitlements,
+        no_cache=definition.no_cache,
+        cache_from=imports,
+        cache_to=exports,
+    )
+
+
+def _context_source(context: NamedContext) -> str:
+    if context.kind is ContextKind.IMAGE:
+        return f"docker-image://{context.value}"
+    if context.kind is ContextKind.LAYOUT:
+        return f"oci-layout://{context.directory}@{context.value}"
+    return context.directory if context.kind is ContextKind.FILES else context.value
+
+
+def _caches(job: BuildJob, settings: BuildSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    imports, exports = list(settings.cache_from), list(settings.cache_to)
+    if job.definition.inline_cache:
+        exports.insert(0, "type=inline")
+        moving = [f"{name}:{settings.inline_cache_tag}" for name in job.repositories]
+        imports += [render_attributes((("type", "registry"), ("ref", ref))) for ref in moving]
+    return tuple(imports), tuple(exports)
+
+
+def _outputs(job: BuildJob, settings: BuildSettings, builder: Builder) -> tuple[str, ...]:
+    output = job.definition.output
+    if output == "oci":
+        attributes = [("type", "oci"), ("dest", LAYOUT_DIRECTORY), ("tar", "false")]
+        return (render_attributes([*attributes, *_REPRODUCIBLE]),)
+    names = [f"{name}:{content_tag(job.build_digest)}" for name in job.repositories]
+    if output == "docker":
+        return (render_attributes([("type", "docker"), ("name", render_values(names))]),)
+    if job.definition.inline_cache:
+        names += [f"{name}:{settings.inline_cache_tag}" for name in job.repositories]
+    attributes = [("type", "image"), ("name", render_values(names)), ("push", "true")]
+    if any(name.partition("/")[0] in settings.insecure_registries for name in job.repositories):
+        attributes.append(("registry.insecure", "true"))
+    # The image lives in its registry: a copy in the builder's store would only take up room.
+    return (render_attributes([*attributes, ("store", "false"), *_REPRODUCIBLE]),)
+
+
+_REPRODUCIBLE = (("oci-mediatypes", "true"), ("rewrite-timestamp", "true"))
+
+
+def _run(command: BuildCommand, workplace: Workplace) -> None:
+    process = subprocess.run(
+        workplace.docker.arguments(render_arguments(command)),
+        cwd=workplace.inputs,
+        env=dict(workplace.docker.environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if process.returncode != 0:
+        output = process.stdout.decode("utf-8", "replace")
+        raise BuildFailedError(summarize_failure(output))
+
+
+def _platform_images(
+    job: BuildJob, metadata: BuildMetadata, workplace: Workplace
+) -> tuple[PlatformImage, ...]:
+    root = Descriptor(metadata.media_type, metadata.digest, metadata.size)
+    if job.definition.output == "oci":
+        layout = ImageLayout.open(workplace.inputs / LAYOUT_DIRECTORY)
+        return read_platform_images(root, layout.read)
+    platforms = job.definition.platforms
+    if len(platforms) == 1 and metadata.config_digest is not None:
+        platform = ImagePlatform.parse(platforms[0])
+        return (PlatformImage(platform, metadata.digest, metadata.config_digest),)
+    reader = RegistryReader(workplace.docker, job.repositories[0])
+    return read_platform_images(root, reader.read)

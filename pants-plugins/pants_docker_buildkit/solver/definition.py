@@ -1,0 +1,115 @@
+"""What is built: everything that can change the image, and nothing else.
+
+A definition is made by the rules, hashed into the `build_digest`, handed to the build process as
+JSON, and read there. Where a build runs, who pays for it and what its result is called is not in it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+
+class ContextKind(str, Enum):
+    """What a named build context stands for."""
+
+    FILES = "files"
+    IMAGE = "image"
+    LAYOUT = "layout"
+    GIT = "git"
+
+
+@dataclass(frozen=True, order=True)
+class NamedContext:
+    """A named build context, or the pinned image that stands in for a reference of the Dockerfile.
+
+    `value` is what cannot change without being noticed: for `files` nothing, because the context
+    digest covers them; for `image` a pinned reference; for `layout` the digest of its image; for
+    `git` a URL with a full commit. `directory` is where files and layouts lie in the input tree.
+    """
+
+    name: str
+    kind: ContextKind
+    value: str = ""
+    directory: str = ""
+
+
+@dataclass(frozen=True)
+class BuildDefinition:
+    """A whole build, as BuildKit will see it.
+
+    `dockerfile` is the sha256 of the Dockerfile's bytes in hex, `context` the digest of the build
+    context with the named contexts that are files. All pairs are sorted by their first item.
+    """
+
+    dockerfile: str
+    context: str
+    platforms: tuple[str, ...]
+    output: str
+    frontend: str | None = None
+    target_stage: str | None = None
+    named_contexts: tuple[NamedContext, ...] = ()
+    build_args: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    secret_ids: tuple[str, ...] = ()
+    ssh_ids: tuple[str, ...] = ()
+    network: str | None = None
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    shm_size: str | None = None
+    ulimits: tuple[tuple[str, str], ...] = ()
+    entitlements: tuple[str, ...] = ()
+    no_cache: bool = False
+    inline_cache: bool = False
+
+    def as_map(self) -> dict[str, Any]:
+        """The definition in the types of JSON, from which the `build_digest` is taken."""
+        document = asdict(self)
+        for context in document["named_contexts"]:
+            context["kind"] = context["kind"].value
+        return document
+
+
+@dataclass(frozen=True)
+class BuildJob:
+    """What the build process is to do: a definition, and the repositories the image goes to.
+
+    `build_digest` is that of the definition. `repositories` are `registry/repository` names, or one
+    repository name without a registry for `output="docker"`. They are in the process's key, because
+    its result is only true of them.
+    """
+
+    build_digest: str
+    definition: BuildDefinition
+    repositories: tuple[str, ...]
+
+    def to_json(self) -> bytes:
+        """The same bytes for equal jobs."""
+        document = {
+            "schema": SCHEMA_VERSION,
+            "build_digest": self.build_digest,
+            "definition": self.definition.as_map(),
+            "repositories": list(self.repositories),
+        }
+        return json.dumps(document, indent=1, sort_keys=True).encode()
+
+
+def parse_job(text: bytes) -> BuildJob:
+    """The job that `BuildJob.to_json` wrote."""
+    document = json.loads(text)
+    fields = {key: _frozen(value) for key, value in document["definition"].items()}
+    fields["named_contexts"] = tuple(
+        NamedContext(each["name"], ContextKind(each["kind"]), each["value"], each["directory"])
+        for each in document["definition"]["named_contexts"]
+    )
+    return BuildJob(
+        document["build_digest"], BuildDefinition(**fields), tuple(document["repositories"])
+    )
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,57 @@
+"""Which `docker` runs the build, and what does it say?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pants_docker_buildkit.solver.errors import BuildxNotFoundError, DockerNotFoundError
+
+
+@dataclass(frozen=True)
+class DockerCli:
+    """The Docker CLI of this machine and the environment that it runs in.
+
+    A stand-alone `docker-buildx` takes the place of `docker buildx` where there is no `docker`.
+    """
+
+    binary: str
+    environment: Mapping[str, str]
+    is_standalone_buildx: bool = False
+
+    @classmethod
+    def find(cls, environment: Mapping[str, str]) -> DockerCli:
+        """The CLI on the `PATH` of this environment. Raises `DockerNotFoundError`."""
+        search_path = environment.get("PATH", os.defpath)
+        for name in ("docker", "docker-buildx"):
+            binary = shutil.which(name, path=search_path)
+            if binary is not None:
+                return cls(binary, environment, is_standalone_buildx=name == "docker-buildx")
+        raise DockerNotFoundError(search_path)
+
+    def with_environment(self, extra: Mapping[str, str]) -> DockerCli:
+        """The same CLI with more in its environment."""
+        return replace(self, environment={**self.environment, **extra})
+
+    def arguments(self, arguments: Sequence[str]) -> list[str]:
+        """The whole command for `arguments`, which start with `buildx` for buildx."""
+        if self.is_standalone_buildx and arguments[0] == "buildx":
+            arguments = arguments[1:]
+        return [self.binary, *arguments]
+
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that answers at once. Its failure is the caller's to judge."""
+        answer = subprocess.run(
+            self.arguments(arguments),
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if "is not a docker command" in answer.stderr or "unknown command: docker buildx" in answer.stderr:
+            raise BuildxNotFoundError(self.binary)
+        return answer

@@ -1,0 +1,140 @@
+"""Reach the BuildKit inside a Docker Engine as a `remote` builder.
+
+buildx keeps the `docker` driver from pushing by digest and from rewriting timestamps, although the
+BuildKit behind it can do both. The engine offers that BuildKit on `POST /grpc`, where the connection
+is upgraded to HTTP/2 (https://github.com/moby/moby/blob/master/api/swagger.yaml, `Session`). A
+private Unix socket passes each connection on to there, and a `remote` builder is pointed at it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.errors import EngineUnreachableError, UnknownBuilderError
+
+BUILDER_NAME = "pants-docker-buildkit"
+
+_UPGRADE = (
+    b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+)
+_CHUNK = 1 << 16
+_UNIX = "unix://"
+
+Dial = Callable[[], socket.socket]
+
+
+def engine_dialer(docker: DockerCli, host: str) -> Dial:
+    """What opens a connection to the engine at `host`.
+
+    For anything but a Unix socket the Docker CLI does, which knows about TLS and SSH.
+    """
+    if host.startswith(_UNIX):
+        return lambda: _connect(host[len(_UNIX) :])
+    return lambda: _connect_through_cli(docker)
+
+
+@contextmanager
+def bridged_builder(docker: DockerCli, host: str, directory: Path) -> Iterator[DockerCli]:
+    """The CLI with a builder `BUILDER_NAME` that is the BuildKit of the engine at `host`.
+
+    `directory` is private to this build; the builder's configuration lies there, and is gone with it.
+    """
+    dial = engine_dialer(docker, host)
+    _probe(dial, host)
+    path = directory / "engine.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        threading.Thread(target=_serve, args=(listener, dial), daemon=True).start()
+        bridged = docker.with_environment({"BUILDX_CONFIG": str(directory / "buildx")})
+        created = bridged.ask(
+            "buildx", "create", "--name", BUILDER_NAME, "--driver", "remote", f"{_UNIX}{path}"
+        )
+        if created.returncode != 0:
+            raise UnknownBuilderError(BUILDER_NAME, created.stderr.strip())
+        yield bridged
+
+
+def _probe(dial: Dial, host: str) -> None:
+    """Fail early, with the engine's name, rather than in the middle of buildx."""
+    try:
+        _upgrade(dial()).close()
+    except OSError as e:
+        raise EngineUnreachableError(host, str(e)) from e
+
+
+def _serve(listener: socket.socket, dial: Dial) -> None:
+    while True:
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return
+        threading.Thread(target=_pass_on, args=(client, dial), daemon=True).start()
+
+
+def _pass_on(client: socket.socket, dial: Dial) -> None:
+    try:
+        engine = _upgrade(dial())
+    except OSError:
+        client.close()
+        return
+    threading.Thread(target=_pump, args=(engine, client), daemon=True).start()
+    _pump(client, engine)
+
+
+def _upgrade(engine: socket.socket) -> socket.socket:
+    """Turn a connection to the engine into one to its BuildKit."""
+    engine.sendall(_UPGRADE)
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        # Byte by byte, because what follows the head already belongs to BuildKit.
+        byte = engine.recv(1)
+        if not byte:
+            raise ConnectionError("it closed the connection")
+        head += byte
+    status = head.split(b"\r\n", 1)[0].decode("ascii", "replace")
+    if " 101 " not in f"{status} ":
+        raise ConnectionError(f"it answered {status!r}")
+    return engine
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while data := source.recv(_CHUNK):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        # One side is gone, so the other has nobody to talk to.
+        source.close()
+        sink.close()
+
+
+def _connect(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(path)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect_through_cli(docker: DockerCli) -> socket.socket:
+    ours, theirs = socket.socketpair()
+    subprocess.Popen(
+        docker.arguments(("system", "dial-stdio")),
+        env=dict(docker.environment),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        close_fds=True,
+    )
+    os.close(theirs.detach())
+    return ours

@@ -1,0 +1,77 @@
+"""What keeps a build process from building, in words for the user.
+
+The process prints the text on its standard error and exits with `EXIT_FAILED`; the rule that ran it
+adds the target.
+"""
+
+from __future__ import annotations
+
+EXIT_FAILED = 1
+
+EXIT_NO_SESSION = 75
+"""The session that asked for this build has no profile here (`EX_TEMPFAIL` of sysexits.h)."""
+
+
+class SolverError(Exception):
+    """A build cannot be run, or gave no image. The text ends with the next step."""
+
+
+class DockerNotFoundError(SolverError):
+    """There is no `docker` to build with."""
+
+    def __init__(self, search_path: str) -> None:
+        super().__init__(
+            "Building needs the Docker CLI with buildx, but no executable 'docker' or"
+            f" 'docker-buildx' is on the path {search_path!r}. Install Docker 23 or later, or set"
+            " '[docker-buildkit].executable_search_paths'. An image that Pants has a record of needs"
+            " no Docker."
+        )
+
+
+class BuildxNotFoundError(SolverError):
+    """The `docker` that was found has no buildx."""
+
+    def __init__(self, docker: str) -> None:
+        super().__init__(
+            f"Building needs buildx, but '{docker} buildx' is not a command of this Docker CLI."
+            " Install the docker-buildx-plugin package, or put 'docker-buildx' into"
+            " ~/.docker/cli-plugins."
+        )
+
+
+class EngineUnreachableError(SolverError):
+    """No Docker Engine answers where one is needed."""
+
+    def __init__(self, where: str, finding: str) -> None:
+        super().__init__(
+            f"Building needs BuildKit, but the Docker Engine at {where} does not answer: {finding}."
+            " Start it, point DOCKER_HOST or 'docker context use' at another one, or name a builder"
+            " in '[docker-buildkit].builder'. An image that Pants has a record of needs no engine."
+        )
+
+
+class UnknownBuilderError(SolverError):
+    """No builder has the name that was asked for."""
+
+    def __init__(self, name: str, finding: str) -> None:
+        super().__init__(
+            f"The builder {name!r} cannot be used: {finding}. List the builders there are with"
+            " 'docker buildx ls', create one with 'docker buildx create', or change the 'builder'"
+            " field or '[docker-buildkit].builder'."
+        )
+
+
+class ContainerdStoreError(SolverError):
+    """The engine keeps images in a store that cannot do what the output needs."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__(
+            f"The output {output!r} needs a Docker Engine with the containerd image store, but this"
+            " one has the older store. Turn it on ('features': {'containerd-snapshotter': true} in"
+            " the engine's daemon.json), or create a builder with 'docker buildx create"
+            " --driver docker-container' and name it in '[docker-buildkit].builder'."
+        )
+
+
+class BuildFailedError(SolverError):
+    """BuildKit ran the build, and it failed."""

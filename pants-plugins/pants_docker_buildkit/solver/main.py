@@ -1,0 +1,74 @@
+"""The program that a build process runs beside buildx.
+
+It starts in the sandbox of the process, with the input tree as its working directory. It finds there
+what to build, and in the session's directory how. It prints the `BuildResult`, the only thing that
+the process cache keeps. It uses nothing but the standard library, because it runs outside of Pants.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pants_docker_buildkit.solver.build import Workplace, build_image
+from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
+from pants_docker_buildkit.solver.definition import BuildJob, parse_job
+from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, bridged_builder
+from pants_docker_buildkit.solver.errors import (
+    EXIT_FAILED,
+    EXIT_NO_SESSION,
+    ContainerdStoreError,
+    SolverError,
+)
+from pants_docker_buildkit.solver.profile import (
+    PROFILE_FILE,
+    BuildSettings,
+    event_path,
+    parse_profile,
+    parse_settings,
+    settings_path,
+)
+
+JOB_FILE = "job.json"
+
+
+def main(session_directory: str, build_key: str, generation: str) -> int:
+    """Build the job in the working directory. Gives the exit code of the process."""
+    session = Path(session_directory)
+    try:
+        profile = parse_profile((session / PROFILE_FILE).read_bytes())
+        settings = parse_settings(settings_path(session, build_key).read_bytes())
+    except OSError:
+        return EXIT_NO_SESSION
+    job = parse_job(Path(JOB_FILE).read_bytes())
+    try:
+        with _workplace(job, settings, DockerCli.find(dict(profile.environment)), session) as place:
+            result = build_image(job, settings, place).to_json()
+    except SolverError as e:
+        print(e, file=sys.stderr)
+        return EXIT_FAILED
+    event_path(session, build_key, int(generation)).write_text(result)
+    print(result)
+    return 0
+
+
+@contextmanager
+def _workplace(
+    job: BuildJob, settings: BuildSettings, docker: DockerCli, session: Path
+) -> Iterator[Workplace]:
+    docker = docker.with_environment({"BUILDX_METADATA_PROVENANCE": "max", "NO_COLOR": "1"})
+    builder = choose_builder(docker, settings.builder, session)
+    output = job.definition.output
+    if builder.is_docker_engine and not builder.has_containerd_store:
+        raise ContainerdStoreError(output)
+    with tempfile.TemporaryDirectory(prefix="pdb-") as scratch:
+        if builder.is_docker_engine and output == "registry":
+            host = engine_host(docker, builder)
+            with bridged_builder(docker, host, Path(scratch)) as bridged:
+                yield Workplace(bridged, builder, BUILDER_NAME, Path.cwd(), Path(scratch))
+        else:
+            yield Workplace(docker, builder, settings.builder, Path.cwd(), Path(scratch))

@@ -1,0 +1,167 @@
+"""The `[docker-buildkit]` options; nothing derived from them."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from pants.option.option_types import (
+    BoolOption,
+    DictOption,
+    EnumOption,
+    IntOption,
+    ShellStrListOption,
+    StrListOption,
+    StrOption,
+)
+from pants.option.subsystem import Subsystem
+from pants.util.strutil import help_text
+
+
+
+class BuildProgress(str, Enum):
+    """How much of a running build is shown."""
+
+    QUIET = "quiet"
+    PLAIN = "plain"
+
+
+class DockerBuildKitSubsystem(Subsystem):
+    options_scope = "docker-buildkit"
+    help = help_text(
+        """
+        Build container images with BuildKit, skip the unchanged ones, and pin dependents to digests.
+        """
+    )
+
+    registries = DictOption[Any](
+        help=help_text(
+            """
+            The registries that images are pushed to, from an alias to its settings:
+
+            ```
+            [docker-buildkit.registries.dev]
+            address = "localhost:5000"
+            default = true
+            ```
+
+            - `address`: host and port. Required.
+
+            - `default`: whether images that name no registry are pushed there. Defaults to false,
+            or to true for the alias `default`.
+
+            - `repository`: the repository template for this registry, in place of the target's. It
+            may use `{target_repository}` and `{default_repository}`.
+
+            - `insecure`: whether to speak plain HTTP. Defaults to true for loopback addresses only.
+
+            - `ca_file`: a file with the certificates to trust instead of the system's.
+
+            - `skip_push`, `extra_image_tags`, `use_local_alias`: for `publish`, as in `docker_image`.
+            """
+        ),
+        fromfile=True,
+    )
+    default_repository = StrOption(
+        default="{name}",
+        help=help_text(
+            """
+            The repository of images that set none. May use the placeholders of the `repository`
+            field, such as `{directory}/{name}`.
+            """
+        ),
+    )
+    default_context_root = StrOption(
+        default="",
+        help=help_text(
+            """
+            The build context's directory for images that set no `context_root`: relative to the
+            build root, or to the directory of the BUILD file if it starts with `./`.
+            """
+        ),
+    )
+    default_platforms = StrListOption(
+        help=help_text(
+            """
+            The platforms of images that set none. Empty by default: `linux/` and this machine's
+            architecture. Set it where machines of several architectures share a cache.
+            """
+        ),
+    )
+    build_args = ShellStrListOption(
+        help=help_text(
+            """
+            Build arguments for every image whose Dockerfile declares them (`--build-arg`):
+            `NAME=value`, or `NAME` to take the value from the environment of Pants. The field
+            `extra_build_args` wins over them.
+            """
+        ),
+    )
+    env_vars = ShellStrListOption(
+        help=help_text(
+            """
+            Environment variables for `docker` and its credential helpers, in addition to the ones
+            that Docker and BuildKit document: `NAME=value`, or `NAME` to take the value from the
+            environment of Pants. They are in no key: changing them builds nothing.
+            """
+        ),
+        advanced=True,
+    )
+    executable_search_paths = StrListOption(
+        default=["<PATH>"],
+        help=help_text(
+            """
+            Where to look for `docker` and for credential helpers. The entry `<PATH>` stands for the
+            `PATH` of Pants. In no key.
+            """
+        ),
+        advanced=True,
+    )
+    builder = StrOption(
+        default=None,
+        help=help_text(
+            """
+            The name of the buildx builder to use (`--builder`). Defaults to the one that
+            `docker buildx use` chose, or the Docker Engine of the current context. In no key.
+            """
+        ),
+    )
+    cache_from = StrListOption(
+        help="BuildKit caches to import for every image (`--cache-from`). In no key.",
+    )
+    cache_to = StrListOption(
+        help="Where BuildKit exports the cache of every image that was built (`--cache-to`). In no key.",
+    )
+    inline_cache_tag = StrOption(
+        default="buildcache",
+        help=help_text(
+            """
+            The moving tag of each repository that the next build imports the inline cache from. It
+            is moved whenever an image with `inline_cache` is pushed. In no key.
+            """
+        ),
+        advanced=True,
+    )
+    progress = EnumOption(
+        default=BuildProgress.QUIET,
+        help=help_text(
+            """
+            What is shown of a running build (`--progress`). In no key.
+
+            - `quiet`: one line when it starts and one when it ends; a failed build shows the
+            failing step and its output.
+
+            - `plain`: every step as it runs.
+            """
+        ),
+    )
+    registry_timeout = IntOption(
+        default=30,
+        help="Seconds to wait for an answer of a registry, each time it is asked.",
+        advanced=True,
+    )
+    tailor = BoolOption(
+        default=True,
+        help="Whether `tailor` adds `docker_buildkit_image` targets for Dockerfiles.",
+        advanced=True,
+    )

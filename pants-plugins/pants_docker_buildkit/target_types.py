@@ -1,0 +1,109 @@
+"""The `docker_buildkit_image` target, assembled from its fields."""
+
+from __future__ import annotations
+
+from pants.engine.target import COMMON_TARGET_FIELDS, Target
+from pants.util.strutil import help_text
+
+from pants_docker_buildkit.compat import EnvironmentField
+from pants_docker_buildkit.fields.cache import (
+    BuildKitImageBuilderField,
+    BuildKitImageCacheFromField,
+    BuildKitImageCacheToField,
+    BuildKitImageInlineCacheField,
+)
+from pants_docker_buildkit.fields.context import (
+    BuildKitImageBuildContextsField,
+    BuildKitImageContextRootField,
+    BuildKitImageDependenciesField,
+)
+from pants_docker_buildkit.fields.dockerfile import (
+    BuildKitImageInstructionsField,
+    BuildKitImageSourceField,
+    BuildKitImageTargetStageField,
+)
+from pants_docker_buildkit.fields.inputs import (
+    BuildKitImageAnnotationsField,
+    BuildKitImageBuildArgsField,
+    BuildKitImageBuildNetworkField,
+    BuildKitImageBuildPlatformField,
+    BuildKitImageEntitlementsField,
+    BuildKitImageExtraHostsField,
+    BuildKitImageLabelsField,
+    BuildKitImageNoCacheField,
+    BuildKitImagePlatformsField,
+    BuildKitImageSecretsField,
+    BuildKitImageShmSizeField,
+    BuildKitImageSshField,
+    BuildKitImageUlimitsField,
+)
+from pants_docker_buildkit.fields.naming import (
+    BuildKitImageOutputField,
+    BuildKitImageOutputPathField,
+    BuildKitImageRegistriesField,
+    BuildKitImageRepositoryField,
+    BuildKitImageSkipPushField,
+    BuildKitImageTagsField,
+)
+
+
+class BuildKitImageTarget(Target):
+    alias = "docker_buildkit_image"
+    core_fields = (
+        *COMMON_TARGET_FIELDS,
+        BuildKitImageSourceField,
+        BuildKitImageInstructionsField,
+        BuildKitImageTargetStageField,
+        BuildKitImageDependenciesField,
+        BuildKitImageContextRootField,
+        BuildKitImageBuildContextsField,
+        BuildKitImagePlatformsField,
+        BuildKitImageBuildPlatformField,
+        BuildKitImageBuildArgsField,
+        BuildKitImageLabelsField,
+        BuildKitImageAnnotationsField,
+        BuildKitImageSecretsField,
+        BuildKitImageSshField,
+        BuildKitImageBuildNetworkField,
+        BuildKitImageExtraHostsField,
+        BuildKitImageShmSizeField,
+        BuildKitImageUlimitsField,
+        BuildKitImageEntitlementsField,
+        BuildKitImageNoCacheField,
+        BuildKitImageInlineCacheField,
+        BuildKitImageCacheFromField,
+        BuildKitImageCacheToField,
+        BuildKitImageBuilderField,
+        BuildKitImageRegistriesField,
+        BuildKitImageRepositoryField,
+        BuildKitImageTagsField,
+        BuildKitImageSkipPushField,
+        BuildKitImageOutputField,
+        BuildKitImageOutputPathField,
+        EnvironmentField,
+    )
+    help = help_text(
+        """
+        A container image that BuildKit builds from a Dockerfile, and only when something that the
+        build sees has changed.
+
+        What the build sees is its dependencies, packaged if need be, its Dockerfile, and the digests
+        of its base images. `package` builds it and writes an image record with its digest;
+        dependents get a reference that is pinned to that digest. An image that Pants has a record
+        of, locally or in the remote cache, is not built, if its registry still has it.
+
+        Images can be built on images: give an `ARG` the address of another image target and use it
+        in `FROM`, or name it in `build_contexts`.
+
+        Example:
+
+        ```
+        docker_buildkit_image(
+            name="image",
+            dependencies=[":server"],
+            platforms=["linux/amd64", "linux/arm64"],
+            image_tags=["latest"],
+        )
+        ```
+        """
+    )

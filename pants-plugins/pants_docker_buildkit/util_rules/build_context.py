@@ -1,0 +1,297 @@
+"""Which files does the build see, and what is their digest?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.backend.shell.target_types import ShellSourceField
+from pants.core.goals.package import EnvironmentAwarePackageRequest, PackageFieldSet
+from pants.core.target_types import FileSourceField, ResourceSourceField
+from pants.core.util_rules.source_files import SourceFilesRequest
+from pants.engine.addresses import UnparsedAddressInputs
+from pants.engine.fs import (
+    CreateDigest,
+    Digest,
+    DigestEntries,
+    Directory,
+    FileEntry,
+    GlobMatchErrorBehavior,
+    MergeDigests,
+    PathGlobs,
+    SymlinkEntry,
+)
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import (
+    Dependencies,
+    DependenciesRequest,
+    FieldSetsPerTargetRequest,
+    SourcesField,
+    Target,
+)
+
+from pants_docker_buildkit.compat import (
+    concurrently,
+    create_digest,
+    determine_source_files,
+    environment_aware_package,
+    find_valid_field_sets,
+    get_digest_contents,
+    get_digest_entries,
+    implicitly,
+    merge_digests,
+    path_globs_to_digest,
+    resolve_dependency_targets,
+    resolve_unparsed_address_inputs,
+    rule,
+)
+from pants_docker_buildkit.dockerfile import context_entries
+from pants_docker_buildkit.dockerfile.context_filter import select_context
+from pants_docker_buildkit.dockerfile.ignorefile import (
+    ignore_file_candidates,
+    named_context_ignore_file,
+    parse_ignore_file,
+)
+from pants_docker_buildkit.dockerfile.patterns import InvalidPatternError, parse_patterns
+from pants_docker_buildkit.errors import InvalidImageFieldError
+from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.dockerfile import (
+    ImageDockerfileRequest,
+    read_image_dockerfile,
+)
+from pants_docker_buildkit.util_rules.upstream_targets import (
+    UpstreamTargetsRequest,
+    find_upstream_targets,
+)
+
+_CONTENT_FIELDS = (FileSourceField, ResourceSourceField, ShellSourceField)
+
+
+@dataclass(frozen=True)
+class TargetFilesRequest:
+    """Asks for what these targets put into a context: files as they are, packages when built."""
+
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True)
+class TargetFiles:
+    """A tree of files, with paths from the build root."""
+
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class ContextTreeRequest:
+    """Asks for the part of a tree below `root` that an ignore file lets through.
+
+    `ignore_files` are candidates, of which the first that exists decides. Paths of the result start
+    with `prefix`.
+    """
+
+    digest: Digest
+    root: str
+    ignore_files: tuple[str, ...]
+    prefix: str
+
+
+@dataclass(frozen=True)
+class ContextTree:
+    """A tree as BuildKit gets it, and what its paths are without the prefix."""
+
+    digest: Digest
+    entries: tuple[context_entries.ContextEntry, ...]
+    outside: tuple[str, ...]
+    """A few of the paths that are not below the root."""
+
+
+@dataclass(frozen=True)
+class BuildContextRequest:
+    """Asks for the main build context of an image target."""
+
+    field_set: BuildKitImageFieldSet
+
+
+@dataclass(frozen=True)
+class NamedFilesRequest:
+    """Asks for the files of one target as a named build context, below `prefix`."""
+
+    target: Target
+    prefix: str
+
+
+def is_image(target: Target) -> bool:
+    """Whether a target is an image, which others build on but do not copy."""
+    return target.has_field(BuildKitImageSourceField)
+
+
+@rule(desc="Collect files of targets")
+async def collect_target_files(request: TargetFilesRequest) -> TargetFiles:
+    field_sets = await find_valid_field_sets(
+        FieldSetsPerTargetRequest(PackageFieldSet, request.targets), **implicitly()
+    )
+    packages = await concurrently(
+        environment_aware_package(EnvironmentAwarePackageRequest(field_set))
+        for field_set in field_sets.field_sets
+    )
+    sources = await determine_source_files(
+        SourceFilesRequest(
+            sources_fields=[target.get(SourcesField) for target in request.targets],
+            for_sources_types=_CONTENT_FIELDS,
+            enable_codegen=True,
+        ),
+        **implicitly(),
+    )
+    digest = await merge_digests(
+        MergeDigests((sources.snapshot.digest, *(package.digest for package in packages)))
+    )
+    return TargetFiles(digest)
+
+
+@rule(desc="Apply ignore file")
+async def select_context_tree(request: ContextTreeRequest) -> ContextTree:
+    entries, ignore_digest = await concurrently(
+        get_digest_entries(request.digest),
+        path_globs_to_digest(
+            PathGlobs(request.ignore_files, GlobMatchErrorBehavior.ignore), **implicitly()
+        ),
+    )
+    ignore_contents = {
+        file.path: file.content for file in await get_digest_contents(ignore_digest)
+    }
+    patterns: tuple[str, ...] = ()
+    for candidate in request.ignore_files:
+        if candidate in ignore_contents:
+            patterns = parse_ignore_file(ignore_contents[candidate])
+            break
+    inside, outside = _below(entries, request.root)
+    selected = select_context(
+        (_context_entry(path, entry) for path, entry in inside.items()), parse_patterns(patterns)
+    )
+    digest = await create_digest(
+        CreateDigest(_prefixed(request.prefix, inside, each) for each in selected)
+    )
+    return ContextTree(digest, selected, tuple(outside[:3]))
+
+
+def _below(
+    entries: DigestEntries, root: str
+) -> tuple[dict[str, FileEntry | SymlinkEntry | Directory], list[str]]:
+    if not root:
+        return {entry.path: entry for entry in entries if entry.path}, []
+    prefix = f"{root}/"
+    inside, outside = {}, []
+    for entry in entries:
+        if entry.path.startswith(prefix):
+            inside[entry.path[len(prefix) :]] = entry
+        else:
+            outside.append(entry.path)
+    return inside, outside
+
+
+def _context_entry(
+    path: str, entry: FileEntry | SymlinkEntry | Directory
+) -> context_entries.ContextEntry:
+    if isinstance(entry, FileEntry):
+        file_digest = entry.file_digest
+        return context_entries.FileEntry(
+            path, file_digest.fingerprint, file_digest.serialized_bytes_length, entry.is_executable
+        )
+    if isinstance(entry, SymlinkEntry):
+        return context_entries.SymlinkEntry(path, entry.target)
+    return context_entries.DirectoryEntry(path)
+
+
+def _prefixed(
+    prefix: str,
+    inside: dict[str, FileEntry | SymlinkEntry | Directory],
+    selected: context_entries.ContextEntry,
+) -> FileEntry | SymlinkEntry | Directory:
+    path = f"{prefix}/{selected.path}"
+    entry = inside.get(selected.path)
+    if isinstance(entry, FileEntry):
+        return FileEntry(path, entry.file_digest, entry.is_executable)
+    if isinstance(entry, SymlinkEntry):
+        return SymlinkEntry(path, entry.target)
+    return Directory(path)
+
+
+@rule(desc="Assemble build context")
+async def assemble_build_context(
+    request: BuildContextRequest, subsystem: DockerBuildKitSubsystem
+) -> ContextTree:
+    field_set = request.field_set
+    dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
+    upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
+    targets = await resolve_dependency_targets(
+        **implicitly(DependenciesRequest(field_set.dependencies))
+    )
+    explicit = await resolve_unparsed_address_inputs(
+        _explicit_dependencies(field_set), **implicitly()
+    )
+    elsewhere = {address for _, address in upstream.contexts} - set(explicit)
+    wanted = [t for t in targets if not is_image(t) and t.address not in elsewhere]
+    wanted += await _expand_groups(wanted)
+    files = await collect_target_files(TargetFilesRequest(tuple(wanted)), **implicitly())
+    root = field_set.context_root.value
+    if root is None:
+        root = subsystem.default_context_root
+    root = path_from_buildroot(root, field_set.address)
+    request_tree = ContextTreeRequest(
+        files.digest, root, ignore_file_candidates(dockerfile.path, root), "context"
+    )
+    try:
+        return await select_context_tree(request_tree, **implicitly())
+    except InvalidPatternError as e:
+        raise InvalidImageFieldError(
+            field_set.context_root.alias, field_set.address, "have a valid ignore file", str(e)
+        ) from e
+
+
+def _explicit_dependencies(field_set: BuildKitImageFieldSet) -> UnparsedAddressInputs:
+    field = field_set.dependencies
+    return UnparsedAddressInputs(
+        (each for each in field.value or () if not each.startswith("!")),
+        owning_address=field_set.address,
+        description_of_origin=f"the `{field.alias}` field of {field_set.address}",
+    )
+
+
+async def _expand_groups(targets: list[Target]) -> list[Target]:
+    """What generic `target`s stand for, at any depth."""
+    found: list[Target] = []
+    seen = {target.address for target in targets}
+    groups = [target for target in targets if _is_group(target)]
+    while groups:
+        dependencies = await concurrently(
+            resolve_dependency_targets(**implicitly(DependenciesRequest(group[Dependencies])))
+            for group in groups
+        )
+        fresh = {t.address: t for each in dependencies for t in each if t.address not in seen}
+        seen.update(fresh)
+        found += [target for target in fresh.values() if not is_image(target)]
+        groups = [target for target in fresh.values() if _is_group(target)]
+    return found
+
+
+def _is_group(target: Target) -> bool:
+    return target.alias == "target" and target.has_field(Dependencies)
+
+
+@rule(desc="Assemble named build context")
+async def assemble_named_context(request: NamedFilesRequest) -> ContextTree:
+    files = await collect_target_files(TargetFilesRequest((request.target,)), **implicitly())
+    # Files lie where their BUILD file is; what is packaged lies where `output_path` says.
+    has_files = any(request.target.has_field(field) for field in _CONTENT_FIELDS)
+    root = request.target.address.spec_path if has_files else ""
+    return await select_context_tree(
+        ContextTreeRequest(files.digest, root, (named_context_ignore_file(root),), request.prefix),
+        **implicitly(),
+    )
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()
+

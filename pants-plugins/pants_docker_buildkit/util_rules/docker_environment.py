@@ -1,0 +1,78 @@
+"""Which environment do `docker` and its helpers run in? None of it is in any key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.engine.env_vars import EnvironmentVarsRequest
+from pants.engine.rules import Rule, collect_rules
+
+from pants_docker_buildkit.compat import environment_vars_subset, implicitly, rule
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+
+_PATH_PLACEHOLDER = "<PATH>"
+_DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+# What Docker, buildx and SSH document, and what a program needs to find its own files. Variables
+# that change what is built, such as SOURCE_DATE_EPOCH or DOCKER_DEFAULT_PLATFORM, stay out.
+_DOCUMENTED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "SSH_AUTH_SOCK",
+    "DOCKER_API_VERSION",
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_HOST",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+    "BUILDX_BUILDER",
+    "BUILDX_CONFIG",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+)
+
+
+@dataclass(frozen=True)
+class DockerEnvironmentRequest:
+    """Asks for the environment of `docker`."""
+
+
+@dataclass(frozen=True)
+class DockerEnvironment:
+    """All that `docker` gets to see of the user's environment."""
+
+    variables: tuple[tuple[str, str], ...]
+
+
+@rule(desc="Read environment of Docker")
+async def resolve_docker_environment(
+    _: DockerEnvironmentRequest, subsystem: DockerBuildKitSubsystem
+) -> DockerEnvironment:
+    requested = EnvironmentVarsRequest((*_DOCUMENTED, *subsystem.env_vars))
+    variables = dict(await environment_vars_subset(requested, **implicitly()))
+    path = variables.get("PATH", _DEFAULT_PATH)
+    entries = (
+        path if entry == _PATH_PLACEHOLDER else entry
+        for entry in subsystem.executable_search_paths
+    )
+    variables["PATH"] = os.pathsep.join(entries)
+    return DockerEnvironment(tuple(sorted(variables.items())))
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()

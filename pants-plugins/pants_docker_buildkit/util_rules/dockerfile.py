@@ -1,0 +1,163 @@
+"""Which Dockerfile is built, and what does it need on each platform?"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pants.engine.platform import Platform
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import HydrateSourcesRequest
+
+from pants_docker_buildkit.compat import (
+    get_digest_contents,
+    hydrate_sources,
+    implicitly,
+    rule,
+)
+from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
+from pants_docker_buildkit.dockerfile.errors import DockerfileError, UnknownStageError
+from pants_docker_buildkit.dockerfile.parser import parse_dockerfile
+from pants_docker_buildkit.dockerfile.stages import analyze
+from pants_docker_buildkit.errors import InvalidDockerfileError, InvalidImageFieldError
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.image_platform import ImagePlatform, InvalidImagePlatformError
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.build_args import (
+    BuildArgs,
+    BuildArgsRequest,
+    resolve_build_args,
+)
+
+@dataclass(frozen=True)
+class ImageDockerfileRequest:
+    """Asks for the Dockerfile of a target, understood."""
+
+    field_set: BuildKitImageFieldSet
+
+
+@dataclass(frozen=True)
+class ImageDockerfile:
+    """The Dockerfile of a target, and what it needs for each platform that the target names.
+
+    `path` is relative to the build root, `None` where the target has `instructions`.
+    """
+
+    path: str | None
+    content: bytes
+    build_args: BuildArgs
+    platforms: tuple[ImagePlatform, ...]
+    analyses: tuple[DockerfileAnalysis, ...]
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the file's bytes, in hex."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """What to call the file in messages."""
+        return self.path or "the instructions"
+
+
+def image_platforms(
+    field_set: BuildKitImageFieldSet, default: tuple[str, ...], host: Platform
+) -> tuple[ImagePlatform, ...]:
+    """The platforms to build for, each once and in the order given."""
+    field = field_set.platforms
+    if field_set.build_platform.value:
+        if field.value:
+            raise InvalidImageFieldError(
+                field_set.build_platform.alias,
+                field_set.address,
+                f"not be set together with `{field.alias}`",
+                "both are",
+                f"They mean the same; keep `{field.alias}`.",
+            )
+        field = field_set.build_platform
+    names = field.value or default or (_host_platform(host),)
+    try:
+        return tuple(dict.fromkeys(ImagePlatform.parse(name) for name in names))
+    except InvalidImagePlatformError as e:
+        raise InvalidImageFieldError(
+            field.alias,
+            field_set.address,
+            f"hold platforms, each of which must {e.requirement}",
+            f"{e.text!r} is none",
+        ) from e
+
+
+def analyze_dockerfile(
+    dockerfile: ImageDockerfile,
+    field_set: BuildKitImageFieldSet,
+    build_args: Iterable[tuple[str, str]],
+    extra_contexts: Iterable[str] = (),
+) -> tuple[DockerfileAnalysis, ...]:
+    """What the Dockerfile needs with these build arguments, for each platform."""
+    try:
+        parsed = parse_dockerfile(dockerfile.content)
+        return tuple(
+            analyze(
+                parsed,
+                build_args=dict(build_args),
+                target_platform=platform,
+                build_platform=dockerfile.platforms[0],
+                target_stage=field_set.target_stage.value,
+                named_contexts=(*(field_set.build_contexts.value or ()), *extra_contexts),
+            )
+            for platform in dockerfile.platforms
+        )
+    except UnknownStageError as e:
+        raise InvalidImageFieldError(
+            field_set.target_stage.alias, field_set.address, e.requirement, "it is not"
+        ) from e
+    except DockerfileError as e:
+        field = field_set.source if dockerfile.path else field_set.instructions
+        raise InvalidDockerfileError(
+            field.alias, field_set.address, dockerfile.name, str(e)
+        ) from e
+
+
+def _host_platform(host: Platform) -> str:
+    return "linux/arm64" if host.value.endswith("arm64") else "linux/amd64"
+
+
+@rule(desc="Understand Dockerfile")
+async def read_image_dockerfile(
+    request: ImageDockerfileRequest, subsystem: DockerBuildKitSubsystem, host: Platform
+) -> ImageDockerfile:
+    field_set = request.field_set
+    path, content = None, b""
+    sources = await hydrate_sources(HydrateSourcesRequest(field_set.source), **implicitly())
+    if sources.snapshot.files:
+        (file,) = await get_digest_contents(sources.snapshot.digest)
+        path, content = file.path, file.content
+    if field_set.instructions.value:
+        if path is not None:
+            raise InvalidImageFieldError(
+                field_set.instructions.alias,
+                field_set.address,
+                f"not be set where `{field_set.source.alias}` names a Dockerfile",
+                f"there is {path}",
+                f"Remove one of them, or set `{field_set.source.alias}=None`.",
+            )
+        content = ("\n".join(field_set.instructions.value) + "\n").encode()
+    elif path is None:
+        wanted = os.path.join(field_set.address.spec_path, field_set.source.value or "Dockerfile")
+        raise InvalidImageFieldError(
+            field_set.source.alias,
+            field_set.address,
+            "name a file that exists",
+            f"there is no {wanted}",
+            f"Create it, or set `{field_set.instructions.alias}`.",
+        )
+    build_args = await resolve_build_args(BuildArgsRequest(field_set), **implicitly())
+    platforms = image_platforms(field_set, tuple(subsystem.default_platforms), host)
+    unread = ImageDockerfile(path, content, build_args, platforms, ())
+    return replace(unread, analyses=analyze_dockerfile(unread, field_set, build_args.values))
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()

@@ -1,0 +1,168 @@
+"""Under which names does an image get into its registries?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from pants.util.value_interpolation import InterpolationContext, InterpolationError
+
+from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind
+from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidOptionError
+from pants_docker_buildkit.fields.naming import ALL_DEFAULT_REGISTRIES, ImageOutput
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.reference import (
+    ImageReference,
+    InvalidNameError,
+    parse_repository_name,
+)
+from pants_docker_buildkit.target_types import BuildKitImageTarget
+from pants_docker_buildkit.util_rules.registries import ConfiguredRegistries, ConfiguredRegistry
+
+
+def placeholders(
+    field_set: BuildKitImageFieldSet,
+    analysis: DockerfileAnalysis,
+    build_args: Mapping[str, str],
+    inputs_hash: str,
+) -> InterpolationContext:
+    """The values of placeholders, as `docker_image` has them."""
+    address = field_set.address
+    return InterpolationContext.from_dict(
+        {
+            "name": address.target_name,
+            "directory": os.path.basename(address.spec_path),
+            "parent_directory": os.path.basename(os.path.dirname(address.spec_path)),
+            "full_directory": address.spec_path,
+            "build_args": {**_defaults(analysis), **build_args},
+            "tags": _stage_tags(analysis),
+            "pants": {"hash": inputs_hash},
+        }
+    )
+
+
+def fill_in(
+    field_set: BuildKitImageFieldSet, alias: str, text: str, context: InterpolationContext
+) -> str:
+    """The text of a field with its placeholders replaced."""
+    source = InterpolationContext.TextSource(
+        address=field_set.address, target_alias=BuildKitImageTarget.alias, field_alias=alias
+    )
+    return context.format(text, source=source, error_cls=InterpolationError)
+
+
+def image_registries(
+    field_set: BuildKitImageFieldSet, configured: ConfiguredRegistries
+) -> tuple[ConfiguredRegistry, ...]:
+    """The registries of an image, each once."""
+    found: list[ConfiguredRegistry] = []
+    for name in field_set.registries.value or ():
+        if name == ALL_DEFAULT_REGISTRIES:
+            found += configured.defaults
+            continue
+        try:
+            registry = configured.find(name)
+        except InvalidNameError as e:
+            raise _bad_registry(field_set, name, configured) from e
+        if registry is None:
+            raise _bad_registry(field_set, name, configured)
+        found.append(registry)
+    return tuple(dict.fromkeys(found))
+
+
+def image_output(
+    field_set: BuildKitImageFieldSet, registries: tuple[ConfiguredRegistry, ...]
+) -> ImageOutput:
+    """Where the image goes; a registry if it has one, and where its target says nothing."""
+    field = field_set.output
+    if field.value is None:
+        return ImageOutput.REGISTRY if registries else ImageOutput.OCI
+    output = ImageOutput(field.value)
+    if output is ImageOutput.REGISTRY and not registries:
+        raise InvalidImageFieldError(
+            field.alias,
+            field_set.address,
+            f"not be '{output.value}' for an image without a registry",
+            f"`{field_set.registries.alias}` is empty and no configured registry is a default",
+            "Configure '[docker-buildkit.registries]', or use 'oci'.",
+        )
+    named = [each for each in field_set.registries.value or () if each != ALL_DEFAULT_REGISTRIES]
+    if output is not ImageOutput.REGISTRY and named:
+        raise InvalidImageFieldError(
+            field.alias,
+            field_set.address,
+            "be 'registry' for an image that names registries",
+            f"it is {output.value!r} and `{field_set.registries.alias}` has {named[0]!r}",
+            f"Remove one of the two fields, or set `{field_set.registries.alias}=[]`.",
+        )
+    return output
+
+
+def image_repositories(
+    field_set: BuildKitImageFieldSet,
+    registries: tuple[ConfiguredRegistry, ...],
+    default_repository: str,
+    context: InterpolationContext,
+) -> tuple[str, ...]:
+    """`registry/repository` for each registry, in the order of the registries."""
+    names = []
+    for registry in registries:
+        repository = image_repository(field_set, registry.repository, default_repository, context)
+        names.append(f"{registry.address}/{repository}")
+    return tuple(dict.fromkeys(names))
+
+
+def image_repository(
+    field_set: BuildKitImageFieldSet,
+    registry_template: str | None,
+    default_repository: str,
+    context: InterpolationContext,
+) -> str:
+    """The repository of an image, without a registry."""
+    field = field_set.repository
+    own = field.value or default_repository
+    context = context.merge(
+        {"default_repository": default_repository, "target_repository": own}
+    )
+    text = fill_in(field_set, field.alias, registry_template or own, context).lower()
+    try:
+        return parse_repository_name(text)
+    except InvalidNameError as e:
+        if field.value or registry_template:
+            raise InvalidImageFieldError(
+                field.alias, field_set.address, e.requirement, f"it is {e.text!r}"
+            ) from e
+        raise InvalidOptionError(
+            "default_repository", e.requirement, f"it gives {e.text!r} for {field_set.address}"
+        ) from e
+
+
+def _bad_registry(
+    field_set: BuildKitImageFieldSet, name: str, configured: ConfiguredRegistries
+) -> InvalidImageFieldError:
+    aliases = ", ".join(f"'@{each.alias}'" for each in configured.all) or "none"
+    return InvalidImageFieldError(
+        field_set.registries.alias,
+        field_set.address,
+        "hold addresses such as 'ghcr.io' or aliases of '[docker-buildkit.registries]'",
+        f"{name!r} is neither. Aliases there: {aliases}",
+    )
+
+
+def _defaults(analysis: DockerfileAnalysis) -> dict[str, str]:
+    return {each.name: each.value for each in analysis.arguments if each.value is not None}
+
+
+def _stage_tags(analysis: DockerfileAnalysis) -> dict[str, str]:
+    """The tag of each stage's base image, and of the first one as `baseimage`."""
+    tags: dict[str, str] = {}
+    for stage in analysis.stages:
+        if stage.base.kind is not OriginKind.IMAGE:
+            continue
+        try:
+            tag = ImageReference.parse_familiar(stage.base.text).tag or "latest"
+        except InvalidNameError:
+            continue
+        tags.setdefault("baseimage", tag)
+        tags[stage.name or f"stage{stage.index}"] = tag
+    return tags

@@ -1,0 +1,157 @@
+"""Which registries are configured, and how does this session talk to them?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pants.engine.rules import Rule, collect_rules
+
+from pants_docker_buildkit.compat import implicitly, rule, uncacheable_rule
+from pants_docker_buildkit.errors import InvalidOptionError
+from pants_docker_buildkit.oci.reference import InvalidNameError, parse_registry
+from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
+from pants_docker_buildkit.registry.credentials import DockerConfig
+from pants_docker_buildkit.registry.settings import Patience, RegistrySettings, TlsSettings
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.docker_environment import (
+    DockerEnvironmentRequest,
+    resolve_docker_environment,
+)
+from pants_docker_buildkit.util_rules.registry_wait import RegistryWaits
+
+_KNOWN_SETTINGS = {
+    "address",
+    "default",
+    "repository",
+    "insecure",
+    "ca_file",
+    "skip_push",
+    "extra_image_tags",
+    "use_local_alias",
+}
+
+
+@dataclass(frozen=True)
+class ConfiguredRegistry:
+    """One entry of `[docker-buildkit.registries]`, or a registry that a target names itself."""
+
+    address: str
+    alias: str | None = None
+    is_default: bool = False
+    repository: str | None = None
+    is_insecure: bool | None = None
+    ca_file: str | None = None
+
+    @property
+    def settings(self) -> RegistrySettings:
+        """How to reach it."""
+        return RegistrySettings(self.is_insecure, TlsSettings(ca_file=self.ca_file))
+
+
+@dataclass(frozen=True)
+class ConfiguredRegistries:
+    """All entries of `[docker-buildkit.registries]`."""
+
+    all: tuple[ConfiguredRegistry, ...]
+
+    @property
+    def defaults(self) -> tuple[ConfiguredRegistry, ...]:
+        """Where images go that name no registry."""
+        return tuple(each for each in self.all if each.is_default)
+
+    def find(self, name: str) -> ConfiguredRegistry | None:
+        """The registry with the alias `@name` or the address `name`; `None` for an unknown alias."""
+        if name.startswith("@"):
+            return next((each for each in self.all if each.alias == name[1:]), None)
+        known = next((each for each in self.all if each.address == name), None)
+        return known or ConfiguredRegistry(parse_registry(name))
+
+
+class RegistryAccess:
+    """What one session asks registries with. Nothing is opened before the first question."""
+
+    def __init__(self, clients: RegistryClients) -> None:
+        self.clients = clients
+        self.confirmations = ManifestConfirmations(clients.client)
+        self.waits = RegistryWaits()
+
+
+@dataclass(frozen=True)
+class ConfiguredRegistriesRequest:
+    """Asks for the registries of the options."""
+
+
+@rule(desc="Read configured registries")
+async def read_configured_registries(
+    _: ConfiguredRegistriesRequest, subsystem: DockerBuildKitSubsystem
+) -> ConfiguredRegistries:
+    return ConfiguredRegistries(
+        tuple(_read(alias, entry) for alias, entry in sorted(subsystem.registries.items()))
+    )
+
+
+@dataclass(frozen=True)
+class RegistryAccessRequest:
+    """Asks for this session's access to registries."""
+
+
+@uncacheable_rule(desc="Prepare access to registries")
+async def prepare_registry_access(
+    _: RegistryAccessRequest, subsystem: DockerBuildKitSubsystem
+) -> RegistryAccess:
+    registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
+    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    variables = dict(environment.variables)
+    config = DockerConfig.load(_docker_config_directory(variables), variables)
+    clients = RegistryClients(
+        find_credentials=config.find,
+        settings={each.address: each.settings for each in registries.all},
+        environment=variables,
+        patience=Patience(read_timeout=float(subsystem.registry_timeout)),
+    )
+    return RegistryAccess(clients)
+
+
+def _docker_config_directory(environment: Mapping[str, str]) -> Path:
+    default = os.path.join(environment.get("HOME", ""), ".docker")
+    return Path(environment.get("DOCKER_CONFIG") or default)
+
+
+def _read(alias: str, entry: Any) -> ConfiguredRegistry:
+    option = f"registries.{alias}"
+    if not isinstance(entry, dict) or not isinstance(entry.get("address"), str):
+        raise InvalidOptionError(option, "have an `address`, such as \"localhost:5000\"", f"is {entry!r}")
+    unknown = sorted(set(entry) - _KNOWN_SETTINGS)
+    if unknown:
+        known = ", ".join(sorted(_KNOWN_SETTINGS))
+        raise InvalidOptionError(option, f"only have the settings {known}", f"has {unknown[0]!r}")
+    try:
+        address = parse_registry(entry["address"])
+    except InvalidNameError as e:
+        raise InvalidOptionError(f"{option}.address", e.requirement, f"is {e.text!r}") from e
+    return ConfiguredRegistry(
+        address=address,
+        alias=alias,
+        is_default=_boolean(option, entry, "default") or (alias == "default" and "default" not in entry),
+        repository=entry.get("repository"),
+        is_insecure=_boolean(option, entry, "insecure"),
+        ca_file=entry.get("ca_file"),
+    )
+
+
+def _boolean(option: str, entry: Mapping[str, Any], key: str) -> bool | None:
+    value = entry.get(key)
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if value is None or isinstance(value, bool):
+        return value
+    raise InvalidOptionError(f"{option}.{key}", "be true or false", f"is {value!r}")
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()

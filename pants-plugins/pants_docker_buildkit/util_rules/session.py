@@ -1,0 +1,141 @@
+"""Where do build processes find what belongs to this machine and this session?
+
+In a directory that an append-only cache shows them, so that it is in no key. Its name says which
+Pants process it belongs to: a build process is a child of that one, and finds it by `$PPID`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pants.engine.rules import Rule, collect_rules
+from pants.option.global_options import NamedCachesDirOption
+
+import pants_docker_buildkit
+from pants_docker_buildkit.compat import implicitly, uncacheable_rule
+from pants_docker_buildkit.solver.profile import (
+    EVENTS_DIRECTORY,
+    PROFILE_FILE,
+    SETTINGS_DIRECTORY,
+    Profile,
+)
+from pants_docker_buildkit.util_rules.docker_environment import (
+    DockerEnvironmentRequest,
+    resolve_docker_environment,
+)
+
+CACHE_NAME = "docker_buildkit"
+CACHE_LINK = ".docker-buildkit"
+WAITS_DIRECTORY = "waits"
+PROCESS_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+SESSION_IN_SANDBOX = f"{CACHE_LINK}/$(uname -n)-$PPID"
+"""For `/bin/sh` in a sandbox: the directory of the session that started the process."""
+
+_FOREIGN_AGE = 7 * 24 * 3600.0
+_RUN_SCRIPT = """\
+#!/bin/sh
+exec {python} -I -c 'import sys; sys.path.insert(0, sys.argv[1])
+from pants_docker_buildkit.solver.main import main
+sys.exit(main(*sys.argv[2:]))' {package_root} "${{0%/*}}" "$@"
+"""
+
+
+@dataclass(frozen=True)
+class SessionRequest:
+    """Asks for the directory of this session."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """The directory of this session. The same value in every session of one Pants process."""
+
+    directory: str
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return Path(self.directory)
+
+
+def session_directory(named_caches: NamedCachesDirOption) -> Path:
+    """Where the session of the Pants process that we are in has its directory."""
+    return Path(named_caches.val) / CACHE_NAME / f"{platform.node()}-{os.getpid()}"
+
+
+@uncacheable_rule(desc="Open session for builds")
+async def open_session(_: SessionRequest, named_caches: NamedCachesDirOption) -> Session:
+    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    directory = session_directory(named_caches)
+    _remove_stale(directory.parent)
+    close_session(directory)
+    for name in ("", SETTINGS_DIRECTORY, EVENTS_DIRECTORY, WAITS_DIRECTORY):
+        (directory / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write_private(directory / PROFILE_FILE, Profile(environment.variables).to_json(), 0o600)
+    package_root = Path(pants_docker_buildkit.__file__).parent.parent
+    script = _RUN_SCRIPT.format(
+        python=shlex.quote(sys.executable), package_root=shlex.quote(str(package_root))
+    )
+    _write_private(directory / "run", script.encode(), 0o700)
+    return Session(str(directory))
+
+
+def close_session(directory: Path) -> None:
+    """Remove a session's directory, and all that it knew."""
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only the user can read; whoever reads it finds all of it or nothing."""
+    _write_private(path, content, 0o600)
+
+
+def _write_private(path: Path, content: bytes, mode: int) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with open(descriptor, "wb") as file:
+        file.write(content)
+    os.replace(temporary, path)
+
+
+def _remove_stale(root: Path) -> None:
+    """Remove the directories of sessions that were killed."""
+    if not root.is_dir():
+        return
+    for directory in root.iterdir():
+        node, _, pid = directory.name.rpartition("-")
+        if not pid.isdigit():
+            continue
+        if node == platform.node():
+            is_stale = not _is_alive(int(pid))
+        else:
+            # Another container or host shares this cache; its processes are not ours to see.
+            is_stale = time.time() - directory.stat().st_mtime > _FOREIGN_AGE
+        if is_stale:
+            close_session(directory)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+
+
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()
