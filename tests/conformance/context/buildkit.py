@@ -25,6 +25,7 @@ from pants_docker_buildkit.dockerfile.context_entries import (
 from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME, NO_PATTERNS_IGNORE_FILE
 
 DOCKER_VARIABLE = "BUILDKIT_TESTS_DOCKER"
+DOCKER_HOST_VARIABLE = "BUILDKIT_TESTS_DOCKER_HOST"
 
 REFUSALS = ("syntax error in pattern", "illegal exclusion pattern")
 
@@ -65,6 +66,12 @@ def docker_binary() -> str:
     return docker
 
 
+def docker_environment() -> dict[str, str]:
+    """The environment of the Docker client, with the engine of the test run if one is named."""
+    host = os.environ.get(DOCKER_HOST_VARIABLE)
+    return {**os.environ, "DOCKER_HOST": host} if host else dict(os.environ)
+
+
 class ContextBuilder:
     """Builds contexts that lie in one working directory."""
 
@@ -73,6 +80,13 @@ class ContextBuilder:
         self._workdir = workdir
         self._docker = docker_binary()
         self._bakes = 0
+
+    def build_tar(self, request: BuildRequest) -> Path:
+        """The image of one request, which must be for a main context, as a tar file."""
+        output = self._bake([request])
+        if output is None:
+            raise RuntimeError("BuildKit refused the patterns.")
+        return output / "0.tar"
 
     def build(self, requests: Sequence[BuildRequest]) -> list[tuple[ContextEntry, ...] | Refused]:
         """What is in each image; a request that fails takes no other with it."""
@@ -105,6 +119,7 @@ class ContextBuilder:
         baked = subprocess.run(
             [self._docker, "buildx", "bake", "--progress=plain", "-f", f"{output.name}/bake.json"],
             cwd=self._workdir,
+            env=docker_environment(),
             capture_output=True,
             text=True,
             check=False,
