@@ -62,7 +62,11 @@ class Connections:
         """A new connection to `origin`."""
         proxy = self._proxies.proxy_for(origin)
         http = self._create(origin, proxy)
-        http.connect()
+        try:
+            http.connect()
+        except BaseException:
+            http.close()
+            raise
         if http.sock is not None:
             http.sock.settimeout(self._patience.read_timeout)
         return Connection(http, origin, None if origin.scheme == "https" else proxy)

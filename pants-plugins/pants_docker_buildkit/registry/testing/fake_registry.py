@@ -176,6 +176,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.registry.connections += 1
         super().setup()
 
+    def finish(self) -> None:
+        """Close both directions also where the client is gone before our answer was flushed."""
+        with contextlib.suppress(OSError):
+            super().finish()
+        self.rfile.close()
+
     def log_message(self, format: str, *args: object) -> None:
         """Keep standard error clean."""
 
