@@ -35,6 +35,7 @@ require_debian() {
 mirror_uri() {
   local codename
   codename="$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")"
+  # shellcheck disable=SC2016 # apt's placeholders
   apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
     awk -v codename="$codename" '$1 == codename && $2 == "main" && !found { print $3; found = 1 }'
 }
@@ -125,6 +126,7 @@ unpack() {
   fetch "$suite" "$downloads" "$@"
   for archive in "$downloads"/*.deb; do
     dpkg-deb -x "$archive" "$folder"
+    # shellcheck disable=SC2016 # dpkg's placeholders
     printf '%s %s %s\n' "$suite" \
       "$(dpkg-deb -W --showformat '${Package} ${Architecture} ${Version}' "$archive")" \
       "$(sha256sum <"$archive" | cut -d' ' -f1)" >>"$folder/debian-packages.txt"

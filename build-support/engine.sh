@@ -30,6 +30,7 @@ cache="${SETUP_CACHE:-$(dirname "$support")/.cache}"
 engine="$cache/engine"
 root="$engine/root"
 run="$engine/run"
+registry_port='' bridge='' subnet='' # from $engine/settings
 
 say() { printf '[setup] %s\n' "$*" >&2; }
 fail() {
@@ -57,7 +58,7 @@ unpack_packages() {
   DEBIAN_CACHE="$cache/debian" "$support/debian.sh" unpack sid "$new" "${SID_PACKAGES[@]}"
   DEBIAN_CACHE="$cache/debian" "$support/debian.sh" unpack bookworm "$new" "${BOOKWORM_PACKAGES[@]}"
   find "$new/usr/bin" -name 'qemu-*' ! -name qemu-aarch64-static -delete
-  rm -rf "$new"/usr/share
+  rm -rf "${new:?}/usr/share"
   mv "$new" "$root"
 }
 

@@ -1,0 +1,182 @@
+#!/usr/bin/env bash
+# Set up what `./pants` runs on, in $SETUP_CACHE and nowhere else.
+#
+#   setup.sh pants   Python 3.9, Pants' virtual environment, the pex tool, machine.toml
+#   setup.sh tests   what the integration tests use: a remote cache server, skopeo, static busyboxes
+#
+# Every step is done once and left alone after that. A step that was interrupted is done again: its
+# result is renamed into place, or marked as complete, last. Each part ends by writing NAME.ready,
+# which holds the variables that `./pants` reads.
+set -euo pipefail
+
+support="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+checkout="$(dirname "$support")"
+locks="$checkout/3rdparty/python"
+cache="${SETUP_CACHE:-$checkout/.cache}"
+export DEBIAN_CACHE="$cache/debian"
+
+readonly PYTHON_PACKAGES=(
+  python3.9 python3.9-minimal libpython3.9-minimal libpython3.9-stdlib python3.9-venv python3-distutils
+  python3-lib2to3 python-pip-whl libssl1.1 libffi7 libmpdec3 libexpat1 libsqlite3-0 libreadline8
+)
+
+say() { printf '[setup] %s\n' "$*" >&2; }
+fail() {
+  say "$*"
+  exit 1
+}
+
+# Print the interpreter's own path if the command is a complete Python 3.9, else nothing. A shim or
+# a virtual environment is followed to the interpreter behind it, for Pants must find the same one.
+check_python() {
+  "$1" - 2>/dev/null <<'PYTHON' || true
+import ctypes, os, ssl, sys, venv
+program = os.path.join(sys.base_prefix, "bin", "python3.9")
+print(program if sys.version_info[:2] == (3, 9) and os.access(program, os.X_OK) else "")
+PYTHON
+}
+
+# Sets `python`.
+find_python() {
+  local candidate
+  for candidate in "${SETUP_PYTHON:-}" python3.9 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.9.*/bin/python3.9; do
+    [[ -n $candidate && ${SETUP_PYTHON:-$candidate} == "$candidate" ]] || continue
+    command -v "$candidate" >/dev/null || continue
+    python="$(check_python "$candidate")"
+    [[ -z $python ]] || return 0
+  done
+  if [[ -z ${SETUP_PYTHON:-} ]] && command -v uv >/dev/null; then
+    python="$(UV_PYTHON_INSTALL_DIR="$cache/python-uv" find_python_with_uv)"
+    [[ -z $python ]] || return 0
+  fi
+  [[ -z ${SETUP_PYTHON:-} || $SETUP_PYTHON == debian ]] ||
+    fail "SETUP_PYTHON must name a Python 3.9 with ssl, ctypes and venv, not '$SETUP_PYTHON'."
+  unpack_python
+  python="$(check_python "$cache/python-bullseye/usr/bin/python3.9")"
+  [[ -n $python ]] || fail "the Python 3.9 in $cache/python-bullseye does not run." \
+    "Install Python 3.9 and name it in SETUP_PYTHON."
+}
+
+find_python_with_uv() {
+  local found
+  found="$(uv python find --no-project 3.9 2>/dev/null)" ||
+    { uv python install --quiet 3.9 2>/dev/null && found="$(uv python find --no-project 3.9 2>/dev/null)"; } ||
+    return 0
+  check_python "$found"
+}
+
+unpack_python() {
+  local folder="$cache/python-bullseye" new="$cache/python-bullseye.new"
+  [[ ! -d $folder ]] || return 0
+  say "unpacking Python 3.9 from Debian packages (10 MB to fetch), for this machine has none"
+  rm -rf "$new"
+  "$support/debian.sh" unpack bullseye "$new" "${PYTHON_PACKAGES[@]}" ||
+    fail "Python 3.9 is needed: install it and name it in SETUP_PYTHON."
+  "$support/debian.sh" unpack bookworm "$new/patchelf" patchelf
+  find_own_libraries "$new"
+  sed -i "s|'/usr/share/python-wheels|sys.base_prefix + '/share/python-wheels|" \
+    "$new/usr/lib/python3.9/ensurepip/__init__.py"
+  rm -rf "$new/patchelf" "$new"/usr/share/{doc,man}
+  mv "$new" "$folder"
+}
+
+# Pants starts the interpreter with an empty environment, so that every file has to know by itself where
+# the libraries are: relative to itself, for the folder is renamed later.
+find_own_libraries() { # FOLDER
+  local file from
+  for file in "$1"/usr/bin/python3.9 "$1"/usr/lib/python3.9/lib-dynload/*.so "$1"/usr/lib/*-linux-gnu/libssl.so.*; do
+    from="$(dirname "$file")"
+    "$1/patchelf/usr/bin/patchelf" --force-rpath --set-rpath \
+      "\$ORIGIN/$(realpath --relative-to "$from" "$1"/usr/lib/*-linux-gnu):\$ORIGIN/$(
+        realpath --relative-to "$from" "$1"/lib/*-linux-gnu)" "$file"
+  done
+}
+
+# Sets `environment`: a virtual environment with exactly what the lock file names.
+make_environment() { # NAME DESCRIPTION
+  local lock="$locks/$1.lock"
+  environment="$cache/venvs/$1-$({ echo "$python" && cat "$lock"; } | cksum | cut -d' ' -f1)"
+  [[ ! -e $environment/complete || ! -x $environment/bin/python ]] || return 0
+  say "installing $2 into $environment"
+  rm -rf "$environment"
+  "$python" -m venv "$environment" >/dev/null || fail "$python cannot make a virtual environment." \
+    "Install its venv package (python3.9-venv), or name another Python 3.9 in SETUP_PYTHON."
+  "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+    --require-hashes -r "$lock" || fail "the packages of $lock could not be installed." \
+    "Is there a network, and does pip's configuration name the package index to use?"
+  : >"$environment/complete"
+}
+
+# Sets `pex`. Built from the package index rather than fetched from its release page, which closed
+# networks do not reach. The lock's hash is checked, and the result is the same bytes on every machine.
+build_pex() {
+  local new version
+  version="$(sed -n 's/^pex==\([^ ]*\).*/\1/p' "$locks/pants.lock")"
+  pex="$cache/pex-$version"
+  [[ ! -s $pex ]] || return 0
+  say "building the pex tool $version"
+  rm -rf "$pex".*
+  new="$(mktemp -d "$pex.XXXXXX")"
+  sed -n '/^pex==/,/[^\\]$/p' "$locks/pants.lock" >"$new/requirements.txt"
+  "$environment/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps \
+    --require-hashes -r "$new/requirements.txt" -d "$new"
+  PEX_ROOT="$new/root" "$environment/bin/pex" --no-pypi --find-links "$new" "pex==$version" \
+    --script pex --output-file "$new/pex"
+  mv "$new/pex" "$pex"
+  rm -rf "$new"
+}
+
+# What Pants must know of this machine. In a file, for some of Pants reads no environment variables.
+write_machine_configuration() {
+  local platform known=() version="${pex##*-}" index certificates
+  for platform in linux_x86_64 linux_arm64 macos_x86_64 macos_arm64; do
+    known+=("  \"v$version|$platform|$(sha256 "$pex")|$(wc -c <"$pex" | tr -d ' ')\",")
+  done
+  index="$("$environment/bin/python" -m pip config get global.index-url 2>/dev/null || true)"
+  index="${PIP_INDEX_URL:-$index}"
+  certificates="${SSL_CERT_FILE:-${REQUESTS_CA_BUNDLE:-}}"
+  {
+    printf '# Written by build-support/setup.sh for this machine.\n\n[pex-cli]\nversion = "v%s"\n' "$version"
+    printf 'url_template = "file://%s"\nknown_versions = [\n' "$pex"
+    printf '%s\n' "${known[@]}"
+    printf ']\n\n[python-bootstrap]\nsearch_path = ["%s"]\n' "$python"
+    [[ -z $certificates ]] || printf '\n[GLOBAL]\nca_certs_path = "%s"\n' "$certificates"
+    [[ -z $index ]] || printf '\n[python-repos]\nindexes = ["%s"]\n' "$index"
+  } >"$cache/machine.toml.new"
+  mv "$cache/machine.toml.new" "$cache/machine.toml"
+}
+
+sha256() { { sha256sum "$1" 2>/dev/null || shasum -a 256 "$1"; } | cut -d' ' -f1; }
+
+write_ready() { # NAME VARIABLE=VALUE...
+  local name="$1"
+  shift
+  printf 'export %s\n' "$@" >"$cache/$name.ready.new"
+  mv "$cache/$name.ready.new" "$cache/$name.ready"
+}
+
+set_up_pants() {
+  find_python
+  make_environment pants "Pants"
+  build_pex
+  write_machine_configuration
+  write_ready pants "PANTS_PROGRAM='$environment/bin/pants'"
+}
+
+set_up_tests() {
+  :
+}
+
+case "${1:-}" in
+pants | tests) ;;
+*)
+  sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+  exit 2
+  ;;
+esac
+mkdir -p "$cache"
+if command -v flock >/dev/null; then
+  exec 9>"$cache/setup.lock"
+  flock 9
+fi
+"set_up_$1"
