@@ -71,7 +71,7 @@ class ManifestConfirmations:
         self._pool_size = pool_size
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._futures: dict[ImageReference, Future[Confirmation]] = {}
-        self._unavailable: dict[str, RegistryUnavailableError] = {}
+        self._unreachable: dict[str, RegistryUnavailableError] = {}
         self._threads: list[threading.Thread] = []
         self._is_closed = False
         self._lock = threading.Lock()
@@ -123,7 +123,7 @@ class ManifestConfirmations:
                 task.future.set_result(confirmation)
 
     def _confirm(self, reference: ImageReference) -> Confirmation:
-        known = self._unavailable.get(reference.registry)
+        known = self._unreachable.get(reference.registry)
         if known is not None:
             inquiry = Inquiry(reference.registry, f"look up {reference}")
             return Unknown(RegistryUnavailableError(inquiry, known.finding))
@@ -132,7 +132,8 @@ class ManifestConfirmations:
         try:
             descriptor = client.head_manifest(reference.repository, manifest)
         except RegistryUnavailableError as e:
-            self._unavailable[reference.registry] = e
+            if e.refusal is None:
+                self._unreachable[reference.registry] = e
             return Unknown(e)
         except RegistryError as e:
             return Unknown(e)

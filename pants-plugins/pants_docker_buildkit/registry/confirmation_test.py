@@ -112,6 +112,14 @@ def test_a_registry_that_is_down_is_not_waited_for_twice(
     assert f"Could not look up {address}/other@" in str(confirmation.error)
 
 
+def test_a_registry_that_fails_for_one_manifest_is_asked_for_the_others(
+    registry: FakeRegistry, confirmations: ManifestConfirmations
+) -> None:
+    registry.plan(faults.status(500), target="/broken/", times=None)
+    assert isinstance(confirmations.submit(reference(registry, "broken")).result(5), Unknown)
+    assert confirmations.submit(reference(registry, "sound")).result(5) == Missing()
+
+
 def test_no_thread_runs_before_there_is_work(clients: RegistryClients) -> None:
     before = threading.active_count()
     ManifestConfirmations(clients.client)

@@ -78,6 +78,14 @@ def first_credentials(*sources: FindCredentials) -> FindCredentials:
     return find
 
 
+def docker_config_credentials(path: Path, environment: Mapping[str, str]) -> FindCredentials:
+    """The credentials of the Docker configuration in `path`, read whenever they are asked for.
+
+    So an invalid configuration is an error only for who needs it, and a new login is seen at once.
+    """
+    return lambda registry: DockerConfig.load(path, environment).find(registry)
+
+
 @dataclass(frozen=True)
 class DockerConfig:
     """What a Docker configuration says about credentials. Its repr shows no secret.

@@ -12,6 +12,7 @@ from pants_docker_buildkit.registry.credentials import (
     Credentials,
     DockerConfig,
     InvalidDockerConfigError,
+    docker_config_credentials,
     first_credentials,
     no_credentials,
 )
@@ -180,6 +181,13 @@ def test_a_helper_runs_in_the_given_environment(tmp_path: Path, monkeypatch) -> 
         tmp_path, "one", 'echo "{\\"Username\\": \\"u\\", \\"Secret\\": \\"$ONLY_HERE\\"}"'
     )
     assert write_config(tmp_path, {"credsStore": "one"}).find("a.io") == Credentials("u", "")
+
+
+def test_a_login_is_seen_without_loading_the_configuration_again(tmp_path: Path) -> None:
+    find = docker_config_credentials(tmp_path, {})
+    assert find("ghcr.io") is None
+    write_config(tmp_path, {"auths": {"ghcr.io": {"auth": encode("me", SECRET)}}})
+    assert find("ghcr.io") == Credentials("me", SECRET)
 
 
 def test_the_first_source_that_knows_a_registry_wins() -> None:

@@ -122,9 +122,13 @@ class RejectedError(RegistryError):
 
 
 class RegistryUnavailableError(RegistryError):
-    """The registry did not answer, or only with errors, however often it was asked."""
+    """The registry did not answer, or only with errors, however often it was asked.
 
-    def __init__(self, inquiry: Inquiry, finding: str) -> None:
+    Without a `refusal` there was no answer at all.
+    """
+
+    def __init__(self, inquiry: Inquiry, finding: str, refusal: Refusal | None = None) -> None:
+        self.refusal = refusal
         next_step = f"Check that {inquiry.registry} is up and reachable from here, then run again."
         super().__init__(inquiry, finding, next_step)
 

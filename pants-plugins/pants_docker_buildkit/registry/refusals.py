@@ -51,7 +51,7 @@ def refusal_error(inquiry: Inquiry, refusal: Refusal, identity: str | None) -> R
     if status == 404:
         return _not_found_error(inquiry, refusal)
     if status == 429 or status >= 500:
-        return RegistryUnavailableError(inquiry, str(refusal))
+        return RegistryUnavailableError(inquiry, str(refusal), refusal)
     if 400 <= status < 500:
         return RejectedError(inquiry, refusal)
     return UnexpectedResponseError(inquiry, str(refusal))
