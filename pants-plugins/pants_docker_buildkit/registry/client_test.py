@@ -117,6 +117,14 @@ def test_a_server_that_is_no_registry_is_recognised(
         client.get_manifest("org/app", "1.0")
 
 
+def test_the_text_of_an_answer_that_is_no_registrys_is_shown(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    registry.plan(faults.status(400, b"Client sent an HTTP request to an HTTPS server.\n"))
+    with pytest.raises(RejectedError, match="HTTP 400: Client sent an HTTP request to an HTTPS"):
+        client.list_tags("org/app")
+
+
 def test_put_manifest_moves_a_tag(registry: FakeRegistry, client: RegistryClient) -> None:
     IMAGE.push(client, "org/app", "latest")
     newer = SmallImage.create("newer")

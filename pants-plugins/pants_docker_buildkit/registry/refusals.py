@@ -36,8 +36,9 @@ def read_refusal(response: Response) -> Refusal:
         code = first.optional_text("code") if first else None
         message = first.optional_text("message") if first else None
     except InvalidJsonError:
-        is_plain = (response.header("Content-Type") or "").startswith("text/plain")
-        return Refusal(response.status, None, body.decode(errors="replace") if is_plain else None)
+        # Not a registry's answer, perhaps a proxy's: its text is worth showing, its HTML is not.
+        is_text = (response.header("Content-Type") or "text/plain").startswith("text/plain")
+        return Refusal(response.status, None, body.decode(errors="replace") if is_text else None)
     return Refusal(response.status, code, message)
 
 

@@ -24,6 +24,8 @@ from pants_docker_buildkit.registry.settings import Patience
 OpenBody = Callable[[], Iterable[bytes]]
 """Opens the chunks of a request's body, once for each attempt."""
 
+USER_AGENT = "pants-docker-buildkit"
+
 _CHUNK_SIZE = 256 * 1024
 _CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
@@ -206,7 +208,7 @@ class Transport:
             raise TransportError(_explain(e)) from e
 
     def _exchange_on(self, connection: Connection, request: Request) -> Response:
-        headers = dict(request.headers)
+        headers = {"User-Agent": USER_AGENT, **request.headers}
         target = request.target
         if connection.proxy:
             target = f"{request.origin}{target}"
