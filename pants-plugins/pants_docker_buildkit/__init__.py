@@ -1,0 +1,1 @@
+"""Container images built with BuildKit, skipped when unchanged, pinned by digest."""

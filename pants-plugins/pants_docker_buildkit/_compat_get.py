@@ -1,8 +1,8 @@
 """What a by-name call is on a Pants that has `Get`: a function that builds the `Get`.
 
-Imported only by `compat`, and only below Pants 2.29. Every function here is synchronous and annotated
-`-> Get`, because the rule parser of those versions follows exactly such functions; the `Get` that it
-returns can be awaited or handed to `concurrently`.
+Imported only by `compat`, and only below Pants 2.29. Every function here is synchronous and
+annotated `-> Get`, because the rule parser of those versions follows exactly such functions; the
+`Get` that it returns can be awaited or handed to `concurrently`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def implicitly(*args: Any) -> dict[str, Any]:
 
 
 def _implicit_input(kwargs: dict[str, Any]) -> Any:
-    """The value of the one input given as `**implicitly(value)` or `**implicitly({value: Type})`."""
+    """The one input given as `**implicitly(value)` or `**implicitly({value: Type})`."""
     (given,) = kwargs["__implicitly"]
     if isinstance(given, dict):
         (given,) = given
@@ -88,7 +88,7 @@ def find_binary(request: BinaryPathRequest, **_: Any) -> Get:
     return Get(BinaryPaths, BinaryPathRequest, request)
 
 
-def find_valid_field_sets(request: FieldSetsPerTargetRequest, **_: Any) -> Get:
+def find_valid_field_sets(request: FieldSetsPerTargetRequest[Any], **_: Any) -> Get:
     return Get(FieldSetsPerTarget, FieldSetsPerTargetRequest, request)
 
 
@@ -114,6 +114,10 @@ def path_globs_to_digest(request: PathGlobs, **_: Any) -> Get:
 
 def remove_prefix(request: RemovePrefix, **_: Any) -> Get:
     return Get(Digest, RemovePrefix, request)
+
+
+def resolve_address_targets(**kwargs: Any) -> Get:
+    return Get(Targets, Addresses, _implicit_input(kwargs))
 
 
 def resolve_dependency_targets(**kwargs: Any) -> Get:

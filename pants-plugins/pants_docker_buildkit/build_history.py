@@ -84,7 +84,9 @@ def _explain(key: str, past: PastBuild, now: PastBuild) -> str:
     before, after = past.definition.get(key), now.definition[key]
     if key in ("build_args", "labels", "annotations") and isinstance(before, list):
         names = sorted({pair[0] for pair in _difference(before, after)})
-        return f"{key.replace('_', ' ').rstrip('s')} {names[0]} changed" if names else f"{key} changed"
+        return (
+            f"{key.replace('_', ' ').rstrip('s')} {names[0]} changed" if names else f"{key} changed"
+        )
     if key == "named_contexts" and isinstance(before, list):
         names = sorted({each["name"] for each in _difference(before, after)})
         return f"{names[0]} changed" if names else "named contexts changed"
@@ -98,9 +100,7 @@ def _difference(before: list[Any], after: list[Any]) -> list[Any]:
 def _explain_files(before: Mapping[str, str], after: Mapping[str, str]) -> str:
     if not before or not after:
         return "context changed"
-    paths = sorted(
-        path for path in {*before, *after} if before.get(path) != after.get(path)
-    )
+    paths = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
     if not paths:
         return "context changed"
     shown = ", ".join(_how(path, before, after) for path in paths[:_SHOWN_FILES])

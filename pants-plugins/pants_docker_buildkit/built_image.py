@@ -19,6 +19,7 @@ class BuiltBuildKitImage(BuiltDockerImage):
     layout, whose tree is `layout`.
     """
 
-    image_digest: OciDigest = OciDigest("")
+    # Fields need defaults, because those of the class that this one extends have some.
+    image_digest: OciDigest | None = None
     references: tuple[str, ...] = ()
     layout: Digest = EMPTY_DIGEST

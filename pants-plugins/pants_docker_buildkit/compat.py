@@ -1,7 +1,7 @@
 """The only module that knows which Pants it runs on.
 
-Rule bodies are written in call-by-name style and import every callee from here. Pants 2.29 and later
-have those names; Pants 2.17 to 2.28 get the same names from `_compat_get`, where they build `Get`s.
+Rule bodies are written in call-by-name style and import every callee from here. Pants 2.29 and
+later have those names; Pants 2.17 to 2.28 get them from `_compat_get`, where they build `Get`s.
 `compat.pyi` gives type checkers one signature for both.
 """
 
@@ -31,6 +31,7 @@ if GET_STYLE:
         merge_digests,
         path_globs_to_digest,
         remove_prefix,
+        resolve_address_targets,
         resolve_dependency_targets,
         resolve_unparsed_address_inputs,
         rule,
@@ -48,6 +49,7 @@ else:
         resolve_unparsed_address_inputs,
         transitive_targets,
     )
+    from pants.engine.internals.graph import resolve_targets as resolve_address_targets
     from pants.engine.internals.graph import resolve_targets as resolve_dependency_targets
     from pants.engine.intrinsics import (
         add_prefix,
@@ -88,6 +90,7 @@ __all__ = [
     "merge_digests",
     "path_globs_to_digest",
     "remove_prefix",
+    "resolve_address_targets",
     "resolve_dependency_targets",
     "resolve_unparsed_address_inputs",
     "rule",

@@ -111,9 +111,7 @@ def _packages_at(wanted: set[str], providers: ContextProviders) -> set[Address]:
     return {
         address
         for output_path, address in providers.packages
-        if any(
-            output_path.value_or_default(file_ending=ending) in wanted for ending in endings
-        )
+        if any(output_path.value_or_default(file_ending=ending) in wanted for ending in endings)
     }
 
 

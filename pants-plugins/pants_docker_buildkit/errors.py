@@ -11,7 +11,8 @@
     ├── RegistryCheckError            a registry cannot say whether it has an image
     └── ImageNotKeptError             a registry took an image, and does not have it
 
-The pure modules have errors of their own; the rule that called them adds target, field and next step.
+The pure modules have errors of their own; the rule that called them adds target, field and next
+step.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class InvalidOptionError(BuildKitImageError):
     """An option must hold something else. `requirement` completes "must …"."""
 
     def __init__(self, option: str, requirement: str, finding: str) -> None:
-        super().__init__(f"The option `[docker-buildkit].{option}` must {requirement}, but {finding}.")
+        super().__init__(
+            f"The option `[docker-buildkit].{option}` must {requirement}, but {finding}."
+        )
 
 
 class MissingContextFileError(BuildKitImageError):

@@ -48,8 +48,10 @@ _RULE_MODULES = (
 
 
 def target_types() -> Iterable[type[Target]]:
+    """What the backend adds to BUILD files."""
     return (BuildKitImageTarget,)
 
 
 def rules() -> Iterable[Rule | UnionRule]:
+    """All rules, those that others call first."""
     return tuple(rule for module in _RULE_MODULES for rule in module.rules())

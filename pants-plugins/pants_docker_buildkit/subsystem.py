@@ -15,8 +15,7 @@ from pants.option.option_types import (
     StrOption,
 )
 from pants.option.subsystem import Subsystem
-from pants.util.strutil import help_text
-
+from pants.util.strutil import softwrap
 
 
 class BuildProgress(str, Enum):
@@ -28,14 +27,14 @@ class BuildProgress(str, Enum):
 
 class DockerBuildKitSubsystem(Subsystem):
     options_scope = "docker-buildkit"
-    help = help_text(
+    help = softwrap(
         """
         Build container images with BuildKit, skip the unchanged ones, and pin dependents to digests.
         """
     )
 
     registries = DictOption[Any](
-        help=help_text(
+        help=softwrap(
             """
             The registries that images are pushed to, from an alias to its settings:
 
@@ -64,7 +63,7 @@ class DockerBuildKitSubsystem(Subsystem):
     )
     default_repository = StrOption(
         default="{name}",
-        help=help_text(
+        help=softwrap(
             """
             The repository of images that set none. May use the placeholders of the `repository`
             field, such as `{directory}/{name}`.
@@ -73,7 +72,7 @@ class DockerBuildKitSubsystem(Subsystem):
     )
     default_context_root = StrOption(
         default="",
-        help=help_text(
+        help=softwrap(
             """
             The build context's directory for images that set no `context_root`: relative to the
             build root, or to the directory of the BUILD file if it starts with `./`.
@@ -81,7 +80,7 @@ class DockerBuildKitSubsystem(Subsystem):
         ),
     )
     default_platforms = StrListOption(
-        help=help_text(
+        help=softwrap(
             """
             The platforms of images that set none. Empty by default: `linux/` and this machine's
             architecture. Set it where machines of several architectures share a cache.
@@ -89,7 +88,7 @@ class DockerBuildKitSubsystem(Subsystem):
         ),
     )
     build_args = ShellStrListOption(
-        help=help_text(
+        help=softwrap(
             """
             Build arguments for every image whose Dockerfile declares them (`--build-arg`):
             `NAME=value`, or `NAME` to take the value from the environment of Pants. The field
@@ -98,7 +97,7 @@ class DockerBuildKitSubsystem(Subsystem):
         ),
     )
     env_vars = ShellStrListOption(
-        help=help_text(
+        help=softwrap(
             """
             Environment variables for `docker` and its credential helpers, in addition to the ones
             that Docker and BuildKit document: `NAME=value`, or `NAME` to take the value from the
@@ -109,7 +108,7 @@ class DockerBuildKitSubsystem(Subsystem):
     )
     executable_search_paths = StrListOption(
         default=["<PATH>"],
-        help=help_text(
+        help=softwrap(
             """
             Where to look for `docker` and for credential helpers. The entry `<PATH>` stands for the
             `PATH` of Pants. In no key.
@@ -119,7 +118,7 @@ class DockerBuildKitSubsystem(Subsystem):
     )
     builder = StrOption(
         default=None,
-        help=help_text(
+        help=softwrap(
             """
             The name of the buildx builder to use (`--builder`). Defaults to the one that
             `docker buildx use` chose, or the Docker Engine of the current context. In no key.
@@ -134,7 +133,7 @@ class DockerBuildKitSubsystem(Subsystem):
     )
     inline_cache_tag = StrOption(
         default="buildcache",
-        help=help_text(
+        help=softwrap(
             """
             The moving tag of each repository that the next build imports the inline cache from. It
             is moved whenever an image with `inline_cache` is pushed. In no key.
@@ -144,7 +143,7 @@ class DockerBuildKitSubsystem(Subsystem):
     )
     progress = EnumOption(
         default=BuildProgress.QUIET,
-        help=help_text(
+        help=softwrap(
             """
             What is shown of a running build (`--progress`). In no key.
 

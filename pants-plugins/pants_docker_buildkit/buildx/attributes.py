@@ -47,7 +47,9 @@ def parse_cache_attributes(text: str) -> Mapping[str, str]:
             raise InvalidAttributesError(text, f"consist of key=value pairs, unlike {each!r}")
         attributes[key.strip().lower()] = value
     if "type" not in attributes:
-        raise InvalidAttributesError(text, "have a type, as in 'type=registry,ref=ghcr.io/org/cache'")
+        raise InvalidAttributesError(
+            text, "have a type, as in 'type=registry,ref=ghcr.io/org/cache'"
+        )
     return attributes
 
 

@@ -35,8 +35,8 @@ class Instruction:
     and heredocs. Lines count from 1, and `end_line` is that of the last heredoc's end.
 
     `arguments` depend on the keyword: the words of `FROM`, `ARG`, `COPY`, `EXPOSE`…; the list of a
-    JSON form; the whole command of a shell form as one; name and value of `ENV` and `LABEL` in turn.
-    `ONBUILD` has one, its trigger with heredocs.
+    JSON form; the whole command of a shell form as one; name and value of `ENV` and `LABEL` in
+    turn. `ONBUILD` has one, its trigger with heredocs.
     """
 
     keyword: str

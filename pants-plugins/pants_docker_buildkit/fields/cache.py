@@ -52,7 +52,7 @@ class BuildKitImageBuilderField(StringField):
         """
         The name of the buildx builder to use (`--builder`).
 
-        Defaults to `[docker-buildkit].builder`, then to the one that `docker buildx use` chose. Does
-        not affect whether the image is built.
+        Defaults to `[docker-buildkit].builder`, then to the one that `docker buildx use` chose. It
+        does not affect whether the image is built.
         """
     )

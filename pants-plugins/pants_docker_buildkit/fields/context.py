@@ -43,6 +43,7 @@ class BuildKitImageContextRootField(StringField):
 
     @classmethod
     def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
+        """The directory as written, which may not be absolute."""
         value = super().compute_value(raw_value, address)
         if value is not None and value.startswith("/"):
             relative = value.strip("/")

@@ -1,4 +1,4 @@
-"""What else does the build see: platforms, arguments, labels, and the settings of its `RUN` steps?"""
+"""What else does the build see: platforms, arguments, labels, and settings of its `RUN` steps?"""
 
 from __future__ import annotations
 

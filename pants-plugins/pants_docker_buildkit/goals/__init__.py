@@ -1,0 +1,1 @@
+"""One Pants goal each."""

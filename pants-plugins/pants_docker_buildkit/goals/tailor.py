@@ -67,5 +67,3 @@ def rules() -> Iterable[Rule | UnionRule]:
         *collect_rules(),
         UnionRule(PutativeTargetsRequest, PutativeImageTargetsRequest),
     )
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,7 +161,10 @@ def _platform_images(
 ) -> tuple[PlatformImage, ...]:
     root = Descriptor(metadata.media_type, metadata.digest, metadata.size)
     if job.definition.output == "oci":
-        layout = ImageLayout.open(workplace.inputs / LAYOUT_DIRECTORY)
+        directory = workplace.inputs / LAYOUT_DIRECTORY
+        # Where BuildKit writes blobs until they are whole; no part of the layout.
+        shutil.rmtree(directory / "ingest", ignore_errors=True)
+        layout = ImageLayout.open(directory)
         return read_platform_images(root, layout.read)
     platforms = job.definition.platforms
     if len(platforms) == 1 and metadata.config_digest is not None:

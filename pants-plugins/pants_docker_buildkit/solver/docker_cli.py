@@ -52,6 +52,9 @@ class DockerCli:
             text=True,
             check=False,
         )
-        if "is not a docker command" in answer.stderr or "unknown command: docker buildx" in answer.stderr:
+        if (
+            "is not a docker command" in answer.stderr
+            or "unknown command: docker buildx" in answer.stderr
+        ):
             raise BuildxNotFoundError(self.binary)
         return answer

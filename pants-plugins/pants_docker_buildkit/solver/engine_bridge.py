@@ -8,7 +8,6 @@ private Unix socket passes each connection on to there, and a `remote` builder i
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import threading
@@ -21,9 +20,7 @@ from pants_docker_buildkit.solver.errors import EngineUnreachableError, UnknownB
 
 BUILDER_NAME = "pants-docker-buildkit"
 
-_UPGRADE = (
-    b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-)
+_UPGRADE = b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 _CHUNK = 1 << 16
 _UNIX = "unix://"
 
@@ -131,10 +128,10 @@ def _connect_through_cli(docker: DockerCli) -> socket.socket:
     subprocess.Popen(
         docker.arguments(("system", "dial-stdio")),
         env=dict(docker.environment),
-        stdin=theirs,
-        stdout=theirs,
+        stdin=theirs.fileno(),
+        stdout=theirs.fileno(),
         stderr=subprocess.DEVNULL,
         close_fds=True,
     )
-    os.close(theirs.detach())
+    theirs.close()
     return ours

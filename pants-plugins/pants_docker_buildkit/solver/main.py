@@ -1,8 +1,8 @@
 """The program that a build process runs beside buildx.
 
-It starts in the sandbox of the process, with the input tree as its working directory. It finds there
-what to build, and in the session's directory how. It prints the `BuildResult`, the only thing that
-the process cache keeps. It uses nothing but the standard library, because it runs outside of Pants.
+It starts in the sandbox of the process, with the input tree as its working directory. There it
+finds what to build, and in the session's directory how. It prints the `BuildResult`, the only thing
+that the process cache keeps. It uses nothing but the standard library, because it runs outside of Pants.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pants_docker_buildkit.solver.errors import (
     ContainerdStoreError,
     SolverError,
 )
+from pants_docker_buildkit.solver.local_image import find_local_image
 from pants_docker_buildkit.solver.profile import (
     PROFILE_FILE,
     BuildSettings,
@@ -34,26 +35,48 @@ from pants_docker_buildkit.solver.profile import (
 )
 
 JOB_FILE = "job.json"
+BUILD_COMMAND = "build"
+CHECK_COMMAND = "check-engine"
 
 
-def main(session_directory: str, build_key: str, generation: str) -> int:
-    """Build the job in the working directory. Gives the exit code of the process."""
+def main(session_directory: str, command: str, *arguments: str) -> int:
+    """Run one command in the working directory. Gives the exit code of the process."""
     session = Path(session_directory)
     try:
-        profile = parse_profile((session / PROFILE_FILE).read_bytes())
-        settings = parse_settings(settings_path(session, build_key).read_bytes())
-    except OSError:
+        if command == BUILD_COMMAND:
+            print(_build(session, *arguments))
+        else:
+            print(_check_engine(session, *arguments))
+    except OSError as e:
+        if session.joinpath(PROFILE_FILE).exists():
+            print(f"Building needs to use {e.filename}: {e.strerror}.", file=sys.stderr)
+            return EXIT_FAILED
         return EXIT_NO_SESSION
-    job = parse_job(Path(JOB_FILE).read_bytes())
-    try:
-        with _workplace(job, settings, DockerCli.find(dict(profile.environment)), session) as place:
-            result = build_image(job, settings, place).to_json()
     except SolverError as e:
         print(e, file=sys.stderr)
         return EXIT_FAILED
-    event_path(session, build_key, int(generation)).write_text(result)
-    print(result)
     return 0
+
+
+def _build(session: Path, build_key: str, generation: str) -> str:
+    """Build the job in the working directory, and say which image it gave."""
+    docker = _docker(session)
+    settings = parse_settings(settings_path(session, build_key).read_bytes())
+    job = parse_job(Path(JOB_FILE).read_bytes())
+    with _workplace(job, settings, docker, session) as place:
+        result = build_image(job, settings, place).to_json()
+    event_path(session, build_key, int(generation)).write_text(result)
+    return result
+
+
+def _check_engine(session: Path, _generation: str, reference: str, *tags: str) -> str:
+    """Whether the local engine has an image, which then gets these tags."""
+    return find_local_image(_docker(session), reference, tags).value
+
+
+def _docker(session: Path) -> DockerCli:
+    profile = parse_profile((session / PROFILE_FILE).read_bytes())
+    return DockerCli.find(dict(profile.environment))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a build process prints on its standard output, and all that the process cache keeps of it."""
+"""What a build process prints, which is all that the process cache keeps of it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The rules, from the fields of a target to the image record."""

@@ -33,6 +33,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_fr
 from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.solver.build import LAYOUT_DIRECTORY
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
+from pants_docker_buildkit.solver.main import BUILD_COMMAND
 from pants_docker_buildkit.solver.profile import BuildSettings, settings_path
 from pants_docker_buildkit.solver.result import InvalidBuildResultError, parse_build_result
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -51,17 +52,11 @@ from pants_docker_buildkit.util_rules.session import (
     CACHE_LINK,
     CACHE_NAME,
     PROCESS_PATH,
-    SESSION_IN_SANDBOX,
+    RUN_SCRIPT,
     SessionRequest,
     open_session,
     write_private,
 )
-
-_SOLVE_SCRIPT = f"""\
-run="{SESSION_IN_SANDBOX}/run"
-[ -x "$run" ] || exit {EXIT_NO_SESSION}
-exec "$run" "$@"
-"""
 
 # A remote hit must not start a build that is then thrown away.
 _REMOTE_CACHE_PATIENCE_MILLIS = 60_000
@@ -96,9 +91,7 @@ class BuiltImage:
 
 
 @rule(desc="Build image with BuildKit")
-async def build_image(
-    request: BuildImageRequest, subsystem: DockerBuildKitSubsystem
-) -> BuiltImage:
+async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsystem) -> BuiltImage:
     field_set = request.field_set
     definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
     session = await open_session(SessionRequest(), **implicitly())
@@ -122,10 +115,7 @@ async def build_image(
             result = await execute_process(process, **implicitly())
         record = _read_record(definition, result)
         confirmation = await confirm_image(
-            ConfirmationRequest(
-                key, generation, record.references if definition.pushes else ()
-            ),
-            **implicitly(),
+            _confirmation_request(definition, record, key, generation), **implicitly()
         )
         if confirmation.problem:
             raise RegistryCheckError(field_set.address, confirmation.problem)
@@ -133,7 +123,7 @@ async def build_image(
             break
         if confirmation.was_built:
             raise ImageNotKeptError(field_set.address, confirmation.missing[0])
-        reason = f"its registry lost {confirmation.missing[0]}"
+        reason = f"lost in {confirmation.missing[0].partition('@')[0]}"
     else:
         raise ImageNotKeptError(field_set.address, record.references[0])
     layout = None
@@ -147,9 +137,7 @@ async def build_image(
         outcome = ImageOutcome.UNCHANGED
     else:
         outcome = ImageOutcome.RESTORED
-    return BuiltImage(
-        record, layout, outcome, reason if outcome is ImageOutcome.BUILT else ""
-    )
+    return BuiltImage(record, layout, outcome, reason if outcome is ImageOutcome.BUILT else "")
 
 
 def _build_process(
@@ -161,18 +149,31 @@ def _build_process(
 ) -> Process:
     """The one cacheable process. Nothing in its key knows this machine, session or user."""
     return Process(
-        argv=("/bin/sh", "-c", _SOLVE_SCRIPT, "build", key, str(generation)),
+        argv=("/bin/sh", "-c", RUN_SCRIPT, BUILD_COMMAND, BUILD_COMMAND, key, str(generation)),
         description=f"Build {definition.address} ({reason})",
         env={"PATH": PROCESS_PATH},
         input_digest=definition.inputs,
-        output_directories=(
-            (LAYOUT_DIRECTORY,) if definition.output is ImageOutput.OCI else ()
-        ),
+        output_directories=((LAYOUT_DIRECTORY,) if definition.output is ImageOutput.OCI else ()),
         append_only_caches={cache_name: CACHE_LINK},
         cache_scope=ProcessCacheScope.SUCCESSFUL,
         remote_cache_speculation_delay_millis=_REMOTE_CACHE_PATIENCE_MILLIS,
         level=LogLevel.INFO,
     )
+
+
+def _confirmation_request(
+    definition: ImageDefinition, record: ImageRecord, key: str, generation: int
+) -> ConfirmationRequest:
+    if definition.output is ImageOutput.REGISTRY:
+        return ConfirmationRequest(key, generation, references=record.references)
+    if definition.output is ImageOutput.DOCKER:
+        return ConfirmationRequest(
+            key,
+            generation,
+            local_reference=record.references[0],
+            local_tags=definition.local_tags,
+        )
+    return ConfirmationRequest(key, generation)
 
 
 def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> ImageRecord:
@@ -206,9 +207,7 @@ def _settings(
             for name, path in sorted((field_set.secrets.value or {}).items())
         ),
         ssh=tuple(field_set.ssh.value or ()),
-        insecure_registries=tuple(
-            each.address for each in registries.all if each.is_insecure
-        ),
+        insecure_registries=tuple(each.address for each in registries.all if each.is_insecure),
     )
 
 

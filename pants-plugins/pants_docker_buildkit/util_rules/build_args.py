@@ -29,9 +29,7 @@ class BuildArgs:
     shared: tuple[str, ...]
 
 
-def _with_values(
-    arguments: Iterable[str], environment: Mapping[str, str]
-) -> dict[str, str | None]:
+def _with_values(arguments: Iterable[str], environment: Mapping[str, str]) -> dict[str, str | None]:
     """`NAME=value` as it is, `NAME` with its value in the environment."""
     values: dict[str, str | None] = {}
     for argument in arguments:

@@ -9,7 +9,7 @@ from pants.backend.shell.target_types import ShellSourceField
 from pants.core.goals.package import EnvironmentAwarePackageRequest, PackageFieldSet
 from pants.core.target_types import FileSourceField, ResourceSourceField
 from pants.core.util_rules.source_files import SourceFilesRequest
-from pants.engine.addresses import UnparsedAddressInputs
+from pants.engine.addresses import Address, UnparsedAddressInputs
 from pants.engine.fs import (
     CreateDigest,
     Digest,
@@ -116,9 +116,13 @@ class BuildContextRequest:
 
 @dataclass(frozen=True)
 class NamedFilesRequest:
-    """Asks for the files of one target as a named build context, below `prefix`."""
+    """Asks for the files of a target as a named build context, below `prefix`.
 
-    target: Target
+    `targets` are what the target at `address` stands for: itself, or those that it generates.
+    """
+
+    address: Address
+    targets: tuple[Target, ...]
     prefix: str
 
 
@@ -158,9 +162,7 @@ async def select_context_tree(request: ContextTreeRequest) -> ContextTree:
             PathGlobs(request.ignore_files, GlobMatchErrorBehavior.ignore), **implicitly()
         ),
     )
-    ignore_contents = {
-        file.path: file.content for file in await get_digest_contents(ignore_digest)
-    }
+    ignore_contents = {file.path: file.content for file in await get_digest_contents(ignore_digest)}
     patterns: tuple[str, ...] = ()
     for candidate in request.ignore_files:
         if candidate in ignore_contents:
@@ -282,10 +284,10 @@ def _is_group(target: Target) -> bool:
 
 @rule(desc="Assemble named build context")
 async def assemble_named_context(request: NamedFilesRequest) -> ContextTree:
-    files = await collect_target_files(TargetFilesRequest((request.target,)), **implicitly())
+    files = await collect_target_files(TargetFilesRequest(request.targets), **implicitly())
     # Files lie where their BUILD file is; what is packaged lies where `output_path` says.
-    has_files = any(request.target.has_field(field) for field in _CONTENT_FIELDS)
-    root = request.target.address.spec_path if has_files else ""
+    has_files = any(t.has_field(field) for t in request.targets for field in _CONTENT_FIELDS)
+    root = request.address.spec_path if has_files else ""
     return await select_context_tree(
         ContextTreeRequest(files.digest, root, (named_context_ignore_file(root),), request.prefix),
         **implicitly(),
@@ -294,4 +296,3 @@ async def assemble_named_context(request: NamedFilesRequest) -> ContextTree:
 
 def rules() -> Iterable[Rule]:
     return collect_rules()
-

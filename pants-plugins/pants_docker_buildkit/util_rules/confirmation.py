@@ -12,6 +12,8 @@ from pants.util.logging import LogLevel
 from pants_docker_buildkit.compat import execute_process, implicitly, uncacheable_rule
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.confirmation import Missing, Unknown
+from pants_docker_buildkit.solver.local_image import LocalImage
+from pants_docker_buildkit.solver.main import CHECK_COMMAND
 from pants_docker_buildkit.solver.profile import event_path, settings_path
 from pants_docker_buildkit.util_rules.registries import (
     RegistryAccessRequest,
@@ -21,32 +23,37 @@ from pants_docker_buildkit.util_rules.session import (
     CACHE_LINK,
     CACHE_NAME,
     PROCESS_PATH,
+    RUN_SCRIPT,
     SESSION_IN_SANDBOX,
     WAITS_DIRECTORY,
     SessionRequest,
     open_session,
 )
 
-_WAIT_SCRIPT = (
-    f'until [ -e "{SESSION_IN_SANDBOX}/{WAITS_DIRECTORY}/$1" ]; do sleep 0.01; done'
-)
+_WAIT_SCRIPT = f'until [ -e "{SESSION_IN_SANDBOX}/{WAITS_DIRECTORY}/$1" ]; do sleep 0.01; done'
 
 
 @dataclass(frozen=True)
 class ConfirmationRequest:
-    """Asks about the result of one build. `references` are pinned; none for a layout."""
+    """Asks about the result of one build.
+
+    `references` are pinned and in registries; `local_reference` is pinned and in the local engine,
+    where it also gets `local_tags`. A layout has neither.
+    """
 
     build_key: str
     generation: int
-    references: tuple[str, ...]
+    references: tuple[str, ...] = ()
+    local_reference: str | None = None
+    local_tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ImageConfirmation:
     """What is known of an image in this session.
 
-    `missing` are the references that their registry does not have, `problem` is why a registry could
-    not be asked. `was_requested` tells whether this session looked for the record, `was_built`
+    `missing` are the references that their registry or engine does not have, `problem` is why it
+    could not be asked. `was_requested` tells whether this session looked for the record, `was_built`
     whether it ran the build.
     """
 
@@ -75,11 +82,16 @@ async def confirm_image(request: ConfirmationRequest) -> ImageConfirmation:
             await execute_process(_wait_process(token), **implicitly())
         answers = [future.result() for future in futures]
         missing = tuple(
-            text
-            for text, answer in zip(request.references, answers)
-            if isinstance(answer, Missing)
+            text for text, answer in zip(request.references, answers) if isinstance(answer, Missing)
         )
         problem = next((str(each.error) for each in answers if isinstance(each, Unknown)), "")
+    if request.local_reference is not None:
+        check = _engine_check(request)
+        answer = await execute_process(check, **implicitly())
+        if answer.exit_code != 0:
+            problem = answer.stderr.decode("utf-8", "replace").strip()
+        elif answer.stdout.decode().strip() != LocalImage.PRESENT.value:
+            missing = (request.local_reference,)
     return ImageConfirmation(
         missing,
         problem,
@@ -92,6 +104,20 @@ def _wait_process(token: str) -> Process:
     return Process(
         argv=("/bin/sh", "-c", _WAIT_SCRIPT, "wait", token),
         description="Wait for registries",
+        env={"PATH": PROCESS_PATH},
+        append_only_caches={CACHE_NAME: CACHE_LINK},
+        cache_scope=ProcessCacheScope.PER_SESSION,
+        level=LogLevel.DEBUG,
+    )
+
+
+def _engine_check(request: ConfirmationRequest) -> Process:
+    assert request.local_reference is not None
+    # The generation makes it another process, so that the engine is asked again after a build.
+    arguments = (str(request.generation), request.local_reference, *request.local_tags)
+    return Process(
+        argv=("/bin/sh", "-c", RUN_SCRIPT, CHECK_COMMAND, CHECK_COMMAND, *arguments),
+        description=f"Look for {request.local_reference} in the local Docker Engine",
         env={"PATH": PROCESS_PATH},
         append_only_caches={CACHE_NAME: CACHE_LINK},
         cache_scope=ProcessCacheScope.PER_SESSION,

@@ -87,7 +87,8 @@ class ImageDefinition:
     """A build before it is run.
 
     `inputs` is the input tree of its process. `files` are the paths and content hashes of the main
-    context, for telling later what changed.
+    context, for telling later what changed. `local_tags` are the references that the local engine
+    gives the image, for `output="docker"`.
     """
 
     address: Address
@@ -96,11 +97,7 @@ class ImageDefinition:
     inputs: Digest
     output: ImageOutput
     files: tuple[tuple[str, str], ...]
-
-    @property
-    def pushes(self) -> bool:
-        """Whether a registry must have the image for its record to be true."""
-        return self.output is ImageOutput.REGISTRY
+    local_tags: tuple[str, ...]
 
 
 @rule(desc="Define image build")
@@ -196,6 +193,11 @@ async def define_image(
         inputs=inputs,
         output=output,
         files=_file_hashes(context),
+        local_tags=tuple(
+            f"{repositories[0]}:{fill_in(field_set, field_set.image_tags.alias, tag, values)}"
+            for tag in (field_set.image_tags.value or ())
+            if output is ImageOutput.DOCKER
+        ),
     )
 
 

@@ -67,8 +67,7 @@ async def resolve_docker_environment(
     variables = dict(await environment_vars_subset(requested, **implicitly()))
     path = variables.get("PATH", _DEFAULT_PATH)
     entries = (
-        path if entry == _PATH_PLACEHOLDER else entry
-        for entry in subsystem.executable_search_paths
+        path if entry == _PATH_PLACEHOLDER else entry for entry in subsystem.executable_search_paths
     )
     variables["PATH"] = os.pathsep.join(entries)
     return DockerEnvironment(tuple(sorted(variables.items())))

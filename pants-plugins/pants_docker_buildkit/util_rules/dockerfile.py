@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pants.engine.platform import Platform
 from pants.engine.rules import Rule, collect_rules
-from pants.engine.target import HydrateSourcesRequest
+from pants.engine.target import HydrateSourcesRequest, StringSequenceField
 
 from pants_docker_buildkit.compat import (
     get_digest_contents,
@@ -30,6 +30,7 @@ from pants_docker_buildkit.util_rules.build_args import (
     BuildArgsRequest,
     resolve_build_args,
 )
+
 
 @dataclass(frozen=True)
 class ImageDockerfileRequest:
@@ -66,7 +67,7 @@ def image_platforms(
     field_set: BuildKitImageFieldSet, default: tuple[str, ...], host: Platform
 ) -> tuple[ImagePlatform, ...]:
     """The platforms to build for, each once and in the order given."""
-    field = field_set.platforms
+    field: StringSequenceField = field_set.platforms
     if field_set.build_platform.value:
         if field.value:
             raise InvalidImageFieldError(
@@ -115,9 +116,7 @@ def analyze_dockerfile(
         ) from e
     except DockerfileError as e:
         field = field_set.source if dockerfile.path else field_set.instructions
-        raise InvalidDockerfileError(
-            field.alias, field_set.address, dockerfile.name, str(e)
-        ) from e
+        raise InvalidDockerfileError(field.alias, field_set.address, dockerfile.name, str(e)) from e
 
 
 def _host_platform(host: Platform) -> str:

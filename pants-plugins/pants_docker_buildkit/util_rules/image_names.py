@@ -121,9 +121,7 @@ def image_repository(
     """The repository of an image, without a registry."""
     field = field_set.repository
     own = field.value or default_repository
-    context = context.merge(
-        {"default_repository": default_repository, "target_repository": own}
-    )
+    context = context.merge({"default_repository": default_repository, "target_repository": own})
     text = fill_in(field_set, field.alias, registry_template or own, context).lower()
     try:
         return parse_repository_name(text)

@@ -125,7 +125,9 @@ def _docker_config_directory(environment: Mapping[str, str]) -> Path:
 def _read(alias: str, entry: Any) -> ConfiguredRegistry:
     option = f"registries.{alias}"
     if not isinstance(entry, dict) or not isinstance(entry.get("address"), str):
-        raise InvalidOptionError(option, "have an `address`, such as \"localhost:5000\"", f"is {entry!r}")
+        raise InvalidOptionError(
+            option, 'have an `address`, such as "localhost:5000"', f"is {entry!r}"
+        )
     unknown = sorted(set(entry) - _KNOWN_SETTINGS)
     if unknown:
         known = ", ".join(sorted(_KNOWN_SETTINGS))
@@ -137,7 +139,8 @@ def _read(alias: str, entry: Any) -> ConfiguredRegistry:
     return ConfiguredRegistry(
         address=address,
         alias=alias,
-        is_default=_boolean(option, entry, "default") or (alias == "default" and "default" not in entry),
+        is_default=_boolean(option, entry, "default")
+        or (alias == "default" and "default" not in entry),
         repository=entry.get("repository"),
         is_insecure=_boolean(option, entry, "insecure"),
         ca_file=entry.get("ca_file"),

@@ -1,8 +1,8 @@
 """Wait for registries without keeping Pants from doing anything else.
 
-A rule that blocks holds one of the few threads that run rules, so a thousand rules that each wait for
-a registry would wait one after the other. Only a process is waited for without a thread, so the
-rules wait together for a process that ends when a file appears, and a thread of ours makes the file.
+A rule that blocks holds one of the few threads that run rules, so a thousand rules that each wait
+for a registry would wait one after the other. Only a process is waited for without a thread, so the
+rules wait together for a process that ends when a file appears; a thread of ours makes the file.
 """
 
 from __future__ import annotations
@@ -66,4 +66,3 @@ class RegistryWaits:
                 return False
             self._token = None
             return True
-

@@ -21,6 +21,7 @@ from pants.option.global_options import NamedCachesDirOption
 
 import pants_docker_buildkit
 from pants_docker_buildkit.compat import implicitly, uncacheable_rule
+from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
 from pants_docker_buildkit.solver.profile import (
     EVENTS_DIRECTORY,
     PROFILE_FILE,
@@ -39,6 +40,13 @@ PROCESS_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 SESSION_IN_SANDBOX = f"{CACHE_LINK}/$(uname -n)-$PPID"
 """For `/bin/sh` in a sandbox: the directory of the session that started the process."""
+
+RUN_SCRIPT = f"""\
+run="{SESSION_IN_SANDBOX}/run"
+[ -x "$run" ] || exit {EXIT_NO_SESSION}
+exec "$run" "$@"
+"""
+"""For `/bin/sh -c` in a sandbox: run a command of `solver.main` for the session."""
 
 _FOREIGN_AGE = 7 * 24 * 3600.0
 _RUN_SCRIPT = """\
@@ -131,10 +139,6 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-
-
 
 
 def rules() -> Iterable[Rule]:

@@ -31,6 +31,7 @@ class CloseSessionCallback(WorkunitsCallback):
         return False
 
     def __call__(self, *, finished: bool, **_: Any) -> None:
+        """Called as the session goes on, and once when it ends."""
         if finished:
             close_session(self._directory)
 

@@ -10,10 +10,10 @@ from pants.core.goals.package import (
     EnvironmentAwarePackageRequest,
     PackageFieldSet,
 )
-from pants.engine.addresses import Address
+from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import AddPrefix, Digest
 from pants.engine.rules import Rule, collect_rules
-from pants.engine.target import DependenciesRequest, FieldSetsPerTargetRequest, Target
+from pants.engine.target import FieldSetsPerTargetRequest
 
 from pants_docker_buildkit.built_image import BuiltBuildKitImage
 from pants_docker_buildkit.compat import (
@@ -22,7 +22,7 @@ from pants_docker_buildkit.compat import (
     environment_aware_package,
     find_valid_field_sets,
     implicitly,
-    resolve_dependency_targets,
+    resolve_address_targets,
     rule,
 )
 from pants_docker_buildkit.errors import InvalidImageFieldError
@@ -35,7 +35,6 @@ from pants_docker_buildkit.util_rules.build_context import (
     is_image,
 )
 from pants_docker_buildkit.util_rules.upstream_targets import (
-    UpstreamTargets,
     UpstreamTargetsRequest,
     find_upstream_targets,
 )
@@ -68,11 +67,12 @@ async def prepare_upstream(request: UpstreamRequest) -> Upstream:
     upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
     if not upstream.addresses:
         return Upstream((), (), (), ())
-    dependencies = await resolve_dependency_targets(
-        **implicitly(DependenciesRequest(field_set.dependencies))
+    resolved = await concurrently(
+        resolve_address_targets(**implicitly(Addresses([address])))
+        for address in upstream.addresses
     )
-    targets = _referred_targets(field_set, upstream, dependencies)
-    images = [target for target in targets.values() if is_image(target)]
+    targets = dict(zip(upstream.addresses, resolved))
+    images = [each[0] for each in resolved if len(each) == 1 and is_image(each[0])]
     field_sets = await find_valid_field_sets(
         FieldSetsPerTargetRequest(PackageFieldSet, images), **implicitly()
     )
@@ -80,15 +80,14 @@ async def prepare_upstream(request: UpstreamRequest) -> Upstream:
         environment_aware_package(EnvironmentAwarePackageRequest(each))
         for each in field_sets.field_sets
     )
-    built = {
-        image.address: _artifact(package) for image, package in zip(images, packages)
-    }
-    named = [
-        (name, targets[address]) for name, address in upstream.contexts if address not in built
-    ]
+    built = {image.address: _artifact(package) for image, package in zip(images, packages)}
+    named = [(name, address) for name, address in upstream.contexts if address not in built]
     file_trees = await concurrently(
-        assemble_named_context(NamedFilesRequest(target, f"contexts/{name}"), **implicitly())
-        for name, target in named
+        assemble_named_context(
+            NamedFilesRequest(address, tuple(targets[address]), f"contexts/{name}"),
+            **implicitly(),
+        )
+        for name, address in named
     )
     layouts = {address: image for address, image in built.items() if not image.references}
     layout_trees = await concurrently(
@@ -120,22 +119,6 @@ async def prepare_upstream(request: UpstreamRequest) -> Upstream:
         (*(tree.digest for tree in file_trees), *layout_trees),
         tuple((name, tree) for (name, _), tree in zip(named, file_trees)),
     )
-
-
-def _referred_targets(
-    field_set: BuildKitImageFieldSet, upstream: UpstreamTargets, dependencies: Iterable[Target]
-) -> dict[Address, Target]:
-    by_address = {target.address: target for target in dependencies}
-    for address in upstream.addresses:
-        if address not in by_address:
-            raise InvalidImageFieldError(
-                field_set.dependencies.alias,
-                field_set.address,
-                f"not exclude {address}",
-                "its Dockerfile or `build_contexts` needs it",
-                f"Remove '!{address}' from it.",
-            )
-    return {address: by_address[address] for address in upstream.addresses}
 
 
 def _artifact(package: BuiltPackage) -> BuiltBuildKitImage:
