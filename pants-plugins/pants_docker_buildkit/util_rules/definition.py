@@ -100,6 +100,41 @@ class ImageDefinition:
     local_tags: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _PinnedImages:
+    contexts: tuple[NamedContext, ...]
+    frontend: str | None
+
+
+async def _pin_base_images(
+    field_set: BuildKitImageFieldSet, analyses: Iterable[DockerfileAnalysis]
+) -> _PinnedImages:
+    """Digests for the images that the Dockerfile names by tag."""
+    lines: dict[str, int | None] = {}
+    frontend_text = None
+    for analysis in analyses:
+        if analysis.frontend is not None:
+            frontend_text = analysis.frontend.reference
+        for material in analysis.materials:
+            lines.setdefault(material.reference, next(iter(material.lines), None))
+    references = {text: ImageReference.parse_familiar(text) for text in lines}
+    wanted = {text: each for text, each in references.items() if not each.is_pinned}
+    answers = await concurrently(
+        resolve_base_image(BaseImageRequest(reference), **implicitly())
+        for reference in wanted.values()
+    )
+    contexts = []
+    frontend = frontend_text
+    for text, answer in zip(wanted, answers):
+        if answer.pinned is None:
+            raise UnresolvedBaseImageError(text, field_set.address, lines[text], answer.problem)
+        if text == frontend_text:
+            frontend = str(answer.pinned)
+        else:
+            contexts.append(NamedContext(text, ContextKind.IMAGE, str(answer.pinned)))
+    return _PinnedImages(tuple(contexts), frontend)
+
+
 @rule(desc="Define image build")
 async def define_image(
     request: ImageDefinitionRequest, subsystem: DockerBuildKitSubsystem
@@ -247,41 +282,6 @@ def _check_context_paths(
             raise MissingContextFileError(
                 field_set.address, dockerfile.name, missing, context.outside
             )
-
-
-@dataclass(frozen=True)
-class _PinnedImages:
-    contexts: tuple[NamedContext, ...]
-    frontend: str | None
-
-
-async def _pin_base_images(
-    field_set: BuildKitImageFieldSet, analyses: Iterable[DockerfileAnalysis]
-) -> _PinnedImages:
-    """Digests for the images that the Dockerfile names by tag."""
-    lines: dict[str, int | None] = {}
-    frontend_text = None
-    for analysis in analyses:
-        if analysis.frontend is not None:
-            frontend_text = analysis.frontend.reference
-        for material in analysis.materials:
-            lines.setdefault(material.reference, next(iter(material.lines), None))
-    references = {text: ImageReference.parse_familiar(text) for text in lines}
-    wanted = {text: each for text, each in references.items() if not each.is_pinned}
-    answers = await concurrently(
-        resolve_base_image(BaseImageRequest(reference), **implicitly())
-        for reference in wanted.values()
-    )
-    contexts = []
-    frontend = frontend_text
-    for text, answer in zip(wanted, answers):
-        if answer.pinned is None:
-            raise UnresolvedBaseImageError(text, field_set.address, lines[text], answer.problem)
-        if text == frontend_text:
-            frontend = str(answer.pinned)
-        else:
-            contexts.append(NamedContext(text, ContextKind.IMAGE, str(answer.pinned)))
-    return _PinnedImages(tuple(contexts), frontend)
 
 
 def _final_build_args(
