@@ -22,7 +22,7 @@ from pants_docker_buildkit.util_rules import (
     dockerfile,
     registries,
     session,
-    session_end,
+    session_callback,
     upstream_images,
     upstream_targets,
 )
@@ -31,7 +31,7 @@ _RULE_MODULES = (
     dependency_inference,
     docker_environment,
     session,
-    session_end,
+    session_callback,
     registries,
     build_args,
     dockerfile,

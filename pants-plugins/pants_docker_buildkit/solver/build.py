@@ -23,7 +23,8 @@ from pants_docker_buildkit.solver.definition import BuildJob, ContextKind, Named
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import BuildFailedError
 from pants_docker_buildkit.solver.failure import summarize_failure
-from pants_docker_buildkit.solver.profile import BuildSettings
+from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
+from pants_docker_buildkit.solver.progress import Progress
 from pants_docker_buildkit.solver.registry_reader import RegistryReader
 from pants_docker_buildkit.solver.result import BuildResult
 
@@ -48,13 +49,19 @@ class Workplace:
     builder_name: str | None
     inputs: Path
     scratch: Path
+    session: Path
+
+    def progress(self, settings: BuildSettings) -> Progress:
+        """Where what BuildKit says goes."""
+        shown = self.session / PROGRESS_FILE if settings.shows_progress else None
+        return Progress(settings.target, shown)
 
 
 def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) -> BuildResult:
     """The image of this job, built and put where its output says. Raises `BuildFailedError`."""
     metadata_path = workplace.scratch / "metadata.json"
     command = build_command(job, settings, workplace, metadata_path)
-    _run(command, workplace)
+    _run(command, workplace.progress(settings), workplace)
     try:
         metadata = parse_metadata(metadata_path.read_text())
     except (OSError, InvalidMetadataError) as e:
@@ -141,18 +148,18 @@ def _outputs(job: BuildJob, settings: BuildSettings, builder: Builder) -> tuple[
 _REPRODUCIBLE = (("oci-mediatypes", "true"), ("rewrite-timestamp", "true"))
 
 
-def _run(command: BuildCommand, workplace: Workplace) -> None:
-    process = subprocess.run(
+def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> None:
+    with subprocess.Popen(
         workplace.docker.arguments(render_arguments(command)),
         cwd=workplace.inputs,
         env=dict(workplace.docker.environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        check=False,
-    )
+    ) as process:
+        assert process.stdout is not None
+        output = progress.follow(process.stdout)
     if process.returncode != 0:
-        output = process.stdout.decode("utf-8", "replace")
         raise BuildFailedError(summarize_failure(output))
 
 

@@ -92,6 +92,6 @@ def _workplace(
         if builder.is_docker_engine and output == "registry":
             host = engine_host(docker, builder)
             with bridged_builder(docker, host, Path(scratch)) as bridged:
-                yield Workplace(bridged, builder, BUILDER_NAME, Path.cwd(), Path(scratch))
+                yield Workplace(bridged, builder, BUILDER_NAME, Path.cwd(), Path(scratch), session)
         else:
-            yield Workplace(docker, builder, settings.builder, Path.cwd(), Path(scratch))
+            yield Workplace(docker, builder, settings.builder, Path.cwd(), Path(scratch), session)

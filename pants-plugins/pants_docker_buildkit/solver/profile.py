@@ -14,6 +14,7 @@ from typing import Any
 PROFILE_FILE = "profile.json"
 SETTINGS_DIRECTORY = "builds"
 EVENTS_DIRECTORY = "events"
+PROGRESS_FILE = "progress.log"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class BuildSettings:
     """What one build is told besides its definition, none of which can change the image.
 
     `secrets` maps IDs to absolute paths. `insecure_registries` are spoken to in plain HTTP.
+    With `shows_progress`, what BuildKit says goes into the session's `PROGRESS_FILE` as it comes.
     """
 
     target: str
@@ -42,6 +44,7 @@ class BuildSettings:
     secrets: tuple[tuple[str, str], ...] = ()
     ssh: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
+    shows_progress: bool = False
 
     def to_json(self) -> bytes:
         """As `parse_settings` reads it."""

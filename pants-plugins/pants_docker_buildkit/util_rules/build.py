@@ -36,7 +36,7 @@ from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
 from pants_docker_buildkit.solver.main import BUILD_COMMAND
 from pants_docker_buildkit.solver.profile import BuildSettings, settings_path
 from pants_docker_buildkit.solver.result import InvalidBuildResultError, parse_build_result
-from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.subsystem import BuildProgress, DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.confirmation import ConfirmationRequest, confirm_image
 from pants_docker_buildkit.util_rules.definition import (
     ImageDefinition,
@@ -207,6 +207,7 @@ def _settings(
             for name, path in sorted((field_set.secrets.value or {}).items())
         ),
         ssh=tuple(field_set.ssh.value or ()),
+        shows_progress=subsystem.progress is BuildProgress.PLAIN,
         insecure_registries=tuple(each.address for each in registries.all if each.is_insecure),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -30,6 +31,8 @@ from pants_docker_buildkit.util_rules.build_args import (
     BuildArgsRequest,
     resolve_build_args,
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,13 @@ async def read_image_dockerfile(
     build_args = await resolve_build_args(BuildArgsRequest(field_set), **implicitly())
     platforms = image_platforms(field_set, tuple(subsystem.default_platforms), host)
     unread = ImageDockerfile(path, content, build_args, platforms, ())
-    return replace(unread, analyses=analyze_dockerfile(unread, field_set, build_args.values))
+    analyses = analyze_dockerfile(unread, field_set, build_args.values)
+    for limit in dict.fromkeys(limit for analysis in analyses for limit in analysis.limits):
+        logger.info(
+            f"Of {unread.name} of {field_set.address}, not everything is understood ({limit}). The"
+            " build is not affected, but dependencies may have to be declared."
+        )
+    return replace(unread, analyses=analyses)
 
 
 def rules() -> Iterable[Rule]:

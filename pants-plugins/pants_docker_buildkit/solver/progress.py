@@ -1,0 +1,31 @@
+"""What BuildKit says while it builds: kept for a failure, and shown as it comes to who wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The output of one build. `shown` is the file that the session shows, if it does."""
+
+    target: str
+    shown: Path | None
+
+    def follow(self, lines: Iterable[bytes]) -> str:
+        """All of the output, once it has ended."""
+        output = []
+        for line in lines:
+            text = line.decode("utf-8", "replace")
+            output.append(text)
+            if self.shown is not None and text.strip():
+                self._show(text)
+        return "".join(output)
+
+    def _show(self, text: str) -> None:
+        assert self.shown is not None
+        # Several builds append to one file; one write per line keeps their lines whole.
+        with open(self.shown, "a", encoding="utf-8") as file:
+            file.write(f"{self.target} {text}")
