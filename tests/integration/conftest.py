@@ -1,0 +1,79 @@
+"""What integration tests share: a registry, a base image, a remote cache, and any machines."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.workbench.base_image import push_busybox
+from tests.integration.workbench.machine import Machine
+from tests.integration.workbench.registry import OwnRegistry, Registry
+from tests.integration.workbench.remote_cache import RemoteCache
+from tests.integration.workbench.required import registry_address
+
+
+class Machines:
+    """Makes the machines of one test."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._made: list[Machine] = []
+
+    def new(
+        self, name: str, *, remote_cache: RemoteCache | None = None, has_docker: bool = True
+    ) -> Machine:
+        url = None if remote_cache is None else remote_cache.url
+        machine = Machine(self._directory / name, remote_cache=url, has_docker=has_docker)
+        self._made.append(machine)
+        return machine
+
+    def close(self) -> None:
+        for machine in self._made:
+            machine.close()
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[Machines]:
+    machines = Machines(tmp_path)
+    yield machines
+    machines.close()
+
+
+@pytest.fixture
+def machine(machines: Machines) -> Machine:
+    return machines.new("machine")
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    return Registry(registry_address())
+
+
+@pytest.fixture
+def own_registry(tmp_path: Path) -> Iterator[OwnRegistry]:
+    registry = OwnRegistry(tmp_path / "registry")
+    registry.start()
+    yield registry
+    registry.stop()
+
+
+@pytest.fixture
+def repository() -> str:
+    """A repository name that no other test uses."""
+    return f"integration/{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
+def busybox(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A reference to an image with a shell, for linux/amd64 and linux/arm64."""
+    return push_busybox(tmp_path_factory.mktemp("busybox") / "context", registry)
+
+
+@pytest.fixture
+def remote_cache(tmp_path: Path) -> Iterator[RemoteCache]:
+    cache = RemoteCache(tmp_path / "remote-cache")
+    yield cache
+    cache.close()

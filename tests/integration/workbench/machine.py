@@ -1,0 +1,209 @@
+"""A user on a computer of their own: a home, Pants' caches, a Docker CLI or none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Union
+
+from tests.integration.workbench.pants_run import PantsRun
+from tests.integration.workbench.recorded_docker import RecordedDocker
+from tests.integration.workbench.required import (
+    docker_host,
+    docker_program,
+    pants_program,
+    plugin_sources,
+)
+
+Files = Mapping[str, Union[str, bytes]]
+
+_RUN_SECONDS = 300
+_STOP_SECONDS = 20.0
+_NOWHERE = "unix:///nonexistent/docker.sock"
+
+
+class Machine:
+    """Shares nothing with another machine but what a test gives both: a registry, a remote cache.
+
+    `has_docker=False` is a machine on which Docker was never installed.
+    """
+
+    def __init__(
+        self, directory: Path, *, remote_cache: str | None = None, has_docker: bool = True
+    ) -> None:
+        self.directory = directory
+        self.home = directory / "home"
+        self.home.mkdir(parents=True)
+        self.docker = RecordedDocker(directory / "bin", docker_program()) if has_docker else None
+        self.environment = {
+            "HOME": str(self.home),
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "NO_SCIE_WARNING": "1",
+            "DOCKER_HOST": docker_host() if has_docker else _NOWHERE,
+            "PANTS_LOCAL_STORE_DIR": str(self.local_store),
+            "PANTS_NAMED_CACHES_DIR": str(self.named_caches),
+        }
+        if self.docker is not None:
+            self.environment["PATH"] = f"{self.docker.directory}:/usr/bin:/bin"
+        else:
+            (directory / "empty").mkdir()
+            self.environment["PATH"] = str(directory / "empty")
+        if remote_cache is not None:
+            self.environment.update(
+                PANTS_REMOTE_CACHE_READ="true",
+                PANTS_REMOTE_CACHE_WRITE="true",
+                PANTS_REMOTE_STORE_ADDRESS=remote_cache,
+                PANTS_REMOTE_INSTANCE_NAME="main",
+            )
+        self._checkouts: list[Checkout] = []
+
+    @property
+    def local_store(self) -> Path:
+        """Pants' local cache: files, directories and process results."""
+        return self.directory / "lmdb_store"
+
+    @property
+    def named_caches(self) -> Path:
+        return self.directory / "named_caches"
+
+    def docker_calls(self) -> list[tuple[str, ...]]:
+        return [] if self.docker is None else self.docker.calls()
+
+    def checkout(self, name: str, files: Files) -> Checkout:
+        """A new checkout of a repository with these files."""
+        checkout = Checkout(self, self.directory / name)
+        checkout.write(files)
+        self._checkouts.append(checkout)
+        return checkout
+
+    def close(self) -> None:
+        """End what still runs."""
+        for checkout in self._checkouts:
+            checkout.stop_pantsd()
+
+
+class Checkout:
+    """A Pants repository in a directory of a machine."""
+
+    def __init__(self, machine: Machine, directory: Path) -> None:
+        self.machine = machine
+        self.directory = directory
+        directory.mkdir(parents=True)
+        self._private = directory.with_name(f"{directory.name}.pants")
+
+    def write(self, files: Files) -> None:
+        """Write files, in directories that are made as needed."""
+        for name, content in files.items():
+            path = self.directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Edit a file."""
+        path = self.directory / name
+        text = path.read_text()
+        assert old in text, f"{name} has no {old!r}"
+        path.write_text(text.replace(old, new))
+
+    def record(self, target: str) -> bytes:
+        """What `package` wrote for `directory:name`."""
+        directory, _, name = target.partition(":")
+        return (self.directory / "dist" / directory / f"{name}.image.json").read_bytes()
+
+    def pants(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        pantsd: bool = False,
+        may_fail: bool = False,
+    ) -> PantsRun:
+        """Run Pants to its end."""
+        before = len(self.machine.docker_calls())
+        process = self.start(*arguments, env=env, pantsd=pantsd)
+        run = self.finish(process, before)
+        assert may_fail or run.exit_code == 0, run.output
+        return run
+
+    def start(
+        self, *arguments: str, env: Mapping[str, str] | None = None, pantsd: bool = False
+    ) -> subprocess.Popen[bytes]:
+        """Start Pants, and leave it to the test."""
+        environment = {
+            **self.machine.environment,
+            "PANTS_WORKDIR": str(self._private / "workdir"),
+            "PANTS_SUBPROCESSDIR": str(self._private / "pids"),
+            **(env or {}),
+        }
+        mode = "--pantsd" if pantsd else "--no-pantsd"
+        return subprocess.Popen(
+            [str(pants_program()), mode, "--no-dynamic-ui", *arguments],
+            cwd=self.directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def finish(self, process: subprocess.Popen[bytes], calls_before: int = 0) -> PantsRun:
+        """Wait for a run that was started."""
+        try:
+            output, _ = process.communicate(timeout=_RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, _ = process.communicate()
+            raise AssertionError(f"Pants did not end: {output.decode()}") from None
+        calls = self.machine.docker_calls()[calls_before:]
+        return PantsRun(process.returncode, output.decode("utf-8", "replace"), tuple(calls))
+
+    def stop_pantsd(self) -> None:
+        """End the daemon of this checkout, as a restart of the computer would."""
+        for file in self._private.glob("pids/**/pantsd/pid"):
+            with suppress(ValueError, ProcessLookupError):
+                pid = int(file.read_text())
+                os.kill(pid, signal.SIGTERM)
+                _wait_for_end(pid)
+
+    def forget_results(self) -> None:
+        """Remove what earlier runs wrote to `dist/`."""
+        shutil.rmtree(self.directory / "dist", ignore_errors=True)
+
+
+def _wait_for_end(pid: int) -> None:
+    deadline = time.monotonic() + _STOP_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+
+
+def repository_settings(registry: str, repository: str, options: str = "") -> str:
+    """A `pants.toml` with the plugin and one registry; images lie below `repository`."""
+    return f"""\
+[GLOBAL]
+pants_version = "2.17.1"
+pythonpath = ["{plugin_sources()}"]
+backend_packages = ["pants_docker_buildkit"]
+
+[anonymous-telemetry]
+enabled = false
+
+[docker-buildkit]
+default_repository = "{repository}/{{directory}}"
+
+[docker-buildkit.registries.tests]
+address = "{registry}"
+default = true
+
+{options}
+"""

@@ -1,0 +1,57 @@
+"""Which real programs and services do these tests run against?
+
+`./pants test` names them in the environment. A test whose part is missing fails: none is skipped.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pants_docker_buildkit
+
+
+def required(name: str, meaning: str) -> str:
+    """The value of a variable that `./pants test` sets."""
+    value = os.environ.get(name)
+    assert value, f"set {name} to {meaning}; './pants test' does"
+    return value
+
+
+def pants_program() -> Path:
+    return Path(required("BUILDKIT_TESTS_PANTS", "the `pants` program to test with"))
+
+
+def docker_program() -> Path:
+    return Path(required("BUILDKIT_TESTS_DOCKER", "a Docker CLI with buildx"))
+
+
+def docker_host() -> str:
+    return required("BUILDKIT_TESTS_DOCKER_HOST", "the address of a Docker Engine for tests")
+
+
+def registry_address() -> str:
+    return required("BUILDKIT_TESTS_REGISTRY", "the host and port of a registry for tests")
+
+
+def registry_program() -> Path:
+    return Path(required("BUILDKIT_TESTS_REGISTRY_PROGRAM", "the `docker-registry` program"))
+
+
+def buildgrid_program() -> Path:
+    return Path(required("BUILDKIT_TESTS_BGD", "the `bgd` program of BuildGrid"))
+
+
+def skopeo_program() -> Path:
+    return Path(required("BUILDKIT_TESTS_SKOPEO", "the `skopeo` program"))
+
+
+def busybox_program(architecture: str) -> Path:
+    """A static busybox for `amd64` or `arm64`."""
+    name = f"BUILDKIT_TESTS_BUSYBOX_{architecture.upper()}"
+    return Path(required(name, f"a static busybox for {architecture}"))
+
+
+def plugin_sources() -> Path:
+    """The directory to put on `pythonpath` for the plugin that these tests are about."""
+    return Path(pants_docker_buildkit.__file__).parent.parent
