@@ -1,0 +1,3 @@
+FROM scratch AS a
+FROM scratch
+ADD --from=a x /

@@ -1,0 +1,4 @@
+ARG BASE=//src/base:image
+ARG OTHER=:other
+FROM scratch
+ARG BASE OTHER

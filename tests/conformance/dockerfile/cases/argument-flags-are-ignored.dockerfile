@@ -1,0 +1,2 @@
+FROM scratch
+ARG --whatever A=1

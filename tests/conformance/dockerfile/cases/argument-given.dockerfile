@@ -1,0 +1,7 @@
+ARG A=1
+ARG B=$A
+FROM scratch
+ARG A
+ARG B
+ARG C=5
+COPY $A-$B-$C /

@@ -1,0 +1,3 @@
+FROM scratch
+ARG A="one two" B='$A' C=one\ two D="say \"hi\"" E=
+COPY x$E /

@@ -1,0 +1,3 @@
+FROM scratch
+ARG A
+COPY x${A}y ${A:-d} z${A+set} /

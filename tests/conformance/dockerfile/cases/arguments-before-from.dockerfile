@@ -1,0 +1,6 @@
+ARG A=1
+ARG B=${A}2 C
+ARG D=$C-$B
+FROM scratch
+ARG A B
+ARG C D

@@ -1,0 +1,3 @@
+FROM debian@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef AS a
+FROM debian:12@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+COPY --from=a / /

@@ -1,0 +1,5 @@
+ARG REGISTRY=registry.example.com
+ARG NAME=app
+ARG TAG=v${VERSION:-1}
+FROM ${REGISTRY}/$NAME:$TAG AS a
+FROM a

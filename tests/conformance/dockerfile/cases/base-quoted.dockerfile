@@ -1,0 +1,2 @@
+ARG B="python:3"
+FROM "$B"

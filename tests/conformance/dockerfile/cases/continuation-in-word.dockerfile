@@ -1,0 +1,4 @@
+FROM scratch
+ARG A=on\
+e B=tw\
+o

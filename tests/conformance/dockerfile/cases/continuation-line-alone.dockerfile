@@ -1,0 +1,6 @@
+FROM scratch
+\
+ARG A=1
+\
+\
+ARG B=2

@@ -1,0 +1,6 @@
+ARG BASE=scratch
+FROM \
+  # the base
+  ${BASE} \
+  AS \
+  final

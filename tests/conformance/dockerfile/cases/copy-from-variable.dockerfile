@@ -1,0 +1,4 @@
+ARG B=busybox
+FROM scratch
+ARG B
+COPY --from=$B / /

@@ -1,0 +1,2 @@
+FROM scratch
+COPY git@example.com:x/y.git /

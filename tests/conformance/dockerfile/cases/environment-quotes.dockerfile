@@ -1,0 +1,3 @@
+FROM scratch
+ENV A="a b" B='$A' C=c\ d "D"=q E="x$A"
+COPY $C$D$E /

@@ -1,0 +1,5 @@
+# a comment
+# escape=`
+FROM scratch
+ARG A=1 \
+  B=2

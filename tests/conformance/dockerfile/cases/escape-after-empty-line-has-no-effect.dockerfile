@@ -1,0 +1,5 @@
+
+# escape=`
+FROM scratch
+ARG A=1 \
+  B=2

@@ -1,0 +1,5 @@
+# foo=bar
+# escape=`
+FROM scratch
+ARG A=1 \
+  B=2

@@ -1,0 +1,7 @@
+# escape=`
+FROM scratch
+ARG A=c:\dir `
+    B=`"quoted`"
+COPY a\b /
+ENV P=x`$y
+COPY $P /p

@@ -1,0 +1,6 @@
+#  ESCAPE =  `  
+ARG A=1 `
+ B=2
+FROM scratch
+ARG A
+ARG B

@@ -1,0 +1,3 @@
+FROM scratch
+ARG B=x
+ARG A=${B#\x}

@@ -1,0 +1,3 @@
+FROM scratch
+ARG V=v
+ARG A=\$V B="\$V" C='\$V' D=\\$V E="a\tb" F=a\tb

@@ -1,0 +1,8 @@
+FROM scratch
+ARG A=1
+LABEL x=$A y="$A z"
+USER u$A
+WORKDIR /w$A
+VOLUME /v$A
+STOPSIGNAL ${A:+SIGTERM}
+EXPOSE 80$A

@@ -1,0 +1,2 @@
+FROM scratch
+ARG A=${X:-${Y:-${Z:-deep}}} B=${X:-"quoted $A"} C=${A:+[$A]}

@@ -1,0 +1,4 @@
+ARG A
+FROM scratch
+ARG A
+COPY ${A:?needed} /

@@ -1,0 +1,3 @@
+FROM scratch
+RUN cat <<<word
+ARG A=1

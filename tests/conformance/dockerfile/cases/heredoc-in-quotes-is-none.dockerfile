@@ -1,0 +1,3 @@
+FROM scratch
+RUN echo "<<EOF" '<<X' \<<Y
+ARG A=1

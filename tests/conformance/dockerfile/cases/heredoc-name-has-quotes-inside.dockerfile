@@ -1,0 +1,5 @@
+FROM scratch
+COPY <<E"O"F /a
+${ is kept
+EOF
+ARG A=1

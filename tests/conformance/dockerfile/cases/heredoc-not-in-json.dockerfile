@@ -1,0 +1,3 @@
+FROM scratch
+RUN ["echo", "<<EOF"]
+ARG A=1

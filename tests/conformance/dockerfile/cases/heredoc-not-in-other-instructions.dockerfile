@@ -1,0 +1,4 @@
+FROM scratch
+ENV A=<<EOF
+LABEL x="<<EOF"
+ARG B=1

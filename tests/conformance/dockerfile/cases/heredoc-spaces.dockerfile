@@ -1,0 +1,5 @@
+FROM scratch
+RUN cat <<   EOF
+x
+EOF
+ARG A=1

@@ -1,0 +1,4 @@
+# escape=`
+FROM scratch AS base
+ONBUILD ARG A=a`b
+FROM base

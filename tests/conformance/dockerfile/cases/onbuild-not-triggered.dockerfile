@@ -1,0 +1,3 @@
+FROM scratch
+ONBUILD COPY --from=tools:1 / /
+ONBUILD FETCH x

@@ -1,0 +1,3 @@
+FROM scratch AS base
+ONBUILD FETCH x
+FROM base

@@ -1,0 +1,3 @@
+FROM scratch
+ARG TARGETARCH=mine
+COPY $TARGETARCH /

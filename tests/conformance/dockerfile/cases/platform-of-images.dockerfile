@@ -1,0 +1,3 @@
+FROM --platform=$BUILDPLATFORM tools:1 AS tools
+FROM base-$TARGETARCH:1
+COPY --from=tools / /

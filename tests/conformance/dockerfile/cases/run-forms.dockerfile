@@ -1,0 +1,5 @@
+FROM scratch
+RUN ["a", "b"]
+RUN [ "$x" = y ]
+RUN
+ARG A=1

@@ -1,0 +1,4 @@
+ARG F=a
+FROM scratch
+ARG F
+RUN --mount=from=$F,target=/x true

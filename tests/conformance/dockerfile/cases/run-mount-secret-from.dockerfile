@@ -1,0 +1,2 @@
+FROM scratch
+RUN --mount=type=secret,from=x,id=s true

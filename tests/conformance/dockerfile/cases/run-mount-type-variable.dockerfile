@@ -1,0 +1,3 @@
+FROM scratch
+ARG T=secret
+RUN --mount=type=$T,id=s true

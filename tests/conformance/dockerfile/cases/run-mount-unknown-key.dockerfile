@@ -1,0 +1,2 @@
+FROM scratch
+RUN --mount=type=bind,foo=bar,target=/x true

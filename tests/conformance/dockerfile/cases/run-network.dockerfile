@@ -1,0 +1,3 @@
+FROM scratch
+RUN --network=none true
+RUN --network=host true

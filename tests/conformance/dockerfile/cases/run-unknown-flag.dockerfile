@@ -1,0 +1,2 @@
+FROM scratch
+RUN --memory=1g true

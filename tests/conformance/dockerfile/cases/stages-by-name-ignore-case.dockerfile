@@ -1,0 +1,3 @@
+FROM a:1 AS Build
+FROM scratch
+COPY --from=BUILD / /

@@ -1,0 +1,2 @@
+FROM scratch AS one
+FROM one AS two

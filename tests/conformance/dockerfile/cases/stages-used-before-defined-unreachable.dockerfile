@@ -1,0 +1,3 @@
+FROM scratch AS a
+COPY --from=b / /
+FROM scratch AS b

@@ -1,0 +1,3 @@
+# a comment
+# syntax=docker/dockerfile:1
+FROM scratch

@@ -1,0 +1,1 @@
+{"syntax": "example.com/frontend:2", "x": 1}

@@ -1,0 +1,2 @@
+# syntax=docker.io/docker/dockerfile@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+FROM scratch

@@ -1,0 +1,2 @@
+# syntax=example.com/mopy:3
+apiVersion: v1

@@ -1,0 +1,2 @@
+// syntax=example.com/frontend:1
+anything goes

@@ -1,0 +1,3 @@
+FROM python:3
+COPY a$PYTHON_VERSION /x
+COPY b /y

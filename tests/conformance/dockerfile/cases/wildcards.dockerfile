@@ -1,0 +1,2 @@
+FROM scratch
+COPY *.txt a?b [a-c]d e\*f **/g /dst/

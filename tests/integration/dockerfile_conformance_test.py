@@ -1,0 +1,34 @@
+"""Does the real BuildKit still say of the corpus what we wrote down?
+
+`BUILDKIT_TESTS_DOCKER` names the docker to ask. Without one, these tests fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.conformance.dockerfile.buildkit import ask_buildkit
+from tests.conformance.dockerfile.corpus import Case, load_cases
+
+CASES = load_cases()
+
+
+@pytest.fixture(scope="module")
+def answers() -> Iterator[Mapping[str, Future[dict[str, Any]]]]:
+    """What BuildKit says of all cases; it is asked about several at a time, to save time."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        yield {
+            case.name: pool.submit(ask_buildkit, case, likely_images=case.answer.get("images", ()))
+            for case in CASES
+        }
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_buildkit_says_what_the_corpus_has(
+    case: Case, answers: Mapping[str, Future[dict[str, Any]]]
+) -> None:
+    assert answers[case.name].result() == case.answer
