@@ -19,6 +19,7 @@ readonly PYTHON_PACKAGES=(
   python3.9 python3.9-minimal libpython3.9-minimal libpython3.9-stdlib python3.9-venv python3-distutils
   python3-lib2to3 python-pip-whl libssl1.1 libffi7 libmpdec3 libexpat1 libsqlite3-0 libreadline8
 )
+readonly TEST_PACKAGES=(skopeo umoci libgpgme11 libassuan0 libdevmapper1.02.1)
 
 say() { printf '[setup] %s\n' "$*" >&2; }
 fail() {
@@ -101,7 +102,7 @@ make_environment() { # NAME DESCRIPTION
   rm -rf "$environment"
   "$python" -m venv "$environment" >/dev/null || fail "$python cannot make a virtual environment." \
     "Install its venv package (python3.9-venv), or name another Python 3.9 in SETUP_PYTHON."
-  "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+  "$environment/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-deps \
     --require-hashes -r "$lock" || fail "the packages of $lock could not be installed." \
     "Is there a network, and does pip's configuration name the package index to use?"
   : >"$environment/complete"
@@ -118,12 +119,31 @@ build_pex() {
   rm -rf "$pex".*
   new="$(mktemp -d "$pex.XXXXXX")"
   sed -n '/^pex==/,/[^\\]$/p' "$locks/pants.lock" >"$new/requirements.txt"
-  "$environment/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps \
+  "$environment/bin/python" -m pip download --quiet --quiet --disable-pip-version-check --no-deps \
     --require-hashes -r "$new/requirements.txt" -d "$new"
   PEX_ROOT="$new/root" "$environment/bin/pex" --no-pypi --find-links "$new" "pex==$version" \
     --script pex --output-file "$new/pex"
   mv "$new/pex" "$pex"
   rm -rf "$new"
+}
+
+# Sets `tools`.
+unpack_test_tools() {
+  tools="$cache/test-tools"
+  [[ ! -d $tools ]] || return 0
+  say "unpacking skopeo, umoci and static busyboxes for the integration tests from Debian packages"
+  rm -rf "$tools.new"
+  "$support/debian.sh" unpack bookworm "$tools.new" "${TEST_PACKAGES[@]}"
+  "$support/debian.sh" unpack bookworm "$tools.new/amd64" busybox-static:amd64
+  "$support/debian.sh" unpack bookworm "$tools.new/arm64" busybox-static:arm64
+  mkdir -p "$tools.new/bin"
+  # shellcheck disable=SC2016 # expanded by the command itself
+  printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$@"\n' \
+    "$tools/usr/lib/$(uname -m)-linux-gnu:$tools/lib/$(uname -m)-linux-gnu" "$tools/usr/bin/skopeo" \
+    >"$tools.new/bin/skopeo"
+  chmod +x "$tools.new/bin/skopeo"
+  rm -rf "$tools.new/usr/share"
+  mv "$tools.new" "$tools"
 }
 
 # What Pants must know of this machine. In a file, for some of Pants reads no environment variables.
@@ -151,7 +171,7 @@ sha256() { { sha256sum "$1" 2>/dev/null || shasum -a 256 "$1"; } | cut -d' ' -f1
 write_ready() { # NAME VARIABLE=VALUE...
   local name="$1"
   shift
-  printf 'export %s\n' "$@" >"$cache/$name.ready.new"
+  printf 'export %q\n' "$@" >"$cache/$name.ready.new"
   mv "$cache/$name.ready.new" "$cache/$name.ready"
 }
 
@@ -160,11 +180,19 @@ set_up_pants() {
   make_environment pants "Pants"
   build_pex
   write_machine_configuration
-  write_ready pants "PANTS_PROGRAM='$environment/bin/pants'"
+  write_ready pants "PANTS_PROGRAM=$environment/bin/pants"
 }
 
 set_up_tests() {
-  :
+  find_python
+  make_environment buildgrid "a remote cache server for the integration tests"
+  unpack_test_tools
+  write_ready tests \
+    "BUILDKIT_TESTS_BGD=$environment/bin/bgd" \
+    "BUILDKIT_TESTS_SKOPEO=$tools/bin/skopeo" \
+    "BUILDKIT_TESTS_UMOCI=$tools/usr/bin/umoci" \
+    "BUILDKIT_TESTS_BUSYBOX_AMD64=$tools/amd64/bin/busybox" \
+    "BUILDKIT_TESTS_BUSYBOX_ARM64=$tools/arm64/bin/busybox"
 }
 
 case "${1:-}" in

@@ -30,7 +30,7 @@ class Codespell(Subsystem):
 
 
 class CodespellRequest(LintFilesRequest):
-    tool_subsystem = Codespell
+    tool_subsystem = Codespell  # type: ignore[assignment]  # SkipOption is no bool to mypy
 
 
 @rule

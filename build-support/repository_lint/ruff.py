@@ -42,14 +42,14 @@ class RuffFieldSet(FieldSet):
 
 class RuffCheckRequest(LintTargetsRequest):
     field_set_type = RuffFieldSet
-    tool_subsystem = Ruff
+    tool_subsystem = Ruff  # type: ignore[assignment]  # SkipOption is no bool to mypy
     partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
     tool_name = "ruff check"
 
 
 class RuffFixRequest(FixTargetsRequest):
     field_set_type = RuffFieldSet
-    tool_subsystem = Ruff
+    tool_subsystem = Ruff  # type: ignore[assignment]  # SkipOption is no bool to mypy
     partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
     enable_lint_rules = False
     tool_name = "ruff check --fix"
@@ -57,7 +57,7 @@ class RuffFixRequest(FixTargetsRequest):
 
 class RuffFormatRequest(FmtTargetsRequest):
     field_set_type = RuffFieldSet
-    tool_subsystem = Ruff
+    tool_subsystem = Ruff  # type: ignore[assignment]  # SkipOption is no bool to mypy
     partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
     tool_name = "ruff format"
 

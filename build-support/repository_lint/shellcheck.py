@@ -40,7 +40,7 @@ class ShellCheckFieldSet(FieldSet):
 
 class ShellCheckRequest(LintTargetsRequest):
     field_set_type = ShellCheckFieldSet
-    tool_subsystem = ShellCheck
+    tool_subsystem = ShellCheck  # type: ignore[assignment]  # SkipOption is no bool to mypy
     partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
 
 

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Resolve every 3rdparty/python/*.in into the lock file of the same name, with hashes and without index
+# addresses. Needs uv (https://docs.astral.sh/uv) on PATH; uses the index that uv is configured with.
+#
+#   build-support/lock.sh [--upgrade]
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../3rdparty/python"
+# The others are constrained by these two, in this order.
+for name in pants default pytest lint mypy buildgrid; do
+  uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+    --no-annotate --python-version 3.9 "$@" "$name.in" --output-file "$name.lock"
+done
