@@ -8,8 +8,9 @@
     ├── UnresolvedBaseImageError      a base image's digest cannot be found out
     ├── ImageBuildError               the build ran, and failed
     ├── InvalidRecordError            a cached result is not that of its build
-    ├── RegistryCheckError            a registry cannot say whether it has an image
-    └── ImageNotKeptError             a registry took an image, and does not have it
+    ├── ImageCheckError               a registry or engine cannot say whether it has an image
+    ├── ImageNotKeptError             a registry or engine took an image, and does not have it
+    └── ImageLostError                an image was lost again and again
 
 The pure modules have errors of their own; the rule that called them adds target, field and next
 step.
@@ -114,21 +115,32 @@ class InvalidRecordError(BuildKitImageError):
         )
 
 
-class RegistryCheckError(BuildKitImageError):
-    """A registry did not say whether it still has an image that Pants has a record of."""
+class ImageCheckError(BuildKitImageError):
+    """Nobody says whether an image that Pants has a record of is still there."""
 
     def __init__(self, address: Address, reason: str) -> None:
         super().__init__(
-            f"The image {address} has not changed, but whether its registry still has it is not"
-            f" known, so its reference cannot be trusted. {reason}"
+            f"The image {address} has not changed, but whether it is still where its record says is"
+            f" not known, so its reference cannot be trusted. {reason}"
         )
 
 
 class ImageNotKeptError(BuildKitImageError):
-    """The registry took a push without an error, and does not have the image."""
+    """A push went through without an error, and the image is not there."""
 
     def __init__(self, address: Address, reference: str) -> None:
         super().__init__(
-            f"The image {address} was built and pushed, but its registry does not have {reference}."
+            f"The image {address} was built and sent without an error, but {reference} is not there."
             " Check whether a retention policy or a proxy in front of the registry drops it."
+        )
+
+
+class ImageLostError(BuildKitImageError):
+    """The chain of builds that replace each other has become too long."""
+
+    def __init__(self, address: Address, times: int) -> None:
+        super().__init__(
+            f"The image {address} was lost in its registry {times} times, and is not built again."
+            " Keep the registry from dropping it, then change anything about the image, such as a"
+            " label, to start anew."
         )

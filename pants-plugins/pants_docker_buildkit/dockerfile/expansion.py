@@ -69,9 +69,14 @@ Lookup = Callable[[str], "str | None"]
 """The value of a variable, or `None` where it is not set."""
 
 
+def is_literal(word: str, rules: ExpansionRules) -> bool:
+    """Whether `word` is its own expansion, as nothing in it has a meaning."""
+    return "$" not in word and "'" not in word and '"' not in word and rules.escape not in word
+
+
 def expand(word: str, lookup: Lookup, rules: ExpansionRules) -> Expansion:
     """`word` with its variables replaced and its quotes removed, as one word."""
-    if "$" not in word and "'" not in word and '"' not in word and rules.escape not in word:
+    if is_literal(word, rules):
         return Expansion(word)
     lexer = _Lexer(word, lookup, rules)
     text, _ = lexer.read_until(None, keeps_escapes=rules.keeps_escapes)

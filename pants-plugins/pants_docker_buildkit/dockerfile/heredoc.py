@@ -28,7 +28,7 @@ def _unset(_: str) -> None:
 
 def parse_heredoc(word: str) -> Heredoc | None:
     """The heredoc that `word` begins, still without content; `None` where it begins none."""
-    match = _HEREDOC.fullmatch(word)
+    match = _HEREDOC.fullmatch(word) if "<<" in word else None
     if match is None or match.group(2) == "":
         return None
     names = expand_to_words(match.group(2), _unset, _NAME_RULES)

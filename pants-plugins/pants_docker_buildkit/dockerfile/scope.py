@@ -15,6 +15,7 @@ from pants_docker_buildkit.dockerfile.expansion import (
     ExpansionError,
     ExpansionRules,
     expand,
+    is_literal,
 )
 from pants_docker_buildkit.dockerfile.instruction import Instruction
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
@@ -145,6 +146,8 @@ class StageScope:
 
     def expand(self, text: str, line: int, rules: ExpansionRules) -> str | None:
         """`text` with the variables of this stage; `None` where it depends on an unknown one."""
+        if is_literal(text, rules):
+            return text
         is_unknown = False
 
         def look_up(name: str) -> str | None:

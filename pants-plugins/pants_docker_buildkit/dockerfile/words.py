@@ -15,6 +15,7 @@ from pants_docker_buildkit.dockerfile.characters import SPACES, strip_spaces
 _WHITESPACE = re.compile(r"[\t\v\f\r ]+")
 _QUOTES = frozenset("'\"")
 _ANY_SPACE = re.compile(f"[{SPACES}]+")
+_PLAIN_FLAG = re.compile(f"--[^{SPACES}'\"\\\\`]*(?=[{SPACES}]|\\Z)")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -125,6 +126,13 @@ class _Flags:
             flags.append(flag)
 
     def _read_flag(self) -> str:
+        plain = _PLAIN_FLAG.match(self._text, self._position)
+        if plain is not None:
+            self._position = plain.end()
+            return plain.group()
+        return self._read_quoted_flag()
+
+    def _read_quoted_flag(self) -> str:
         flag: list[str] = []
         quote = ""
         while (character := self._character()) != "":

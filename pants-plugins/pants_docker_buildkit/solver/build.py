@@ -23,14 +23,15 @@ from pants_docker_buildkit.solver.definition import BuildJob, ContextKind, Named
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import BuildFailedError
 from pants_docker_buildkit.solver.failure import summarize_failure
+from pants_docker_buildkit.solver.input_tree import (
+    CONTEXT_DIRECTORY,
+    DOCKERFILE,
+    OUTPUT_LAYOUT,
+)
 from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
 from pants_docker_buildkit.solver.progress import Progress
 from pants_docker_buildkit.solver.registry_reader import RegistryReader
 from pants_docker_buildkit.solver.result import BuildResult
-
-CONTEXT_DIRECTORY = "context"
-DOCKERFILE = "dockerfile/Dockerfile"
-LAYOUT_DIRECTORY = "layout"
 
 CONTENT_TAG_LENGTH = 32
 
@@ -131,7 +132,7 @@ def _caches(job: BuildJob, settings: BuildSettings) -> tuple[tuple[str, ...], tu
 def _outputs(job: BuildJob, settings: BuildSettings, builder: Builder) -> tuple[str, ...]:
     output = job.definition.output
     if output == "oci":
-        attributes = [("type", "oci"), ("dest", LAYOUT_DIRECTORY), ("tar", "false")]
+        attributes = [("type", "oci"), ("dest", f"../{OUTPUT_LAYOUT}"), ("tar", "false")]
         return (render_attributes([*attributes, *_REPRODUCIBLE]),)
     names = [f"{name}:{content_tag(job.build_digest)}" for name in job.repositories]
     if output == "docker":
@@ -168,7 +169,7 @@ def _platform_images(
 ) -> tuple[PlatformImage, ...]:
     root = Descriptor(metadata.media_type, metadata.digest, metadata.size)
     if job.definition.output == "oci":
-        directory = workplace.inputs / LAYOUT_DIRECTORY
+        directory = workplace.inputs.parent / OUTPUT_LAYOUT
         # Where BuildKit writes blobs until they are whole; no part of the layout.
         shutil.rmtree(directory / "ingest", ignore_errors=True)
         layout = ImageLayout.open(directory)

@@ -66,4 +66,4 @@ def _host_for_people(docker: DockerCli) -> str:
 
 def _last_line(text: str) -> str:
     lines = text.strip().splitlines()
-    return lines[-1].removeprefix("ERROR: ").rstrip(".") if lines else "it gave no reason"
+    return lines[-1].removeprefix("ERROR: ") if lines else "it gave no reason"

@@ -1,6 +1,7 @@
 """What is built: everything that can change the image, and nothing else.
 
-The rules make a definition and hash it into the `build_digest`; the build process reads it as JSON. Where a build runs, who pays for it and what its result is called is not in it.
+The rules make a definition and hash it into the `build_digest`; the build process reads it as
+JSON. Where a build runs, who pays for it and what its result is called is not in it.
 """
 
 from __future__ import annotations

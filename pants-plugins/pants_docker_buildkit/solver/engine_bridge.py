@@ -12,7 +12,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pants_docker_buildkit.solver.docker_cli import DockerCli
@@ -54,9 +54,13 @@ def bridged_builder(docker: DockerCli, host: str, directory: Path) -> Iterator[D
         created = bridged.ask(
             "buildx", "create", "--name", BUILDER_NAME, "--driver", "remote", f"{_UNIX}{path}"
         )
-        if created.returncode != 0:
-            raise UnknownBuilderError(BUILDER_NAME, created.stderr.strip())
-        yield bridged
+        try:
+            if created.returncode != 0:
+                raise UnknownBuilderError(BUILDER_NAME, created.stderr)
+            yield bridged
+        finally:
+            # Closing a socket does not wake up the thread that waits for its connections.
+            listener.shutdown(socket.SHUT_RDWR)
 
 
 def _probe(dial: Dial, host: str) -> None:
@@ -77,18 +81,32 @@ def _serve(listener: socket.socket, dial: Dial) -> None:
 
 
 def _pass_on(client: socket.socket, dial: Dial) -> None:
-    try:
-        engine = _upgrade(dial())
-    except OSError:
-        client.close()
-        return
-    threading.Thread(target=_pump, args=(engine, client), daemon=True).start()
-    _pump(client, engine)
+    with client:
+        try:
+            engine = _upgrade(dial())
+        except OSError:
+            return
+        with engine:
+            upstream = threading.Thread(target=_pump, args=(client, engine), daemon=True)
+            upstream.start()
+            _pump(engine, client)
+            upstream.join()
 
 
 def _upgrade(engine: socket.socket) -> socket.socket:
-    """Turn a connection to the engine into one to its BuildKit."""
-    engine.sendall(_UPGRADE)
+    """Turn a connection to the engine into one to its BuildKit, or close it."""
+    try:
+        engine.sendall(_UPGRADE)
+        status = _read_head(engine).split(b"\r\n", 1)[0].decode("ascii", "replace")
+        if " 101 " not in f"{status} ":
+            raise ConnectionError(f"it answered {status!r}")
+    except OSError:
+        engine.close()
+        raise
+    return engine
+
+
+def _read_head(engine: socket.socket) -> bytes:
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         # Byte by byte, because what follows the head already belongs to BuildKit.
@@ -96,10 +114,7 @@ def _upgrade(engine: socket.socket) -> socket.socket:
         if not byte:
             raise ConnectionError("it closed the connection")
         head += byte
-    status = head.split(b"\r\n", 1)[0].decode("ascii", "replace")
-    if " 101 " not in f"{status} ":
-        raise ConnectionError(f"it answered {status!r}")
-    return engine
+    return head
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
@@ -109,8 +124,9 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
     except OSError:
         # One side is gone, so the other has nobody to talk to.
-        source.close()
-        sink.close()
+        for side in (source, sink):
+            with suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
 
 
 def _connect(path: str) -> socket.socket:
@@ -125,7 +141,7 @@ def _connect(path: str) -> socket.socket:
 
 def _connect_through_cli(docker: DockerCli) -> socket.socket:
     ours, theirs = socket.socketpair()
-    subprocess.Popen(
+    process = subprocess.Popen(
         docker.arguments(("system", "dial-stdio")),
         env=dict(docker.environment),
         stdin=theirs.fileno(),
@@ -134,4 +150,5 @@ def _connect_through_cli(docker: DockerCli) -> socket.socket:
         close_fds=True,
     )
     theirs.close()
+    threading.Thread(target=process.wait, daemon=True).start()
     return ours

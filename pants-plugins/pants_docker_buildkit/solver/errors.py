@@ -44,9 +44,10 @@ class EngineUnreachableError(SolverError):
 
     def __init__(self, where: str, finding: str) -> None:
         super().__init__(
-            f"Building needs BuildKit, but the Docker Engine at {where} does not answer: {finding}."
-            " Start it, point DOCKER_HOST or 'docker context use' at another one, or name a builder"
-            " in '[docker-buildkit].builder'. An image that Pants has a record of needs no engine."
+            f"Building needs BuildKit, but the Docker Engine at {where} does not answer:"
+            f" {_ended(finding)} Start it, point DOCKER_HOST or 'docker context use' at another one,"
+            " or name a builder in '[docker-buildkit].builder'. An image that Pants has a record of"
+            " needs no engine."
         )
 
 
@@ -55,9 +56,9 @@ class UnknownBuilderError(SolverError):
 
     def __init__(self, name: str, finding: str) -> None:
         super().__init__(
-            f"The builder {name!r} cannot be used: {finding}. List the builders there are with"
-            " 'docker buildx ls', create one with 'docker buildx create', or change the 'builder'"
-            " field or '[docker-buildkit].builder'."
+            f"The builder {name!r} cannot be used: {_ended(finding)} List the builders there are"
+            " with 'docker buildx ls', create one with 'docker buildx create', or change the"
+            " 'builder' field or '[docker-buildkit].builder'."
         )
 
 
@@ -75,3 +76,9 @@ class ContainerdStoreError(SolverError):
 
 class BuildFailedError(SolverError):
     """BuildKit ran the build, and it failed."""
+
+
+def _ended(finding: str) -> str:
+    """What a program said, with one mark at its end: some programs put one there, some do not."""
+    text = finding.strip()
+    return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -31,4 +31,4 @@ def find_local_image(docker: DockerCli, reference: str, tags: Iterable[str]) -> 
     if _NOT_FOUND in answer.stderr:
         return LocalImage.MISSING
     where = docker.environment.get("DOCKER_HOST") or "the current Docker context"
-    raise EngineUnreachableError(where, answer.stderr.strip().rstrip("."))
+    raise EngineUnreachableError(where, answer.stderr)

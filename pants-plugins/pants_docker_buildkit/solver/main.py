@@ -1,8 +1,8 @@
 """The program that a build process runs beside buildx.
 
-It starts in the sandbox of the process, with the input tree as its working directory. There it
-finds what to build, and in the session's directory how. It prints the `BuildResult`, the only thing
-that the process cache keeps. It uses nothing but the standard library, because it runs outside of Pants.
+It starts in the sandbox of the process. It finds in the input tree what to build, and in the
+session's directory how. It prints the `BuildResult`, the only thing that the process cache keeps of
+an image that is pushed. It uses only the standard library, because it runs outside of Pants.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pants_docker_buildkit.solver.errors import (
     ContainerdStoreError,
     SolverError,
 )
+from pants_docker_buildkit.solver.input_tree import JOB_FILE, ROOT, normalize_modes
 from pants_docker_buildkit.solver.local_image import find_local_image
 from pants_docker_buildkit.solver.profile import (
     PROFILE_FILE,
@@ -34,7 +35,6 @@ from pants_docker_buildkit.solver.profile import (
     settings_path,
 )
 
-JOB_FILE = "job.json"
 BUILD_COMMAND = "build"
 CHECK_COMMAND = "check-engine"
 
@@ -60,10 +60,12 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
 
 def _build(session: Path, build_key: str, generation: str) -> str:
     """Build the job in the working directory, and say which image it gave."""
+    inputs = Path.cwd() / ROOT
     docker = _docker(session)
     settings = parse_settings(settings_path(session, build_key).read_bytes())
-    job = parse_job(Path(JOB_FILE).read_bytes())
-    with _workplace(job, settings, docker, session) as place:
+    job = parse_job((inputs / JOB_FILE).read_bytes())
+    normalize_modes(inputs)
+    with _workplace(job, settings, docker, session, inputs) as place:
         result = build_image(job, settings, place).to_json()
     event_path(session, build_key, int(generation)).write_text(result)
     return result
@@ -81,7 +83,7 @@ def _docker(session: Path) -> DockerCli:
 
 @contextmanager
 def _workplace(
-    job: BuildJob, settings: BuildSettings, docker: DockerCli, session: Path
+    job: BuildJob, settings: BuildSettings, docker: DockerCli, session: Path, inputs: Path
 ) -> Iterator[Workplace]:
     docker = docker.with_environment({"BUILDX_METADATA_PROVENANCE": "max", "NO_COLOR": "1"})
     builder = choose_builder(docker, settings.builder, session)
@@ -92,6 +94,6 @@ def _workplace(
         if builder.is_docker_engine and output == "registry":
             host = engine_host(docker, builder)
             with bridged_builder(docker, host, Path(scratch)) as bridged:
-                yield Workplace(bridged, builder, BUILDER_NAME, Path.cwd(), Path(scratch), session)
+                yield Workplace(bridged, builder, BUILDER_NAME, inputs, Path(scratch), session)
         else:
-            yield Workplace(docker, builder, settings.builder, Path.cwd(), Path(scratch), session)
+            yield Workplace(docker, builder, settings.builder, inputs, Path(scratch), session)

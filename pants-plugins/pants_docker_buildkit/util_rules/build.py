@@ -24,15 +24,16 @@ from pants_docker_buildkit.build_history import (
 from pants_docker_buildkit.compat import execute_process, implicitly, remove_prefix, rule
 from pants_docker_buildkit.errors import (
     ImageBuildError,
+    ImageCheckError,
+    ImageLostError,
     ImageNotKeptError,
     InvalidRecordError,
-    RegistryCheckError,
 )
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
 from pants_docker_buildkit.image_record import ImageRecord
-from pants_docker_buildkit.solver.build import LAYOUT_DIRECTORY
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
+from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOUT
 from pants_docker_buildkit.solver.main import BUILD_COMMAND
 from pants_docker_buildkit.solver.profile import BuildSettings, settings_path
 from pants_docker_buildkit.solver.result import InvalidBuildResultError, parse_build_result
@@ -51,6 +52,7 @@ from pants_docker_buildkit.util_rules.registries import (
 from pants_docker_buildkit.util_rules.session import (
     CACHE_LINK,
     CACHE_NAME,
+    OTHER_CACHE_NAME,
     PROCESS_PATH,
     RUN_SCRIPT,
     SessionRequest,
@@ -90,56 +92,6 @@ class BuiltImage:
     reason: str
 
 
-@rule(desc="Build image with BuildKit")
-async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsystem) -> BuiltImage:
-    field_set = request.field_set
-    definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
-    session = await open_session(SessionRequest(), **implicitly())
-    registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
-    key = hashlib.sha256(definition.job.to_json()).hexdigest()[:32]
-    settings = _settings(field_set, subsystem, registries)
-    write_private(settings_path(session.path, key), settings.to_json())
-    history = history_path(session.path.parent, get_buildroot(), field_set.address.spec)
-    past = read_past_build(history)
-    now = PastBuild.create(
-        definition.job.build_digest, definition.job.definition.as_map(), dict(definition.files)
-    )
-    reason = explain_build(past, now)
-    for generation in range(_MAX_GENERATIONS):
-        process = _build_process(definition, key, generation, reason)
-        result = await execute_process(process, **implicitly())
-        if result.exit_code == EXIT_NO_SESSION:
-            # The result is that of a run from before this session had its directory. Another name
-            # for the cache makes it another run with the same key.
-            process = _build_process(definition, key, generation, reason, f"{CACHE_NAME}_again")
-            result = await execute_process(process, **implicitly())
-        record = _read_record(definition, result)
-        confirmation = await confirm_image(
-            _confirmation_request(definition, record, key, generation), **implicitly()
-        )
-        if confirmation.problem:
-            raise RegistryCheckError(field_set.address, confirmation.problem)
-        if not confirmation.missing:
-            break
-        if confirmation.was_built:
-            raise ImageNotKeptError(field_set.address, confirmation.missing[0])
-        reason = f"lost in {confirmation.missing[0].partition('@')[0]}"
-    else:
-        raise ImageNotKeptError(field_set.address, record.references[0])
-    layout = None
-    if definition.output is ImageOutput.OCI:
-        layout = await remove_prefix(RemovePrefix(result.output_digest, LAYOUT_DIRECTORY))
-    if past != now:
-        write_past_build(history, now)
-    if confirmation.was_built:
-        outcome = ImageOutcome.BUILT
-    elif past is not None and past.build_digest == now.build_digest:
-        outcome = ImageOutcome.UNCHANGED
-    else:
-        outcome = ImageOutcome.RESTORED
-    return BuiltImage(record, layout, outcome, reason if outcome is ImageOutcome.BUILT else "")
-
-
 def _build_process(
     definition: ImageDefinition,
     key: str,
@@ -153,7 +105,8 @@ def _build_process(
         description=f"Build {definition.address} ({reason})",
         env={"PATH": PROCESS_PATH},
         input_digest=definition.inputs,
-        output_directories=((LAYOUT_DIRECTORY,) if definition.output is ImageOutput.OCI else ()),
+        output_files=(MUTABLE_MARKER,),
+        output_directories=((OUTPUT_LAYOUT,) if definition.output is ImageOutput.OCI else ()),
         append_only_caches={cache_name: CACHE_LINK},
         cache_scope=ProcessCacheScope.SUCCESSFUL,
         remote_cache_speculation_delay_millis=_REMOTE_CACHE_PATIENCE_MILLIS,
@@ -214,6 +167,73 @@ def _settings(
 
 def _absolute(path: str, field_set: BuildKitImageFieldSet) -> str:
     return os.path.join(get_buildroot(), path_from_buildroot(path, field_set.address))
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """A result that is true now. `reason` is why the last build of the chain was needed."""
+
+    record: ImageRecord
+    output: Digest
+    was_built: bool
+    reason: str
+
+
+async def _solve(definition: ImageDefinition, key: str, reason: str) -> _Solved:
+    """The first generation of the build whose image is where its record says.
+
+    An image that was lost is built again as the next generation, which is a process with a key of
+    its own. So all machines walk the same chain, and find the last link in the cache.
+    """
+    for generation in range(_MAX_GENERATIONS):
+        process = _build_process(definition, key, generation, reason)
+        result = await execute_process(process, **implicitly())
+        if result.exit_code == EXIT_NO_SESSION:
+            # Pants ran it before this session was opened, to see whether it still fails. By another
+            # name of the cache it is another run, with the same key.
+            process = _build_process(definition, key, generation, reason, OTHER_CACHE_NAME)
+            result = await execute_process(process, **implicitly())
+        record = _read_record(definition, result)
+        request = _confirmation_request(definition, record, key, generation)
+        confirmation = await confirm_image(request, **implicitly())
+        if confirmation.problem:
+            raise ImageCheckError(definition.address, confirmation.problem)
+        if not confirmation.missing:
+            return _Solved(record, result.output_digest, confirmation.was_built, reason)
+        lost = confirmation.missing[0]
+        if confirmation.was_built:
+            raise ImageNotKeptError(definition.address, lost)
+        reason = f"lost in {lost.partition('@')[0]}"
+    raise ImageLostError(definition.address, _MAX_GENERATIONS)
+
+
+@rule(desc="Build image with BuildKit")
+async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsystem) -> BuiltImage:
+    field_set = request.field_set
+    definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
+    session = await open_session(SessionRequest(), **implicitly())
+    registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
+    key = hashlib.sha256(definition.job.to_json()).hexdigest()[:32]
+    settings = _settings(field_set, subsystem, registries)
+    write_private(settings_path(session.path, key), settings.to_json())
+    history = history_path(session.path.parent, get_buildroot(), field_set.address.spec)
+    past = read_past_build(history)
+    now = PastBuild.create(
+        definition.job.build_digest, definition.job.definition.as_map(), dict(definition.files)
+    )
+    solved = await _solve(definition, key, explain_build(past, now))
+    layout = None
+    if definition.output is ImageOutput.OCI:
+        layout = await remove_prefix(RemovePrefix(solved.output, OUTPUT_LAYOUT))
+    if past != now:
+        write_past_build(history, now)
+    if solved.was_built:
+        outcome = ImageOutcome.BUILT
+    elif past is not None and past.build_digest == now.build_digest:
+        outcome = ImageOutcome.UNCHANGED
+    else:
+        outcome = ImageOutcome.RESTORED
+    return BuiltImage(solved.record, layout, outcome, solved.reason)
 
 
 def rules() -> Iterable[Rule]:

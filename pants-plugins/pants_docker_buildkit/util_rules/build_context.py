@@ -56,6 +56,7 @@ from pants_docker_buildkit.dockerfile.patterns import InvalidPatternError, parse
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
+from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfileRequest,
@@ -220,6 +221,27 @@ def _prefixed(
     return Directory(path)
 
 
+async def _expand_groups(targets: list[Target]) -> list[Target]:
+    """What generic `target`s stand for, at any depth."""
+    found: list[Target] = []
+    seen = {target.address for target in targets}
+    groups = [target for target in targets if _is_group(target)]
+    while groups:
+        dependencies = await concurrently(
+            resolve_dependency_targets(**implicitly(DependenciesRequest(group[Dependencies])))
+            for group in groups
+        )
+        fresh = {t.address: t for each in dependencies for t in each if t.address not in seen}
+        seen.update(fresh)
+        found += [target for target in fresh.values() if not is_image(target)]
+        groups = [target for target in fresh.values() if _is_group(target)]
+    return found
+
+
+def _is_group(target: Target) -> bool:
+    return target.alias == "target" and target.has_field(Dependencies)
+
+
 @rule(desc="Assemble build context")
 async def assemble_build_context(
     request: BuildContextRequest, subsystem: DockerBuildKitSubsystem
@@ -242,7 +264,7 @@ async def assemble_build_context(
         root = subsystem.default_context_root
     root = path_from_buildroot(root, field_set.address)
     request_tree = ContextTreeRequest(
-        files.digest, root, ignore_file_candidates(dockerfile.path, root), "context"
+        files.digest, root, ignore_file_candidates(dockerfile.path, root), CONTEXT_DIRECTORY
     )
     try:
         return await select_context_tree(request_tree, **implicitly())
@@ -259,27 +281,6 @@ def _explicit_dependencies(field_set: BuildKitImageFieldSet) -> UnparsedAddressI
         owning_address=field_set.address,
         description_of_origin=f"the `{field.alias}` field of {field_set.address}",
     )
-
-
-async def _expand_groups(targets: list[Target]) -> list[Target]:
-    """What generic `target`s stand for, at any depth."""
-    found: list[Target] = []
-    seen = {target.address for target in targets}
-    groups = [target for target in targets if _is_group(target)]
-    while groups:
-        dependencies = await concurrently(
-            resolve_dependency_targets(**implicitly(DependenciesRequest(group[Dependencies])))
-            for group in groups
-        )
-        fresh = {t.address: t for each in dependencies for t in each if t.address not in seen}
-        seen.update(fresh)
-        found += [target for target in fresh.values() if not is_image(target)]
-        groups = [target for target in fresh.values() if _is_group(target)]
-    return found
-
-
-def _is_group(target: Target) -> bool:
-    return target.alias == "target" and target.has_field(Dependencies)
 
 
 @rule(desc="Assemble named build context")

@@ -6,52 +6,40 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address
-from pants.engine.fs import CreateDigest, Digest, Directory, FileContent, MergeDigests
+from pants.engine.fs import AddPrefix, CreateDigest, Digest, Directory, FileContent, MergeDigests
 from pants.engine.rules import Rule, collect_rules
 from pants.util.value_interpolation import InterpolationContext
 
 from pants_docker_buildkit.compat import (
-    concurrently,
+    add_prefix,
     create_digest,
     implicitly,
     merge_digests,
     rule,
 )
 from pants_docker_buildkit.digests.build_digest import build_digest
-from pants_docker_buildkit.digests.context_digest import context_digest
-from pants_docker_buildkit.digests.encoding import blake3_digest, encode
-from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
+from pants_docker_buildkit.digests.encoding import Encodable, blake3_digest, encode
 from pants_docker_buildkit.dockerfile.context_entries import FileEntry
-from pants_docker_buildkit.dockerfile.missing_sources import find_missing_source
-from pants_docker_buildkit.dockerfile.stages import undeclared_build_args
-from pants_docker_buildkit.errors import (
-    InvalidImageFieldError,
-    MissingContextFileError,
-    UnresolvedBaseImageError,
+from pants_docker_buildkit.dockerfile.ignorefile import (
+    IGNORE_FILE_NAME,
+    NO_PATTERNS_IGNORE_FILE,
 )
+from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import LOCAL_ENVIRONMENT, BuildKitImageFieldSet
-from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.solver.build import CONTEXT_DIRECTORY, DOCKERFILE
-from pants_docker_buildkit.solver.definition import (
-    BuildDefinition,
-    BuildJob,
-    ContextKind,
-    NamedContext,
+from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
+from pants_docker_buildkit.solver.input_tree import (
+    CONTEXT_DIRECTORY,
+    DOCKERFILE,
+    JOB_FILE,
+    ROOT,
 )
-from pants_docker_buildkit.solver.main import JOB_FILE
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
-from pants_docker_buildkit.util_rules.build_context import (
-    BuildContextRequest,
-    ContextTree,
-    assemble_build_context,
-)
-from pants_docker_buildkit.util_rules.dockerfile import (
-    ImageDockerfile,
-    ImageDockerfileRequest,
-    analyze_dockerfile,
-    read_image_dockerfile,
+from pants_docker_buildkit.util_rules.build_context import ContextTree
+from pants_docker_buildkit.util_rules.image_inputs import (
+    ImageInputs,
+    ImageInputsRequest,
+    resolve_image_inputs,
 )
 from pants_docker_buildkit.util_rules.image_names import (
     fill_in,
@@ -59,16 +47,12 @@ from pants_docker_buildkit.util_rules.image_names import (
     image_registries,
     image_repositories,
     image_repository,
+    image_tags,
     placeholders,
 )
 from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistriesRequest,
     read_configured_registries,
-)
-from pants_docker_buildkit.util_rules.upstream_images import UpstreamRequest, prepare_upstream
-from pants_docker_buildkit.util_rules.upstream_targets import (
-    UpstreamTargetsRequest,
-    find_upstream_targets,
 )
 
 _SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
@@ -100,39 +84,22 @@ class ImageDefinition:
     local_tags: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _PinnedImages:
-    contexts: tuple[NamedContext, ...]
-    frontend: str | None
-
-
-async def _pin_base_images(
-    field_set: BuildKitImageFieldSet, analyses: Iterable[DockerfileAnalysis]
-) -> _PinnedImages:
-    """Digests for the images that the Dockerfile names by tag."""
-    lines: dict[str, int | None] = {}
-    frontend_text = None
-    for analysis in analyses:
-        if analysis.frontend is not None:
-            frontend_text = analysis.frontend.reference
-        for material in analysis.materials:
-            lines.setdefault(material.reference, next(iter(material.lines), None))
-    references = {text: ImageReference.parse_familiar(text) for text in lines}
-    wanted = {text: each for text, each in references.items() if not each.is_pinned}
-    answers = await concurrently(
-        resolve_base_image(BaseImageRequest(reference), **implicitly())
-        for reference in wanted.values()
+async def _input_tree(inputs: ImageInputs, job: BuildJob) -> Digest:
+    """What the build process finds in its working directory."""
+    files = await create_digest(
+        CreateDigest(
+            (
+                FileContent(JOB_FILE, job.to_json()),
+                FileContent(DOCKERFILE, inputs.dockerfile.content),
+                # The ignore file was applied already. One that wins and excludes nothing keeps
+                # BuildKit from applying one that lies in the context.
+                FileContent(f"{DOCKERFILE}{IGNORE_FILE_NAME}", NO_PATTERNS_IGNORE_FILE),
+                Directory(CONTEXT_DIRECTORY),
+            )
+        )
     )
-    contexts = []
-    frontend = frontend_text
-    for text, answer in zip(wanted, answers):
-        if answer.pinned is None:
-            raise UnresolvedBaseImageError(text, field_set.address, lines[text], answer.problem)
-        if text == frontend_text:
-            frontend = str(answer.pinned)
-        else:
-            contexts.append(NamedContext(text, ContextKind.IMAGE, str(answer.pinned)))
-    return _PinnedImages(tuple(contexts), frontend)
+    trees = (files, inputs.context.digest, *inputs.upstream.trees)
+    return await add_prefix(AddPrefix(await merge_digests(MergeDigests(trees)), ROOT))
 
 
 @rule(desc="Define image build")
@@ -141,98 +108,30 @@ async def define_image(
 ) -> ImageDefinition:
     field_set = request.field_set
     _check_environment(field_set)
-    dockerfile, targets, configured = await concurrently(
-        read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly()),
-        find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly()),
-        read_configured_registries(ConfiguredRegistriesRequest(), **implicitly()),
-    )
+    configured = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
     registries = image_registries(field_set, configured)
     output = image_output(field_set, registries)
-    context, upstream = await concurrently(
-        assemble_build_context(BuildContextRequest(field_set), **implicitly()),
-        prepare_upstream(UpstreamRequest(field_set), **implicitly()),
-    )
-
-    given = {**dict(dockerfile.build_args.values), **dict(upstream.build_args)}
-    analyses = analyze_dockerfile(
-        dockerfile, field_set, given.items(), (each.name for each in upstream.contexts)
-    )
-    build_args = _declared_build_args(field_set, dockerfile, analyses, given)
-    _check_context_paths(field_set, dockerfile, analyses, context)
-    pinned = await _pin_base_images(field_set, analyses)
-
-    tree_digest = context_digest(
-        context.entries, {name: tree.entries for name, tree in upstream.named_files}
-    )
-    inputs_hash = blake3_digest(encode([tree_digest, dockerfile.sha256, build_args]))
-    values = placeholders(field_set, analyses[0], build_args, inputs_hash.rpartition(":")[2])
+    inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
+    values = _placeholders(field_set, inputs)
+    definition = _definition(field_set, inputs, output, values)
+    default_repository = subsystem.default_repository
+    repositories: tuple[str, ...] = ()
+    local_tags: tuple[str, ...] = ()
     if output is ImageOutput.REGISTRY:
-        repositories = image_repositories(
-            field_set, registries, subsystem.default_repository, values
-        )
+        repositories = image_repositories(field_set, registries, default_repository, values)
     elif output is ImageOutput.DOCKER:
-        repositories = (image_repository(field_set, None, subsystem.default_repository, values),)
-    else:
-        repositories = ()
-    frontend = pinned.frontend
-    definition = BuildDefinition(
-        dockerfile=dockerfile.sha256,
-        context=tree_digest,
-        platforms=tuple(sorted(str(platform) for platform in dockerfile.platforms)),
-        output=output.value,
-        frontend=frontend,
-        target_stage=field_set.target_stage.value,
-        named_contexts=tuple(
-            sorted(
-                (
-                    *upstream.contexts,
-                    *pinned.contexts,
-                    *(NamedContext(n, ContextKind.IMAGE, value) for n, value in targets.images),
-                    *(NamedContext(n, ContextKind.GIT, value) for n, value in targets.git),
-                )
-            )
-        ),
-        build_args=_final_build_args(build_args, frontend),
-        labels=_filled_pairs(field_set, field_set.labels.alias, field_set.labels.value, values),
-        annotations=_filled_pairs(
-            field_set, field_set.annotations.alias, field_set.annotations.value, values
-        ),
-        secret_ids=tuple(sorted(field_set.secrets.value or ())),
-        ssh_ids=tuple(sorted(each.partition("=")[0] for each in field_set.ssh.value or ())),
-        network=field_set.network.value,
-        extra_hosts=tuple(sorted((field_set.extra_hosts.value or {}).items())),
-        shm_size=field_set.shm_size.value,
-        ulimits=tuple(sorted((field_set.ulimits.value or {}).items())),
-        entitlements=tuple(sorted(field_set.entitlements.value or ())),
-        no_cache=field_set.no_cache.value,
-        inline_cache=field_set.inline_cache.value and output is ImageOutput.REGISTRY,
-    )
+        repository = image_repository(field_set, None, default_repository, values)
+        repositories = (repository,)
+        local_tags = image_tags(field_set, repository, values)
     job = BuildJob(build_digest(definition.as_map()), definition, repositories)
-    files = await create_digest(
-        CreateDigest(
-            (
-                FileContent(JOB_FILE, job.to_json()),
-                FileContent(DOCKERFILE, dockerfile.content),
-                # The ignore file was applied already; an empty one that wins keeps BuildKit from
-                # applying one that lies in the context.
-                FileContent(f"{DOCKERFILE}.dockerignore", b""),
-                Directory(CONTEXT_DIRECTORY),
-            )
-        )
-    )
-    inputs = await merge_digests(MergeDigests((files, context.digest, *upstream.trees)))
     return ImageDefinition(
         address=field_set.address,
         job=job,
-        context_digest=tree_digest,
-        inputs=inputs,
+        context_digest=definition.context,
+        inputs=await _input_tree(inputs, job),
         output=output,
-        files=_file_hashes(context),
-        local_tags=tuple(
-            f"{repositories[0]}:{fill_in(field_set, field_set.image_tags.alias, tag, values)}"
-            for tag in (field_set.image_tags.value or ())
-            if output is ImageOutput.DOCKER
-        ),
+        files=_file_hashes(inputs.context),
+        local_tags=local_tags,
     )
 
 
@@ -248,40 +147,41 @@ def _check_environment(field_set: BuildKitImageFieldSet) -> None:
         )
 
 
-def _declared_build_args(
-    field_set: BuildKitImageFieldSet,
-    dockerfile: ImageDockerfile,
-    analyses: Iterable[DockerfileAnalysis],
-    given: Mapping[str, str],
-) -> dict[str, str]:
-    """The arguments that the Dockerfile declares; an own one that it does not is an error."""
-    undeclared = set(given)
-    for analysis in analyses:
-        undeclared &= set(undeclared_build_args(analysis, given))
-    for name in sorted(undeclared.difference(dockerfile.build_args.shared)):
-        raise InvalidImageFieldError(
-            field_set.build_args.alias,
-            field_set.address,
-            "only hold arguments that the Dockerfile declares",
-            f"no `ARG` of {dockerfile.name} that the build reaches declares {name!r}",
-            f"Add 'ARG {name}' to it, or remove the argument.",
-        )
-    return {name: value for name, value in given.items() if name not in undeclared}
+def _placeholders(field_set: BuildKitImageFieldSet, inputs: ImageInputs) -> InterpolationContext:
+    hashed: list[Encodable] = [inputs.context_digest, inputs.dockerfile.sha256]
+    hashed.append(dict(inputs.build_args))
+    inputs_hash = blake3_digest(encode(hashed)).rpartition(":")[2]
+    return placeholders(field_set, inputs.analysis, dict(inputs.build_args), inputs_hash)
 
 
-def _check_context_paths(
+def _definition(
     field_set: BuildKitImageFieldSet,
-    dockerfile: ImageDockerfile,
-    analyses: Iterable[DockerfileAnalysis],
-    context: ContextTree,
-) -> None:
-    """Say which dependency is missing, rather than have BuildKit say which file is."""
-    for analysis in analyses:
-        missing = find_missing_source(analysis, context.entries)
-        if missing is not None:
-            raise MissingContextFileError(
-                field_set.address, dockerfile.name, missing, context.outside
-            )
+    inputs: ImageInputs,
+    output: ImageOutput,
+    values: InterpolationContext,
+) -> BuildDefinition:
+    labels, annotations = field_set.labels, field_set.annotations
+    return BuildDefinition(
+        dockerfile=inputs.dockerfile.sha256,
+        context=inputs.context_digest,
+        platforms=tuple(sorted(str(platform) for platform in inputs.dockerfile.platforms)),
+        output=output.value,
+        frontend=inputs.frontend,
+        target_stage=field_set.target_stage.value,
+        named_contexts=inputs.named_contexts,
+        build_args=_final_build_args(dict(inputs.build_args), inputs.frontend),
+        labels=_filled_pairs(field_set, labels.alias, labels.value, values),
+        annotations=_filled_pairs(field_set, annotations.alias, annotations.value, values),
+        secret_ids=tuple(sorted(field_set.secrets.value or ())),
+        ssh_ids=tuple(sorted(each.partition("=")[0] for each in field_set.ssh.value or ())),
+        network=field_set.network.value,
+        extra_hosts=tuple(sorted((field_set.extra_hosts.value or {}).items())),
+        shm_size=field_set.shm_size.value,
+        ulimits=tuple(sorted((field_set.ulimits.value or {}).items())),
+        entitlements=tuple(sorted(field_set.entitlements.value or ())),
+        no_cache=field_set.no_cache.value,
+        inline_cache=field_set.inline_cache.value and output is ImageOutput.REGISTRY,
+    )
 
 
 def _final_build_args(

@@ -14,7 +14,9 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import (
     ImageReference,
     InvalidNameError,
+    InvalidTagError,
     parse_repository_name,
+    parse_tag,
 )
 from pants_docker_buildkit.target_types import BuildKitImageTarget
 from pants_docker_buildkit.util_rules.registries import ConfiguredRegistries, ConfiguredRegistry
@@ -133,6 +135,25 @@ def image_repository(
         raise InvalidOptionError(
             "default_repository", e.requirement, f"it gives {e.text!r} for {field_set.address}"
         ) from e
+
+
+def image_tags(
+    field_set: BuildKitImageFieldSet, repository: str, context: InterpolationContext
+) -> tuple[str, ...]:
+    """`repository:tag` for each tag of the image."""
+    field = field_set.image_tags
+    tags = []
+    for template in field.value or ():
+        try:
+            tags.append(parse_tag(fill_in(field_set, field.alias, template, context)))
+        except InvalidTagError as e:
+            raise InvalidImageFieldError(
+                field.alias,
+                field_set.address,
+                f"hold tags, each of which must {e.requirement}",
+                f"{e.text!r} is none",
+            ) from e
+    return tuple(f"{repository}:{tag}" for tag in dict.fromkeys(tags))
 
 
 def _bad_registry(

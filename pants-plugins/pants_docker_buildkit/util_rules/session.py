@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,9 @@ from pants_docker_buildkit.util_rules.docker_environment import (
 )
 
 CACHE_NAME = "docker_buildkit"
+OTHER_CACHE_NAME = "docker_buildkit_2"
+"""Another name of the same directory: a process by this name is another run with the same key."""
+
 CACHE_LINK = ".docker-buildkit"
 WAITS_DIRECTORY = "waits"
 PROCESS_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -83,6 +87,7 @@ def session_directory(named_caches: NamedCachesDirOption) -> Path:
 async def open_session(_: SessionRequest, named_caches: NamedCachesDirOption) -> Session:
     environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
     directory = session_directory(named_caches)
+    _link_other_name(directory.parent)
     _remove_stale(directory.parent)
     close_session(directory)
     for name in ("", SETTINGS_DIRECTORY, EVENTS_DIRECTORY, WAITS_DIRECTORY):
@@ -94,6 +99,12 @@ async def open_session(_: SessionRequest, named_caches: NamedCachesDirOption) ->
     )
     _write_private(directory / "run", script.encode(), 0o700)
     return Session(str(directory))
+
+
+def _link_other_name(root: Path) -> None:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        root.with_name(OTHER_CACHE_NAME).symlink_to(root.name)
 
 
 def close_session(directory: Path) -> None:

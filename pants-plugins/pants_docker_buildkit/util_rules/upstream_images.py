@@ -28,6 +28,10 @@ from pants_docker_buildkit.compat import (
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
+from pants_docker_buildkit.solver.input_tree import (
+    LAYOUTS_DIRECTORY,
+    NAMED_CONTEXTS_DIRECTORY,
+)
 from pants_docker_buildkit.util_rules.build_context import (
     ContextTree,
     NamedFilesRequest,
@@ -84,7 +88,7 @@ async def prepare_upstream(request: UpstreamRequest) -> Upstream:
     named = [(name, address) for name, address in upstream.contexts if address not in built]
     file_trees = await concurrently(
         assemble_named_context(
-            NamedFilesRequest(address, tuple(targets[address]), f"contexts/{name}"),
+            NamedFilesRequest(address, tuple(targets[address]), _context_directory(name)),
             **implicitly(),
         )
         for name, address in named
@@ -95,7 +99,8 @@ async def prepare_upstream(request: UpstreamRequest) -> Upstream:
         for address, image in layouts.items()
     )
     contexts = [
-        NamedContext(name, ContextKind.FILES, directory=f"contexts/{name}") for name, _ in named
+        NamedContext(name, ContextKind.FILES, directory=_context_directory(name))
+        for name, _ in named
     ]
     contexts += [
         _image_context(name, address, built[address], field_set)
@@ -127,8 +132,12 @@ def _artifact(package: BuiltPackage) -> BuiltBuildKitImage:
     return artifact
 
 
+def _context_directory(name: str) -> str:
+    return f"{NAMED_CONTEXTS_DIRECTORY}/{name}"
+
+
 def _layout_directory(address: Address) -> str:
-    return f"layouts/{address.path_safe_spec}"
+    return f"{LAYOUTS_DIRECTORY}/{address.path_safe_spec}"
 
 
 def _image_context(
@@ -137,7 +146,7 @@ def _image_context(
     if image.references:
         return NamedContext(name, ContextKind.IMAGE, _nearest(image.references, field_set))
     return NamedContext(
-        name, ContextKind.LAYOUT, image.image_digest, directory=_layout_directory(address)
+        name, ContextKind.LAYOUT, str(image.image_digest), directory=_layout_directory(address)
     )
 
 

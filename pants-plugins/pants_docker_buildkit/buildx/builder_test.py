@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from pants_docker_buildkit.buildx.builder import InvalidBuilderError, parse_builder
+
+# What `docker buildx inspect` of buildx 0.29 prints, shortened.
+ENGINE = """\
+Name:          default
+Driver:        docker
+Last Activity: 2026-11-21 15:44:22 +0000 UTC
+
+Nodes:
+Name:             colima
+Endpoint:         colima
+Status:           running
+BuildKit version: v0.25.1
+Platforms:        linux/amd64, linux/arm64
+Labels:
+ org.mobyproject.buildkit.worker.containerd.namespace: moby
+ org.mobyproject.buildkit.worker.executor:             containerd
+GC Policy rule#0:
+ All:            false
+"""
+OLD_STORE = """\
+Name:   default
+Driver: docker
+
+Nodes:
+Name:             default
+Endpoint:         default
+Status:           running
+BuildKit version: v0.23.2
+Platforms:        linux/amd64, linux/386
+Labels:
+ org.mobyproject.buildkit.worker.moby.host-gateway-ip: 172.17.0.1
+"""
+UNREACHABLE = """\
+Name:          default
+Driver:
+Last Activity: 2026-11-21 15:44:22 +0000 UTC
+Error:         Cannot connect to the Docker daemon at unix:///nowhere.sock. Is it running?
+"""
+REMOTE = """\
+Name:          far
+Driver:        remote
+Last Activity: 2026-11-21 15:45:12 +0000 UTC
+
+Nodes:
+Name:     far0
+Endpoint: tcp://buildkit.example:1234
+Status:   inactive
+"""
+
+
+def test_engine_is_a_builder_of_the_docker_driver() -> None:
+    builder = parse_builder(ENGINE)
+    assert (builder.name, builder.driver, builder.status) == ("default", "docker", "running")
+    assert builder.endpoint == "colima"
+    assert builder.is_docker_engine
+    assert builder.has_containerd_store
+    assert builder.problem is None
+
+
+def test_engine_without_the_containerd_store_is_told_from_one_with_it() -> None:
+    assert not parse_builder(OLD_STORE).has_containerd_store
+
+
+def test_engine_that_does_not_answer_has_a_problem_and_no_driver() -> None:
+    builder = parse_builder(UNREACHABLE)
+    assert builder.driver == ""
+    assert builder.problem is not None
+    assert builder.problem.startswith("Cannot connect to the Docker daemon at unix:///nowhere.sock")
+
+
+def test_remote_builder_is_not_an_engine() -> None:
+    builder = parse_builder(REMOTE)
+    assert not builder.is_docker_engine
+    assert builder.endpoint == "tcp://buildkit.example:1234"
+
+
+def test_name_of_a_builder_is_not_that_of_its_node() -> None:
+    assert parse_builder(REMOTE).name == "far"
+
+
+@pytest.mark.parametrize("text", ["", "no builder here", "Driver: docker\n"])
+def test_output_without_a_builder_is_refused(text: str) -> None:
+    with pytest.raises(InvalidBuilderError, match="named no Name"):
+        parse_builder(text)

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import socket
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, bridged_builder, engine_dialer
+from pants_docker_buildkit.solver.errors import EngineUnreachableError, UnknownBuilderError
+from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+from pants_docker_buildkit.solver.testing.fake_engine import GREETING, FakeEngine
+
+_DIAL_STDIO = """\
+import os, socket, sys, threading
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
+def up():
+    while data := os.read(0, 4096): s.sendall(data)
+    s.shutdown(socket.SHUT_WR)
+threading.Thread(target=up, daemon=True).start()
+while data := s.recv(4096): os.write(1, data)
+"""
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> FakeDocker:
+    return FakeDocker(tmp_path / "bin").answer("buildx create", run='echo "$BUILDX_CONFIG"')
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    directory = tmp_path / "scratch"
+    directory.mkdir(mode=0o700)
+    return directory
+
+
+def receive(connection: socket.socket, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        chunk = connection.recv(length - len(data))
+        assert chunk, f"ended after {data!r}"
+        data += chunk
+    return data
+
+
+def converse(path: Path, message: bytes) -> bytes:
+    """What a client of the bridge hears: the greeting, the echo of its message, and the end."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(path))
+        assert receive(client, len(GREETING)) == GREETING
+        client.sendall(message)
+        client.shutdown(socket.SHUT_WR)
+        answer = receive(client, len(message))
+        assert client.recv(1) == b""
+        return answer
+
+
+def test_buildkit_of_the_engine_is_reached_through_a_remote_builder(
+    docker: FakeDocker, tmp_path: Path, scratch: Path
+) -> None:
+    with FakeEngine(tmp_path / "engine").running() as engine:
+        with bridged_builder(docker.cli(), engine.host, scratch) as bridged:
+            message = bytes(range(256)) * 1024
+            assert converse(scratch / "engine.sock", message) == message
+        assert engine.heads[0].startswith(b"POST /grpc HTTP/1.1\r\n")
+        assert b"Upgrade: h2c\r\n" in engine.heads[0]
+    assert docker.calls == [
+        f"buildx create --name {BUILDER_NAME} --driver remote unix://{scratch}/engine.sock"
+    ]
+    assert bridged.environment["BUILDX_CONFIG"].startswith(str(scratch))
+
+
+def test_several_connections_are_passed_on_at_once(
+    docker: FakeDocker, tmp_path: Path, scratch: Path
+) -> None:
+    with FakeEngine(tmp_path / "engine").running() as engine:
+        with bridged_builder(docker.cli(), engine.host, scratch):
+            first = socket.socket(socket.AF_UNIX)
+            first.connect(str(scratch / "engine.sock"))
+            with first:
+                assert receive(first, len(GREETING)) == GREETING
+                assert converse(scratch / "engine.sock", b"second") == b"second"
+                first.sendall(b"first")
+                assert receive(first, 5) == b"first"
+
+
+def test_engine_that_drops_a_connection_ends_that_connection_only(
+    docker: FakeDocker, tmp_path: Path, scratch: Path
+) -> None:
+    with FakeEngine(tmp_path / "engine").running() as engine:
+        with bridged_builder(docker.cli(), engine.host, scratch):
+            engine.reply = b""
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(10)
+                client.connect(str(scratch / "engine.sock"))
+                client.shutdown(socket.SHUT_RDWR)
+            engine.reply = FakeEngine(tmp_path).reply
+            assert converse(scratch / "engine.sock", b"still here") == b"still here"
+
+
+def test_the_socket_lies_where_only_the_user_can_reach_it(
+    docker: FakeDocker, tmp_path: Path, scratch: Path
+) -> None:
+    with FakeEngine(tmp_path / "engine").running() as engine:
+        with bridged_builder(docker.cli(), engine.host, scratch):
+            assert stat.S_IMODE((scratch / "engine.sock").parent.stat().st_mode) == 0o700
+
+
+def test_no_engine_is_said_before_buildx_is_called(
+    docker: FakeDocker, tmp_path: Path, scratch: Path
+) -> None:
+    host = f"unix://{tmp_path}/nowhere.sock"
+    with pytest.raises(EngineUnreachableError, match=r"nowhere\.sock does not answer: .*No such"):
+        with bridged_builder(docker.cli(), host, scratch):
+            pass
+    assert docker.calls == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "finding"),
+    [
+        pytest.param(b"HTTP/1.1 404 Not Found\r\n\r\n", "404 Not Found", id="too-old"),
+        pytest.param(b"HTTP/1.1 1010 Odd\r\n\r\n", "1010 Odd", id="almost-101"),
+    ],
+)
+def test_engine_without_a_buildkit_is_named_with_its_answer(
+    docker: FakeDocker, tmp_path: Path, scratch: Path, reply: bytes, finding: str
+) -> None:
+    with FakeEngine(tmp_path / "engine", reply).running() as engine:
+        with pytest.raises(EngineUnreachableError, match=finding):
+            with bridged_builder(docker.cli(), engine.host, scratch):
+                pass
+
+
+def test_builder_that_cannot_be_made_says_why(tmp_path: Path, scratch: Path) -> None:
+    docker = FakeDocker(tmp_path / "bin").answer("buildx create", stderr="no room", exit_code=1)
+    with FakeEngine(tmp_path / "engine").running() as engine:
+        with pytest.raises(UnknownBuilderError, match="cannot be used: no room"):
+            with bridged_builder(docker.cli(), engine.host, scratch):
+                pass
+
+
+def test_engine_that_is_not_at_a_unix_socket_is_dialled_by_the_docker_cli(tmp_path: Path) -> None:
+    script = tmp_path / "dial_stdio.py"
+    script.write_text(_DIAL_STDIO)
+    with FakeEngine(tmp_path / "engine").running() as engine:
+        docker = FakeDocker(tmp_path / "bin")
+        docker.answer("system dial-stdio", run=f"exec {sys.executable} {script} {engine.path}")
+        with engine_dialer(docker.cli(), "ssh://far")() as connection:
+            connection.settimeout(10)
+            connection.sendall(b"POST /grpc HTTP/1.1\r\n\r\n")
+            answer = receive(connection, len(engine.reply))
+    assert answer == engine.reply
+    assert docker.calls == ["system dial-stdio"]
