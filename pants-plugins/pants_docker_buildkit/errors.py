@@ -73,8 +73,8 @@ class MissingContextFileError(BuildKitImageError):
         beyond = tuple(outside)
         if not hint and beyond:
             hint = (
-                f" Some dependencies lie outside of `context_root`, such as {beyond[0]!r}: paths are"
-                " relative to that directory."
+                f" Some dependencies lie outside of `context_root`, such as {beyond[0]!r}: paths"
+                " are relative to that directory."
             )
         super().__init__(
             f"{dockerfile[:1].upper()}{dockerfile[1:]} copies {missing.path!r} (line"
@@ -130,8 +130,8 @@ class ImageNotKeptError(BuildKitImageError):
 
     def __init__(self, address: Address, reference: str) -> None:
         super().__init__(
-            f"The image {address} was built and sent without an error, but {reference} is not there."
-            " Check whether a retention policy or a proxy in front of the registry drops it."
+            f"The image {address} was built and sent without an error, but {reference} is not"
+            " there. Check whether a retention policy or a proxy in front of the registry drops it."
         )
 
 

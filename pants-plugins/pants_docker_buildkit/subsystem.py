@@ -29,7 +29,8 @@ class DockerBuildKitSubsystem(Subsystem):
     options_scope = "docker-buildkit"
     help = softwrap(
         """
-        Build container images with BuildKit, skip the unchanged ones, and pin dependents to digests.
+        Build container images with BuildKit, skip the unchanged ones, and pin dependents to their
+        digests.
         """
     )
 
@@ -56,7 +57,8 @@ class DockerBuildKitSubsystem(Subsystem):
 
             - `ca_file`: a file with the certificates to trust instead of the system's.
 
-            - `skip_push`, `extra_image_tags`, `use_local_alias`: for `publish`, as in `docker_image`.
+            - `skip_push`, `extra_image_tags`, `use_local_alias`: for `publish`, as in
+            `docker_image`.
             """
         ),
         fromfile=True,
@@ -129,7 +131,12 @@ class DockerBuildKitSubsystem(Subsystem):
         help="BuildKit caches to import for every image (`--cache-from`). In no key.",
     )
     cache_to = StrListOption(
-        help="Where BuildKit exports the cache of every image that was built (`--cache-to`). In no key.",
+        help=softwrap(
+            """
+            Where BuildKit exports the cache of every image that was built (`--cache-to`). In no
+            key.
+            """
+        ),
     )
     inline_cache_tag = StrOption(
         default="buildcache",

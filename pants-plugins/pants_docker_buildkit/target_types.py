@@ -87,8 +87,8 @@ class BuildKitImageTarget(Target):
         A container image that BuildKit builds from a Dockerfile, and only when something that the
         build sees has changed.
 
-        What the build sees is its dependencies, packaged if need be, its Dockerfile, and the digests
-        of its base images. `package` builds it and writes an image record with its digest;
+        What the build sees is its dependencies, packaged if need be, its Dockerfile, and the
+        digests of its base images. `package` builds it and writes an image record with its digest;
         dependents get a reference that is pinned to that digest. An image that Pants has a record
         of, locally or in the remote cache, is not built, if its registry still has it.
 

@@ -42,16 +42,16 @@ def test_rendered_attributes_are_read_back_as_they_were(pairs: list[tuple[str, s
 @pytest.mark.parametrize(
     ("text", "attributes"),
     [
-        pytest.param("ghcr.io/org/cache", {"type": "registry", "ref": "ghcr.io/org/cache"}, id="bare"),
+        pytest.param(
+            "ghcr.io/org/cache", {"type": "registry", "ref": "ghcr.io/org/cache"}, id="bare"
+        ),
         pytest.param("type=gha", {"type": "gha"}, id="type-only"),
         pytest.param(
             "type=registry,ref=ghcr.io/org/cache,mode=max",
             {"type": "registry", "ref": "ghcr.io/org/cache", "mode": "max"},
             id="registry",
         ),
-        pytest.param(
-            'type=local,"dest=a,b"', {"type": "local", "dest": "a,b"}, id="quoted-comma"
-        ),
+        pytest.param('type=local,"dest=a,b"', {"type": "local", "dest": "a,b"}, id="quoted-comma"),
         pytest.param("TYPE=inline", {"type": "inline"}, id="upper-case-key"),
         pytest.param("type=s3,token=a=b", {"type": "s3", "token": "a=b"}, id="equals-in-value"),
     ],

@@ -14,8 +14,8 @@ class BuildCommand:
     """Everything that one build is told, in terms of buildx.
 
     Paths are relative to the directory in which buildx runs. `outputs`, `cache_from`, `cache_to`
-    and `secrets` are rendered attributes; `build_contexts` are pairs of a name and what it stands for.
-    Pairs keep their order, so equal commands have equal arguments.
+    and `secrets` are rendered attributes; `build_contexts` are pairs of a name and what it stands
+    for. Pairs keep their order, so equal commands have equal arguments.
     """
 
     context: str

@@ -1,8 +1,8 @@
 """Reach the BuildKit inside a Docker Engine as a `remote` builder.
 
 buildx keeps the `docker` driver from pushing by digest and from rewriting timestamps, although the
-BuildKit behind it can do both. The engine offers that BuildKit on `POST /grpc`, where the connection
-is upgraded to HTTP/2 (https://github.com/moby/moby/blob/master/api/swagger.yaml, `Session`). A
+BuildKit behind it can do both. The engine offers that BuildKit on `POST /grpc`, where it upgrades
+the connection to HTTP/2 (https://github.com/moby/moby/blob/master/api/swagger.yaml, `Session`). A
 private Unix socket passes each connection on to there, and a `remote` builder is pointed at it.
 """
 
@@ -41,7 +41,7 @@ def engine_dialer(docker: DockerCli, host: str) -> Dial:
 def bridged_builder(docker: DockerCli, host: str, directory: Path) -> Iterator[DockerCli]:
     """The CLI with a builder `BUILDER_NAME` that is the BuildKit of the engine at `host`.
 
-    `directory` is private to this build; the builder's configuration lies there, and is gone with it.
+    `directory` is private to this build; the builder's configuration lies there and goes with it.
     """
     dial = engine_dialer(docker, host)
     _probe(dial, host)

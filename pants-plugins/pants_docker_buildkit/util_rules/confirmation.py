@@ -53,8 +53,8 @@ class ImageConfirmation:
     """What is known of an image in this session.
 
     `missing` are the references that their registry or engine does not have, `problem` is why it
-    could not be asked. `was_requested` tells whether this session looked for the record, `was_built`
-    whether it ran the build.
+    could not be asked. `was_requested` tells whether this session looked for the record,
+    `was_built` whether it ran the build.
     """
 
     missing: tuple[str, ...]

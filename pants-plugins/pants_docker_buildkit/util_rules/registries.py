@@ -65,7 +65,7 @@ class ConfiguredRegistries:
         return tuple(each for each in self.all if each.is_default)
 
     def find(self, name: str) -> ConfiguredRegistry | None:
-        """The registry with the alias `@name` or the address `name`; `None` for an unknown alias."""
+        """The registry with the alias `@name`, if there is one, or with the address `name`."""
         if name.startswith("@"):
             return next((each for each in self.all if each.alias == name[1:]), None)
         known = next((each for each in self.all if each.address == name), None)
