@@ -88,8 +88,8 @@ def test_engine_that_does_not_answer_is_named_with_what_it_is_needed_for(
     assert str(raised.value) == (
         f"Building needs BuildKit, but the Docker Engine at {where} does not answer: Cannot connect"
         " to the Docker daemon at unix:///x.sock. Start it, point DOCKER_HOST or 'docker context"
-        " use' at another one, or name a builder in '[docker-buildkit].builder'. An image that Pants"
-        " has a record of needs no engine."
+        " use' at another one, or name a builder in '[docker-buildkit].builder'. An image that"
+        " Pants has a record of needs no engine."
     )
 
 

@@ -33,8 +33,8 @@ def test_no_docker_says_where_it_was_looked_for_and_what_to_do(tmp_path: Path) -
     with pytest.raises(DockerNotFoundError) as raised:
         DockerCli.find({"PATH": str(tmp_path)})
     assert str(raised.value) == (
-        "Building needs the Docker CLI with buildx, but no executable 'docker' or 'docker-buildx' is"
-        f" on the path {str(tmp_path)!r}. Install Docker 23 or later, or set"
+        "Building needs the Docker CLI with buildx, but no executable 'docker' or 'docker-buildx'"
+        f" is on the path {str(tmp_path)!r}. Install Docker 23 or later, or set"
         " '[docker-buildkit].executable_search_paths'. An image that Pants has a record of needs no"
         " Docker."
     )

@@ -60,10 +60,12 @@ def converse(path: Path, message: bytes) -> bytes:
 def test_buildkit_of_the_engine_is_reached_through_a_remote_builder(
     docker: FakeDocker, tmp_path: Path, scratch: Path
 ) -> None:
-    with FakeEngine(tmp_path / "engine").running() as engine:
-        with bridged_builder(docker.cli(), engine.host, scratch) as bridged:
-            message = bytes(range(256)) * 1024
-            assert converse(scratch / "engine.sock", message) == message
+    with (
+        FakeEngine(tmp_path / "engine").running() as engine,
+        bridged_builder(docker.cli(), engine.host, scratch) as bridged,
+    ):
+        message = bytes(range(256)) * 1024
+        assert converse(scratch / "engine.sock", message) == message
         assert engine.heads[0].startswith(b"POST /grpc HTTP/1.1\r\n")
         assert b"Upgrade: h2c\r\n" in engine.heads[0]
     assert docker.calls == [
@@ -75,46 +77,54 @@ def test_buildkit_of_the_engine_is_reached_through_a_remote_builder(
 def test_several_connections_are_passed_on_at_once(
     docker: FakeDocker, tmp_path: Path, scratch: Path
 ) -> None:
-    with FakeEngine(tmp_path / "engine").running() as engine:
-        with bridged_builder(docker.cli(), engine.host, scratch):
-            first = socket.socket(socket.AF_UNIX)
-            first.connect(str(scratch / "engine.sock"))
-            with first:
-                assert receive(first, len(GREETING)) == GREETING
-                assert converse(scratch / "engine.sock", b"second") == b"second"
-                first.sendall(b"first")
-                assert receive(first, 5) == b"first"
+    with (
+        FakeEngine(tmp_path / "engine").running() as engine,
+        bridged_builder(docker.cli(), engine.host, scratch),
+    ):
+        first = socket.socket(socket.AF_UNIX)
+        first.connect(str(scratch / "engine.sock"))
+        with first:
+            assert receive(first, len(GREETING)) == GREETING
+            assert converse(scratch / "engine.sock", b"second") == b"second"
+            first.sendall(b"first")
+            assert receive(first, 5) == b"first"
 
 
 def test_engine_that_drops_a_connection_ends_that_connection_only(
     docker: FakeDocker, tmp_path: Path, scratch: Path
 ) -> None:
-    with FakeEngine(tmp_path / "engine").running() as engine:
-        with bridged_builder(docker.cli(), engine.host, scratch):
-            engine.reply = b""
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(10)
-                client.connect(str(scratch / "engine.sock"))
-                client.shutdown(socket.SHUT_RDWR)
-            engine.reply = FakeEngine(tmp_path).reply
-            assert converse(scratch / "engine.sock", b"still here") == b"still here"
+    with (
+        FakeEngine(tmp_path / "engine").running() as engine,
+        bridged_builder(docker.cli(), engine.host, scratch),
+    ):
+        engine.reply = b""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10)
+            client.connect(str(scratch / "engine.sock"))
+            client.shutdown(socket.SHUT_RDWR)
+        engine.reply = FakeEngine(tmp_path).reply
+        assert converse(scratch / "engine.sock", b"still here") == b"still here"
 
 
 def test_the_socket_lies_where_only_the_user_can_reach_it(
     docker: FakeDocker, tmp_path: Path, scratch: Path
 ) -> None:
-    with FakeEngine(tmp_path / "engine").running() as engine:
-        with bridged_builder(docker.cli(), engine.host, scratch):
-            assert stat.S_IMODE((scratch / "engine.sock").parent.stat().st_mode) == 0o700
+    with (
+        FakeEngine(tmp_path / "engine").running() as engine,
+        bridged_builder(docker.cli(), engine.host, scratch),
+    ):
+        assert stat.S_IMODE((scratch / "engine.sock").parent.stat().st_mode) == 0o700
 
 
 def test_no_engine_is_said_before_buildx_is_called(
     docker: FakeDocker, tmp_path: Path, scratch: Path
 ) -> None:
     host = f"unix://{tmp_path}/nowhere.sock"
-    with pytest.raises(EngineUnreachableError, match=r"nowhere\.sock does not answer: .*No such"):
-        with bridged_builder(docker.cli(), host, scratch):
-            pass
+    with (
+        pytest.raises(EngineUnreachableError, match=r"nowhere\.sock does not answer: .*No such"),
+        bridged_builder(docker.cli(), host, scratch),
+    ):
+        pass
     assert docker.calls == []
 
 
@@ -129,17 +139,17 @@ def test_engine_without_a_buildkit_is_named_with_its_answer(
     docker: FakeDocker, tmp_path: Path, scratch: Path, reply: bytes, finding: str
 ) -> None:
     with FakeEngine(tmp_path / "engine", reply).running() as engine:
-        with pytest.raises(EngineUnreachableError, match=finding):
-            with bridged_builder(docker.cli(), engine.host, scratch):
-                pass
+        bridged = bridged_builder(docker.cli(), engine.host, scratch)
+        with pytest.raises(EngineUnreachableError, match=finding), bridged:
+            pass
 
 
 def test_builder_that_cannot_be_made_says_why(tmp_path: Path, scratch: Path) -> None:
     docker = FakeDocker(tmp_path / "bin").answer("buildx create", stderr="no room", exit_code=1)
     with FakeEngine(tmp_path / "engine").running() as engine:
-        with pytest.raises(UnknownBuilderError, match="cannot be used: no room"):
-            with bridged_builder(docker.cli(), engine.host, scratch):
-                pass
+        bridged = bridged_builder(docker.cli(), engine.host, scratch)
+        with pytest.raises(UnknownBuilderError, match="cannot be used: no room"), bridged:
+            pass
 
 
 def test_engine_that_is_not_at_a_unix_socket_is_dialled_by_the_docker_cli(tmp_path: Path) -> None:

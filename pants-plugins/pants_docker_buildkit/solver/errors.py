@@ -23,8 +23,8 @@ class DockerNotFoundError(SolverError):
         super().__init__(
             "Building needs the Docker CLI with buildx, but no executable 'docker' or"
             f" 'docker-buildx' is on the path {search_path!r}. Install Docker 23 or later, or set"
-            " '[docker-buildkit].executable_search_paths'. An image that Pants has a record of needs"
-            " no Docker."
+            " '[docker-buildkit].executable_search_paths'. An image that Pants has a record of"
+            " needs no Docker."
         )
 
 
@@ -45,9 +45,9 @@ class EngineUnreachableError(SolverError):
     def __init__(self, where: str, finding: str) -> None:
         super().__init__(
             f"Building needs BuildKit, but the Docker Engine at {where} does not answer:"
-            f" {_ended(finding)} Start it, point DOCKER_HOST or 'docker context use' at another one,"
-            " or name a builder in '[docker-buildkit].builder'. An image that Pants has a record of"
-            " needs no engine."
+            f" {_ended(finding)} Start it, point DOCKER_HOST or 'docker context use' at another"
+            " one, or name a builder in '[docker-buildkit].builder'. An image that Pants has a"
+            " record of needs no engine."
         )
 
 

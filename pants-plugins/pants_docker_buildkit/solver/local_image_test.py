@@ -20,7 +20,9 @@ def test_image_that_the_engine_has_gets_its_tags(tmp_path: Path) -> None:
 
 def test_image_that_the_engine_lost_is_missing_and_gets_no_tag(tmp_path: Path) -> None:
     docker = FakeDocker(tmp_path).answer(
-        "image inspect", stderr=f"Error response from daemon: No such image: {REFERENCE}\n", exit_code=1
+        "image inspect",
+        stderr=f"Error response from daemon: No such image: {REFERENCE}\n",
+        exit_code=1,
     )
     assert find_local_image(docker.cli(), REFERENCE, ["app:1"]) is LocalImage.MISSING
     assert len(docker.calls) == 1
@@ -37,6 +39,6 @@ def test_engine_that_does_not_answer_is_not_taken_for_one_without_the_image(
     with pytest.raises(EngineUnreachableError) as raised:
         find_local_image(docker.cli(DOCKER_HOST="unix:///x"), REFERENCE, [])
     assert str(raised.value).startswith(
-        "Building needs BuildKit, but the Docker Engine at unix:///x does not answer: Cannot connect"
-        " to the Docker daemon at unix:///x. Is the docker daemon running? Start it, point"
+        "Building needs BuildKit, but the Docker Engine at unix:///x does not answer: Cannot"
+        " connect to the Docker daemon at unix:///x. Is the docker daemon running? Start it, point"
     )

@@ -35,6 +35,6 @@ def test_registry_that_does_not_give_what_was_pushed_is_named(tmp_path: Path) ->
     with pytest.raises(BuildFailedError) as raised:
         RegistryReader(docker.cli(), "localhost:5000/app").read(DESCRIPTOR)
     assert str(raised.value) == (
-        f"The image was pushed, but localhost:5000/app@{DESCRIPTOR.digest} cannot be read: ERROR: not"
-        " found. Check that the registry keeps what it accepts, and run this again."
+        f"The image was pushed, but localhost:5000/app@{DESCRIPTOR.digest} cannot be read: ERROR:"
+        " not found. Check that the registry keeps what it accepts, and run this again."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +17,8 @@ GREETING = b"what BuildKit says first"
 class FakeEngine:
     """Listens on a Unix socket while it is `running`.
 
-    `reply` is what it answers to an upgrade; with the first one it also sends `GREETING` in the same
-    write, as HTTP/2 servers do. `heads` are the requests it got.
+    `reply` is what it answers to an upgrade; with the first one it also sends `GREETING` in the
+    same write, as HTTP/2 servers do. `heads` are the requests it got.
     """
 
     path: Path
@@ -49,10 +49,14 @@ class FakeEngine:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection:
+        # A client that hangs up early only ends its own connection.
+        with connection, suppress(OSError):
             head = b""
             while not head.endswith(b"\r\n\r\n"):
-                head += connection.recv(1)
+                byte = connection.recv(1)
+                if not byte:
+                    return
+                head += byte
             self.heads.append(head)
             connection.sendall(self.reply)
             while data := connection.recv(4096):
