@@ -40,9 +40,9 @@ class DockerBuildKitSubsystem(Subsystem):
             The registries that images are pushed to, from an alias to its settings:
 
             ```
-            [docker-buildkit.registries.dev]
-            address = "localhost:5000"
-            default = true
+                [docker-buildkit.registries.dev]
+                address = "localhost:5000"
+                default = true
             ```
 
             - `address`: host and port. Required.

@@ -98,12 +98,14 @@ class BuildKitImageTarget(Target):
         Example:
 
         ```
+
         docker_buildkit_image(
             name="image",
             dependencies=[":server"],
             platforms=["linux/amd64", "linux/arm64"],
             image_tags=["latest"],
         )
+
         ```
         """
     )

@@ -72,11 +72,13 @@ class BuildKitImageBuildContextsField(DictStringToStringField):
         Example:
 
         ```
+
         build_contexts={
             "base": "src/base:image",
             "assets": ":web-files",
             "tools": "docker-image://docker.io/library/alpine@sha256:…",
         }
+
         ```
 
         Anything that could change without the build noticing, such as a tag or a branch, is

@@ -33,10 +33,12 @@ class BuildKitImageInstructionsField(StringSequenceField):
         Example:
 
         ```
+
         docker_buildkit_image(
             name="image",
             instructions=["FROM scratch", "COPY app /app"],
         )
+
         ```
         """
     )
@@ -49,7 +51,6 @@ class BuildKitImageTargetStageField(StringField):
         The stage of a multi-stage Dockerfile to build (`--target`): its name, or its number
         counted from 0.
 
-        Defaults to the last stage. Stages that the chosen one does not need are not built, and do
-        not count for whether the image is up to date.
+        Defaults to the last stage. Stages that the chosen one does not need are not built.
         """
     )
