@@ -31,6 +31,9 @@ engine="$cache/engine"
 root="$engine/root"
 run="$engine/run"
 registry_port='' bridge='' subnet='' # from $engine/settings
+libraries="$root/usr/lib/$(uname -m)-linux-gnu"
+with_packages=(env "PATH=$root/private:$root/usr/bin:$root/usr/sbin:$PATH"
+  "LD_LIBRARY_PATH=$libraries:$root/lib/$(uname -m)-linux-gnu" "XTABLES_LIBDIR=$libraries/xtables")
 
 say() { printf '[setup] %s\n' "$*" >&2; }
 fail() {
@@ -144,23 +147,16 @@ register_arm64() {
   : >"$engine/registered-arm64"
 }
 
-in_daemon_environment() {
-  PATH="$root/private:$root/usr/bin:$root/usr/sbin:$PATH" \
-    LD_LIBRARY_PATH="$root/usr/lib/$(uname -m)-linux-gnu:$root/lib/$(uname -m)-linux-gnu" \
-    XTABLES_LIBDIR="$root/usr/lib/$(uname -m)-linux-gnu/xtables" \
-    "$@"
-}
-
 masquerade() { # -A or -D or -C
-  in_daemon_environment iptables -t nat "$1" POSTROUTING \
+  "${with_packages[@]}" iptables -t nat "$1" POSTROUTING \
     -s "$subnet.0/24" ! -o "$bridge" -j MASQUERADE 2>/dev/null
 }
 
 create_bridge() {
   if [[ ! -e /sys/class/net/$bridge ]]; then
-    in_daemon_environment ip link add "$bridge" type bridge
-    in_daemon_environment ip addr add "$subnet.1/24" dev "$bridge"
-    in_daemon_environment ip link set "$bridge" up
+    "${with_packages[@]}" ip link add "$bridge" type bridge
+    "${with_packages[@]}" ip addr add "$subnet.1/24" dev "$bridge"
+    "${with_packages[@]}" ip link set "$bridge" up
   fi
   masquerade -C || masquerade -A ||
     say "no address translation for the engine's bridge: RUN steps will not reach the network"
@@ -173,7 +169,7 @@ start_engine() {
   # The namespace keeps the engine's mounts to itself; containerd's one fixed path, /run/containerd,
   # is replaced in it, for another containerd may be using the machine's.
   # shellcheck disable=SC2016 # expanded by the inner shell
-  in_daemon_environment setsid unshare --mount --propagation slave sh -c '
+  setsid "${with_packages[@]}" unshare --mount --propagation slave sh -c '
     mount --bind "$1" /run/containerd && shift && exec dockerd "$@"' sh "$run/shims" \
     --config-file "$run/daemon.json" --host "unix://$run/docker.sock" --pidfile "$run/docker.pid" \
     --data-root "$engine/data" --exec-root "$run/exec" \
@@ -244,7 +240,7 @@ stop() {
   if [[ -s $engine/settings && -d $root ]]; then
     settings
     masquerade -D || true
-    [[ ! -e /sys/class/net/$bridge ]] || in_daemon_environment ip link del "$bridge"
+    [[ ! -e /sys/class/net/$bridge ]] || "${with_packages[@]}" ip link del "$bridge"
   fi
   say "the private Docker Engine and registry are stopped"
 }
