@@ -1,0 +1,62 @@
+"""Time several contenders side by side: A, B, A, B, so that a noisy machine is unfair to none."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What is timed. `prepare` runs before each time, and is not timed itself."""
+
+    name: str
+    step: Step
+    prepare: Step | None = None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What one contender took in each run: seconds, or bytes."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The value in the middle."""
+        return statistics.median(self.values)
+
+    @property
+    def low(self) -> float:
+        """The least value."""
+        return min(self.values)
+
+    @property
+    def high(self) -> float:
+        """The greatest value."""
+        return max(self.values)
+
+
+def interleave(contenders: Sequence[Contender], runs: int) -> Mapping[str, Samples]:
+    """Time every contender `runs` times, one after the other in each round."""
+    values: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    for number in range(runs):
+        for contender in contenders:
+            if contender.prepare is not None:
+                contender.prepare()
+            start = time.perf_counter()
+            contender.step()
+            took = time.perf_counter() - start
+            values[contender.name].append(took)
+            say(f"  {number + 1}/{runs} {contender.name}: {took:.2f} s")
+    return {name: Samples(tuple(each)) for name, each in values.items()}
+
+
+def say(line: str) -> None:
+    """Tell whoever waits what is going on."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,65 @@
+"""What does the plugin add to a build that has to run?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench.checkout import in_use
+from bench.measure import Contender, interleave
+from bench.report import Goal, Row
+from bench.repositories import write_base, write_real_image
+from bench.workbench import Workbench, unique
+
+SIZES = (1,)
+
+_GOAL = 1.10
+_LINES = 600_000
+_ASSETS_MEGABYTES = 16
+
+
+def measure(bench: Workbench, size: int) -> Iterable[Row]:
+    """A real image whose content no cache has seen, with the plugin and with plain buildx."""
+    write_base(bench.folder / "base", bench.tools.busybox)
+    base = f"{bench.tools.registry}/bench/base:latest"
+    bench.buildx(bench.folder / "base", "build", "--push", "--tag", base, ".")
+    checkout = bench.plugin_checkout("fresh")
+    plain = bench.folder / "fresh-plain"
+    for path in (checkout.path, plain):
+        write_real_image(path, base, lines=_LINES, assets_megabytes=_ASSETS_MEGABYTES)
+    arguments = (
+        "build",
+        "--push",
+        "--build-arg",
+        f"BASE={base}",
+        "--tag",
+        f"{bench.tools.registry}/bench/fresh-plain:latest",
+        "service",
+    )
+
+    def stamp(path: str) -> None:
+        folder = checkout.path if path == "plugin" else plain
+        (folder / "service" / "stamp.txt").write_text(f"{unique()}\n")
+
+    with in_use(checkout):
+        checkout.pants("package", "::")
+        bench.buildx(plain, *arguments)
+        took = interleave(
+            [
+                Contender(
+                    "buildx build --push",
+                    lambda: bench.buildx(plain, *arguments),
+                    prepare=lambda: stamp("plain"),
+                ),
+                Contender(
+                    "package ::",
+                    lambda: checkout.pants("package", "::"),
+                    prepare=lambda: stamp("plugin"),
+                ),
+            ],
+            bench.runs,
+        )
+    scenario = "fresh build"
+    plainly, packaged = took["buildx build --push"], took["package ::"]
+    yield Row(scenario, "buildx build --push", plainly)
+    ratio = packaged.median / plainly.median
+    yield Row(scenario, "package ::", packaged, goal=Goal(ratio, _GOAL, "x buildx"))
