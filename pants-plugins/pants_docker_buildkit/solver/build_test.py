@@ -1,0 +1,180 @@
+"""What a job and its settings become. Whole commands are in `tests/golden/buildx`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.buildx.command import BuildCommand
+from pants_docker_buildkit.solver.build import Workplace, build_command, build_image, content_tag
+from pants_docker_buildkit.solver.definition import (
+    BuildDefinition,
+    BuildJob,
+    ContextKind,
+    NamedContext,
+)
+from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.errors import BuildFailedError
+from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
+from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+
+BUILD = "blake3:" + "1" * 64
+SHA = "sha256:" + "a" * 64
+DEFINITION = BuildDefinition("d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), "registry")
+JOB = BuildJob(BUILD, DEFINITION, ("localhost:5000/app", "ghcr.io/org/app"))
+SETTINGS = BuildSettings(target="src/app:image")
+METADATA: dict[str, Any] = {
+    "containerimage.descriptor": {
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "digest": SHA,
+        "size": 475,
+    },
+    "containerimage.config.digest": "sha256:" + "b" * 64,
+}
+
+
+def workplace(docker: DockerCli, directory: Path) -> Workplace:
+    builder = Builder("default", "docker", "default", "running", has_containerd_store=True)
+    return Workplace(docker, builder, None, directory / "build", directory, directory)
+
+
+def command(job: BuildJob, settings: BuildSettings = SETTINGS) -> BuildCommand:
+    nowhere = workplace(DockerCli("docker", {}), Path("/nowhere"))
+    return build_command(job, settings, nowhere, Path("metadata.json"))
+
+
+def redefined(**members: Any) -> BuildJob:
+    return replace(JOB, definition=replace(DEFINITION, **members))
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> FakeDocker:
+    (tmp_path / "build").mkdir()
+    return FakeDocker(tmp_path / "bin")
+
+
+def prepare_build(docker: FakeDocker, metadata: str, **answer: Any) -> None:
+    """Make `docker` write this metadata file when it builds."""
+    path = docker.directory / "metadata"
+    path.write_text(metadata)
+    find_flag = 'while [ "$1" != --metadata-file ]; do shift; done'
+    docker.answer("buildx build", run=f'{find_flag}; cat {path} >"$2"', **answer)
+
+
+def test_an_image_goes_to_all_its_repositories_under_a_tag_that_names_its_build() -> None:
+    (output,) = command(JOB).outputs
+    tag = content_tag(BUILD)
+    assert f'"name=localhost:5000/app:{tag},ghcr.io/org/app:{tag}"' in output
+    assert "push=true" in output
+
+
+def test_the_content_tag_is_a_tag_and_the_same_for_equal_builds() -> None:
+    assert content_tag(BUILD) == "build-" + "1" * 32
+    assert content_tag(BUILD) != content_tag("blake3:" + "2" * 64)
+
+
+@pytest.mark.parametrize("output", ["registry", "oci"])
+def test_what_leaves_the_builder_has_no_times_and_oci_media_types(output: str) -> None:
+    (rendered,) = command(redefined(output=output)).outputs
+    assert "rewrite-timestamp=true" in rendered
+    assert "oci-mediatypes=true" in rendered
+
+
+def test_inline_cache_is_exported_first_and_imported_from_a_moving_tag_of_each_repository() -> None:
+    settings = replace(SETTINGS, cache_from=("type=gha",), cache_to=("type=gha,mode=max",))
+    built = command(redefined(inline_cache=True), settings)
+    assert built.cache_to == ("type=inline", "type=gha,mode=max")
+    assert built.cache_from == (
+        "type=gha",
+        "type=registry,ref=localhost:5000/app:buildcache",
+        "type=registry,ref=ghcr.io/org/app:buildcache",
+    )
+    assert "localhost:5000/app:buildcache" in built.outputs[0]
+
+
+def test_without_inline_cache_no_moving_tag_is_read_or_written() -> None:
+    built = command(JOB)
+    assert built.cache_from == ()
+    assert built.cache_to == ()
+    assert "buildcache" not in built.outputs[0]
+
+
+@pytest.mark.parametrize(
+    ("insecure", "is_plain"), [((), False), (("localhost:5000",), True), (("other:1",), False)]
+)
+def test_only_a_registry_of_the_image_makes_its_push_insecure(
+    insecure: tuple[str, ...], is_plain: bool
+) -> None:
+    (output,) = command(JOB, replace(SETTINGS, insecure_registries=insecure)).outputs
+    assert ("registry.insecure=true" in output) is is_plain
+
+
+@pytest.mark.parametrize(
+    ("context", "source"),
+    [
+        pytest.param(
+            NamedContext("a", ContextKind.IMAGE, f"ghcr.io/a@{SHA}"),
+            f"docker-image://ghcr.io/a@{SHA}",
+            id="image",
+        ),
+        pytest.param(
+            NamedContext("a", ContextKind.LAYOUT, SHA, "layouts/a"),
+            f"oci-layout://layouts/a@{SHA}",
+            id="layout",
+        ),
+        pytest.param(
+            NamedContext("a", ContextKind.FILES, directory="contexts/a"), "contexts/a", id="files"
+        ),
+        pytest.param(
+            NamedContext("a", ContextKind.GIT, "https://git.example/a#" + "0" * 40),
+            "https://git.example/a#" + "0" * 40,
+            id="git",
+        ),
+    ],
+)
+def test_a_named_context_is_spelled_as_buildx_wants_it(context: NamedContext, source: str) -> None:
+    assert command(redefined(named_contexts=(context,))).build_contexts == (("a", source),)
+
+
+def test_secrets_are_named_by_path_and_never_read() -> None:
+    settings = replace(SETTINGS, secrets=(("token", "/home/a,b/token"),))
+    assert command(JOB, settings).secrets == ('id=token,"src=/home/a,b/token"',)
+
+
+def test_what_buildx_says_of_the_image_is_the_result(docker: FakeDocker, tmp_path: Path) -> None:
+    prepare_build(docker, json.dumps(METADATA))
+    result = build_image(JOB, SETTINGS, workplace(docker.cli(), tmp_path))
+    assert (result.build_digest, result.digest, result.size) == (BUILD, SHA, 475)
+    assert [str(each.platform) for each in result.platforms] == ["linux/amd64"]
+
+
+def test_a_failed_build_says_what_failed(docker: FakeDocker, tmp_path: Path) -> None:
+    error = 'ERROR: failed to solve: process "/bin/sh -c make" did not complete: exit code: 2'
+    prepare_build(docker, "", stderr=f"#1 noise\n{error}\n", exit_code=1)
+    with pytest.raises(BuildFailedError) as raised:
+        build_image(JOB, SETTINGS, workplace(docker.cli(), tmp_path))
+    assert error in str(raised.value)
+
+
+@pytest.mark.parametrize("metadata", ["", "{}"])
+def test_a_buildx_that_names_no_image_is_too_old(
+    docker: FakeDocker, tmp_path: Path, metadata: str
+) -> None:
+    prepare_build(docker, metadata)
+    with pytest.raises(BuildFailedError, match=r"Use buildx 0\.13 or later\.$"):
+        build_image(JOB, SETTINGS, workplace(docker.cli(), tmp_path))
+
+
+@pytest.mark.parametrize("shows", [True, False])
+def test_progress_is_shown_to_who_wants_it(
+    docker: FakeDocker, tmp_path: Path, shows: bool
+) -> None:
+    prepare_build(docker, json.dumps(METADATA), stdout="#1 loading\n")
+    settings = replace(SETTINGS, shows_progress=shows)
+    build_image(JOB, settings, workplace(docker.cli(), tmp_path))
+    assert (tmp_path / PROGRESS_FILE).exists() is shows

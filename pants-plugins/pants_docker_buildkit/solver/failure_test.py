@@ -1,0 +1,72 @@
+"""The outputs are those of buildx 0.29, shortened."""
+
+from __future__ import annotations
+
+from pants_docker_buildkit.solver.failure import summarize_failure
+
+START = """\
+#0 building with "default" instance using docker driver
+
+#1 [internal] load build definition from Dockerfile
+#1 DONE 0.1s
+"""
+FAILED_RUN = """\
+#6 [build 3/3] RUN make
+#6 0.373 preparing
+#6 0.389 cannot find libfoo
+#6 ERROR: process "/bin/sh -c make" did not complete successfully: exit code: 3
+------
+ > [build 3/3] RUN make:
+0.373 preparing
+0.389 cannot find libfoo
+------
+Dockerfile:4
+--------------------
+   3 |     COPY src /src
+   4 | >>> RUN make
+   5 |     FROM build AS release
+--------------------
+ERROR: failed to build: failed to solve: process "/bin/sh -c make" did not complete: exit code: 3
+
+View build details: docker-desktop://dashboard/build/default/default/x
+"""
+NO_STEP = """\
+ERROR: failed to build: failed to solve: target stage "nope" could not be found
+"""
+
+
+def test_a_failed_step_is_shown_with_its_output_its_line_and_the_error() -> None:
+    summary = summarize_failure(START + FAILED_RUN)
+    assert summary.splitlines()[:2] == ["------", " > [build 3/3] RUN make:"]
+    assert "0.389 cannot find libfoo" in summary
+    assert "   4 | >>> RUN make" in summary
+    assert summary.splitlines()[-1].endswith("exit code: 3")
+
+
+def test_what_went_well_is_not_shown() -> None:
+    assert "load build definition" not in summarize_failure(START + FAILED_RUN)
+
+
+def test_addresses_of_other_programs_are_left_out() -> None:
+    assert "docker-desktop" not in summarize_failure(START + FAILED_RUN)
+
+
+def test_of_several_failed_steps_the_last_is_shown() -> None:
+    earlier = FAILED_RUN.replace("libfoo", "libbar").partition("ERROR: failed")[0]
+    assert "libbar" not in summarize_failure(START + earlier + FAILED_RUN).partition("Dockerfile")[2]
+
+
+def test_without_a_failed_step_the_last_lines_are_shown() -> None:
+    summary = summarize_failure(START + NO_STEP)
+    assert summary.endswith('target stage "nope" could not be found')
+
+
+def test_a_long_output_without_a_failed_step_is_cut_to_its_end() -> None:
+    noise = "".join(f"#7 {index}\n" for index in range(1000))
+    summary = summarize_failure(noise + NO_STEP)
+    assert len(summary.splitlines()) <= 30
+    assert summary.endswith("could not be found")
+
+
+def test_no_output_gives_no_lines() -> None:
+    assert summarize_failure("") == ""
