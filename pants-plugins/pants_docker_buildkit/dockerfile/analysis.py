@@ -67,13 +67,14 @@ class ContextPath:
 
     `path` is relative to the root of the context and normalised, `.` for all of it; `None` if it
     depends on a variable that only the base image knows. With `keeps_parents`, `path` is a pattern
-    that may have `**`.
+    that may have `**`. `names` are the variables in what is `written`.
     """
 
     line: int
     keyword: str
     path: str | None
     written: str
+    names: tuple[str, ...] = ()
     has_wildcard: bool = False
     keeps_parents: bool = False
     excludes: tuple[str, ...] = ()

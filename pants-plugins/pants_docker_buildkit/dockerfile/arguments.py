@@ -61,8 +61,9 @@ def _json_or_words(text: str, escape: str, line: int) -> tuple[tuple[str, ...], 
 def _trigger(text: str, escape: str, line: int) -> tuple[tuple[str, ...], bool]:
     """An instruction as one argument. How its own arguments split is checked, but not kept."""
     keyword, rest = split_keyword(text)
-    if keyword.upper() in SPLITTERS:
-        split_arguments(keyword.upper(), split_flags(rest, escape)[1], escape, line)
+    keyword = keyword.upper()
+    if keyword in SPLITTERS and keyword != "ONBUILD":
+        split_arguments(keyword, split_flags(rest, escape)[1], escape, line)
     return _whole(text, escape, line)
 
 

@@ -23,12 +23,10 @@ from pants_docker_buildkit.oci.image_platform import ImagePlatform
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """The `PATH` of an image that sets none."""
 
-_PROXY_ARGUMENTS = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
+_PROXY_ARGUMENTS = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"})
 
-PREDEFINED_ARGUMENTS = frozenset(
+_PREDEFINED_ARGUMENTS = frozenset(
     {
-        *_PROXY_ARGUMENTS,
-        *(name.upper() for name in _PROXY_ARGUMENTS),
         *(f"{side}PLATFORM" for side in ("BUILD", "TARGET")),
         *(f"{side}{part}" for side in ("BUILD", "TARGET") for part in ("OS", "ARCH", "VARIANT")),
         *("BUILDOSVERSION", "TARGETOSVERSION", "TARGETSTAGE", "SOURCE_DATE_EPOCH"),
@@ -38,7 +36,14 @@ PREDEFINED_ARGUMENTS = frozenset(
         *("BUILDKIT_SYNTAX",),
     }
 )
-"""Build arguments that mean something to BuildKit although no `ARG` declares them."""
+
+
+def is_predefined(name: str) -> bool:
+    """Whether the build argument `name` means something to BuildKit although no `ARG` declares it.
+
+    Those for proxies are known in upper, lower and mixed case.
+    """
+    return name in _PREDEFINED_ARGUMENTS or name.lower() in _PROXY_ARGUMENTS
 
 
 def platform_values(
@@ -120,6 +125,14 @@ def split_argument(text: str) -> tuple[str, str | None]:
     return name, default if equals else None
 
 
+@dataclass(frozen=True)
+class StageExpansion:
+    """A word after expansion in a stage, and the variables it has. `text` may be unknown."""
+
+    text: str | None
+    names: frozenset[str] = frozenset()
+
+
 @dataclass
 class StageScope:
     """The variables of a stage: its environment, with its `ARG`s among them.
@@ -144,10 +157,10 @@ class StageScope:
         """The scope that a stage based on this one begins with."""
         return StageScope(dict(self.values), self.is_open)
 
-    def expand(self, text: str, line: int, rules: ExpansionRules) -> str | None:
-        """`text` with the variables of this stage; `None` where it depends on an unknown one."""
+    def expand(self, text: str, line: int, rules: ExpansionRules) -> StageExpansion:
+        """`text` with the variables of this stage."""
         if is_literal(text, rules):
-            return text
+            return StageExpansion(text)
         is_unknown = False
 
         def look_up(name: str) -> str | None:
@@ -158,12 +171,13 @@ class StageScope:
             return value
 
         try:
-            expanded = expand(text, look_up, rules).text
+            expansion = expand(text, look_up, rules)
         except ExpansionError as e:
             if is_unknown:
-                return None
+                return StageExpansion(None)
             raise InvalidExpansionError(line, text, e.requirement) from e
-        return None if is_unknown else expanded
+        names = expansion.matched | expansion.unmatched
+        return StageExpansion(None if is_unknown else expansion.text, names)
 
     def declare(
         self, instruction: Instruction, globals_: GlobalScope, rules: ExpansionRules
@@ -182,7 +196,7 @@ class StageScope:
             self.values[name] = globals_.build_args[name]
             return Argument(name, line, default, globals_.build_args[name], is_given=True)
         if default is not None:
-            self.values[name] = self.expand(default, line, rules)
+            self.values[name] = self.expand(default, line, rules).text
             return Argument(name, line, default, self.values[name])
         inherited = globals_.values.get(name)
         if inherited is not None:

@@ -27,7 +27,11 @@ from pants_docker_buildkit.dockerfile.instruction import Instruction
 from pants_docker_buildkit.dockerfile.limits import Limit
 from pants_docker_buildkit.dockerfile.mounts import Mount, MountType, parse_mounts
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
-from pants_docker_buildkit.dockerfile.scope import GlobalScope, StageScope
+from pants_docker_buildkit.dockerfile.scope import (
+    GlobalScope,
+    StageExpansion,
+    StageScope,
+)
 from pants_docker_buildkit.dockerfile.stage_graph import Node
 
 _HEREDOC_RULES = ExpansionRules(understands_quotes=False)
@@ -57,7 +61,7 @@ class StageContents:
             reader(self, instruction)
 
     def _expand(self, text: str, instruction: Instruction) -> str | None:
-        return self.scope.expand(text, instruction.start_line, self.globals_.rules)
+        return self.scope.expand(text, instruction.start_line, self.globals_.rules).text
 
     def read_words(self, instruction: Instruction) -> None:
         """Expand all arguments, only to find out whether that is possible."""
@@ -91,12 +95,13 @@ class StageContents:
                 self._read_source(written, instruction, from_context=source is None)
 
     def _read_source(self, written: str, instruction: Instruction, *, from_context: bool) -> None:
-        text = self._expand(written, instruction)
+        expansion = self.scope.expand(written, instruction.start_line, self.globals_.rules)
+        text = expansion.text
         kind = None if text is None else remote_kind(text)
         if text is not None and kind is not None:
             self._read_remote_source(text, kind, instruction)
         elif from_context:
-            self._add_context_path(text, written, instruction)
+            self._add_context_path(expansion, written, instruction)
 
     def _read_remote_source(self, url: str, kind: RemoteKind, instruction: Instruction) -> None:
         if instruction.keyword != "ADD":
@@ -106,7 +111,10 @@ class StageContents:
         source = RemoteSource(instruction.start_line, kind, url, checksum or None)
         self.remote_sources.append(source)
 
-    def _add_context_path(self, text: str | None, written: str, instruction: Instruction) -> None:
+    def _add_context_path(
+        self, expansion: StageExpansion, written: str, instruction: Instruction
+    ) -> None:
+        text = expansion.text
         if text is None:
             base = self.node.origin.text
             why = f"{written!r} depends on a variable that only the base image '{base}' may set"
@@ -117,6 +125,7 @@ class StageContents:
                 instruction.keyword,
                 None if text is None else normalize_context_path(text),
                 written,
+                tuple(sorted(expansion.names)),
                 has_wildcard=text is not None and _has_wildcard(text),
                 keeps_parents=instruction.is_enabled("parents"),
                 excludes=instruction.flag_values("exclude"),
@@ -152,7 +161,8 @@ class StageContents:
             self.ssh_agents.setdefault(use.id, use)
         elif mount.mount_type is MountType.BIND and not mount.origin:
             written = mount.source or _WHOLE_CONTEXT
-            self._add_context_path(None if written in unknown else written, written, instruction)
+            text = None if written in unknown else written
+            self._add_context_path(StageExpansion(text), written, instruction)
 
     def _use(self, source: Node, instruction: Instruction) -> None:
         if source.index is not None and id(source) not in self.finished:

@@ -28,9 +28,9 @@ from pants_docker_buildkit.dockerfile.limits import Limit
 from pants_docker_buildkit.dockerfile.named_contexts import NamedContexts, is_image_reference
 from pants_docker_buildkit.dockerfile.parser import Dockerfile, parse_trigger
 from pants_docker_buildkit.dockerfile.scope import (
-    PREDEFINED_ARGUMENTS,
     GlobalScope,
     StageScope,
+    is_predefined,
     platform_values,
 )
 from pants_docker_buildkit.dockerfile.stage_contents import StageContents
@@ -77,10 +77,10 @@ def undeclared_build_args(analysis: DockerfileAnalysis, given: Iterable[str]) ->
     """
     if analysis.target is None:
         return ()
-    declared = {argument.name for argument in analysis.arguments} | PREDEFINED_ARGUMENTS
+    declared = {argument.name for argument in analysis.arguments}
     for stage in analysis.reachable_stages:
         declared.update(argument.name for argument in stage.arguments)
-    return tuple(sorted(set(given) - declared))
+    return tuple(sorted(name for name in set(given) - declared if not is_predefined(name)))
 
 
 class _Analyzer:

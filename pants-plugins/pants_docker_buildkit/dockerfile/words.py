@@ -15,6 +15,8 @@ from pants_docker_buildkit.dockerfile.characters import SPACES, strip_spaces
 _WHITESPACE = re.compile(r"[\t\v\f\r ]+")
 _QUOTES = frozenset("'\"")
 _ANY_SPACE = re.compile(f"[{SPACES}]+")
+_PLAIN = re.compile(f"[^{SPACES}'\"\\\\`]+")
+_PLAIN_IN_QUOTES = re.compile(r"[^'\"\\`]+")
 _PLAIN_FLAG = re.compile(f"--[^{SPACES}'\"\\\\`]*(?=[{SPACES}]|\\Z)")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -62,37 +64,38 @@ class _QuotedWords:
         self._position = 0
 
     def split(self) -> tuple[str, ...]:
-        words = []
-        while self._position < len(self._text):
-            if self._text[self._position] in SPACES:
-                self._position += 1
-                continue
+        words: list[str] = []
+        while True:
+            gap = _ANY_SPACE.match(self._text, self._position)
+            self._position = gap.end() if gap else self._position
+            if self._position >= len(self._text):
+                return tuple(words)
             word = self._read_word()
             if word:
                 words.append(word)
-        return tuple(words)
 
     def _read_word(self) -> str:
-        word: list[str] = []
-        quote = ""
+        start, quote = self._position, ""
         while self._position < len(self._text):
+            plain = (_PLAIN_IN_QUOTES if quote else _PLAIN).match(self._text, self._position)
+            if plain is not None:
+                self._position = plain.end()
+                continue
             character = self._text[self._position]
             if not quote and character in SPACES:
                 break
             if character == self._escape and quote != "'":
                 # An escape at the very end escapes nothing and is dropped.
-                word.append(self._text[self._position : self._position + 2])
                 if self._position + 1 == len(self._text):
-                    word.pop()
-                self._position += 2
-                continue
-            if character == quote:
+                    self._position += 1
+                    return self._text[start:-1]
+                self._position += 1
+            elif character == quote:
                 quote = ""
             elif not quote and character in _QUOTES:
                 quote = character
-            word.append(character)
             self._position += 1
-        return "".join(word)
+        return self._text[start : self._position]
 
 
 def split_flags(text: str, escape: str) -> tuple[tuple[str, ...], str]:

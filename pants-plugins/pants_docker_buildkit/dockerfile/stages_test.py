@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pants_docker_buildkit.dockerfile.analysis import (
+    ContextPath,
+    DockerfileAnalysis,
+    Material,
+    Origin,
+    OriginKind,
+    RemoteKind,
+    RemoteSource,
+)
+from pants_docker_buildkit.dockerfile.errors import (
+    DockerfileError,
+    InvalidArgumentsError,
+    InvalidExpansionError,
+    InvalidFlagError,
+    InvalidPlatformError,
+    InvalidStageUseError,
+    MissingStageError,
+    UnknownStageError,
+)
+from pants_docker_buildkit.dockerfile.parser import parse_dockerfile
+from pants_docker_buildkit.dockerfile.stages import analyze, undeclared_build_args
+from pants_docker_buildkit.oci.image_platform import ImagePlatform
+
+AMD64 = ImagePlatform.parse("linux/amd64")
+ARM64 = ImagePlatform.parse("linux/arm64")
+DIGEST = "sha256:" + "a" * 64
+
+
+def analyze_text(text: str, **options: Any) -> DockerfileAnalysis:
+    options = {"build_args": {}, "target_platform": AMD64, "build_platform": AMD64, **options}
+    return analyze(parse_dockerfile(text), **options)
+
+
+def bases(text: str, **options: Any) -> list[tuple[OriginKind, str]]:
+    stages = analyze_text(text, **options).stages
+    return [(stage.base.kind, stage.base.text) for stage in stages]
+
+
+def paths(text: str, **options: Any) -> list[str | None]:
+    return [path.path for path in analyze_text(text, **options).context_paths]
+
+
+def test_a_stage_is_based_on_an_image_a_stage_or_nothing() -> None:
+    text = f"FROM a:1 AS x\nFROM x\nFROM scratch\nFROM repo@{DIGEST}\nFROM X\n"
+    assert bases(text) == [
+        (OriginKind.IMAGE, "a:1"),
+        (OriginKind.STAGE, "x"),
+        (OriginKind.SCRATCH, "scratch"),
+        (OriginKind.IMAGE, f"repo@{DIGEST}"),
+        (OriginKind.IMAGE, "X"),
+    ]
+
+
+@pytest.mark.parametrize("address", ["//src/base:image", ":base", "src/base:image", "//src/base"])
+def test_an_address_in_an_argument_is_kept_as_it_is(address: str) -> None:
+    text = f"# hi\nARG BASE={address}\nARG OTHER=1\nFROM $BASE\n"
+    analysis = analyze_text(text)
+    assert analysis.stages[0].base == Origin(
+        OriginKind.IMAGE, address, "$BASE", 4, platform=AMD64, arguments=("BASE",)
+    )
+    (argument,) = analysis.image_arguments
+    assert (argument.name, argument.line, argument.value) == ("BASE", 2, address)
+    assert analysis.is_complete
+    pinned = analyze_text(text, build_args={"BASE": f"r/x@{DIGEST}"})
+    assert pinned.stages[0].base.text == f"r/x@{DIGEST}"
+    assert pinned.image_arguments[0].is_given
+
+
+def test_arguments_behind_other_arguments_decide_the_image_too() -> None:
+    text = "ARG V=1\nARG TAG=v$V\nARG UNUSED=2\nFROM a:$TAG\nFROM $NOT_DECLARED:1\n"
+    arguments = analyze_text(text, target_stage=None).arguments
+    assert [argument.name for argument in arguments] == ["V", "TAG", "UNUSED"]
+    analysis = analyze_text("ARG V=1\nARG TAG=v$V\nARG UNUSED=2\nFROM a:$TAG\n")
+    assert [argument.name for argument in analysis.image_arguments] == ["V", "TAG"]
+
+
+def test_only_the_stages_that_the_target_needs_are_reachable() -> None:
+    text = "FROM a AS x\nFROM b AS y\nFROM c AS z\nCOPY --from=X / /\nFROM d AS last\n"
+    reachable = analyze_text(text, target_stage="Z").reachable_stages
+    assert [stage.name for stage in reachable] == ["x", "z"]
+    assert analyze_text(text).target == 3
+    materials = analyze_text(text, target_stage="z").materials
+    assert [material.reference for material in materials] == ["a", "c"]
+
+
+def test_materials_are_named_once_per_platform_after_the_frontend() -> None:
+    text = (
+        "# syntax=docker/dockerfile:1\n"
+        "FROM --platform=$BUILDPLATFORM a AS build\n"
+        "FROM a\n"
+        "COPY --from=a /x /\n"
+        "RUN --mount=from=b,target=/b --mount=type=cache,target=/c true\n"
+        "COPY --from=build / /\n"
+    )
+    assert analyze_text(text, target_platform=ARM64).materials == (
+        Material("docker/dockerfile:1", None, (1,)),
+        Material("a", AMD64, (2,)),
+        Material("a", ARM64, (3, 4)),
+        Material("b", ARM64, (5,)),
+    )
+
+
+def test_the_base_may_depend_on_the_platform() -> None:
+    text = "FROM a AS base-amd64\nFROM b AS base-arm64\nFROM base-$TARGETARCH\n"
+    analysis = analyze_text(text, target_platform=ARM64)
+    assert analysis.stages[2].base.stage == 1
+    assert [material.reference for material in analysis.materials] == ["b"]
+
+
+def test_sources_from_the_build_context_are_expanded_and_normalised() -> None:
+    text = (
+        "FROM scratch\n"
+        "ARG D=src V\n"
+        "COPY --exclude=*.md --exclude=x $D/./main/ ../up /abs/*.txt /\n"
+        "ADD <<EOF local.tar https://example.com/$V.tgz /\nx\nEOF\n"
+        "ADD --checksum=sha256:$V https://example.com/r.git#main /\n"
+        'COPY --parents ["./a b/./**/*.py", "/"]\n'
+        "RUN --mount=target=/src --mount=source=$D,target=/s make\n"
+    )
+    stage = analyze_text(text, build_args={"V": "1"}).stages[0]
+    excludes = ("*.md", "x")
+    assert stage.context_paths == (
+        ContextPath(3, "COPY", "src/main", "$D/./main/", ("D",), excludes=excludes),
+        ContextPath(3, "COPY", "up", "../up", excludes=excludes),
+        ContextPath(3, "COPY", "abs/*.txt", "/abs/*.txt", (), True, excludes=excludes),
+        ContextPath(4, "ADD", "local.tar", "local.tar"),
+        ContextPath(
+            8, "COPY", "a b/**/*.py", "./a b/./**/*.py", (), has_wildcard=True, keeps_parents=True
+        ),
+        ContextPath(9, "RUN", ".", "."),
+        ContextPath(9, "RUN", "src", "src"),
+    )
+    assert stage.remote_sources == (
+        RemoteSource(4, RemoteKind.HTTP, "https://example.com/1.tgz"),
+        RemoteSource(7, RemoteKind.GIT, "https://example.com/r.git#main", "sha256:1"),
+    )
+
+
+def test_a_variable_that_the_base_image_may_set_is_not_guessed() -> None:
+    analysis = analyze_text("FROM python\nENV P=$VERSION\nCOPY a-$P b /\n")
+    assert [path.path for path in analysis.context_paths] == [None, "b"]
+    (limit,) = analysis.limits
+    assert str(limit) == (
+        "line 3: 'a-$P' depends on a variable that only the base image 'python' may set"
+    )
+    assert not analysis.is_complete
+
+
+def test_a_variable_of_the_dockerfile_hides_the_base_images() -> None:
+    assert paths("FROM python\nARG V=1\nCOPY a-$V /\n") == ["a-1"]
+    assert paths("FROM python\nENV V=1\nCOPY a-$V /\n") == ["a-1"]
+    assert paths("FROM scratch\nCOPY a-$V-${PATH%%/*} /\n") == ["a--"]
+
+
+def test_a_stage_inherits_the_variables_of_its_base() -> None:
+    text = "FROM scratch AS a\nARG A=1\nENV B=2\nFROM a\nCOPY $A$B /\nFROM scratch\nCOPY x$A /\n"
+    assert paths(text, target_stage=None) == ["x"]
+    assert paths(text.partition("FROM scratch\n")[0]) == ["12"]
+
+
+def test_triggers_run_in_the_stages_based_on_theirs() -> None:
+    text = (
+        "FROM tools AS t\nFROM scratch AS a\nARG V=1\nONBUILD COPY --from=t / /\n"
+        "ONBUILD COPY $V-$W /\nFROM a AS b\nFROM b\n"
+    )
+    analysis = analyze_text(text)
+    assert [stage.index for stage in analysis.reachable_stages] == [0, 1, 2, 3]
+    assert [(path.path, path.line) for path in analysis.context_paths] == [("1-", 6)]
+
+
+def test_a_named_context_stands_in_for_images_and_stages() -> None:
+    text = "FROM a AS x\nCOPY y /\nFROM docker.io/library/b:latest\nCOPY --from=x / /\n"
+    analysis = analyze_text(text, named_contexts=["x", "b"])
+    assert analysis.stages[0].is_replaced
+    assert [(origin.kind, origin.text) for origin in analysis.origins] == [
+        (OriginKind.NAMED_CONTEXT, "x"),
+        (OriginKind.NAMED_CONTEXT, "b"),
+        (OriginKind.STAGE, "x"),
+    ]
+    assert analysis.context_paths == ()
+    assert analysis.materials == ()
+
+
+def test_a_named_context_may_be_for_one_platform() -> None:
+    text = "FROM a\n"
+    contexts = ["a::linux/arm64"]
+    arm = bases(text, named_contexts=contexts, target_platform=ARM64)
+    assert arm == [(OriginKind.NAMED_CONTEXT, "a::linux/arm64")]
+    assert bases(text, named_contexts=contexts) == [(OriginKind.IMAGE, "a")]
+
+
+def test_secrets_and_agents_are_listed_once() -> None:
+    text = (
+        "FROM scratch\n"
+        "RUN --mount=type=secret,id=s,required --mount=type=ssh true\n"
+        "RUN --mount=type=secret,id=s true\n"
+    )
+    stage = analyze_text(text).stages[0]
+    assert [(use.id, use.is_required, use.line) for use in stage.secrets] == [("s", True, 2)]
+    assert [(use.id, use.is_required) for use in stage.ssh_agents] == [("default", False)]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        ("ARG BASE\nFROM $BASE\n", 2, "the base '$BASE' names no image; not set: 'BASE'"),
+        ("FROM python:$V\n", 1, "the base 'python:$V' names no image; not set: 'V'"),
+        ("FROM ${B:?is}\n", 1, "the base must have a value for the variable 'B': is"),
+        ("FROM --platform=$P a\n", 1, "the platform '$P' must"),
+        ("FROM --platform=linux a\n", 1, "the platform 'linux' must name an architecture too"),
+    ],
+)
+def test_what_a_build_argument_may_mend_is_a_limit(text: str, line: int, why: str) -> None:
+    (limit,) = analyze_text(text).limits
+    assert limit.line == line
+    assert limit.why.startswith(why)
+
+
+def test_an_unknown_frontend_leaves_nothing_but_a_limit() -> None:
+    analysis = analyze_text("# syntax=example.com/mine:1\nFROM\n")
+    assert not analysis.is_complete
+    assert analysis.stages == ()
+    assert analysis.materials == (Material("example.com/mine:1", None, (1,)),)
+    assert undeclared_build_args(analysis, ["X"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("ARG A=1\n", MissingStageError, "have a FROM"),
+        ("ENV A=1\nFROM a\n", MissingStageError, "Line 1 .* have a FROM before ENV"),
+        ("FROM a\nCOPY --from=1 b /\n", InvalidStageUseError, "an index from 0 to 0, not 1"),
+        ("FROM a\nCOPY --from=0 b /\n", InvalidStageUseError, "into itself"),
+        (
+            "FROM a AS x\nCOPY --from=y b /\nFROM c AS y\nFROM x\n",
+            InvalidStageUseError,
+            "Line 2 .* 'y' before it is defined",
+        ),
+        ("FROM a\nCOPY --from=$X b /\n", InvalidFlagError, "not have variables .* '--from=.X'"),
+        ("FROM a\nCOPY https://x/y /\n", InvalidArgumentsError, "use ADD, not COPY"),
+        ("FROM a:${\n", InvalidExpansionError, r"close the variable .*\(in 'a:\${'\)"),
+        ("FROM scratch\nCOPY ${X?oh} /\n", InvalidExpansionError, "variable 'X': oh"),
+        ("FROM --platform=sun/sparc a\n", InvalidPlatformError, "operating systems"),
+    ],
+)
+def test_what_no_build_argument_mends_is_refused(
+    text: str, error: type[DockerfileError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        analyze_text(text)
+
+
+def test_an_unknown_target_is_answered_with_the_stages_there_are() -> None:
+    with pytest.raises(UnknownStageError) as raised:
+        analyze_text("FROM a AS build\nFROM b AS release\n", target_stage="prod")
+    assert str(raised.value) == (
+        "The Dockerfile must have the stage 'prod', but it has not. "
+        "Stages there: 'build', 'release'."
+    )
+
+
+def test_build_arguments_that_nothing_declares_are_found() -> None:
+    text = "ARG G\nFROM a AS unreachable\nARG U\nFROM b\nARG S\n"
+    given = ["G", "S", "U", "X", "TARGETARCH", "http_proxy", "Http_Proxy", "BUILDKIT_SYNTAX"]
+    assert undeclared_build_args(analyze_text(text), given) == ("U", "X")
+
+
+def test_an_analysis_can_be_a_key() -> None:
+    text = "FROM a\nCOPY b /\nRUN --mount=type=secret,id=s true\n"
+    assert len({analyze_text(text), analyze_text(text), parse_dockerfile(text)}) == 2
