@@ -49,7 +49,8 @@ def read_past_build(path: Path) -> PastBuild | None:
     """The last build, `None` if there is none or its history cannot be read."""
     try:
         document = json.loads(path.read_bytes())
-        return PastBuild(document["build_digest"], document["definition"], document["files"])
+        definition, files = dict(document["definition"]), dict(document["files"])
+        return PastBuild(document["build_digest"], definition, files)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -72,7 +73,11 @@ def explain_build(past: PastBuild | None, now: PastBuild) -> str:
     if past.build_digest == now.build_digest:
         return "no cached record"
     changed = [key for key, value in now.definition.items() if past.definition.get(key) != value]
-    reasons = [_explain(key, past, now) for key in sorted(changed)]
+    try:
+        reasons = [_explain(key, past, now) for key in sorted(changed)]
+    except (LookupError, TypeError):
+        # Another version of the plugin wrote this history.
+        return "definition changed"
     return ", ".join(dict.fromkeys(reasons)) or "definition changed"
 
 
