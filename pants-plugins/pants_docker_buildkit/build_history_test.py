@@ -68,7 +68,7 @@ def test_a_damaged_history_is_none(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("value", [None, 1, "x", [1], ["ab"], [[]], [{}], {"a": {}}])
 def test_whatever_is_in_a_history_the_next_build_has_a_reason(tmp_path: Path, value: Any) -> None:
     path = tmp_path / "history.json"
-    definition = {key: value for key in DEFINITION.as_map()}
+    definition = dict.fromkeys(DEFINITION.as_map(), value)
     document = {"build_digest": "old", "definition": definition, "files": value}
     path.write_text(json.dumps(document))
     members = {"labels": (("a", "b"),), "named_contexts": (NamedContext("x", ContextKind.FILES),)}
