@@ -32,12 +32,21 @@ def push_busybox(directory: Path, registry: Registry, name: str = "integration/b
     return reference
 
 
-def plain_docker(*arguments: str) -> str:
+def move_tag(tag: str, base: str, *instructions: str) -> None:
+    """Let a tag stand for `base` with further instructions of a Dockerfile."""
+    dockerfile = "\n".join((f"FROM {base}", *instructions))
+    plain_docker(
+        *("buildx", "build", "--provenance=false", f"--tag={tag}", "--push", "-"),
+        stdin=dockerfile,
+    )
+
+
+def plain_docker(*arguments: str, stdin: str = "") -> str:
     """What Docker prints. Not recorded, and with nobody's configuration."""
     answer = subprocess.run(
         [str(docker_program()), *arguments],
         env={**os.environ, "DOCKER_HOST": docker_host()},
-        stdin=subprocess.DEVNULL,
+        input=stdin.encode(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,

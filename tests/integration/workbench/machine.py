@@ -46,7 +46,7 @@ class Machine:
             "PATH": "/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "NO_SCIE_WARNING": "1",
-            "DOCKER_HOST": docker_host() if has_docker else _NOWHERE,
+            "DOCKER_HOST": self.engine if has_docker else _NOWHERE,
             "PANTS_LOCAL_STORE_DIR": str(self.local_store),
             "PANTS_NAMED_CACHES_DIR": str(self.named_caches),
         }
@@ -63,6 +63,11 @@ class Machine:
                 PANTS_REMOTE_INSTANCE_NAME="main",
             )
         self._checkouts: list[Checkout] = []
+
+    @property
+    def engine(self) -> str:
+        """The address of the real Docker Engine."""
+        return docker_host()
 
     @property
     def local_store(self) -> Path:

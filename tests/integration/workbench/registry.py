@@ -42,12 +42,17 @@ class Registry:
     def config(self, reference: str) -> dict[str, Any]:
         """The image's config."""
         digest = self.manifest(reference)["config"]["digest"]
-        repository = _split(reference)[0]
+        document: dict[str, Any] = json.loads(self.blob(reference.partition("@")[0], digest))
+        return document
+
+    def blob(self, name: str, digest: str) -> bytes:
+        """The content of a blob of `registry/repository`."""
+        repository = name.partition("/")[2]
         with urllib.request.urlopen(
             f"http://{self.address}/v2/{repository}/blobs/{digest}"
         ) as answer:
-            document: dict[str, Any] = json.loads(answer.read())
-        return document
+            content: bytes = answer.read()
+        return content
 
     def has(self, reference: str) -> bool:
         return self._ask("HEAD", reference)[0] == 200

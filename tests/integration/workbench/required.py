@@ -22,6 +22,11 @@ def pants_program() -> Path:
     return Path(required("BUILDKIT_TESTS_PANTS", "the `pants` program to test with"))
 
 
+def pants_configuration() -> Path:
+    """What Pants has to know of this machine in order to make pex files."""
+    return Path(required("BUILDKIT_TESTS_PANTS_CONFIG", "the configuration `./pants` wrote"))
+
+
 def docker_program() -> Path:
     return Path(required("BUILDKIT_TESTS_DOCKER", "a Docker CLI with buildx"))
 

@@ -1,0 +1,125 @@
+"""What comes out: image records, OCI image layouts, images in the local engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Machines
+from tests.integration.workbench.base_image import plain_docker
+from tests.integration.workbench.machine import Machine, repository_settings
+from tests.integration.workbench.registry import Registry
+from tests.integration.workbench.required import busybox_program, plugin_sources, skopeo_program
+
+NO_REGISTRY = f"""\
+[GLOBAL]
+pants_version = "2.17.1"
+pythonpath = ["{plugin_sources()}"]
+backend_packages = ["pants_docker_buildkit"]
+
+[anonymous-telemetry]
+enabled = false
+"""
+
+
+def test_layouts_need_no_registry_and_other_tools_read_them(
+    machine: Machine, tmp_path: Path
+) -> None:
+    shell = busybox_program("amd64").read_bytes()
+    checkout = machine.checkout(
+        "checkout",
+        {
+            "pants.toml": NO_REGISTRY,
+            "base/BUILD": "file(name='busybox', source='busybox')\n"
+            "docker_buildkit_image(name='image', platforms=['linux/amd64'])",
+            "base/busybox": shell,
+            "base/Dockerfile": "FROM scratch\n"
+            "COPY --chmod=755 base/busybox /bin/busybox\n"
+            'RUN ["/bin/busybox", "--install", "-s", "/bin"]\n',
+            "app/BUILD": "docker_buildkit_image(name='image', output='oci',"
+            " platforms=['linux/amd64'], image_labels={'team': 'one'})",
+            "app/Dockerfile": "ARG BASE=base:image\nFROM $BASE\nRUN echo app > /app\n",
+        },
+    )
+    run = checkout.pants("package", "::")
+    assert run.kinds == {"base:image": "built", "app:image": "built"}
+    record = json.loads(checkout.record("app:image"))
+    assert record["references"] == []
+    layout = checkout.directory / "dist/app/image.oci"
+    inspected = json.loads(skopeo("inspect", f"oci:{layout}"))
+    assert inspected["Digest"] == record["image"]["digest"]
+    assert inspected["Labels"] == {"team": "one"}
+    copied = tmp_path / "copied"
+    skopeo("copy", f"oci:{layout}", f"dir:{copied}")
+    assert json.loads((copied / "manifest.json").read_text())["layers"]
+    assert (copied / "version").exists()
+
+    after = checkout.pants("package", "::")
+    assert after.kinds == {"base:image": "unchanged", "app:image": "unchanged"}
+    assert after.docker_calls == ()
+
+
+def skopeo(*arguments: str) -> str:
+    answer = subprocess.run(
+        [str(skopeo_program()), "--insecure-policy", *arguments],
+        env={**os.environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+def test_records_are_the_same_bytes_on_machines_that_built_apart(
+    machines: Machines, registry: Registry, repository: str, busybox: str
+) -> None:
+    files = {
+        "pants.toml": repository_settings(registry.address, repository),
+        "app/BUILD": "docker_buildkit_image(name='image', inline_cache=False, no_cache=True,"
+        " platforms=['linux/amd64'])",
+        "app/Dockerfile": f"FROM {busybox}\nRUN mkdir /out && echo {repository} > /out/app\n",
+    }
+    checkouts = [machines.new(name).checkout(name, files) for name in ("one", "two")]
+    for checkout in checkouts:
+        assert checkout.pants("package", "::").kinds == {"app:image": "built"}
+    record = checkouts[0].record("app:image")
+    assert record == checkouts[1].record("app:image")
+    document = json.loads(record)
+    (reference,) = document["references"]
+    assert document["target"] == "app:image"
+    assert registry.digest(reference) == document["image"]["digest"]
+    assert [(each["uri"].partition("?")[0], each["digest"]) for each in document["materials"]] == [
+        (f"pkg:docker/{busybox.rpartition(':')[0]}@1", registry.digest(busybox))
+    ]
+
+
+@pytest.mark.parametrize("registries", ["", ", registries=[]"], ids=["a registry", "no registry"])
+def test_an_image_for_the_local_engine_runs_by_its_reference(
+    machine: Machine, registry: Registry, repository: str, busybox: str, registries: str
+) -> None:
+    checkout = machine.checkout(
+        "checkout",
+        {
+            "pants.toml": repository_settings(registry.address, repository),
+            "app/BUILD": f"docker_buildkit_image(name='image', output='docker'{registries})",
+            "app/Dockerfile": f"FROM {busybox}\nRUN echo {repository} > /app\nCMD cat /app\n",
+        },
+    )
+    run = checkout.pants("package", "::", pantsd=True)
+    assert run.kinds == {"app:image": "built"}
+    (reference,) = run.outcomes["app/image.image.json"].references
+    assert plain_docker("run", "--rm", reference) == f"{repository}\n"
+    after = checkout.pants("package", "::", pantsd=True)
+    assert after.kinds == {"app:image": "unchanged"}
+    assert after.builds == []
+
+    plain_docker("image", "rm", "--force", reference)
+    lost = checkout.pants("package", "::", pantsd=True)
+    assert lost.kinds == {"app:image": "built"}
+    assert plain_docker("run", "--rm", reference) == f"{repository}\n"
+    plain_docker("image", "rm", "--force", reference)

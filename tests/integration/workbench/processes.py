@@ -1,0 +1,50 @@
+"""Which processes run for another one? Read from `/proc`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_PATIENCE_SECONDS = 120.0
+
+
+def descendants(ancestor: int) -> list[int]:
+    """All processes below one, parents first."""
+    children: dict[int, list[int]] = {}
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((directory / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        children.setdefault(parent, []).append(int(directory.name))
+    found, pending = [], [ancestor]
+    while pending:
+        below = children.get(pending.pop(0), [])
+        found += below
+        pending += below
+    return found
+
+
+def command_line(pid: int) -> list[str]:
+    """What a process was started with; empty if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return []
+
+
+def has_ended(pid: int) -> bool:
+    """Whether nothing of a process is left but perhaps its exit code."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait for something that another process does."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
