@@ -19,7 +19,7 @@ readonly PYTHON_PACKAGES=(
   python3.9 python3.9-minimal libpython3.9-minimal libpython3.9-stdlib python3.9-venv python3-distutils
   python3-lib2to3 python-pip-whl libssl1.1 libffi7 libmpdec3 libexpat1 libsqlite3-0 libreadline8
 )
-readonly TEST_PACKAGES=(skopeo umoci libgpgme11 libassuan0 libdevmapper1.02.1)
+readonly TEST_PACKAGES=(docker-registry skopeo umoci libgpgme11 libassuan0 libdevmapper1.02.1)
 
 say() { printf '[setup] %s\n' "$*" >&2; }
 fail() {
@@ -129,7 +129,7 @@ build_pex() {
 
 # Sets `tools`.
 unpack_test_tools() {
-  tools="$cache/test-tools"
+  tools="$cache/test-tools-$(echo "${TEST_PACKAGES[@]}" | cksum | cut -d' ' -f1)"
   [[ ! -d $tools ]] || return 0
   say "unpacking skopeo, umoci and static busyboxes for the integration tests from Debian packages"
   rm -rf "$tools.new"
@@ -189,6 +189,7 @@ set_up_tests() {
   unpack_test_tools
   write_ready tests \
     "BUILDKIT_TESTS_BGD=$environment/bin/bgd" \
+    "BUILDKIT_TESTS_REGISTRY_PROGRAM=$tools/usr/bin/docker-registry" \
     "BUILDKIT_TESTS_SKOPEO=$tools/bin/skopeo" \
     "BUILDKIT_TESTS_UMOCI=$tools/usr/bin/umoci" \
     "BUILDKIT_TESTS_BUSYBOX_AMD64=$tools/amd64/bin/busybox" \
