@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from pants_docker_buildkit.dockerfile.analysis import Origin, OriginKind
 from pants_docker_buildkit.dockerfile.arguments import SPLITTERS
+from pants_docker_buildkit.dockerfile.bases import SCRATCH
 from pants_docker_buildkit.dockerfile.errors import (
     InvalidFlagError,
     InvalidStageUseError,
@@ -25,7 +26,6 @@ from pants_docker_buildkit.dockerfile.mounts import mount_origins
 from pants_docker_buildkit.dockerfile.scope import expand_at
 
 _INDEX = re.compile(r"[+-]?[0-9]{1,18}")
-SCRATCH = "scratch"
 
 
 @dataclass(eq=False)
@@ -54,9 +54,7 @@ class StageGraph:
         self._by_name: dict[str, Node] = {}
 
     def add(self, node: Node) -> None:
-        """Append a stage, based on an earlier one if it has that one's name."""
-        if not node.is_replaced:
-            node.base = self.find_base(node.origin.text)
+        """Append a stage."""
         self.nodes.append(node)
         if node.name is not None:
             self._by_name[node.name] = node

@@ -17,15 +17,12 @@ from pants_docker_buildkit.dockerfile.analysis import (
     OriginKind,
     Stage,
 )
-from pants_docker_buildkit.dockerfile.errors import InvalidExpansionError, InvalidPlatformError
+from pants_docker_buildkit.dockerfile.bases import BaseResolver
 from pants_docker_buildkit.dockerfile.expansion import (
-    Expansion,
     ExpansionRules,
-    RequiredVariableError,
 )
 from pants_docker_buildkit.dockerfile.instruction import Instruction
-from pants_docker_buildkit.dockerfile.limits import Limit
-from pants_docker_buildkit.dockerfile.named_contexts import NamedContexts, is_image_reference
+from pants_docker_buildkit.dockerfile.named_contexts import NamedContexts
 from pants_docker_buildkit.dockerfile.parser import Dockerfile, parse_trigger
 from pants_docker_buildkit.dockerfile.scope import (
     GlobalScope,
@@ -35,16 +32,13 @@ from pants_docker_buildkit.dockerfile.scope import (
 )
 from pants_docker_buildkit.dockerfile.stage_contents import StageContents
 from pants_docker_buildkit.dockerfile.stage_graph import (
-    SCRATCH,
     Node,
     StageGraph,
     reachable_nodes,
     split_stages,
 )
 from pants_docker_buildkit.oci.image_platform import (
-    OPERATING_SYSTEMS,
     ImagePlatform,
-    InvalidImagePlatformError,
 )
 
 
@@ -63,10 +57,17 @@ def analyze(
     """
     if dockerfile.frontend is not None and not dockerfile.frontend.is_dockerfile:
         return DockerfileAnalysis((), None, (), dockerfile.frontend, dockerfile.limits)
-    analyzer = _Analyzer(
-        dockerfile, build_args, target_platform, NamedContexts.create(named_contexts)
+    rules = ExpansionRules(escape=dockerfile.escape)
+    before, stages = split_stages(dockerfile.instructions)
+    predefined = platform_values(
+        build_platform, target_platform, target_stage or _last_name(stages)
     )
-    return analyzer.analyze(build_platform, target_stage)
+    scope = GlobalScope.create(predefined, build_args, rules)
+    for instruction in before:
+        if instruction.keyword == "ARG":
+            scope.declare(instruction)
+    resolver = BaseResolver(scope, target_platform, NamedContexts.create(named_contexts))
+    return _Analyzer(dockerfile, resolver, rules).analyze(stages, target_stage)
 
 
 def undeclared_build_args(analysis: DockerfileAnalysis, given: Iterable[str]) -> tuple[str, ...]:
@@ -85,117 +86,48 @@ def undeclared_build_args(analysis: DockerfileAnalysis, given: Iterable[str]) ->
 
 class _Analyzer:
     def __init__(
-        self,
-        dockerfile: Dockerfile,
-        build_args: Mapping[str, str],
-        target_platform: ImagePlatform,
-        named_contexts: NamedContexts,
+        self, dockerfile: Dockerfile, resolver: BaseResolver, rules: ExpansionRules
     ) -> None:
         self._dockerfile = dockerfile
-        self._build_args = build_args
-        self._target_platform = target_platform
-        self._named_contexts = named_contexts
-        self._rules = ExpansionRules(escape=dockerfile.escape)
+        self._resolver = resolver
+        self._graph = StageGraph(rules)
         self._limits = list(dockerfile.limits)
-        self._graph = StageGraph(self._rules)
         self._platform_arguments: dict[int, tuple[str, ...]] = {}
 
     def analyze(
-        self, build_platform: ImagePlatform, target_stage: str | None
+        self, stages: Iterable[list[Instruction]], target_stage: str | None
     ) -> DockerfileAnalysis:
-        before, stages = split_stages(self._dockerfile.instructions)
-        predefined = platform_values(
-            build_platform, self._target_platform, target_stage or _last_name(stages)
-        )
-        scope = GlobalScope.create(predefined, self._build_args, self._rules)
-        for instruction in before:
-            if instruction.keyword == "ARG":
-                scope.declare(instruction)
         for instructions in stages:
-            self._add_stage(instructions, scope)
+            self._add_stage(instructions)
+        self._limits += self._resolver.limits
         target = self._graph.find_target(target_stage)
         self._graph.connect()
         reachable = self._add_triggers(target)
         return DockerfileAnalysis(
-            self._read_stages(reachable, scope),
+            self._read_stages(reachable),
             target.index,
-            tuple(scope.arguments),
+            tuple(self._resolver.scope.arguments),
             self._dockerfile.frontend,
             tuple(self._limits),
         )
 
-    def _add_stage(self, instructions: list[Instruction], scope: GlobalScope) -> None:
+    def _add_stage(self, instructions: list[Instruction]) -> None:
         from_ = instructions[0]
         index = len(self._graph.nodes)
         name = from_.arguments[2].lower() if len(from_.arguments) == 3 else None
-        expansion = self._expand_base(from_, scope)
-        platform = self._expand_platform(from_, scope, index)
-        context = self._named_contexts.find(name, platform) if name else None
-        origin = self._find_base(from_, expansion, platform)
-        if context is not None:
-            origin = Origin(OriginKind.NAMED_CONTEXT, context, from_.arguments[0], from_.start_line)
-        node = Node(
-            index, name, from_.start_line, origin, None, context is not None, instructions[1:]
-        )
-        self._graph.add(node)
-
-    def _expand_base(self, from_: Instruction, scope: GlobalScope) -> Expansion:
-        line = from_.start_line
-        try:
-            expansion = scope.expand(from_.arguments[0], line)
-        except InvalidExpansionError as e:
-            if not isinstance(e.__cause__, RequiredVariableError):
-                raise
-            self._limits.append(Limit(line, f"the base must {e.requirement}"))
-            return Expansion("")
-        text = expansion.text
-        if text == "" or (expansion.unmatched and not is_image_reference(text)):
-            unset = ", ".join(f"'{name}'" for name in sorted(expansion.unmatched))
-            why = f"; not set: {unset}" if unset else ""
-            self._limits.append(Limit(line, f"the base {from_.arguments[0]!r} names no image{why}"))
-            return replace(expansion, text="")
-        return expansion
-
-    def _expand_platform(self, from_: Instruction, scope: GlobalScope, index: int) -> ImagePlatform:
-        written, line = from_.flag("platform"), from_.start_line
-        if not written:
-            return self._target_platform
-        expansion = scope.expand(written, line)
-        self._platform_arguments[index] = tuple(sorted(expansion.matched))
-        try:
-            return ImagePlatform.parse(expansion.text)
-        except InvalidImagePlatformError as e:
-            is_constant = not (expansion.matched or expansion.unmatched)
-            if is_constant and expansion.text not in OPERATING_SYSTEMS:
-                requirement = f"have a platform ({expansion.text!r}) that must {e.requirement}"
-                raise InvalidPlatformError(line, requirement) from e
-            self._limits.append(Limit(line, f"the platform {written!r} must {e.requirement}"))
-            return self._target_platform
-
-    def _find_base(
-        self, from_: Instruction, expansion: Expansion, platform: ImagePlatform
-    ) -> Origin:
-        arguments = tuple(sorted(expansion.matched))
-        origin = self._external_origin(
-            expansion.text, from_.arguments[0], from_.start_line, platform
-        )
-        stage = self._graph.find_base(expansion.text)
+        base = self._resolver.resolve(from_)
+        self._platform_arguments[index] = base.platform_arguments
+        origin, stage = base.origin, self._graph.find_base(base.name)
         if stage is not None:
-            origin = replace(origin, kind=OriginKind.STAGE, stage=stage.index, platform=None)
-        return replace(origin, arguments=arguments)
-
-    def _external_origin(
-        self, text: str, written: str, line: int, platform: ImagePlatform
-    ) -> Origin:
-        """What `text` names if it is no stage."""
-        if text == "":
-            return Origin(OriginKind.UNKNOWN, text, written, line)
-        if text == SCRATCH:
-            return Origin(OriginKind.SCRATCH, text, written, line)
-        context = self._named_contexts.find(text, platform)
+            origin = replace(
+                origin, kind=OriginKind.STAGE, text=base.name, stage=stage.index, platform=None
+            )
+        context = self._resolver.named_contexts.find(name, base.platform) if name else None
         if context is not None:
-            return Origin(OriginKind.NAMED_CONTEXT, context, written, line)
-        return Origin(OriginKind.IMAGE, text, written, line, platform=platform)
+            origin = Origin(OriginKind.NAMED_CONTEXT, context, origin.written, origin.line)
+            stage = None
+        node = Node(index, name, origin.line, origin, stage, context is not None, instructions[1:])
+        self._graph.add(node)
 
     def _add_triggers(self, target: Node) -> set[int]:
         """Run the `ONBUILD`s of stages in the stages based on them; they may need more stages."""
@@ -223,7 +155,7 @@ class _Analyzer:
                 triggers.append(trigger)
         return triggers
 
-    def _read_stages(self, reachable: set[int], scope: GlobalScope) -> tuple[Stage, ...]:
+    def _read_stages(self, reachable: set[int]) -> tuple[Stage, ...]:
         finished: set[int] = set()
         scopes: dict[int, StageScope] = {}
         stages = []
@@ -241,7 +173,8 @@ class _Analyzer:
                 self._platform_arguments.get(node.index, ()),
             )
             if stage.is_reachable:
-                contents = StageContents(node, _first_scope(node, scopes), scope, finished)
+                first_scope = _first_scope(node, scopes)
+                contents = StageContents(node, first_scope, self._resolver.scope, finished)
                 if not node.is_replaced:
                     stage = self._read_stage(stage, contents)
                 scopes[id(node)] = contents.scope
@@ -267,7 +200,7 @@ class _Analyzer:
         for node in self._graph.nodes:
             if node.index is None:
                 name = node.origin.text
-                node.origin = self._external_origin(name, name, node.line, self._target_platform)
+                node.origin = self._resolver.resolve_name(name, name, node.line)
 
 
 def _last_name(stages: list[list[Instruction]]) -> str:

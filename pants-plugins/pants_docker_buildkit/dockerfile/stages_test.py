@@ -187,6 +187,15 @@ def test_a_named_context_stands_in_for_images_and_stages() -> None:
     assert analysis.materials == ()
 
 
+def test_a_named_context_is_no_stage_of_the_same_name() -> None:
+    text = "FROM a AS b\nFROM docker.io/library/c\nFROM scratch AS c\n"
+    analysis = analyze_text(text, named_contexts=["c"])
+    kinds = [stage.base.kind for stage in analysis.stages]
+    assert kinds == [OriginKind.IMAGE, OriginKind.NAMED_CONTEXT, OriginKind.NAMED_CONTEXT]
+    text = "FROM a AS b\nFROM docker.io/library/b\n"
+    assert analyze_text(text, named_contexts=["b"]).stages[1].base.stage is None
+
+
 def test_a_named_context_may_be_for_one_platform() -> None:
     text = "FROM a\n"
     contexts = ["a::linux/arm64"]

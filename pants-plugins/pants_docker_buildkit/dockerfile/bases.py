@@ -1,0 +1,102 @@
+"""What do `FROM`, `--from` and `from=` name: an image, a named context, or nothing?
+
+Stages are found first, in `stage_graph.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from pants_docker_buildkit.dockerfile.analysis import Origin, OriginKind
+from pants_docker_buildkit.dockerfile.errors import InvalidExpansionError, InvalidPlatformError
+from pants_docker_buildkit.dockerfile.expansion import Expansion, RequiredVariableError
+from pants_docker_buildkit.dockerfile.instruction import Instruction
+from pants_docker_buildkit.dockerfile.limits import Limit
+from pants_docker_buildkit.dockerfile.named_contexts import NamedContexts, is_image_reference
+from pants_docker_buildkit.dockerfile.scope import GlobalScope
+from pants_docker_buildkit.oci.image_platform import (
+    OPERATING_SYSTEMS,
+    ImagePlatform,
+    InvalidImagePlatformError,
+)
+
+SCRATCH = "scratch"
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a `FROM` says before stages are considered, and the global `ARG`s in its platform.
+
+    `name` is that of a stage, if there is one.
+    """
+
+    name: str
+    origin: Origin
+    platform: ImagePlatform
+    platform_arguments: tuple[str, ...]
+
+
+@dataclass
+class BaseResolver:
+    """Reads the names of images. What a build argument may mend ends up in `limits`."""
+
+    scope: GlobalScope
+    target_platform: ImagePlatform
+    named_contexts: NamedContexts
+    limits: list[Limit] = field(default_factory=list)
+
+    def resolve(self, from_: Instruction) -> Base:
+        """What `from_` is based on, if its name is not that of a stage."""
+        expansion = self._expand_name(from_)
+        platform, platform_arguments = self._expand_platform(from_)
+        origin = self.resolve_name(
+            expansion.text, from_.arguments[0], from_.start_line, platform=platform
+        )
+        origin = replace(origin, arguments=tuple(sorted(expansion.matched)))
+        return Base(expansion.text, origin, platform, platform_arguments)
+
+    def resolve_name(
+        self, text: str, written: str, line: int, *, platform: ImagePlatform | None = None
+    ) -> Origin:
+        """What `text` names, for `platform` or else for the target's."""
+        platform = platform or self.target_platform
+        if text == "":
+            return Origin(OriginKind.UNKNOWN, text, written, line)
+        if text == SCRATCH:
+            return Origin(OriginKind.SCRATCH, text, written, line)
+        context = self.named_contexts.find(text, platform)
+        if context is not None:
+            return Origin(OriginKind.NAMED_CONTEXT, context, written, line)
+        return Origin(OriginKind.IMAGE, text, written, line, platform=platform)
+
+    def _expand_name(self, from_: Instruction) -> Expansion:
+        line, written = from_.start_line, from_.arguments[0]
+        try:
+            expansion = self.scope.expand(written, line)
+        except InvalidExpansionError as e:
+            if not isinstance(e.__cause__, RequiredVariableError):
+                raise
+            self.limits.append(Limit(line, f"the base must {e.requirement}"))
+            return Expansion("")
+        text, unset = expansion.text, sorted(expansion.unmatched)
+        if text != "" and (not unset or is_image_reference(text)):
+            return expansion
+        why = f"; not set: {', '.join(map(repr, unset))}" if unset else ""
+        self.limits.append(Limit(line, f"the base {written!r} names no image{why}"))
+        return replace(expansion, text="")
+
+    def _expand_platform(self, from_: Instruction) -> tuple[ImagePlatform, tuple[str, ...]]:
+        written, line = from_.flag("platform"), from_.start_line
+        if not written:
+            return self.target_platform, ()
+        expansion = self.scope.expand(written, line)
+        arguments = tuple(sorted(expansion.matched))
+        try:
+            return ImagePlatform.parse(expansion.text), arguments
+        except InvalidImagePlatformError as e:
+            is_constant = not (expansion.matched or expansion.unmatched)
+            if is_constant and expansion.text not in OPERATING_SYSTEMS:
+                requirement = f"have a platform ({expansion.text!r}) that must {e.requirement}"
+                raise InvalidPlatformError(line, requirement) from e
+            self.limits.append(Limit(line, f"the platform {written!r} must {e.requirement}"))
+            return self.target_platform, arguments
