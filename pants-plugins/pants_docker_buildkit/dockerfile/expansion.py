@@ -256,7 +256,11 @@ class _Lexer:
         ignores_empty = operator == ":"
         if ignores_empty:
             operator = self._next()
-        if operator not in _MODIFIERS or operator == "" or (ignores_empty and operator in "#%"):
+        if operator == "":
+            raise ExpansionError("close the variable with '}'")
+        if operator not in _MODIFIERS or (ignores_empty and operator in "#%"):
+            if name == "":
+                raise ExpansionError("name a variable between '${' and '}'")
             shown = ":" * ignores_empty + operator
             raise ExpansionError(f"not use '{shown}' after the name of the variable '{name}'")
         return self._read_modified(name, operator, ignores_empty=ignores_empty)
