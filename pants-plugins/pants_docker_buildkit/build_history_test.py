@@ -71,7 +71,10 @@ def test_whatever_is_in_a_history_the_next_build_has_a_reason(tmp_path: Path, va
     definition = dict.fromkeys(DEFINITION.as_map(), value)
     document = {"build_digest": "old", "definition": definition, "files": value}
     path.write_text(json.dumps(document))
-    members = {"labels": (("a", "b"),), "named_contexts": (NamedContext("x", ContextKind.FILES),)}
+    members: dict[str, Any] = {
+        "labels": (("a", "b"),),
+        "named_contexts": (NamedContext("x", ContextKind.FILES),),
+    }
     assert explain_build(read_past_build(path), build("new", replace(DEFINITION, **members)))
     path.write_text(json.dumps({**document, "files": {"app.py": value}}))
     assert explain_build(read_past_build(path), build("new", replace(DEFINITION, **members)))

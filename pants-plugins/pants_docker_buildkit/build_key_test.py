@@ -1,0 +1,291 @@
+"""Which fields and options change the `build_digest`, and what is in the key of the build process?
+
+Driven by the lists of fields and options: a new one fails these tests until somebody has decided
+here whether it can change the image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from pants.engine.process import Process
+
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.target_types import BuildKitImageTarget
+from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.util_rules.build import _build_process
+from pants_docker_buildkit.util_rules.definition import ImageDefinition
+
+SHA = "sha256:" + "a" * 64
+DOCKERFILE = """\
+ARG MODE=plain
+FROM scratch AS first
+COPY . /
+FROM scratch AS second
+ARG MODE
+COPY . /app
+RUN --mount=type=secret,id=token --mount=type=ssh true
+"""
+FILES = {
+    "app/Dockerfile": DOCKERFILE,
+    "app/Same.dockerfile": DOCKERFILE,
+    "app/Other.dockerfile": f"{DOCKERFILE}LABEL more=1\n",
+    "app/a.txt": "a",
+    "app/b.txt": "b",
+    "app/token": "never read",
+}
+TARGETS = """\
+files(name="a", sources=["a.txt"])
+files(name="b", sources=["b.txt"])
+"""
+MEMBERS = {"dependencies": '[":a"]', "registries": '["localhost:5000"]'}
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Values of one field or option, as BUILD files or the command line spell them.
+
+    The digest with each of `changes` differs from the one with `base`, with each of `keeps` it is
+    the same. `None` leaves the field out.
+    """
+
+    base: str | None = None
+    changes: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
+
+
+FIELDS = {
+    "source": Variation(
+        base='"Dockerfile"', changes=('"Other.dockerfile"',), keeps=('"Same.dockerfile"',)
+    ),
+    "instructions": Variation(changes=('["FROM scratch"], source=None',)),
+    "target_stage": Variation(changes=('"first"',)),
+    "dependencies": Variation(base='[":a"]', changes=('[":a", ":b"]', "[]"), keeps=('["app:a"]',)),
+    "context_root": Variation(changes=('"app"', '"./"'), keeps=('""',)),
+    "build_contexts": Variation(
+        changes=(
+            '{"tools": ":b"}',
+            f'{{"tools": "docker-image://ghcr.io/a@{SHA}"}}',
+            f'{{"tools": "https://git.example/a.git#{"0" * 40}"}}',
+        )
+    ),
+    "platforms": Variation(
+        base='["linux/amd64"]',
+        changes=('["linux/arm64"]', '["linux/amd64", "linux/arm64"]'),
+        keeps=('["linux/amd64", "linux/amd64"]',),
+    ),
+    "build_platform": Variation(base='["linux/amd64"]', changes=('["linux/arm64"]',)),
+    "extra_build_args": Variation(changes=('["MODE=fast"]',)),
+    "image_labels": Variation(base='{"a": "1"}', changes=('{"a": "2"}', '{"b": "1"}', "{}")),
+    "image_annotations": Variation(base='{"a": "1"}', changes=('{"a": "2"}', '{"b": "1"}')),
+    "secrets": Variation(
+        base='{"token": "app/token"}',
+        changes=('{"other": "app/token"}',),
+        keeps=('{"token": "/x"}',),
+    ),
+    "ssh": Variation(base='["default"]', changes=('["mine"]',), keeps=('["default=/run/agent"]',)),
+    "build_network": Variation(changes=('"none"', '"host"')),
+    "extra_build_hosts": Variation(changes=('{"db": "10.0.0.1"}',)),
+    "shm_size": Variation(changes=('"128m"',)),
+    "ulimits": Variation(changes=('{"nofile": "1024"}',)),
+    "entitlements": Variation(changes=('["network.host"]',)),
+    "no_cache": Variation(changes=("True",), keeps=("False",)),
+    "inline_cache": Variation(changes=("False",), keeps=("True",)),
+    "output": Variation(base='"registry"', changes=('"oci", registries=[]',)),
+    "cache_from": Variation(keeps=('["type=gha"]',)),
+    "cache_to": Variation(keeps=('["type=gha,mode=max"]',)),
+    "builder": Variation(keeps=('"far"',)),
+    "registries": Variation(base='["localhost:5000"]', keeps=('["ghcr.io"]',)),
+    "repository": Variation(keeps=('"somewhere/else"',)),
+    "image_tags": Variation(keeps=('["1.0", "{name}"]', "[]")),
+    "skip_push": Variation(keeps=("True",)),
+    "output_path": Variation(keeps=('"elsewhere"',)),
+    "description": Variation(keeps=('"says what it is"',)),
+    "tags": Variation(keeps=('["team"]',)),
+    "environment": Variation(keeps=('"__local__"',)),
+}
+NAMES_OF_THE_RESULT = {"registries", "repository"}
+"""They are in the process's key, because its result is only true of these repositories."""
+
+OPTIONS = {
+    "registries": Variation(
+        base='{"dev": {"address": "localhost:5000"}}', keeps=('{"dev": {"address": "ghcr.io"}}',)
+    ),
+    "default_repository": Variation(keeps=("all/{name}",)),
+    "default_context_root": Variation(changes=("app",)),
+    "default_platforms": Variation(base='["linux/amd64"]', changes=('["linux/arm64"]',)),
+    "build_args": Variation(changes=('["MODE=fast"]',), keeps=('["UNKNOWN=1"]',)),
+    "env_vars": Variation(keeps=('["NAME=value"]',)),
+    "executable_search_paths": Variation(keeps=('["/opt/docker"]',)),
+    "builder": Variation(keeps=("far",)),
+    "cache_from": Variation(keeps=('["type=gha"]',)),
+    "cache_to": Variation(keeps=('["type=gha"]',)),
+    "inline_cache_tag": Variation(keeps=("moving",)),
+    "progress": Variation(keeps=("plain",)),
+    "registry_timeout": Variation(keeps=("3",)),
+    "tailor": Variation(keeps=("false",)),
+}
+
+
+def all_fields() -> set[str]:
+    return {field.alias for field in BuildKitImageTarget.core_fields}
+
+
+def all_options() -> set[str]:
+    infos = DockerBuildKitSubsystem.__dict__.items()
+    return {name for name, member in infos if type(member).__name__.endswith("Option")}
+
+
+@pytest.fixture(scope="module")
+def runner() -> ImageRunner:
+    """Images that each differ in one field, in one BUILD file."""
+    runner = ImageRunner()
+    # Names of targets differ here, and so would their repositories.
+    runner.set_options("default-repository=same")
+    runner.write({**FILES, "app/BUILD": "\n".join((TARGETS, *declared_targets()))})
+    return runner
+
+
+def declared_targets() -> Iterator[str]:
+    for alias, variation in FIELDS.items():
+        for number, value in enumerate((variation.base, *variation.changes, *variation.keeps)):
+            yield declare(f"{alias}-{number}", alias, value)
+
+
+def declare(name: str, alias: str, value: str | None) -> str:
+    members = {key: text for key, text in MEMBERS.items() if key != alias}
+    if value is not None:
+        if "registries=" in value:
+            del members["registries"]
+        members[alias] = value
+    text = ", ".join(f"{key}={item}" for key, item in members.items())
+    return f'docker_buildkit_image(name="{name}", {text})'
+
+
+def cases(kind: str) -> list[tuple[str, int]]:
+    """The name of each field, and the number of each value of this kind."""
+    found = []
+    for alias, variation in FIELDS.items():
+        start = 1 if kind == "changes" else 1 + len(variation.changes)
+        found += [(alias, start + index) for index in range(len(getattr(variation, kind)))]
+    return found
+
+
+def test_every_field_is_known_to_change_the_image_or_not_to() -> None:
+    assert all_fields() == set(FIELDS)
+
+
+def test_every_option_is_known_to_change_the_image_or_not_to() -> None:
+    assert all_options() == set(OPTIONS)
+
+
+@pytest.mark.parametrize(("alias", "number"), cases("changes"))
+def test_a_field_that_can_change_the_image_changes_the_build_digest(
+    runner: ImageRunner, alias: str, number: int
+) -> None:
+    before = runner.definition(f"app:{alias}-0").job.build_digest
+    assert runner.definition(f"app:{alias}-{number}").job.build_digest != before
+
+
+@pytest.mark.parametrize(("alias", "number"), cases("keeps"))
+def test_a_field_that_cannot_change_the_image_keeps_the_build_digest(
+    runner: ImageRunner, alias: str, number: int
+) -> None:
+    before = runner.definition(f"app:{alias}-0")
+    after = runner.definition(f"app:{alias}-{number}")
+    assert after.job.build_digest == before.job.build_digest
+    assert (after.inputs == before.inputs) is (alias not in NAMES_OF_THE_RESULT)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_changes_the_build_digest_if_it_can_change_the_image(name: str) -> None:
+    runner = ImageRunner()
+    registries = '["@dev"]' if name == "registries" else MEMBERS["registries"]
+    target = declare("image", "registries", registries)
+    runner.write({**FILES, "app/BUILD": f"{TARGETS}\n{target}"})
+
+    def build_digest(value: str | None) -> str:
+        flag = name.replace("_", "-")
+        runner.set_options(*(() if value is None else (f"{flag}={value}",)))
+        return runner.definition("app:image").job.build_digest
+
+    variation = OPTIONS[name]
+    before = build_digest(variation.base)
+    assert before not in [build_digest(value) for value in variation.changes]
+    assert {before, *(build_digest(value) for value in variation.keeps)} == {before}
+
+
+def test_the_order_in_which_a_build_file_says_things_does_not_matter() -> None:
+    runner = ImageRunner()
+    runner.set_options("default-repository=same")
+    runner.write(
+        {
+            **FILES,
+            "app/BUILD": TARGETS
+            + """
+docker_buildkit_image(
+    name="one",
+    dependencies=[":a", ":b"],
+    image_labels={"a": "1", "b": "2"},
+    platforms=["linux/amd64", "linux/arm64"],
+    entitlements=["network.host", "security.insecure"],
+)
+docker_buildkit_image(
+    name="two",
+    dependencies=[":b", ":a"],
+    image_labels={"b": "2", "a": "1"},
+    platforms=["linux/arm64", "linux/amd64"],
+    entitlements=["security.insecure", "network.host"],
+)
+""",
+        }
+    )
+    assert runner.definition("app:one").job == runner.definition("app:two").job
+
+
+def process_key(definition: ImageDefinition) -> tuple[object, ...]:
+    """What Pants looks up in its caches: none of the rest of a `Process` is in there."""
+    key = hashlib.sha256(definition.job.to_json()).hexdigest()
+    process: Process = _build_process(definition, key, 0, "first build here")
+    return (
+        process.argv,
+        tuple(process.env.items()),
+        process.input_digest,
+        process.output_files,
+        process.output_directories,
+        process.append_only_caches,
+        process.timeout_seconds,
+        process.working_directory,
+    )
+
+
+def test_key_of_the_process_knows_neither_user_nor_machine_nor_checkout() -> None:
+    keys, places = [], []
+    for home, host, path in (
+        ("/home/one", "unix:///var/run/docker.sock", "/usr/bin:/bin"),
+        ("/root", "ssh://two.example", "/opt/docker/bin:/bin"),
+    ):
+        runner = ImageRunner()
+        runner.set_options(env={"HOME": home, "DOCKER_HOST": host, "PATH": path}, inherit=())
+        runner.write({**FILES, "app/BUILD": f"{TARGETS}\n{declare('image', 'tags', '[]')}"})
+        keys.append(process_key(runner.definition("app:image")))
+        places.append(runner.runner.build_root)
+    assert places[0] != places[1]
+    assert keys[0] == keys[1]
+    text = repr(keys[0])
+    assert not [word for word in (*places, "/home", "/root", "docker.sock") if word in text]
+
+
+def test_a_generation_is_another_key_and_another_reason_is_not(runner: ImageRunner) -> None:
+    definition = runner.definition("app:tags-0")
+    first, second = (_build_process(definition, "key", each, "reason") for each in (0, 1))
+    assert first.argv != second.argv
+    other_reason = _build_process(definition, "key", 0, "another reason")
+    assert (first.argv, first.env, first.input_digest) == (
+        other_reason.argv,
+        other_reason.env,
+        other_reason.input_digest,
+    )

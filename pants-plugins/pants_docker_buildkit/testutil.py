@@ -1,0 +1,127 @@
+"""A Pants engine with the plugin in it, for tests of rules. It starts no build."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pants.backend.shell import register as shell
+from pants.backend.shell.target_types import ShellSourcesGeneratorTarget
+from pants.core import register as core
+from pants.core.goals.package import BuiltPackage
+from pants.core.goals.tailor import AllOwnedSources, PutativeTargets
+from pants.core.target_types import (
+    ArchiveTarget,
+    FilesGeneratorTarget,
+    FileTarget,
+    GenericTarget,
+    ResourcesGeneratorTarget,
+    ResourceTarget,
+)
+from pants.engine.addresses import Address
+from pants.engine.internals.scheduler import ExecutionError
+from pants.engine.rules import QueryRule
+from pants.engine.target import InferredDependencies, Target
+from pants.testutil.rule_runner import RuleRunner
+
+from pants_docker_buildkit import register
+from pants_docker_buildkit.dependency_inference import InferImageDependencies
+from pants_docker_buildkit.goals.tailor import PutativeImageTargetsRequest
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.target_types import BuildKitImageTarget
+from pants_docker_buildkit.util_rules.build_context import (
+    BuildContextRequest,
+    ContextTree,
+)
+from pants_docker_buildkit.util_rules.definition import ImageDefinition, ImageDefinitionRequest
+from pants_docker_buildkit.util_rules.docker_environment import (
+    DockerEnvironment,
+    DockerEnvironmentRequest,
+)
+from pants_docker_buildkit.util_rules.session import Session, SessionRequest
+
+TARGET_TYPES = (
+    BuildKitImageTarget,
+    ArchiveTarget,
+    FileTarget,
+    FilesGeneratorTarget,
+    GenericTarget,
+    ResourceTarget,
+    ResourcesGeneratorTarget,
+    ShellSourcesGeneratorTarget,
+)
+
+
+def create_rule_runner() -> RuleRunner:
+    """An engine that knows image targets, and what can go into their contexts."""
+    return RuleRunner(
+        target_types=TARGET_TYPES,
+        rules=(
+            *core.rules(),
+            *shell.rules(),
+            *register.rules(),
+            QueryRule(ImageDefinition, (ImageDefinitionRequest,)),
+            QueryRule(ContextTree, (BuildContextRequest,)),
+            QueryRule(InferredDependencies, (InferImageDependencies,)),
+            QueryRule(PutativeTargets, (PutativeImageTargetsRequest, AllOwnedSources)),
+            QueryRule(BuiltPackage, (BuildKitImageFieldSet,)),
+            QueryRule(DockerEnvironment, (DockerEnvironmentRequest,)),
+            QueryRule(Session, (SessionRequest,)),
+        ),
+        preserve_tmpdirs=False,
+    )
+
+
+@dataclass
+class ImageRunner:
+    """Asks the plugin's rules about the targets of a repository of its own."""
+
+    runner: RuleRunner = field(default_factory=create_rule_runner)
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write files below the build root."""
+        self.runner.write_files(dict(files))
+
+    def set_options(
+        self,
+        *options: str,
+        env: Mapping[str, str] | None = None,
+        inherit: Iterable[str] = ("PATH",),
+    ) -> None:
+        """Use these options of `[docker-buildkit]`, as `name=value`, from now on."""
+        arguments = [f"--docker-buildkit-{option}" for option in options]
+        self.runner.set_options(arguments, env=dict(env or {}), env_inherit=set(inherit))
+
+    def target(self, address: str) -> Target:
+        """The target at `directory:name`."""
+        directory, _, name = address.partition(":")
+        return self.runner.get_target(Address(directory, target_name=name))
+
+    def field_set(self, address: str) -> BuildKitImageFieldSet:
+        """The fields of an image target."""
+        return BuildKitImageFieldSet.create(self.target(address))
+
+    def definition(self, address: str) -> ImageDefinition:
+        """What the build of an image would be."""
+        request = ImageDefinitionRequest(self.field_set(address))
+        return self.runner.request(ImageDefinition, (request,))
+
+    def context(self, address: str) -> list[str]:
+        """The paths of an image's main context; directories that are listed end with `/`."""
+        request = BuildContextRequest(self.field_set(address))
+        tree = self.runner.request(ContextTree, (request,))
+        return sorted(entry.path for entry in tree.entries)
+
+    def inferred(self, address: str) -> set[str]:
+        """The addresses that an image's Dockerfile brings in."""
+        request = InferImageDependencies(self.field_set(address))
+        dependencies = self.runner.request(InferredDependencies, (request,))
+        return {each.spec for each in dependencies.include}
+
+    def failure(self, address: str) -> str:
+        """What the user reads when the definition of an image cannot be made."""
+        try:
+            self.definition(address)
+        except ExecutionError as e:
+            return "\n".join(str(each) for each in e.wrapped_exceptions)
+        raise AssertionError(f"{address} is as it must be")
