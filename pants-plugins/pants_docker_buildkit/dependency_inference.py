@@ -107,12 +107,18 @@ async def infer_image_dependencies(
 
 def _packages_at(wanted: set[str], providers: ContextProviders) -> set[Address]:
     """The packageable targets whose output path is one of these, whatever its ending."""
-    endings = {posixpath.splitext(path)[1][1:] or None for path in wanted}
+    endings = {ending for path in wanted for ending in _endings(path)}
     return {
         address
         for output_path, address in providers.packages
         if any(output_path.value_or_default(file_ending=ending) in wanted for ending in endings)
     }
+
+
+def _endings(path: str) -> list[str | None]:
+    """What may be the file ending of a path: for `a.tar.gz` nothing, `gz` or `tar.gz`."""
+    parts = posixpath.basename(path).split(".")
+    return [".".join(parts[start:]) or None for start in range(1, len(parts) + 1)]
 
 
 def rules() -> Iterable[Rule | UnionRule]:

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import pytest
+
+from pants_docker_buildkit.testutil import ImageRunner
+
+BASE = "docker_buildkit_image(name='image', source=None, instructions=['FROM scratch'])"
+
+
+@pytest.fixture(scope="module")
+def runner() -> ImageRunner:
+    """One engine for all tests; each has a directory of its own."""
+    runner = ImageRunner()
+    runner.set_options()
+    runner.write({"base/BUILD": BASE})
+    return runner
+
+
+def infer(runner: ImageRunner, directory: str, dockerfile: str, build: str = "") -> set[str]:
+    """What is inferred for `directory:image` with this Dockerfile."""
+    if "docker_buildkit_image" not in build:
+        build = f"{build}\ndocker_buildkit_image(name='image')"
+    runner.write({f"{directory}/BUILD": build, f"{directory}/Dockerfile": dockerfile})
+    return runner.inferred(f"{directory}:image")
+
+
+@pytest.mark.parametrize(
+    ("directory", "dockerfile"),
+    [
+        pytest.param("arg", "ARG BASE=base:image\nFROM $BASE\n", id="argument"),
+        pytest.param("rooted", "ARG BASE=//base:image\nFROM ${BASE}\n", id="rooted-address"),
+        pytest.param(
+            "copy-from",
+            "ARG BASE=base:image\nFROM $BASE AS base\nFROM scratch\nCOPY --from=base /a /\n",
+            id="copy-from-stage",
+        ),
+        pytest.param(
+            "mount",
+            "ARG BASE=base:image\nFROM $BASE AS base\nFROM scratch\n"
+            "RUN --mount=type=bind,from=base,target=/b true\n",
+            id="mount-from-stage",
+        ),
+    ],
+)
+def test_an_image_that_an_argument_names_is_inferred(
+    runner: ImageRunner, directory: str, dockerfile: str
+) -> None:
+    assert infer(runner, directory, dockerfile) == {"base:image"}
+
+
+def test_an_image_in_the_same_directory_is_named_by_a_relative_address(
+    runner: ImageRunner,
+) -> None:
+    build = """\
+docker_buildkit_image(name='image')
+docker_buildkit_image(name='below', source=None, instructions=['FROM scratch'])
+"""
+    dockerfile = "ARG BASE=:below\nFROM $BASE\n"
+    assert infer(runner, "relative", dockerfile, build) == {"relative:below"}
+
+
+def test_a_build_argument_that_names_another_image_wins_over_the_default(
+    runner: ImageRunner,
+) -> None:
+    build = """\
+docker_buildkit_image(name='image', extra_build_args=['BASE=base:image'])
+docker_buildkit_image(name='below', source=None, instructions=['FROM scratch'])
+"""
+    dockerfile = "ARG BASE=:below\nFROM $BASE\n"
+    assert infer(runner, "given", dockerfile, build) == {"base:image"}
+
+
+def test_named_build_contexts_are_inferred(runner: ImageRunner) -> None:
+    build = """\
+files(name='assets', sources=['*.css'])
+docker_buildkit_image(
+    name='image', build_contexts={'base': 'base:image', 'web': ':assets'},
+)
+"""
+    runner.write({"contexts/a.css": ""})
+    dockerfile = "FROM base\nCOPY --from=web a.css /\n"
+    assert infer(runner, "contexts", dockerfile, build) == {"base:image", "contexts:assets"}
+
+
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        pytest.param("FROM python:3.12\n", id="tag"),
+        pytest.param(f"FROM ghcr.io/org/app@sha256:{'a' * 64}\n", id="digest"),
+        pytest.param("ARG BASE=python:3.12\nFROM $BASE\n", id="argument"),
+        pytest.param("FROM scratch AS one\nFROM one\n", id="stage"),
+    ],
+)
+def test_an_image_of_a_registry_is_no_dependency(runner: ImageRunner, dockerfile: str) -> None:
+    assert infer(runner, "registry", dockerfile) == set()
+
+
+@pytest.mark.parametrize("keyword", ["COPY", "ADD"])
+def test_a_file_that_is_copied_is_inferred(runner: ImageRunner, keyword: str) -> None:
+    directory = keyword.lower()
+    runner.write({f"{directory}/files/a.txt": "", f"{directory}/files/b.txt": ""})
+    runner.write({f"{directory}/files/BUILD": "files(name='files', sources=['*.txt'])"})
+    dockerfile = f"FROM scratch\n{keyword} {directory}/files/a.txt /\n"
+    assert infer(runner, directory, dockerfile) == {f"{directory}/files/a.txt"}
+
+
+def test_a_resource_that_is_mounted_is_inferred(runner: ImageRunner) -> None:
+    runner.write({"bind/lib.txt": ""})
+    build = "resource(name='lib', source='lib.txt')"
+    dockerfile = "FROM scratch\nRUN --mount=type=bind,source=bind/lib.txt,target=/l true\n"
+    assert infer(runner, "bind", dockerfile, build) == {"bind:lib"}
+
+
+def test_paths_are_relative_to_the_context_root(runner: ImageRunner) -> None:
+    runner.write({"root/inner/a.txt": ""})
+    build = """\
+files(name='files', sources=['inner/*.txt'])
+docker_buildkit_image(name='image', context_root='./inner')
+"""
+    assert infer(runner, "root", "FROM scratch\nCOPY a.txt /\n", build) == {
+        "root/inner/a.txt:../files"
+    }
+
+
+def test_a_package_is_inferred_by_its_output_path(runner: ImageRunner) -> None:
+    build = """\
+files(name='files', sources=['*.txt'])
+archive(name='bundle', format='tar.gz', files=[':files'])
+archive(name='named', format='zip', output_path='out/named.zip', files=[':files'])
+"""
+    runner.write({"package/a.txt": ""})
+    dockerfile = "FROM scratch\nCOPY package/bundle.tar.gz out/named.zip /\n"
+    assert infer(runner, "package", dockerfile, build) == {"package:bundle", "package:named"}
+
+
+def test_a_file_with_two_owners_is_left_to_the_user(runner: ImageRunner) -> None:
+    runner.write({"owners/a.txt": ""})
+    build = "file(name='one', source='a.txt')\nfile(name='two', source='a.txt')"
+    assert infer(runner, "owners", "FROM scratch\nCOPY owners/a.txt /\n", build) == set()
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        pytest.param("COPY . /", id="everything"),
+        pytest.param("COPY nothing/*.txt /", id="wildcard"),
+        pytest.param("COPY <<EOF /a\nnothing/a.txt\nEOF", id="heredoc"),
+        pytest.param("ADD https://example.org/a.txt /", id="download"),
+        pytest.param("COPY --from=alpine:3 nothing/a.txt /", id="other-image"),
+    ],
+)
+def test_what_names_no_file_of_the_context_infers_nothing(
+    runner: ImageRunner, instruction: str
+) -> None:
+    runner.write({"nothing/a.txt": "", "nothing/files/BUILD": ""})
+    build = "file(name='a', source='a.txt')"
+    assert infer(runner, "nothing", f"FROM scratch\n{instruction}\n", build) == set()
+
+
+def test_only_stages_that_are_built_infer_images(runner: ImageRunner) -> None:
+    dockerfile = "ARG BASE=base:image\nFROM $BASE AS unused\nFROM scratch AS used\n"
+    build = "docker_buildkit_image(name='image', target_stage='used')"
+    assert infer(runner, "stages", dockerfile, build) == set()
+
+
+def test_an_image_does_not_depend_on_itself(runner: ImageRunner) -> None:
+    dockerfile = "FROM scratch\nCOPY itself/image.image.json /\n"
+    assert infer(runner, "itself", dockerfile) == set()
