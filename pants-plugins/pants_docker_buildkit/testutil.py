@@ -19,6 +19,7 @@ from pants.core.target_types import (
     ResourceTarget,
 )
 from pants.engine.addresses import Address
+from pants.engine.fs import Digest, DigestEntries
 from pants.engine.internals.scheduler import ExecutionError
 from pants.engine.rules import QueryRule
 from pants.engine.target import InferredDependencies, Target
@@ -64,6 +65,7 @@ def create_rule_runner() -> RuleRunner:
             QueryRule(ContextTree, (BuildContextRequest,)),
             QueryRule(InferredDependencies, (InferImageDependencies,)),
             QueryRule(PutativeTargets, (PutativeImageTargetsRequest, AllOwnedSources)),
+            QueryRule(DigestEntries, (Digest,)),
             QueryRule(BuiltPackage, (BuildKitImageFieldSet,)),
             QueryRule(DockerEnvironment, (DockerEnvironmentRequest,)),
             QueryRule(Session, (SessionRequest,)),
