@@ -67,12 +67,13 @@ def our_arguments(analysis: DockerfileAnalysis) -> list[Entry]:
     found: dict[str, Argument] = {}
     globals_ = {argument.name: argument for argument in analysis.arguments}
     for stage in _stages_from_target(analysis):
-        own = {argument.name: argument for argument in stage.arguments}
-        used = [*own, *stage.base.arguments, *stage.platform_arguments]
+        own = {a.name: a for a in stage.arguments if not a.is_inherited}
+        declared = [argument.name for argument in stage.arguments]
+        used = [*declared, *stage.base.arguments, *stage.platform_arguments]
         while used:
             name = used.pop()
             argument = own.get(name)
-            if argument is None or argument.is_inherited:
+            if argument is None:
                 argument = globals_.get(name)
                 used += argument.uses if argument is not None and name not in found else ()
             if argument is not None:
