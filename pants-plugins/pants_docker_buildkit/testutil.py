@@ -9,7 +9,7 @@ from pants.backend.shell import register as shell
 from pants.backend.shell.target_types import ShellSourcesGeneratorTarget
 from pants.core import register as core
 from pants.core.goals.package import BuiltPackage
-from pants.core.goals.tailor import AllOwnedSources, PutativeTargets
+from pants.core.goals.tailor import PutativeTargets
 from pants.core.target_types import (
     ArchiveTarget,
     FilesGeneratorTarget,
@@ -64,7 +64,7 @@ def create_rule_runner() -> RuleRunner:
             QueryRule(ImageDefinition, (ImageDefinitionRequest,)),
             QueryRule(ContextTree, (BuildContextRequest,)),
             QueryRule(InferredDependencies, (InferImageDependencies,)),
-            QueryRule(PutativeTargets, (PutativeImageTargetsRequest, AllOwnedSources)),
+            QueryRule(PutativeTargets, (PutativeImageTargetsRequest,)),
             QueryRule(DigestEntries, (Digest,)),
             QueryRule(BuiltPackage, (BuildKitImageFieldSet,)),
             QueryRule(DockerEnvironment, (DockerEnvironmentRequest,)),

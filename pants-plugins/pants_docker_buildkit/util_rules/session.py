@@ -137,15 +137,23 @@ def _remove_stale(root: Path) -> None:
             is_stale = not _is_alive(int(pid))
         else:
             # Another container or host shares this cache; its processes are not ours to see.
-            is_stale = time.time() - directory.stat().st_mtime > _FOREIGN_AGE
+            is_stale = _age(directory) > _FOREIGN_AGE
         if is_stale:
             close_session(directory)
+
+
+def _age(directory: Path) -> float:
+    try:
+        return time.time() - directory.stat().st_mtime
+    except FileNotFoundError:
+        # Another session removed it just now.
+        return 0.0
 
 
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import pytest
+
+from pants_docker_buildkit.testutil import ImageRunner
+
+DOCKERFILE = """\
+ARG VERSION=1.2
+FROM ghcr.io/org/python:3.12@sha256:{sha} AS build
+FROM ghcr.io/org/slim@sha256:{sha} AS plain
+ARG VERSION
+COPY --from=build /a /
+""".format(sha="a" * 64)
+REGISTRIES = """{
+    "dev": {"address": "localhost:5000", "default": True},
+    "prod": {"address": "ghcr.io", "repository": "org/{target_repository}"},
+    "plain": {"address": "registry.example:80", "insecure": True},
+}"""
+
+
+@pytest.fixture(scope="module")
+def runner() -> ImageRunner:
+    """An engine with three registries, one of them the default."""
+    runner = ImageRunner()
+    runner.set_options(f"registries={REGISTRIES}", "default-repository={directory}/{name}")
+    runner.write({"src/team/app/Dockerfile": DOCKERFILE})
+    return runner
+
+
+def declare(runner: ImageRunner, fields: str) -> None:
+    runner.write({"src/team/app/BUILD": f"docker_buildkit_image(name='image', {fields})"})
+
+
+def repositories(runner: ImageRunner, fields: str) -> tuple[str, ...]:
+    declare(runner, fields)
+    return runner.definition("src/team/app:image").job.repositories
+
+
+@pytest.mark.parametrize(
+    ("template", "repository"),
+    [
+        pytest.param("{name}", "image", id="name"),
+        pytest.param("{directory}", "app", id="directory"),
+        pytest.param("{parent_directory}", "team", id="parent-directory"),
+        pytest.param("{full_directory}", "src/team/app", id="full-directory"),
+        pytest.param("x/{default_repository}", "x/app/image", id="default-repository"),
+        pytest.param("v/{build_args.VERSION}", "v/1.2", id="build-argument"),
+        pytest.param("v/{tags.build}", "v/3.12", id="stage-tag"),
+        pytest.param("v/{tags.baseimage}", "v/3.12", id="base-tag"),
+        pytest.param("v/{tags.plain}", "v/latest", id="stage-without-tag"),
+        pytest.param("Team/App", "team/app", id="upper-case"),
+        pytest.param("fixed", "fixed", id="fixed"),
+    ],
+)
+def test_placeholders_of_a_repository(runner: ImageRunner, template: str, repository: str) -> None:
+    assert repositories(runner, f"repository='{template}'") == (f"localhost:5000/{repository}",)
+
+
+def test_a_given_build_argument_wins_over_the_default_in_a_placeholder(
+    runner: ImageRunner,
+) -> None:
+    fields = "repository='v/{build_args.VERSION}', extra_build_args=['VERSION=9']"
+    assert repositories(runner, fields) == ("localhost:5000/v/9",)
+
+
+def test_the_hash_placeholder_changes_with_the_inputs_and_not_with_labels(
+    runner: ImageRunner,
+) -> None:
+    (before,) = repositories(runner, "repository='{pants.hash}'")
+    assert len(before.rpartition("/")[2]) == 64
+    labelled = repositories(runner, "repository='{pants.hash}', image_labels={'a': 'b'}")
+    assert labelled == (before,)
+    changed = repositories(runner, "repository='{pants.hash}', extra_build_args=['VERSION=9']")
+    assert changed != (before,)
+
+
+def test_labels_and_annotations_have_the_same_placeholders(runner: ImageRunner) -> None:
+    declare(
+        runner,
+        "image_labels={'from': '{directory}:{build_args.VERSION}'},"
+        "image_annotations={'index:from': '{full_directory}'}",
+    )
+    definition = runner.definition("src/team/app:image").job.definition
+    assert definition.labels == (("from", "app:1.2"),)
+    assert definition.annotations == (("index:from", "src/team/app"),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param("", ("localhost:5000/app/image",), id="defaults"),
+        pytest.param("registries=['@prod']", ("ghcr.io/org/app/image",), id="alias-with-template"),
+        pytest.param(
+            "registries=['@prod'], repository='mine'", ("ghcr.io/org/mine",), id="own-repository"
+        ),
+        pytest.param(
+            "registries=['ghcr.io']", ("ghcr.io/org/app/image",), id="address-of-an-alias"
+        ),
+        pytest.param("registries=['quay.io']", ("quay.io/app/image",), id="unknown-address"),
+        pytest.param(
+            "registries=['<all default registries>', 'quay.io']",
+            ("localhost:5000/app/image", "quay.io/app/image"),
+            id="defaults-and-another",
+        ),
+        pytest.param(
+            "registries=['@dev', 'localhost:5000']", ("localhost:5000/app/image",), id="twice"
+        ),
+    ],
+)
+def test_registries_are_named_by_alias_address_or_as_the_defaults(
+    runner: ImageRunner, fields: str, expected: tuple[str, ...]
+) -> None:
+    assert repositories(runner, fields) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "output"),
+    [
+        pytest.param("", "registry", id="default-registry"),
+        pytest.param("registries=[]", "oci", id="no-registry"),
+        pytest.param("output='oci'", "oci", id="oci-in-spite-of-a-default"),
+        pytest.param("output='docker'", "docker", id="docker"),
+        pytest.param("output='registry'", "registry", id="registry"),
+    ],
+)
+def test_the_output_is_a_registry_where_there_is_one(
+    runner: ImageRunner, fields: str, output: str
+) -> None:
+    declare(runner, fields)
+    assert runner.definition("src/team/app:image").output.value == output
+
+
+def test_without_any_registry_an_image_is_a_layout() -> None:
+    runner = ImageRunner()
+    runner.set_options()
+    runner.write({"src/team/app/Dockerfile": DOCKERFILE})
+    assert repositories(runner, "") == ()
+    assert runner.definition("src/team/app:image").output.value == "oci"
+
+
+def test_an_image_for_the_local_engine_gets_its_tags_there(runner: ImageRunner) -> None:
+    declare(runner, "output='docker', image_tags=['1.0', '{build_args.VERSION}-x']")
+    definition = runner.definition("src/team/app:image")
+    assert definition.job.repositories == ("app/image",)
+    assert definition.local_tags == ("app/image:1.0", "app/image:1.2-x")
+
+
+@pytest.mark.parametrize("alias", ["platforms", "build_platform"])
+def test_both_names_of_platforms_mean_the_same(runner: ImageRunner, alias: str) -> None:
+    declare(runner, f"{alias}=['linux/arm64', 'linux/amd64']")
+    definition = runner.definition("src/team/app:image").job.definition
+    assert definition.platforms == ("linux/amd64", "linux/arm64")
+
+
+def test_the_build_is_reproducible_unless_the_user_says_otherwise(runner: ImageRunner) -> None:
+    declare(runner, "")
+    arguments = dict(runner.definition("src/team/app:image").job.definition.build_args)
+    assert arguments == {"SOURCE_DATE_EPOCH": "0"}
+
+
+def test_inline_cache_is_for_images_that_are_pushed(runner: ImageRunner) -> None:
+    declare(runner, "inline_cache=True, output='oci'")
+    assert not runner.definition("src/team/app:image").job.definition.inline_cache
+    declare(runner, "inline_cache=True")
+    assert runner.definition("src/team/app:image").job.definition.inline_cache
+
+
+def test_a_pinned_base_image_needs_no_registry_to_be_asked(runner: ImageRunner) -> None:
+    declare(runner, "")
+    assert runner.definition("src/team/app:image").job.definition.named_contexts == ()
+
+
+def test_instructions_take_the_place_of_a_dockerfile(runner: ImageRunner) -> None:
+    instructions = ["FROM scratch", "LABEL a=b"]
+    declare(runner, f"source=None, instructions={instructions!r}")
+    written = runner.definition("src/team/app:image").job.definition.dockerfile
+    runner.write({"src/team/app/Same": "FROM scratch\nLABEL a=b\n"})
+    declare(runner, "source='Same'")
+    assert runner.definition("src/team/app:image").job.definition.dockerfile == written
+
+
+def test_a_value_of_the_environment_is_the_builds_and_the_environment_is_not() -> None:
+    runner = ImageRunner()
+    runner.write({"src/team/app/Dockerfile": DOCKERFILE})
+    declare(runner, "extra_build_args=['VERSION']")
+    digests = []
+    for environment in ({"VERSION": "1"}, {"VERSION": "1", "MORE": "x"}, {"VERSION": "2"}):
+        runner.set_options(env=environment)
+        digests.append(runner.definition("src/team/app:image").job.build_digest)
+    assert digests[0] == digests[1]
+    assert digests[0] != digests[2]

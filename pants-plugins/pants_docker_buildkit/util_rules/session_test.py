@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import os
+import platform
+import stat
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
+from pants_docker_buildkit.solver.profile import PROFILE_FILE, parse_profile
+from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.util_rules.session import (
+    CACHE_LINK,
+    CACHE_NAME,
+    RUN_SCRIPT,
+    SESSION_IN_SANDBOX,
+    Session,
+    SessionRequest,
+    close_session,
+    write_private,
+)
+
+NODE = platform.node()
+ENDED_PID = 2**22 + 1
+"""More than the largest process id of Linux."""
+
+
+@pytest.fixture(scope="module")
+def runner() -> ImageRunner:
+    return ImageRunner()
+
+
+@pytest.fixture
+def caches(tmp_path: Path) -> Path:
+    """Where sessions lie. `open_session` has not been called yet."""
+    directory = tmp_path / "named_caches" / CACHE_NAME
+    directory.mkdir(parents=True)
+    return directory
+
+
+def open_session(runner: ImageRunner, caches: Path, **env: str) -> Session:
+    runner.runner.set_options(
+        [f"--named-caches-dir={caches.parent}"], env={"PATH": "/usr/bin:/bin", **env}
+    )
+    return runner.runner.request(Session, (SessionRequest(),))
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_only_the_user_can_read_what_a_session_knows(runner: ImageRunner, caches: Path) -> None:
+    session = open_session(runner, caches, HOME="/home/me").path
+    assert mode(session) == 0o700
+    assert mode(session / PROFILE_FILE) == 0o600
+    assert mode(session / "run") == 0o700
+    assert {mode(path) for path in session.iterdir() if path.is_dir()} == {0o700}
+
+
+def test_the_profile_is_the_environment_that_docker_may_see(
+    runner: ImageRunner, caches: Path
+) -> None:
+    given = {"HOME": "/home/me", "DOCKER_HOST": "ssh://far", "SOURCE_DATE_EPOCH": "1", "TOKEN": "x"}
+    session = open_session(runner, caches, **given).path
+    assert dict(parse_profile((session / PROFILE_FILE).read_bytes()).environment) == {
+        "HOME": "/home/me",
+        "DOCKER_HOST": "ssh://far",
+        "PATH": "/usr/bin:/bin",
+    }
+
+
+def test_a_new_session_knows_nothing_of_the_one_before(runner: ImageRunner, caches: Path) -> None:
+    first = open_session(runner, caches, HOME="/home/me")
+    left_over = first.path / "events" / "a.0.json"
+    left_over.write_text("")
+    assert open_session(runner, caches, HOME="/home/you") == first
+    assert not left_over.exists()
+    assert b"/home/me" not in (first.path / PROFILE_FILE).read_bytes()
+
+
+def test_sessions_that_were_killed_are_removed_and_others_are_not(
+    runner: ImageRunner, caches: Path
+) -> None:
+    dead, alive = caches / f"{NODE}-{ENDED_PID}", caches / f"{NODE}-{os.getppid()}"
+    foreign, old = caches / f"elsewhere-{ENDED_PID}", caches / "elsewhere-1"
+    history, odd = caches / "history", caches / f"{NODE}-{'9' * 30}"
+    for directory in (dead, alive, foreign, old, history, odd):
+        directory.mkdir()
+        (directory / "file").touch()
+    month_ago = time.time() - 30 * 24 * 3600
+    os.utime(old, (month_ago, month_ago))
+    session = open_session(runner, caches).path
+    assert {path.name for path in caches.iterdir()} == {
+        path.name for path in (alive, foreign, history, session)
+    }
+
+
+def test_a_closed_session_leaves_nothing(runner: ImageRunner, caches: Path) -> None:
+    session = open_session(runner, caches).path
+    close_session(session)
+    assert list(caches.iterdir()) == []
+    close_session(session)
+
+
+def test_a_private_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    path, contents = tmp_path / "file", [bytes([value]) * 100_000 for value in b"abcdef"]
+    write_private(path, contents[0])
+    seen = set()
+    writers = [threading.Thread(target=write_private, args=(path, each)) for each in contents]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        seen.add(path.read_bytes())
+    assert seen <= set(contents)
+    assert mode(path) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def run_in_sandbox(sandbox: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """As Pants does, whose process the shell is a child of."""
+    return subprocess.run(
+        ["/bin/sh", "-c", script, *arguments],
+        cwd=sandbox,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_process_finds_the_session_of_the_pants_that_started_it(
+    runner: ImageRunner, caches: Path, tmp_path: Path
+) -> None:
+    session = open_session(runner, caches).path
+    (tmp_path / CACHE_LINK).symlink_to(caches)
+    found = run_in_sandbox(tmp_path, f'cd "{SESSION_IN_SANDBOX}" && pwd -P')
+    assert found.stdout.strip() == str(session.resolve())
+
+
+def test_a_process_without_a_session_says_so_by_its_exit_code(tmp_path: Path) -> None:
+    answer = run_in_sandbox(tmp_path, RUN_SCRIPT, "build", "build", "key", "0")
+    assert (answer.returncode, answer.stdout, answer.stderr) == (EXIT_NO_SESSION, "", "")
+
+
+def test_the_program_runs_outside_of_pants_with_the_standard_library_only(
+    runner: ImageRunner, caches: Path, tmp_path: Path
+) -> None:
+    open_session(runner, caches, PATH=str(tmp_path))
+    (tmp_path / CACHE_LINK).symlink_to(caches)
+    answer = run_in_sandbox(tmp_path, RUN_SCRIPT, "check", "check", "0", "app@sha256:x")
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Building needs the Docker CLI with buildx, but no executable")
