@@ -8,6 +8,7 @@ linter are left out: they are about style, and one of them is about `ARG`s that 
 from __future__ import annotations
 
 import re
+import signal
 
 _LAST_LINES = 30
 _RULER = "------"
@@ -16,8 +17,30 @@ _COLOR = re.compile("\x1b\\[[0-9;]*m")
 _NOISE = re.compile(r"View build details: |^\s*\d+ warnings? found |^ - \w+: |^\s*$")
 
 
-def summarize_failure(output: str) -> str:
-    """The failing step with the tail of its output, the Dockerfile's lines, and the error."""
+_SHELL_SIGNAL_BASE = 128
+
+
+def describe_killing(program: str, exit_code: int) -> str:
+    """Which signal ended a program, and what to do; empty if none did.
+
+    The exit code is negative for a child, and counted from 128 for what a shell started.
+    """
+    number = -exit_code if exit_code < 0 else exit_code - _SHELL_SIGNAL_BASE
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return ""
+    return (
+        f"{program} was killed ({name}), by somebody or for want of memory. Run this again, with"
+        " more memory or less at the same time."
+    )
+
+
+def summarize_failure(output: str, exit_code: int = 1) -> str:
+    """The failing step with the tail of its output, the Dockerfile's lines, and the error.
+
+    An output that ends in the middle is followed by the signal that ended buildx.
+    """
     lines = _COLOR.sub("", output).splitlines()
     for index in range(len(lines) - 2, -1, -1):
         if lines[index] == _RULER and lines[index + 1].startswith(_FAILED_STEP):
@@ -25,4 +48,6 @@ def summarize_failure(output: str) -> str:
             break
     else:
         lines = lines[-_LAST_LINES:]
-    return "\n".join(line for line in lines if not _NOISE.search(line))
+    shown = [line for line in lines if not _NOISE.search(line)]
+    killing = describe_killing("buildx", exit_code)
+    return "\n".join([*shown, killing] if killing else shown)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pants_docker_buildkit.solver.failure import summarize_failure
 
 START = """\
@@ -53,7 +55,9 @@ def test_addresses_of_other_programs_are_left_out() -> None:
 
 def test_of_several_failed_steps_the_last_is_shown() -> None:
     earlier = FAILED_RUN.replace("libfoo", "libbar").partition("ERROR: failed")[0]
-    assert "libbar" not in summarize_failure(START + earlier + FAILED_RUN).partition("Dockerfile")[2]
+    assert (
+        "libbar" not in summarize_failure(START + earlier + FAILED_RUN).partition("Dockerfile")[2]
+    )
 
 
 def test_without_a_failed_step_the_last_lines_are_shown() -> None:
@@ -70,3 +74,16 @@ def test_a_long_output_without_a_failed_step_is_cut_to_its_end() -> None:
 
 def test_no_output_gives_no_lines() -> None:
     assert summarize_failure("") == ""
+
+
+@pytest.mark.parametrize("exit_code", [-9, 137], ids=["itself", "behind a shell"])
+def test_a_killed_buildx_is_said_to_be_killed(exit_code: int) -> None:
+    assert "buildx was killed (SIGKILL)" in summarize_failure("", exit_code)
+    summary = summarize_failure(START, exit_code)
+    assert summary.startswith(START.splitlines()[0])
+    assert "buildx was killed (SIGKILL)" in summary.splitlines()[-1]
+
+
+@pytest.mark.parametrize("exit_code", [0, 1, 17, 255])
+def test_an_ordinary_exit_code_is_not_mentioned(exit_code: int) -> None:
+    assert summarize_failure("", exit_code) == ""

@@ -33,6 +33,7 @@ from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
 from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
+from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOUT
 from pants_docker_buildkit.solver.main import BUILD_COMMAND
 from pants_docker_buildkit.solver.profile import BuildSettings, settings_path
@@ -131,7 +132,9 @@ def _confirmation_request(
 
 def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> ImageRecord:
     if result.exit_code != 0:
-        raise ImageBuildError(definition.address, result.stderr.decode("utf-8", "replace"))
+        killing = describe_killing("The build process", result.exit_code)
+        said = result.stderr.decode("utf-8", "replace")
+        raise ImageBuildError(definition.address, f"{said}\n{killing}")
     try:
         build_result = parse_build_result(result.stdout, definition.job.build_digest)
     except InvalidBuildResultError as e:
