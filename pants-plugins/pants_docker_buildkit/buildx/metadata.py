@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pants_docker_buildkit.oci.digest import OciDigest, parse_oci_digest
 
 _PROVENANCE = "buildx.build.provenance"
+_BUILD_REFERENCE = "buildx.build.ref"
 
 
 class InvalidMetadataError(ValueError):
@@ -30,7 +31,7 @@ class BuildMetadata:
     """What buildx says of the image that it built.
 
     `digest` is that of the manifest, or of the index of several platforms. `config_digest` is known
-    only for an image of one platform.
+    only for an image of one platform. `build_reference` names the build in its builder's history.
     """
 
     digest: OciDigest
@@ -38,6 +39,7 @@ class BuildMetadata:
     size: int
     config_digest: OciDigest | None
     materials: tuple[BuildMaterial, ...]
+    build_reference: str | None = None
 
 
 def parse_metadata(text: str) -> BuildMetadata:
@@ -52,20 +54,40 @@ def parse_metadata(text: str) -> BuildMetadata:
             size=int(descriptor["size"]),
             config_digest=None if config_digest is None else parse_oci_digest(config_digest),
             materials=_materials(document),
+            # buildx puts the names of builder and node before it.
+            build_reference=str(document.get(_BUILD_REFERENCE) or "").rpartition("/")[2] or None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as e:
         raise InvalidMetadataError(f"buildx wrote no usable metadata: {e!r}.") from e
 
 
+def parse_provenance(text: str) -> tuple[BuildMaterial, ...]:
+    """The materials that a provenance predicate names, of SLSA 0.2 or 1. Raises as above."""
+    try:
+        predicate = json.loads(text)
+        if "buildDefinition" in predicate:
+            materials = predicate["buildDefinition"].get("resolvedDependencies")
+            predicate = {"materials": materials}
+        return tuple(sorted(_read_materials(predicate)))
+    except (KeyError, TypeError, ValueError, AttributeError) as e:
+        raise InvalidMetadataError(f"buildx gave no usable provenance: {e!r}.") from e
+
+
 def _materials(document: dict[str, dict[str, object]]) -> tuple[BuildMaterial, ...]:
     """The materials of all platforms, each once, sorted, so that equal builds give equal text."""
-    found = set()
+    found: set[BuildMaterial] = set()
     for key, provenance in document.items():
         if key == _PROVENANCE or key.startswith(f"{_PROVENANCE}/"):
-            materials = provenance.get("materials") or []
-            if not isinstance(materials, list):
-                raise InvalidMetadataError(f"The materials under {key!r} are not a list.")
-            for material in materials:
-                for algorithm, value in sorted(material["digest"].items()):
-                    found.add(BuildMaterial(material["uri"], f"{algorithm}:{value}"))
+            found |= _read_materials(provenance)
     return tuple(sorted(found))
+
+
+def _read_materials(predicate: dict[str, object]) -> set[BuildMaterial]:
+    materials = predicate.get("materials") or []
+    if not isinstance(materials, list):
+        raise InvalidMetadataError("The materials of the provenance are not a list.")
+    return {
+        BuildMaterial(material["uri"], f"{algorithm}:{value}")
+        for material in materials
+        for algorithm, value in material["digest"].items()
+    }

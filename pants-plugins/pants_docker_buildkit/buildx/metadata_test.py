@@ -11,6 +11,7 @@ from pants_docker_buildkit.buildx.metadata import (
     BuildMaterial,
     InvalidMetadataError,
     parse_metadata,
+    parse_provenance,
 )
 
 DIGEST, CONFIG, BASE = f"sha256:{'a' * 64}", f"sha256:{'c' * 64}", "b" * 64
@@ -55,6 +56,35 @@ def test_materials_of_several_platforms_are_merged_sorted_and_each_once() -> Non
         BuildMaterial("a", f"sha256:{BASE}"),
         BuildMaterial("pkg:docker/base@1", f"sha256:{BASE}"),
     )
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [("default/node0/abc", "abc"), ("abc", "abc"), ("", None), (None, None)],
+)
+def test_a_build_is_named_without_its_builder(reference: str | None, found: str | None) -> None:
+    metadata = parse_metadata(json.dumps({**DOCUMENT, "buildx.build.ref": reference}))
+    assert metadata.build_reference == found
+
+
+@pytest.mark.parametrize(
+    "predicate",
+    [
+        pytest.param(PROVENANCE, id="SLSA 0.2"),
+        pytest.param(
+            {"buildDefinition": {"resolvedDependencies": PROVENANCE["materials"]}}, id="SLSA 1"
+        ),
+    ],
+)
+def test_provenance_names_materials_in_two_forms(predicate: dict[str, Any]) -> None:
+    materials = parse_provenance(json.dumps(predicate))
+    assert materials == (BuildMaterial("pkg:docker/base@1", f"sha256:{BASE}"),)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"materials": 1}', '{"materials": [{"uri": "a"}]}'])
+def test_provenance_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InvalidMetadataError):
+        parse_provenance(text)
 
 
 @pytest.mark.parametrize(

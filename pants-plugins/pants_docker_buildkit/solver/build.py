@@ -28,6 +28,7 @@ from pants_docker_buildkit.solver.input_tree import (
     DOCKERFILE,
     OUTPUT_LAYOUT,
 )
+from pants_docker_buildkit.solver.materials import find_materials
 from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
 from pants_docker_buildkit.solver.progress import Progress
 from pants_docker_buildkit.solver.registry_reader import RegistryReader
@@ -73,7 +74,9 @@ def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) ->
         media_type=metadata.media_type,
         size=metadata.size,
         platforms=_platform_images(job, metadata, workplace),
-        materials=metadata.materials,
+        materials=find_materials(
+            workplace.docker, workplace.builder_name, metadata, job.definition.platforms
+        ),
     )
 
 
@@ -161,7 +164,7 @@ def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> Non
         assert process.stdout is not None
         output = progress.follow(process.stdout)
     if process.returncode != 0:
-        raise BuildFailedError(summarize_failure(output))
+        raise BuildFailedError(summarize_failure(output, process.returncode))
 
 
 def _platform_images(
