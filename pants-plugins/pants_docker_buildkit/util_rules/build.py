@@ -130,11 +130,20 @@ def _confirmation_request(
     return ConfirmationRequest(key, generation)
 
 
+def _explain_end(exit_code: int) -> str:
+    """Why a build process ended that could not say it itself; empty if it could."""
+    if exit_code == EXIT_NO_SESSION:
+        return (
+            f"Its session's directory vanished from '{CACHE_NAME}' below `named_caches_dir`. Run"
+            " this again, and check whether something cleans that directory."
+        )
+    return describe_killing("The build process", exit_code)
+
+
 def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> ImageRecord:
     if result.exit_code != 0:
-        killing = describe_killing("The build process", result.exit_code)
         said = result.stderr.decode("utf-8", "replace")
-        raise ImageBuildError(definition.address, f"{said}\n{killing}")
+        raise ImageBuildError(definition.address, f"{said}\n{_explain_end(result.exit_code)}")
     try:
         build_result = parse_build_result(result.stdout, definition.job.build_digest)
     except InvalidBuildResultError as e:

@@ -35,8 +35,11 @@ from pants_docker_buildkit.util_rules.docker_environment import (
 )
 
 CACHE_NAME = "docker_buildkit"
-OTHER_CACHE_NAME = "docker_buildkit_2"
-"""Another name of the same directory: a process by this name is another run with the same key."""
+OTHER_CACHE_NAME = "docker_buildkit_again"
+"""Another name of the same directory: a process by this name is another run with the same key.
+
+Pants allows lowercase letters and underscores only.
+"""
 
 CACHE_LINK = ".docker-buildkit"
 WAITS_DIRECTORY = "waits"
