@@ -96,7 +96,7 @@ class UnknownStageError(DockerfileError):
     def __init__(self, stage: str, names: Iterable[str]) -> None:
         self.stage = stage
         listed = _quoted(names)
-        found = f"Stages there: {listed}" if listed else "None of its stages has a name"
+        self.hint = found = f"Stages there: {listed}" if listed else "None of its stages has a name"
         super().__init__(None, f"have the stage '{stage}', but it has not. {found}")
 
 

@@ -48,8 +48,7 @@ class BuildKitImageTargetStageField(StringField):
     alias = "target_stage"
     help = help_text(
         """
-        The stage of a multi-stage Dockerfile to build (`--target`): its name, or its number
-        counted from 0.
+        The name of the stage of a multi-stage Dockerfile to build (`--target`).
 
         Defaults to the last stage. Stages that the chosen one does not need are not built.
         """

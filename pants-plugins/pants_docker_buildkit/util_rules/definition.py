@@ -36,6 +36,7 @@ from pants_docker_buildkit.solver.input_tree import (
 )
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_context import ContextTree
+from pants_docker_buildkit.util_rules.dockerfile import FRONTEND_ARGUMENT
 from pants_docker_buildkit.util_rules.image_inputs import (
     ImageInputs,
     ImageInputsRequest,
@@ -56,7 +57,6 @@ from pants_docker_buildkit.util_rules.registries import (
 )
 
 _SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
-_FRONTEND_ARGUMENT = "BUILDKIT_SYNTAX"
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _final_build_args(
     """What makes builds reproducible is part of the build, unless the user chose otherwise."""
     final = {_SOURCE_DATE_EPOCH: "0", **build_args}
     if frontend is not None:
-        final.setdefault(_FRONTEND_ARGUMENT, frontend)
+        final[FRONTEND_ARGUMENT] = frontend
     return tuple(sorted(final.items()))
 
 

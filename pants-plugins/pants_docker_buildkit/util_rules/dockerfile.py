@@ -34,6 +34,9 @@ from pants_docker_buildkit.util_rules.build_args import (
 
 logger = logging.getLogger(__name__)
 
+FRONTEND_ARGUMENT = "BUILDKIT_SYNTAX"
+"""The build argument that names the frontend, and wins over `# syntax=`."""
+
 
 @dataclass(frozen=True)
 class ImageDockerfileRequest:
@@ -59,6 +62,15 @@ class ImageDockerfile:
     def sha256(self) -> str:
         """The hash of the file's bytes, in hex."""
         return hashlib.sha256(self.content).hexdigest()
+
+    def error(
+        self, field_set: BuildKitImageFieldSet, reason: str, next_step: str = ""
+    ) -> InvalidDockerfileError:
+        """What to raise when this Dockerfile breaks a rule."""
+        field = field_set.source if self.path else field_set.instructions
+        return InvalidDockerfileError(
+            field.alias, field_set.address, self.path, reason, next_step
+        )
 
     @property
     def name(self) -> str:
@@ -101,11 +113,13 @@ def analyze_dockerfile(
 ) -> tuple[DockerfileAnalysis, ...]:
     """What the Dockerfile needs with these build arguments, for each platform."""
     try:
-        parsed = parse_dockerfile(dockerfile.content)
+        arguments = dict(build_args)
+        syntax = arguments.get(FRONTEND_ARGUMENT)
+        parsed = parse_dockerfile(dockerfile.content, syntax=syntax)
         return tuple(
             analyze(
                 parsed,
-                build_args=dict(build_args),
+                build_args=arguments,
                 target_platform=platform,
                 build_platform=dockerfile.platforms[0],
                 target_stage=field_set.target_stage.value,
@@ -115,11 +129,14 @@ def analyze_dockerfile(
         )
     except UnknownStageError as e:
         raise InvalidImageFieldError(
-            field_set.target_stage.alias, field_set.address, e.requirement, "it is not"
+            field_set.target_stage.alias,
+            field_set.address,
+            f"name a stage of {dockerfile.name}",
+            f"{e.stage!r} is not one",
+            f"{e.hint}.",
         ) from e
     except DockerfileError as e:
-        field = field_set.source if dockerfile.path else field_set.instructions
-        raise InvalidDockerfileError(field.alias, field_set.address, dockerfile.name, str(e)) from e
+        raise dockerfile.error(field_set, str(e)) from e
 
 
 def _host_platform(host: Platform) -> str:
