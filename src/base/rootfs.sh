@@ -7,6 +7,7 @@
 # packages' own scripts are not run.
 set -euo pipefail
 export LC_ALL=C
+umask 022
 
 output="$1" suite="$2"
 shift 2
