@@ -59,4 +59,4 @@ def busybox_program(architecture: str) -> Path:
 
 def plugin_sources() -> Path:
     """The directory to put on `pythonpath` for the plugin that these tests are about."""
-    return Path(pants_docker_buildkit.__file__).parent.parent
+    return Path(pants_docker_buildkit.__file__).absolute().parent.parent
