@@ -43,14 +43,22 @@ class InvalidImageFieldError(BuildKitImageError):
 
 
 class InvalidDockerfileError(InvalidImageFieldError):
-    """The Dockerfile of a target cannot be built by any BuildKit."""
+    """The Dockerfile of a target cannot be built by any BuildKit.
 
-    def __init__(self, alias: str, address: Address, dockerfile: str, reason: str) -> None:
+    `path` is `None` where the field is the Dockerfile.
+    """
+
+    def __init__(
+        self, alias: str, address: Address, path: str | None, reason: str, next_step: str = ""
+    ) -> None:
+        verb, finding = ("name", f"{path} is not one") if path else ("be", "they are not")
+        because = f"{reason[:1].lower()}{reason[1:].rstrip('.')}"
         super().__init__(
             alias,
             address,
-            "name a Dockerfile that BuildKit can build",
-            f"in {dockerfile}: {reason.rstrip('.')}",
+            f"{verb} a Dockerfile that BuildKit can build",
+            f"{finding}: {because}",
+            next_step,
         )
 
 
@@ -77,21 +85,25 @@ class MissingContextFileError(BuildKitImageError):
                 " are relative to that directory."
             )
         super().__init__(
-            f"{dockerfile[:1].upper()}{dockerfile[1:]} copies {missing.path!r} (line"
-            f" {missing.line}), but no dependency of {address} provides it, or an ignore file"
-            f" excludes it.{hint or ' Add a target that has it to `dependencies`.'}"
+            f"Line {missing.line} of {dockerfile} copies {missing.path!r}, but no dependency of"
+            f" {address} provides it, or an ignore file excludes it."
+            f"{hint or ' Add a target that has it to `dependencies`.'}"
         )
 
 
 class UnresolvedBaseImageError(BuildKitImageError):
-    """The Dockerfile names an image by a tag, and its registry does not tell the tag's digest."""
+    """The Dockerfile names an image by a tag, and its registry does not tell the tag's digest.
+
+    `reason` is a sentence, or several.
+    """
 
     def __init__(self, reference: str, address: Address, line: int | None, reason: str) -> None:
         where = "" if line is None else f" (line {line} of its Dockerfile)"
         super().__init__(
-            f"The base image {reference} of {address}{where} must have a digest that can be looked"
-            f" up, but {reason.rstrip('.')}. Pin it as '{reference.partition('@')[0]}@sha256:…', or"
-            " use another image. If it is a target of this repository, give an `ARG` its address."
+            f"The base image {reference} of {address}{where} must have a digest, but its registry"
+            f" did not tell one. {reason} To build without asking, pin it as"
+            f" '{reference}@sha256:…'. If it is a target of this repository, give an `ARG` its"
+            " address and use that in `FROM`."
         )
 
 

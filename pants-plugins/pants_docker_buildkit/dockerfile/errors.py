@@ -96,8 +96,8 @@ class UnknownStageError(DockerfileError):
     def __init__(self, stage: str, names: Iterable[str]) -> None:
         self.stage = stage
         listed = _quoted(names)
-        self.hint = found = f"Stages there: {listed}" if listed else "None of its stages has a name"
-        super().__init__(None, f"have the stage '{stage}', but it has not. {found}")
+        self.hint = f"Stages there: {listed}" if listed else "None of its stages has a name"
+        super().__init__(None, f"have the stage '{stage}', but it has not. {self.hint}")
 
 
 class InvalidStageUseError(DockerfileError):

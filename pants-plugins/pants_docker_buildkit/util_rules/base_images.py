@@ -25,7 +25,7 @@ class BaseImageRequest:
 
 @dataclass(frozen=True)
 class BaseImage:
-    """The reference with its digest, or why there is none."""
+    """The reference with its digest, or in a sentence why there is none."""
 
     pinned: ImageReference | None
     problem: str = ""
@@ -41,7 +41,7 @@ async def resolve_base_image(request: BaseImageRequest) -> BaseImage:
     except RegistryError as e:
         return BaseImage(None, str(e))
     if descriptor is None:
-        return BaseImage(None, f"{reference.registry} has no {reference}")
+        return BaseImage(None, f"The registry {reference.registry} has no image {reference}.")
     return BaseImage(reference.pinned(descriptor.digest))
 
 

@@ -12,6 +12,7 @@ from pants.base.build_environment import get_buildroot
 from pants.engine.fs import Digest, RemovePrefix
 from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
 from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import StringSequenceField
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.build_history import (
@@ -21,12 +22,17 @@ from pants_docker_buildkit.build_history import (
     read_past_build,
     write_past_build,
 )
+from pants_docker_buildkit.buildx.attributes import (
+    InvalidAttributesError,
+    parse_cache_attributes,
+)
 from pants_docker_buildkit.compat import execute_process, implicitly, remove_prefix, rule
 from pants_docker_buildkit.errors import (
     ImageBuildError,
     ImageCheckError,
     ImageLostError,
     ImageNotKeptError,
+    InvalidImageFieldError,
     InvalidRecordError,
 )
 from pants_docker_buildkit.fields.naming import ImageOutput
@@ -164,8 +170,8 @@ def _settings(
     return BuildSettings(
         target=field_set.address.spec,
         builder=field_set.builder.value or subsystem.builder,
-        cache_from=(*subsystem.cache_from, *(field_set.cache_from.value or ())),
-        cache_to=(*subsystem.cache_to, *(field_set.cache_to.value or ())),
+        cache_from=(*subsystem.cache_from, *_caches(field_set, field_set.cache_from)),
+        cache_to=(*subsystem.cache_to, *_caches(field_set, field_set.cache_to)),
         inline_cache_tag=subsystem.inline_cache_tag,
         secrets=tuple(
             (name, _absolute(path, field_set))
@@ -175,6 +181,20 @@ def _settings(
         shows_progress=subsystem.progress is BuildProgress.PLAIN,
         insecure_registries=tuple(each.address for each in registries.all if each.is_insecure),
     )
+
+
+def _caches(field_set: BuildKitImageFieldSet, field: StringSequenceField) -> tuple[str, ...]:
+    """The values of a field, each of which buildx will take for a cache."""
+    values = tuple(field.value or ())
+    for value in values:
+        try:
+            parse_cache_attributes(value)
+        except InvalidAttributesError as e:
+            requirement = f"name caches, each of which must {e.requirement}"
+            raise InvalidImageFieldError(
+                field.alias, field_set.address, requirement, f"{e.text!r} is none"
+            ) from e
+    return values
 
 
 def _absolute(path: str, field_set: BuildKitImageFieldSet) -> str:

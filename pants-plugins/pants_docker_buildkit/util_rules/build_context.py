@@ -263,6 +263,13 @@ async def assemble_build_context(
     if root is None:
         root = subsystem.default_context_root
     root = path_from_buildroot(root, field_set.address)
+    if root == ".." or root.startswith("../"):
+        raise InvalidImageFieldError(
+            field_set.context_root.alias,
+            field_set.address,
+            "name a directory below the build root",
+            f"it leads to {root!r}",
+        )
     request_tree = ContextTreeRequest(
         files.digest, root, ignore_file_candidates(dockerfile.path, root), CONTEXT_DIRECTORY
     )
@@ -270,7 +277,10 @@ async def assemble_build_context(
         return await select_context_tree(request_tree, **implicitly())
     except InvalidPatternError as e:
         raise InvalidImageFieldError(
-            field_set.context_root.alias, field_set.address, "have a valid ignore file", str(e)
+            field_set.context_root.alias,
+            field_set.address,
+            "have an ignore file that BuildKit can read",
+            f"the pattern {e.pattern!r} of the one that applies must {e.requirement}",
         ) from e
 
 

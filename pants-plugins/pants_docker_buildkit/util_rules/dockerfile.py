@@ -68,9 +68,7 @@ class ImageDockerfile:
     ) -> InvalidDockerfileError:
         """What to raise when this Dockerfile breaks a rule."""
         field = field_set.source if self.path else field_set.instructions
-        return InvalidDockerfileError(
-            field.alias, field_set.address, self.path, reason, next_step
-        )
+        return InvalidDockerfileError(field.alias, field_set.address, self.path, reason, next_step)
 
     @property
     def name(self) -> str:

@@ -18,7 +18,7 @@ from pants_docker_buildkit.errors import (
     UnresolvedBaseImageError,
 )
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
-from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
 from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
 from pants_docker_buildkit.util_rules.build_context import (
@@ -81,7 +81,9 @@ class _PinnedImages:
 
 
 async def _pin_base_images(
-    field_set: BuildKitImageFieldSet, analyses: Iterable[DockerfileAnalysis]
+    field_set: BuildKitImageFieldSet,
+    dockerfile: ImageDockerfile,
+    analyses: Iterable[DockerfileAnalysis],
 ) -> _PinnedImages:
     """Digests for the images that the Dockerfile names by tag."""
     lines: dict[str, int | None] = {}
@@ -91,7 +93,13 @@ async def _pin_base_images(
             frontend_text = analysis.frontend.reference
         for material in analysis.materials:
             lines.setdefault(material.reference, next(iter(material.lines), None))
-    references = {text: ImageReference.parse_familiar(text) for text in lines}
+    references = {}
+    for text, line in lines.items():
+        try:
+            references[text] = ImageReference.parse_familiar(text)
+        except InvalidImageReferenceError as e:
+            reason = f"line {line} names the image {text!r}, which must {e.requirement}"
+            raise dockerfile.error(field_set, reason) from e
     wanted = {text: each for text, each in references.items() if not each.is_pinned}
     answers = await concurrently(
         resolve_base_image(BaseImageRequest(reference), **implicitly())
@@ -125,7 +133,7 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
     )
     build_args = _declared_build_args(field_set, dockerfile, analyses, given)
     _check_context_paths(field_set, dockerfile, analyses, context)
-    pinned = await _pin_base_images(field_set, analyses)
+    pinned = await _pin_base_images(field_set, dockerfile, analyses)
     named_contexts = (
         *upstream.contexts,
         *pinned.contexts,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pants.engine.addresses import Address, UnparsedAddressInputs
 from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import AllTargets, AllUnexpandedTargets
 
 from pants_docker_buildkit.compat import (
     concurrently,
@@ -16,7 +17,7 @@ from pants_docker_buildkit.compat import (
     rule,
 )
 from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference
-from pants_docker_buildkit.errors import InvalidDockerfileError, InvalidImageFieldError
+from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.util_rules.dockerfile import (
@@ -57,65 +58,94 @@ class UpstreamTargets:
         return tuple(dict.fromkeys(address for _, address in pairs))
 
 
+@dataclass(frozen=True)
+class KnownAddressesRequest:
+    """Asks which targets there are."""
+
+
+@dataclass(frozen=True)
+class KnownAddresses:
+    """The addresses of all targets of the repository."""
+
+    all: frozenset[Address]
+
+    def names_in(self, directory: str) -> tuple[str, ...]:
+        """What the targets that a BUILD file of this directory declares are called."""
+        found = {each.target_name for each in self.all if each.spec_path == directory}
+        return tuple(sorted(found))
+
+
+@rule(desc="Find addresses of all targets")
+async def find_known_addresses(
+    _: KnownAddressesRequest, targets: AllTargets, unexpanded: AllUnexpandedTargets
+) -> KnownAddresses:
+    return KnownAddresses(frozenset(each.address for each in (*targets, *unexpanded)))
+
+
 @rule(desc="Find targets that an image refers to")
 async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTargets:
     field_set = request.field_set
     dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
     images, git, wanted = _sort_contexts(field_set)
-    values = {
+    arguments = {
         argument.name: (argument.value, argument.line)
         for analysis in dockerfile.analyses
         for argument in analysis.image_arguments
         if argument.value
     }
-    found_in_arguments = await concurrently(
+    if not (arguments or wanted):
+        return UpstreamTargets((), (), images, git)
+    known = await find_known_addresses(KnownAddressesRequest(), **implicitly())
+    texts = (*(value for value, _ in arguments.values()), *(value for _, value in wanted))
+    resolved = await concurrently(
         resolve_unparsed_address_inputs(
             UnparsedAddressInputs(
-                (value,),
+                (text,),
                 owning_address=field_set.address,
-                description_of_origin=f"an ARG of {dockerfile.name} of {field_set.address}",
+                description_of_origin=f"{field_set.address}",
                 skip_invalid_addresses=True,
             ),
             **implicitly(),
         )
-        for value, _ in values.values()
+        for text in texts
     )
-    found_in_contexts = await concurrently(
-        resolve_unparsed_address_inputs(
-            UnparsedAddressInputs(
-                (value,),
-                owning_address=field_set.address,
-                description_of_origin=(
-                    f"the `{field_set.build_contexts.alias}` field of {field_set.address}"
-                ),
-            ),
-            **implicitly(),
-        )
-        for _, value in wanted
-    )
-    for (name, (value, line)), addresses in zip(values.items(), found_in_arguments):
-        if not addresses and value and not is_image_reference(value):
-            raise InvalidDockerfileError(
-                field_set.source.alias,
-                field_set.address,
-                dockerfile.name,
+    addresses = dict(zip(texts, resolved))
+    targets: dict[str, Address | None] = {
+        text: next((each for each in addresses[text] if each in known.all), None) for text in texts
+    }
+    found_arguments, found_contexts = [], []
+    for name, (value, line) in arguments.items():
+        target = targets[value]
+        if target is not None:
+            found_arguments.append((name, target))
+        elif not is_image_reference(value):
+            reason = (
                 f"line {line} gives ARG {name} the value {value!r}, which is neither an image"
-                " reference nor the address of a target that exists",
+                " reference nor the address of a target that exists"
             )
-    return UpstreamTargets(
-        arguments=tuple(
-            (name, address)
-            for name, addresses in zip(values, found_in_arguments)
-            for address in addresses
-        ),
-        contexts=tuple(
-            (name, address)
-            for (name, _), addresses in zip(wanted, found_in_contexts)
-            for address in addresses
-        ),
-        images=images,
-        git=git,
-    )
+            raise dockerfile.error(field_set, reason, _neighbours(known, addresses[value]))
+    for name, value in wanted:
+        target = targets[value]
+        if target is None:
+            raise InvalidImageFieldError(
+                field_set.build_contexts.alias,
+                field_set.address,
+                "name targets that exist",
+                f"for {name!r} it names {value!r}",
+                _neighbours(known, addresses[value]),
+            )
+        found_contexts.append((name, target))
+    return UpstreamTargets(tuple(found_arguments), tuple(found_contexts), images, git)
+
+
+def _neighbours(known: KnownAddresses, addresses: Iterable[Address]) -> str:
+    """The targets that lie where an address points to, as a sentence."""
+    for address in addresses:
+        names = known.names_in(address.spec_path)
+        if names:
+            directory = address.spec_path or "the build root"
+            return f"Targets in {directory}: {', '.join(repr(f':{name}') for name in names)}."
+    return ""
 
 
 def _sort_contexts(
@@ -128,7 +158,11 @@ def _sort_contexts(
             images.append((name, _pinned(field_set, name, value[len(_DOCKER_IMAGE) :])))
         elif _GIT_URL.match(value):
             if not _FULL_COMMIT.search(value):
-                raise _movable(field_set, name, value, "end in '#' and a full commit")
+                raise _bad_context(
+                    field_set,
+                    "end Git URLs in '#' and a full commit, so that none changes unnoticed",
+                    name,
+                )
             git.append((name, value))
         else:
             addresses.append((name, value))
@@ -139,21 +173,22 @@ def _pinned(field_set: BuildKitImageFieldSet, name: str, text: str) -> str:
     try:
         reference = ImageReference.parse_familiar(text)
     except InvalidImageReferenceError as e:
-        raise _movable(field_set, name, text, e.requirement) from e
+        requirement = f"name images by references, each of which must {e.requirement}"
+        raise _bad_context(field_set, requirement, name) from e
     if not reference.is_pinned:
-        raise _movable(field_set, name, text, "be pinned by '@sha256:…'")
+        raise _bad_context(
+            field_set, "pin images by '@sha256:…', so that none changes unnoticed", name
+        )
     return str(reference)
 
 
-def _movable(
-    field_set: BuildKitImageFieldSet, name: str, value: str, requirement: str
+def _bad_context(
+    field_set: BuildKitImageFieldSet, requirement: str, name: str
 ) -> InvalidImageFieldError:
-    return InvalidImageFieldError(
-        field_set.build_contexts.alias,
-        field_set.address,
-        "name contexts that cannot change unnoticed",
-        f"the one of {name!r} must {requirement}, and is {value!r}",
-    )
+    field = field_set.build_contexts
+    value = None if field.value is None else field.value[name]
+    finding = f"{name!r} is {value!r}"
+    return InvalidImageFieldError(field.alias, field_set.address, requirement, finding)
 
 
 def rules() -> Iterable[Rule]:

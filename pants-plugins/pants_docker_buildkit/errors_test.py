@@ -1,0 +1,417 @@
+"""What a user reads when an image cannot be built, where no engine is needed to know it.
+
+Every text says which target and field, what must hold, what was found, and what to do next.
+"""
+
+from __future__ import annotations
+
+import pytest
+from pants.engine.addresses import Address
+
+from pants_docker_buildkit.errors import (
+    ImageBuildError,
+    ImageCheckError,
+    ImageLostError,
+    ImageNotKeptError,
+    InvalidRecordError,
+)
+from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.util_rules.build import _caches
+
+APP = Address("src/app", target_name="image")
+REGISTRIES = '{"dev": {"address": "localhost:5000", "default": True}}'
+SCRATCH = "FROM scratch\n"
+GUIDES = "file(name='guide', source='guide.txt')\nfiles(name='all', sources=['*'])"
+TWO_STAGES = "FROM scratch AS build\nFROM scratch AS release\n"
+
+
+@pytest.fixture(scope="module")
+def runner() -> ImageRunner:
+    """A repository with some targets beside the one that is wrong."""
+    runner = ImageRunner()
+    runner.set_options(f"registries={REGISTRIES}")
+    runner.write(
+        {
+            "docs/BUILD": GUIDES,
+            "docs/guide.txt": "",
+            "base/BUILD": "docker_buildkit_image(name='image')",
+            "base/Dockerfile": SCRATCH,
+        }
+    )
+    return runner
+
+
+def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None) -> str:
+    """What the user reads for `name:image`, with `HERE` in place of its directory."""
+    runner.write({f"{name}/BUILD": f"docker_buildkit_image(name='image', {fields})"})
+    if dockerfile is not None:
+        runner.write({f"{name}/Dockerfile": dockerfile})
+    return runner.failure(f"{name}:image").replace(name, "HERE")
+
+
+@pytest.mark.parametrize(
+    ("fields", "dockerfile", "text"),
+    [
+        pytest.param(
+            "",
+            None,
+            "The `source` field in target HERE:image must name a file that exists, but there is no"
+            " HERE/Dockerfile. Create it, or set `instructions`.",
+            id="missing-dockerfile",
+        ),
+        pytest.param(
+            "source='Other'",
+            SCRATCH,
+            "The `source` field in target HERE:image must name a file that exists, but there is no"
+            " HERE/Other. Create it, or set `instructions`.",
+            id="missing-other-dockerfile",
+        ),
+        pytest.param(
+            "instructions=['FROM scratch']",
+            SCRATCH,
+            "The `instructions` field in target HERE:image must not be set where `source` names a"
+            " Dockerfile, but there is HERE/Dockerfile. Remove one of them, or set `source=None`.",
+            id="source-and-instructions",
+        ),
+        pytest.param(
+            "target_stage='prod'",
+            TWO_STAGES,
+            "The `target_stage` field in target HERE:image must name a stage of HERE/Dockerfile,"
+            " but 'prod' is not one. Stages there: 'build', 'release'.",
+            id="missing-stage",
+        ),
+        pytest.param(
+            "target_stage='prod'",
+            SCRATCH,
+            "The `target_stage` field in target HERE:image must name a stage of HERE/Dockerfile,"
+            " but 'prod' is not one. None of its stages has a name.",
+            id="missing-stage-where-none-has-a-name",
+        ),
+        pytest.param(
+            "platforms=['linux']",
+            SCRATCH,
+            "The `platforms` field in target HERE:image must hold platforms, each of which must"
+            " name an architecture too, as in 'linux/amd64', but 'linux' is none.",
+            id="bad-platform",
+        ),
+        pytest.param(
+            "platforms=['linux/amd64'], build_platform=['linux/amd64']",
+            SCRATCH,
+            "The `build_platform` field in target HERE:image must not be set together with"
+            " `platforms`, but both are. They mean the same; keep `platforms`.",
+            id="both-names-of-platforms",
+        ),
+        pytest.param(
+            "",
+            "FROM Team/App:1\n",
+            "The `source` field in target HERE:image must name a Dockerfile that BuildKit can"
+            " build, but HERE/Dockerfile is not one: line 1 names the image 'Team/App:1', which"
+            " must have a valid repository name: 'App' must be in lower case.",
+            id="bad-reference",
+        ),
+        pytest.param(
+            "",
+            "RUN make\n",
+            "The `source` field in target HERE:image must name a Dockerfile that BuildKit can"
+            " build, but HERE/Dockerfile is not one: line 1 of the Dockerfile must have a FROM"
+            " before RUN; only ARG may stand before it.",
+            id="bad-dockerfile",
+        ),
+        pytest.param(
+            "source=None, instructions=['RUN make']",
+            None,
+            "The `instructions` field in target HERE:image must be a Dockerfile that BuildKit can"
+            " build, but they are not: line 1 of the Dockerfile must have a FROM before RUN; only"
+            " ARG may stand before it.",
+            id="bad-instructions",
+        ),
+        pytest.param(
+            "repository='{name}!'",
+            SCRATCH,
+            "The `repository` field in target HERE:image must consist of lower-case letters and"
+            " digits, separated by '/', '-', '.', '_' or '__', but it is 'image!'.",
+            id="bad-repository",
+        ),
+        pytest.param(
+            "repository='{nme}'",
+            SCRATCH,
+            "Invalid value for the `repository` field of the `docker_buildkit_image` target at"
+            " HERE:image: '{nme}'.\n\nThe placeholder 'nme' is unknown. Try with one of:"
+            " build_args, default_repository, directory, full_directory, name, pants,"
+            " parent_directory, tags, target_repository.",
+            id="bad-placeholder",
+        ),
+        pytest.param(
+            "output='docker', image_tags=['a b']",
+            SCRATCH,
+            "The `image_tags` field in target HERE:image must hold tags, each of which must be at"
+            " most 128 letters, digits, '_', '.' and '-', and not start with '.' or '-', but 'a b'"
+            " is none.",
+            id="bad-tag",
+        ),
+        pytest.param(
+            "registries=['@prod']",
+            SCRATCH,
+            "The `registries` field in target HERE:image must hold addresses such as 'ghcr.io' or"
+            " aliases of '[docker-buildkit.registries]', but '@prod' is neither. Aliases there:"
+            " '@dev'.",
+            id="bad-registry-alias",
+        ),
+        pytest.param(
+            "registries=['https://ghcr.io/org']",
+            SCRATCH,
+            "The `registries` field in target HERE:image must hold addresses such as 'ghcr.io' or"
+            " aliases of '[docker-buildkit.registries]', but 'https://ghcr.io/org' is neither."
+            " Aliases there: '@dev'.",
+            id="bad-registry-address",
+        ),
+        pytest.param(
+            "extra_build_args=['VERSION=1']",
+            SCRATCH,
+            "The `extra_build_args` field in target HERE:image must only hold arguments that the"
+            " Dockerfile declares, but no `ARG` of HERE/Dockerfile that the build reaches declares"
+            " 'VERSION'. Add 'ARG VERSION' to it, or remove the argument.",
+            id="undeclared-build-argument",
+        ),
+        pytest.param(
+            "extra_build_args=['VERSION']",
+            f"{SCRATCH}ARG VERSION\n",
+            "The `extra_build_args` field in target HERE:image must hold 'NAME=value', or a NAME"
+            " that the environment of Pants has, but 'VERSION' is not in the environment. Set it,"
+            " or write 'VERSION=…'.",
+            id="build-argument-not-in-the-environment",
+        ),
+        pytest.param(
+            "",
+            "ARG BASE=:bse\nFROM $BASE\n",
+            "The `source` field in target HERE:image must name a Dockerfile that BuildKit can"
+            " build, but HERE/Dockerfile is not one: line 1 gives ARG BASE the value ':bse', which"
+            " is neither an image reference nor the address of a target that exists. Targets in"
+            " HERE: ':image'.",
+            id="address-that-does-not-exist",
+        ),
+        pytest.param(
+            "",
+            "ARG BASE=docs:guide\nFROM $BASE\n",
+            "The `source` field in target HERE:image must give ARG BASE, which names an image, the"
+            " address of an image target, but docs:guide is not one. To copy from its files, name"
+            " it in `build_contexts`.",
+            id="address-of-what-is-no-image",
+        ),
+        pytest.param(
+            "build_contexts={'tools': 'docker-image://alpine:3'}",
+            SCRATCH,
+            "The `build_contexts` field in target HERE:image must pin images by '@sha256:…', so"
+            " that none changes unnoticed, but 'tools' is 'docker-image://alpine:3'.",
+            id="named-image-that-may-move",
+        ),
+        pytest.param(
+            "build_contexts={'src': 'https://git.example/a.git#main'}",
+            SCRATCH,
+            "The `build_contexts` field in target HERE:image must end Git URLs in '#' and a full"
+            " commit, so that none changes unnoticed, but 'src' is"
+            " 'https://git.example/a.git#main'.",
+            id="git-branch-that-may-move",
+        ),
+        pytest.param(
+            "build_contexts={'docs': 'docs:guides'}",
+            SCRATCH,
+            "The `build_contexts` field in target HERE:image must name targets that exist, but for"
+            " 'docs' it names 'docs:guides'. Targets in docs: ':all', ':guide'.",
+            id="named-target-that-does-not-exist",
+        ),
+        pytest.param(
+            "output='oci', registries=['@dev']",
+            SCRATCH,
+            "The `output` field in target HERE:image must be 'registry' for an image that names"
+            " registries, but it is 'oci' and `registries` has '@dev'. Remove one of the two"
+            " fields, or set `registries=[]`.",
+            id="layout-with-registries",
+        ),
+        pytest.param(
+            "output='registry', registries=[]",
+            SCRATCH,
+            "The `output` field in target HERE:image must not be 'registry' for an image without a"
+            " registry, but `registries` is empty and no configured registry is a default."
+            " Configure '[docker-buildkit.registries]', or use 'oci'.",
+            id="push-without-registry",
+        ),
+        pytest.param(
+            "environment='far'",
+            SCRATCH,
+            "The `environment` field in target HERE:image must be '__local__', because BuildKit is"
+            " reached from this machine, but it is 'far'. To build elsewhere, name a remote builder"
+            " in `builder`.",
+            id="environment-that-is-not-local",
+        ),
+        pytest.param(
+            "context_root='../outside'",
+            SCRATCH,
+            "The `context_root` field in target HERE:image must name a directory below the build"
+            " root, but it leads to '../outside'.",
+            id="context-root-outside",
+        ),
+        pytest.param(
+            "",
+            "FROM 127.0.0.1:1/team/app:1\n",
+            "The base image 127.0.0.1:1/team/app:1 of HERE:image (line 1 of its Dockerfile) must"
+            " have a digest, but its registry did not tell one. Could not look up"
+            " 127.0.0.1:1/team/app:1 (connection refused). Check that 127.0.0.1:1 is up and"
+            " reachable from here, then run again. To build without asking, pin it as"
+            " '127.0.0.1:1/team/app:1@sha256:…'. If it is a target of this repository, give an"
+            " `ARG` its address and use that in `FROM`.",
+            id="base-image-in-a-registry-that-is-not-reachable",
+        ),
+        pytest.param(
+            "",
+            f"{SCRATCH}COPY lib.txt /\n",
+            "Line 2 of HERE/Dockerfile copies 'lib.txt', but no dependency of HERE:image provides"
+            " it, or an ignore file excludes it. Add a target that has it to `dependencies`.",
+            id="missing-file",
+        ),
+        pytest.param(
+            "dependencies=['docs:guide']",
+            f"{SCRATCH}COPY guide.txt /\n",
+            "Line 2 of HERE/Dockerfile copies 'guide.txt', but no dependency of HERE:image provides"
+            " it, or an ignore file excludes it. Did you mean 'docs/guide.txt'?",
+            id="missing-file-with-a-suggestion",
+        ),
+        pytest.param(
+            "dependencies=['docs:guide'], context_root='.'",
+            f"{SCRATCH}COPY guide.txt /\n",
+            "Line 2 of HERE/Dockerfile copies 'guide.txt', but no dependency of HERE:image provides"
+            " it, or an ignore file excludes it. Some dependencies lie outside of `context_root`,"
+            " such as 'docs/guide.txt': paths are relative to that directory.",
+            id="missing-file-that-lies-outside",
+        ),
+        pytest.param(
+            "source=None, instructions=['FROM scratch', 'COPY lib.txt /']",
+            None,
+            "Line 2 of the instructions copies 'lib.txt', but no dependency of HERE:image provides"
+            " it, or an ignore file excludes it. Add a target that has it to `dependencies`.",
+            id="missing-file-of-instructions",
+        ),
+    ],
+)
+def test_the_user_reads(
+    runner: ImageRunner,
+    request: pytest.FixtureRequest,
+    fields: str,
+    dockerfile: str | None,
+    text: str,
+) -> None:
+    name = request.node.callspec.id
+    assert failure(runner, name, fields, dockerfile) == text
+
+
+def test_a_bad_ignore_file_is_named_by_its_pattern(runner: ImageRunner) -> None:
+    runner.write({"ignore-file/.dockerignore": "*.txt\n[a-\n"})
+    assert failure(runner, "ignore-file", "context_root='.'", SCRATCH) == (
+        "The `context_root` field in target HERE:image must have an ignore file that BuildKit can"
+        " read, but the pattern '[a-' of the one that applies must close its '[' and end its"
+        " escapes."
+    )
+
+
+def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunner) -> None:
+    # `docs` is a directory with targets, but none of them is called `3.12`.
+    dockerfile = "ARG BASE=docs:3.12\nFROM scratch AS unused\nFROM scratch\n"
+    runner.write({"hub/BUILD": "docker_buildkit_image(name='image')", "hub/Dockerfile": dockerfile})
+    assert runner.inferred("hub:image") == set()
+    text = failure(runner, "hub-base", "", "ARG BASE=docs:3.12\nFROM $BASE\n")
+    assert text.startswith("The base image docs:3.12 of HERE:image (line 2 of its Dockerfile) must")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        pytest.param(
+            ('registries={"dev": {}}',),
+            "The option `[docker-buildkit].registries.dev` must have an `address`, such as"
+            ' "localhost:5000", but is {}.',
+            id="registry-without-address",
+        ),
+        pytest.param(
+            ('registries={"dev": {"address": "https://ghcr.io"}}',),
+            "The option `[docker-buildkit].registries.dev.address` must be a host name with an"
+            " optional port, as in 'ghcr.io' or 'localhost:5000', but is 'https://ghcr.io'.",
+            id="registry-with-a-url",
+        ),
+        pytest.param(
+            ('registries={"dev": {"address": "ghcr.io", "defualt": True}}',),
+            "The option `[docker-buildkit].registries.dev` must only have the settings address,"
+            " ca_file, default, extra_image_tags, insecure, repository, skip_push, use_local_alias,"
+            " but has 'defualt'.",
+            id="registry-with-an-unknown-setting",
+        ),
+        pytest.param(
+            ('registries={"dev": {"address": "ghcr.io", "insecure": "maybe"}}',),
+            "The option `[docker-buildkit].registries.dev.insecure` must be true or false, but is"
+            " 'maybe'.",
+            id="registry-with-a-bad-boolean",
+        ),
+        pytest.param(
+            ('registries={"dev": {"address": "ghcr.io", "default": True}}', "default-repository=-"),
+            "The option `[docker-buildkit].default_repository` must consist of lower-case letters"
+            " and digits, separated by '/', '-', '.', '_' or '__', but it gives '-' for app:image.",
+            id="bad-default-repository",
+        ),
+    ],
+)
+def test_the_user_of_options_reads(options: tuple[str, ...], text: str) -> None:
+    runner = ImageRunner()
+    runner.set_options(*options)
+    runner.write({"app/BUILD": "docker_buildkit_image(name='image')", "app/Dockerfile": SCRATCH})
+    assert runner.failure("app:image") == text
+
+
+@pytest.mark.parametrize("alias", ["cache_from", "cache_to"])
+def test_a_cache_without_a_type_is_refused_before_buildx_is_called(
+    runner: ImageRunner, alias: str
+) -> None:
+    name = alias.replace("_", "-")
+    runner.write({f"{name}/BUILD": f"docker_buildkit_image(name='image', {alias}=['ref=a,x=y'])"})
+    field_set = runner.field_set(f"{name}:image")
+    with pytest.raises(Exception, match="must") as raised:
+        _caches(field_set, getattr(field_set, alias))
+    assert str(raised.value) == (
+        f"The `{alias}` field in target {name}:image must name caches, each of which must have a"
+        " type, as in 'type=registry,ref=ghcr.io/org/cache', but 'ref=a,x=y' is none."
+    )
+
+
+def test_a_failed_build_is_told_with_its_target_first() -> None:
+    assert str(ImageBuildError(APP, "\nERROR: no space left\n")) == (
+        "Building src/app:image failed:\n\nERROR: no space left"
+    )
+
+
+def test_a_registry_that_cannot_be_asked_makes_a_reference_untrusted() -> None:
+    text = str(ImageCheckError(APP, "Could not look up a (HTTP 503). Check that a is up."))
+    assert text == (
+        "The image src/app:image has not changed, but whether it is still where its record says is"
+        " not known, so its reference cannot be trusted. Could not look up a (HTTP 503). Check that"
+        " a is up."
+    )
+
+
+def test_a_registry_that_drops_what_it_accepts_is_named() -> None:
+    reference = f"ghcr.io/org/app@sha256:{'a' * 64}"
+    assert str(ImageNotKeptError(APP, reference)) == (
+        f"The image src/app:image was built and sent without an error, but {reference} is not"
+        " there. Check whether a retention policy or a proxy in front of the registry drops it."
+    )
+
+
+def test_a_registry_that_loses_an_image_again_and_again_ends_the_chain() -> None:
+    assert str(ImageLostError(APP, 64)).startswith(
+        "The image src/app:image was lost in its registry 64 times, and is not built again."
+    )
+
+
+def test_a_cached_result_of_another_build_says_how_to_get_rid_of_it() -> None:
+    assert str(InvalidRecordError(APP, "Its schema is 2.")) == (
+        "The cached result of src/app:image must be that of its build, but: Its schema is 2. Delete"
+        " the entry by clearing Pants' caches, or run once with --no-local-cache and"
+        " --no-remote-cache-read."
+    )
