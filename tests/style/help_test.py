@@ -1,0 +1,91 @@
+"""Does every help text read as it was meant, once Pants has rendered it?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from pants.engine.target import COMMON_TARGET_FIELDS
+
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.target_types import BuildKitImageTarget
+
+PLACEHOLDERS = {
+    "name",
+    "directory",
+    "parent_directory",
+    "full_directory",
+    "default_repository",
+    "target_repository",
+    "build_args.NAME",
+    "tags.STAGE",
+    "pants.hash",
+}
+_FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`[^`]*`")
+_NAME_IN_BRACES = re.compile(r"\{([\w.]+)\}")
+_WORDS = re.compile(r"`[^`]+`|[^\s.]+")
+
+
+def _text(value: object) -> str:
+    """A help text is a string, or a function that gives one."""
+    return str(value()) if callable(value) else str(value)
+
+
+def fields() -> Iterator[tuple[str, str]]:
+    for field in BuildKitImageTarget.core_fields:
+        if field not in COMMON_TARGET_FIELDS and field.__module__.startswith("pants_docker"):
+            yield f"field {field.alias}", _text(field.help)
+
+
+def options() -> Iterator[tuple[str, str]]:
+    for name, member in vars(DockerBuildKitSubsystem).items():
+        if type(member).__name__.endswith("Option"):
+            yield f"option {name}", _text(member.get_flag_options(DockerBuildKitSubsystem)["help"])
+
+
+def all_texts() -> list[tuple[str, str]]:
+    return [
+        ("target", _text(BuildKitImageTarget.help)),
+        ("subsystem", _text(DockerBuildKitSubsystem.help)),
+        *fields(),
+        *options(),
+    ]
+
+
+TEXTS = all_texts()
+each_text = pytest.mark.parametrize("text", [text for _, text in TEXTS], ids=[n for n, _ in TEXTS])
+
+
+def test_there_are_texts_of_fields_and_options() -> None:
+    assert len(list(fields())) > 25
+    assert len(list(options())) > 10
+
+
+@each_text
+def test_names_in_braces_are_placeholders_for_users(text: str) -> None:
+    assert set(_NAME_IN_BRACES.findall(text)) <= PLACEHOLDERS
+
+
+@each_text
+def test_braces_stand_in_code_only(text: str) -> None:
+    prose = _CODE.sub("", _FENCED.sub("", text))
+    assert "{" not in prose
+    assert "}" not in prose
+
+
+@each_text
+def test_nothing_but_fenced_code_is_indented(text: str) -> None:
+    assert [line for line in _FENCED.sub("", text).splitlines() if line.startswith("    ")] == []
+
+
+@each_text
+def test_a_text_starts_with_a_sentence_and_ends_with_a_full_stop_or_code(text: str) -> None:
+    assert len(_WORDS.findall(text)) >= 3
+    assert text.strip().endswith((".", "```"))
+
+
+def test_no_two_texts_are_the_same() -> None:
+    texts = [text for _, text in TEXTS]
+    assert len(set(texts)) == len(texts)
