@@ -132,8 +132,8 @@ class ImageCheckError(BuildKitImageError):
 
     def __init__(self, address: Address, reason: str) -> None:
         super().__init__(
-            f"The image {address} has not changed, but whether it is still where its record says is"
-            f" not known, so its reference cannot be trusted. {reason}"
+            f"The image {address} has a record, but whether it is where the record says is not"
+            f" known, so its reference cannot be trusted. {reason}"
         )
 
 

@@ -34,6 +34,10 @@ from pants_docker_buildkit.util_rules.build_context import (
     BuildContextRequest,
     ContextTree,
 )
+from pants_docker_buildkit.util_rules.confirmation import (
+    ConfirmationRequest,
+    ImageConfirmation,
+)
 from pants_docker_buildkit.util_rules.definition import ImageDefinition, ImageDefinitionRequest
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironment,
@@ -68,6 +72,7 @@ def create_rule_runner() -> RuleRunner:
             QueryRule(DigestEntries, (Digest,)),
             QueryRule(BuiltPackage, (BuildKitImageFieldSet,)),
             QueryRule(DockerEnvironment, (DockerEnvironmentRequest,)),
+            QueryRule(ImageConfirmation, (ConfirmationRequest,)),
             QueryRule(Session, (SessionRequest,)),
         ),
         preserve_tmpdirs=False,
@@ -119,6 +124,11 @@ class ImageRunner:
         request = InferImageDependencies(self.field_set(address))
         dependencies = self.runner.request(InferredDependencies, (request,))
         return {each.spec for each in dependencies.include}
+
+    def confirm(self, *references: str) -> ImageConfirmation:
+        """What registries say of these pinned references."""
+        request = ConfirmationRequest("key", 0, references=references)
+        return self.runner.request(ImageConfirmation, (request,))
 
     def failure(self, address: str) -> str:
         """What the user reads when the definition of an image cannot be made."""

@@ -84,15 +84,15 @@ def docker(*arguments: str) -> str:
 
 
 def run(reference: str, *arguments: str, platform: str = "linux/amd64") -> str:
-    """What a container prints. Pulled each time, for an engine keeps one platform per reference."""
-    return docker("run", "--rm", "--pull=always", f"--platform={platform}", reference, *arguments)
+    """What a container prints."""
+    return docker("run", "--rm", f"--platform={platform}", reference, *arguments)
 
 
 @contextmanager
 def running(reference: str) -> Iterator[str]:
     """The name of a container that runs an image until the end."""
     name = f"example-{uuid.uuid4().hex}"
-    docker("run", "--detach", f"--name={name}", "--pull=always", reference)
+    docker("run", "--detach", f"--name={name}", reference)
     try:
         yield name
     finally:

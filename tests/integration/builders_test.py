@@ -1,0 +1,158 @@
+"""One solve for all platforms, on any builder, with the BuildKit caches that were asked for."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.workbench.builder import (
+    BuildKitSocket,
+    create_remote_builder,
+    forget_steps,
+)
+from tests.integration.workbench.machine import Checkout, Machine, repository_settings
+from tests.integration.workbench.pants_run import PantsRun
+from tests.integration.workbench.registry import Registry
+
+TARGET = "app:image"
+
+
+@pytest.fixture
+def buildkit_socket(tmp_path: Path) -> Iterator[BuildKitSocket]:
+    buildkit = BuildKitSocket(tmp_path / "buildkit.sock")
+    yield buildkit
+    buildkit.close()
+
+
+def one_image(registry: Registry, repository: str, fields: str, dockerfile: str) -> dict[str, str]:
+    return {
+        "pants.toml": repository_settings(registry.address, repository),
+        "app/BUILD": f"files(name='files', sources=['*.txt'])\n"
+        f"docker_buildkit_image(name='image', {fields})",
+        "app/Dockerfile": dockerfile,
+        "app/hello.txt": "hello\n",
+    }
+
+
+def reference(run: PantsRun) -> str:
+    (only,) = run.outcomes["app/image.image.json"].references
+    return only
+
+
+def test_several_platforms_are_built_in_one_solve(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    fields = "platforms=['linux/arm64', 'linux/amd64']"
+    dockerfile = f"FROM {busybox}\nRUN mkdir /out && echo {repository} $(uname -m) > /out/machine\n"
+    checkout = machine.checkout("checkout", one_image(registry, repository, fields, dockerfile))
+    run = checkout.pants("package", "::", pantsd=True)
+    assert len(run.builds) == 1
+    index = registry.manifest(reference(run))
+    record = json.loads(checkout.record(TARGET))
+    assert record["image"]["media_type"] == index["mediaType"]
+    assert [each["platform"] for each in record["platforms"]] == ["linux/amd64", "linux/arm64"]
+    for platform, machine_name in zip(record["platforms"], ("x86_64", "aarch64")):
+        name = reference(run).partition("@")[0]
+        manifest = registry.manifest(f"{name}@{platform['digest']}")
+        assert manifest["config"]["digest"] == platform["config_digest"]
+        layer = registry.blob(name, manifest["layers"][-1]["digest"])
+        assert file_in_layer(layer, "out/machine") == f"{repository} {machine_name}\n".encode()
+    after = checkout.pants("package", "::", pantsd=True)
+    assert after.kinds == {TARGET: "unchanged"}
+    assert after.docker_calls == ()
+
+    checkout.replace("app/BUILD", fields, f"{fields}, registries=[]")
+    layout = checkout.pants("package", "::", pantsd=True)
+    assert len(layout.builds) == 1
+    record = json.loads(checkout.record(TARGET))
+    assert [each["platform"] for each in record["platforms"]] == ["linux/amd64", "linux/arm64"]
+
+
+def file_in_layer(layer: bytes, name: str) -> bytes:
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(layer))) as archive:
+        file = archive.extractfile(name)
+        assert file is not None
+        return file.read()
+
+
+def test_a_remote_builder_builds_the_same_image(
+    machine: Machine,
+    registry: Registry,
+    repository: str,
+    busybox: str,
+    buildkit_socket: BuildKitSocket,
+) -> None:
+    create_remote_builder(machine, "far-away", buildkit_socket.url)
+    dockerfile = f"FROM {busybox}\nRUN echo {repository} > /app\nCOPY app/hello.txt /\n"
+    files = one_image(registry, repository, "inline_cache=False", dockerfile)
+    machine.environment["DOCKER_HOST"] = "unix:///nonexistent/docker.sock"
+    checkout = machine.checkout("checkout", files)
+    option = ("--docker-buildkit-builder=far-away",)
+    run = checkout.pants("package", "::", *option, pantsd=True)
+    assert run.kinds == {TARGET: "built"}
+    (build,) = run.builds
+    assert build[build.index("--builder") + 1] == "far-away"
+    by_option = reference(run)
+
+    checkout.replace("app/hello.txt", "hello", "changed")
+    checkout.replace("app/BUILD", "name='image'", "name='image', builder='far-away'")
+    run = checkout.pants("package", "::", pantsd=True)
+    (build,) = run.builds
+    assert build[build.index("--builder") + 1] == "far-away"
+    assert registry.has(reference(run))
+
+    machine.local_store.rename(machine.directory / "another_store")
+    checkout.stop_pantsd()
+    checkout.write(files)
+    here = checkout.pants("package", "::", env={"DOCKER_HOST": machine.engine})
+    assert len(here.builds) == 1
+    assert reference(here) == by_option
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_cached"),
+    [
+        pytest.param("", True, id="inline cache, which is the default"),
+        pytest.param(
+            "inline_cache=False, cache_to=['type=local,dest={folder}'],"
+            " cache_from=['type=local,src={folder}']",
+            True,
+            id="a cache in a folder",
+        ),
+        pytest.param("inline_cache=False", False, id="no cache"),
+    ],
+)
+def test_a_builder_that_lost_its_cache_imports_one(
+    machine: Machine,
+    registry: Registry,
+    repository: str,
+    busybox: str,
+    fields: str,
+    is_cached: bool,
+) -> None:
+    folder = machine.directory / "buildkit-cache"
+    marker = repository.partition("/")[2]
+    dockerfile = (
+        f"FROM {busybox}\n"
+        f"RUN echo {marker} && cat /proc/sys/kernel/random/uuid > /stamp\n"
+        f"COPY app/hello.txt /{marker}.txt\n"
+    )
+    files = one_image(registry, repository, fields.format(folder=folder), dockerfile)
+    checkout = machine.checkout("checkout", files)
+    before = stamp_layer(checkout, registry)
+    forget_steps(marker)
+    checkout.replace("app/hello.txt", "hello", "changed")
+    assert (stamp_layer(checkout, registry) == before) == is_cached
+
+
+def stamp_layer(checkout: Checkout, registry: Registry) -> str:
+    run = checkout.pants("package", "::", pantsd=True)
+    assert run.kinds == {TARGET: "built"}
+    digest: str = registry.manifest(reference(run))["layers"][-2]["digest"]
+    return digest

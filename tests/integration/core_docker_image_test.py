@@ -1,0 +1,42 @@
+"""A `docker_image` of Pants' own Docker backend can be built on one of our images."""
+
+from __future__ import annotations
+
+from tests.integration.workbench.base_image import plain_docker
+from tests.integration.workbench.machine import Machine, repository_settings
+from tests.integration.workbench.registry import Registry
+from tests.integration.workbench.required import pants_configuration
+
+SETTINGS = """\
+[python]
+interpreter_constraints = ["CPython==3.9.*"]
+
+[docker]
+env_vars = ["DOCKER_HOST", "HOME"]
+"""
+
+
+def test_a_core_docker_image_is_built_on_our_pinned_image(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    settings = repository_settings(registry.address, repository, SETTINGS).replace(
+        '["pants_docker_buildkit"]', '["pants_docker_buildkit", "pants.backend.docker"]'
+    )
+    name = repository.partition("/")[2]
+    checkout = machine.checkout(
+        "checkout",
+        {
+            "pants.toml": settings,
+            "base/BUILD": "docker_buildkit_image(name='image')",
+            "base/Dockerfile": f"FROM {busybox}\nRUN echo {repository} > /base\n",
+            "app/BUILD": f"docker_image(name='image', repository='{name}')",
+            "app/Dockerfile": "ARG BASE=base:image\nFROM $BASE\nCMD cat /base\n",
+        },
+    )
+    # Core's Dockerfile parser is a pex, whose making needs what `./pants` set up for this machine.
+    run = checkout.pants("package", "::", f"--pants-config-files={pants_configuration()}")
+    (pinned,) = run.outcomes["base/image.image.json"].references
+    (build,) = [call for call in run.builds if f"{name}:latest" in call]
+    assert f"BASE={pinned}" in build
+    assert plain_docker("run", "--rm", f"{name}:latest") == f"{repository}\n"
+    plain_docker("image", "rm", "--force", f"{name}:latest")

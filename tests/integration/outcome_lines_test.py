@@ -1,0 +1,96 @@
+"""Promise 7: every image ends in one line that says what was done for it, and why."""
+
+from __future__ import annotations
+
+import re
+
+from tests.integration.workbench.machine import Machine, repository_settings
+from tests.integration.workbench.registry import Registry
+
+PRINTED_LINES = 40
+
+
+def test_every_image_ends_in_a_line_with_the_reason(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    checkout = machine.checkout(
+        "checkout",
+        {
+            "pants.toml": repository_settings(registry.address, repository),
+            "app/BUILD": "files(name='files', sources=['*.txt'])\n"
+            "docker_buildkit_image(name='image', extra_build_args=['MODE=one'])",
+            "app/Dockerfile": f"FROM {busybox}\nARG MODE\nRUN echo {repository} $MODE > /mode\n"
+            "COPY app /copied\n",
+            "app/a.txt": "a\n",
+        },
+    )
+    pinned = rf"{registry.address}/{repository}/app@sha256:[0-9a-f]{{64}}"
+
+    def line_after(*edits: tuple[str, str, str]) -> str:
+        for edit in edits:
+            checkout.replace(*edit)
+        run = checkout.pants("package", "::", pantsd=True)
+        assert "<unknown>" not in run.output
+        (line,) = [line for line in run.output.splitlines() if "@sha256:" in line]
+        return line
+
+    def built(reason: str) -> object:
+        return Matches(rf"  built \({reason}\): {pinned}")
+
+    assert line_after() == built("first build here")
+    assert line_after() == Matches(f"  unchanged: {pinned}")
+    assert line_after(("app/a.txt", "a", "b")) == built("app/a.txt changed")
+    checkout.write({"app/c.txt": "c\n"})
+    assert line_after() == built("app/c.txt added")
+    assert line_after(("app/BUILD", "MODE=one", "MODE=two")) == built("build arg MODE changed")
+    assert line_after(("app/Dockerfile", "echo", "echo very")) == built("Dockerfile changed")
+    both = (("app/a.txt", "b", "c"), ("app/BUILD", "MODE=two", "MODE=three"))
+    assert line_after(*both) == built("build arg MODE changed, app/a.txt changed")
+    back = (("app/a.txt", "c", "b"), ("app/BUILD", "MODE=three", "MODE=two"))
+    assert line_after(*back) == Matches(f"  restored: {pinned}")
+
+
+class Matches:
+    """Equal to what a regular expression matches, so that a failure shows both."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and re.fullmatch(self.pattern, other) is not None
+
+    def __hash__(self) -> int:
+        return hash(self.pattern)
+
+    def __repr__(self) -> str:
+        return self.pattern
+
+
+def test_a_failed_build_shows_the_dockerfile_line_and_the_end_of_the_output(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    script = f"for i in $(seq {PRINTED_LINES}); do echo line-$i; done; echo oh-dear >&2"
+    checkout = machine.checkout(
+        "checkout",
+        {
+            "pants.toml": repository_settings(registry.address, repository),
+            "app/BUILD": "docker_buildkit_image(name='image')",
+            "app/Dockerfile": f"FROM {busybox}\nRUN echo {repository}\nRUN {script}; exit 7\n",
+        },
+    )
+    # A failure is remembered by nothing: neither by the daemon, nor for other options.
+    for options in ((), (), ("--docker-buildkit-progress=plain",)):
+        run = checkout.pants("package", "::", *options, pantsd=True, may_fail=True)
+        assert run.exit_code == 1
+        assert len(run.builds) == 1
+        assert "Building app:image failed" in run.output
+        assert "   3 | >>> RUN for i in" in run.output
+        assert "exit code: 7" in run.output
+        assert f"line-{PRINTED_LINES}" in run.output
+        assert "oh-dear" in run.output
+        assert "<unknown>" not in run.output
+        assert "Traceback" not in run.output
+        assert not (checkout.directory / "dist").exists()
+
+    checkout.replace("app/Dockerfile", "; exit 7", "")
+    assert checkout.pants("package", "::", pantsd=True).kinds == {"app:image": "built"}
