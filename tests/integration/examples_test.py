@@ -27,7 +27,7 @@ from tests.integration.workbench.required import (
 )
 
 AMD64, BOTH = ["linux/amd64"], ["linux/amd64", "linux/arm64"]
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 
 PUSHED = [
     ("src/base/busybox:image", BOTH),
