@@ -92,6 +92,7 @@ class Machine:
     def close(self) -> None:
         """End what still runs."""
         for checkout in self._checkouts:
+            checkout.end_started()
             checkout.stop_pantsd()
 
 
@@ -103,6 +104,7 @@ class Checkout:
         self.directory = directory
         directory.mkdir(parents=True)
         self._private = directory.with_name(f"{directory.name}.pants")
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def write(self, files: Files) -> None:
         """Write files, in directories that are made as needed."""
@@ -154,7 +156,7 @@ class Checkout:
             **(env or {}),
         }
         mode = "--pantsd" if pantsd else "--no-pantsd"
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*wrapper, str(pants_program()), mode, "--no-dynamic-ui", *arguments],
             cwd=self.directory,
             env=environment,
@@ -164,6 +166,8 @@ class Checkout:
             start_new_session=True,
             preexec_fn=_listen_to_interrupts,
         )
+        self._started.append(process)
+        return process
 
     def finish(self, process: subprocess.Popen[bytes], calls_before: int = 0) -> PantsRun:
         """Wait for a run that was started."""
@@ -175,6 +179,15 @@ class Checkout:
             raise AssertionError(f"Pants did not end: {output.decode()}") from None
         calls = self.machine.docker_calls()[calls_before:]
         return PantsRun(process.returncode, output.decode("utf-8", "replace"), tuple(calls))
+
+    def end_started(self) -> None:
+        """End the runs that a failed test left behind."""
+        for process in self._started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
     def stop_pantsd(self) -> None:
         """End the daemon of this checkout, as a restart of the computer would."""
