@@ -8,6 +8,7 @@ from pathlib import Path
 _END_OF_ARGUMENT, _END_OF_CALL = "\x1f", "\x1e"
 _RECORDER = """\
 #!/bin/sh
+export PATH="${{PATH:-/usr/bin:/bin}}"
 call=$(printf '%s\\037' "$@")
 printf '%s\\036' "$call" >>{log}
 exec {docker} "$@"
@@ -17,7 +18,8 @@ exec {docker} "$@"
 class RecordedDocker:
     """A directory for `PATH` whose `docker` records its calls.
 
-    A recorder, not a fake: what it is asked to do is done by the real Docker CLI.
+    A recorder, not a fake: what it is asked to do is done by the real Docker CLI. Pants' own Docker
+    backend starts it with an empty `PATH`, which a Docker CLI that is a script cannot work with.
     """
 
     def __init__(self, directory: Path, docker: Path) -> None:
