@@ -130,10 +130,17 @@ class ImageRunner:
         request = ConfirmationRequest("key", 0, references=references)
         return self.runner.request(ImageConfirmation, (request,))
 
-    def failure(self, address: str) -> str:
-        """What the user reads when the definition of an image cannot be made."""
+    def package(self, address: str) -> BuiltPackage:
+        """Build an image."""
+        return self.runner.request(BuiltPackage, (self.field_set(address),))
+
+    def failure(self, address: str, *, of_build: bool = False) -> str:
+        """What the user reads when an image cannot be defined, or cannot be built."""
         try:
-            self.definition(address)
+            if of_build:
+                self.package(address)
+            else:
+                self.definition(address)
         except ExecutionError as e:
             return "\n".join(str(each) for each in e.wrapped_exceptions)
         raise AssertionError(f"{address} is as it must be")

@@ -171,9 +171,7 @@ def test_a_buildx_that_names_no_image_is_too_old(
 
 
 @pytest.mark.parametrize("shows", [True, False])
-def test_progress_is_shown_to_who_wants_it(
-    docker: FakeDocker, tmp_path: Path, shows: bool
-) -> None:
+def test_progress_is_shown_to_who_wants_it(docker: FakeDocker, tmp_path: Path, shows: bool) -> None:
     prepare_build(docker, json.dumps(METADATA), stdout="#1 loading\n")
     settings = replace(SETTINGS, shows_progress=shows)
     build_image(JOB, settings, workplace(docker.cli(), tmp_path))

@@ -30,7 +30,11 @@ from pants_docker_buildkit.util_rules.session import (
     open_session,
 )
 
-_WAIT_SCRIPT = f'until [ -e "{SESSION_IN_SANDBOX}/{WAITS_DIRECTORY}/$1" ]; do sleep 0.01; done'
+# It also ends with its session, so that it is never left behind.
+_WAIT_SCRIPT = f"""\
+waits="{SESSION_IN_SANDBOX}/{WAITS_DIRECTORY}"
+until [ -e "$waits/$1" ] || [ ! -d "$waits" ]; do sleep 0.01; done
+"""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,10 @@ DOCKER_VARIABLE = "BUILDKIT_TESTS_DOCKER"
 _MISSING_IMAGE = re.compile(r"^(?:#[0-9]+ )?\[internal\] load metadata for (\S+)$", re.MULTILINE)
 _LOADED_CONTEXT = re.compile(r"\[context (\S+)\] load \.dockerignore")
 _FRONTEND = re.compile(r"resolve image config for docker-image://(\S+)")
-_ERROR = re.compile(r"^ERROR: (?:failed to build: )?(?:failed to solve: )?(.*)$", re.MULTILINE)
+_ERROR = re.compile(
+    r"^ERROR: (?:failed to build: )?(?:failed to solve: )?(?:failed to run Build function: )?(.*)$",
+    re.MULTILINE,
+)
 _ERROR_LINE = re.compile(r"^[\w.-]+\.dockerfile:(\d+)$", re.MULTILINE)
 _STEP = re.compile(r"\[[^\]]+\] (?:ONBUILD )?(?:COPY|ADD) .*")
 
