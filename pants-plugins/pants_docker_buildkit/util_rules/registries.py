@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,12 +74,22 @@ class ConfiguredRegistries:
 
 
 class RegistryAccess:
-    """What one session asks registries with. Nothing is opened before the first question."""
+    """What one session asks registries with. Nothing is opened before the first question.
+
+    Threads end and connections close once no session uses it any more.
+    """
 
     def __init__(self, clients: RegistryClients) -> None:
         self.clients = clients
         self.confirmations = ManifestConfirmations(clients.client)
         self.waits = RegistryWaits()
+        # Pants tells nobody that it drops what an uncacheable rule gave to an earlier session.
+        weakref.finalize(self, _close, self.confirmations, clients)
+
+
+def _close(confirmations: ManifestConfirmations, clients: RegistryClients) -> None:
+    confirmations.close()
+    clients.close()
 
 
 @dataclass(frozen=True)

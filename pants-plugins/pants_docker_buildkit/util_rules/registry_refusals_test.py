@@ -50,14 +50,14 @@ def base_image_failure(
     [
         pytest.param(
             faults.oci_error(401, "UNAUTHORIZED", "who are you"),
-            "Could not look up REGISTRY/team/base:1 (HTTP 401 UNAUTHORIZED: who are you). No"
+            "Could not look up REGISTRY/team/base:1 (HTTP 401). No"
             " credentials for REGISTRY were found: log in with 'docker login REGISTRY'.",
             1,
             id="401",
         ),
         pytest.param(
             faults.oci_error(403, "DENIED", "not yours"),
-            "Could not look up REGISTRY/team/base:1 (HTTP 403 DENIED: not yours). Grant anonymous"
+            "Could not look up REGISTRY/team/base:1 (HTTP 403). Grant anonymous"
             " users access to the repository, or log in as somebody else with 'docker login"
             " REGISTRY'.",
             1,
@@ -71,7 +71,7 @@ def base_image_failure(
         ),
         pytest.param(
             MAINTENANCE,
-            "Could not look up REGISTRY/team/base:1 (HTTP 503 UNAVAILABLE: maintenance). Check that"
+            "Could not look up REGISTRY/team/base:1 (HTTP 503). Check that"
             " REGISTRY is up and reachable from here, then run again.",
             ATTEMPTS,
             id="503",
@@ -81,15 +81,14 @@ def base_image_failure(
 def test_a_refusal_is_told_with_what_was_asked_and_the_next_step(
     runner: ImageRunner, registry: FakeRegistry, fault: Fault, sentence: str, requests: int
 ) -> None:
-    # The body of an answer to HEAD is not sent, so the client asks again by GET to hear why.
+    # An answer to HEAD has no body, so there is no more to tell than its status.
     registry.plan(fault, times=None)
     text = base_image_failure(runner, registry)
     assert text.startswith(
         "The base image REGISTRY/team/base:1 of app:image (line 1 of its Dockerfile) must have a"
-        " digest, but its registry did not tell one. Could not look up"
-        if sentence.startswith("Could")
-        else "The base image REGISTRY/team/base:1 of app:image"
+        " digest, but its registry did not tell one. "
     )
+    assert sentence in text
     assert registry.count("HEAD") + registry.count("GET", "manifests") >= requests
 
 
@@ -113,12 +112,12 @@ def test_a_registry_that_comes_back_is_not_noticed(
     assert registry.count("HEAD", "/v2/team/base/manifests/1") == 3
 
 
-def test_a_registry_that_does_not_answer_in_time_is_named_with_the_time(
+def test_a_registry_that_does_not_answer_in_time_is_named(
     runner: ImageRunner, registry: FakeRegistry
 ) -> None:
     registry.plan(faults.slow(3), times=None)
     text = base_image_failure(runner, registry)
-    assert "Could not look up REGISTRY/team/base:1 (no answer within 1 s)" in text
+    assert "Could not look up REGISTRY/team/base:1 (no answer in time)" in text
 
 
 def test_a_certificate_that_nobody_trusts_says_what_to_configure(
@@ -145,7 +144,7 @@ def test_credentials_that_are_refused_are_named_and_never_shown(
     refusal = faults.status(401, headers={"WWW-Authenticate": 'Basic realm="here"'})
     registry.plan(refusal, times=None)
     text = base_image_failure(runner, registry, home=str(tmp_path))
-    assert "The registry refused the credentials of me: log in again" in text
+    assert "The registry refused the credentials of user 'me': log in again" in text
     assert "secret-word" not in text
     assert "bWU6" not in text
 
