@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -31,4 +31,9 @@ def answers() -> Iterator[Mapping[str, Future[dict[str, Any]]]]:
 def test_buildkit_says_what_the_corpus_has(
     case: Case, answers: Mapping[str, Future[dict[str, Any]]]
 ) -> None:
-    assert answers[case.name].result() == case.answer
+    answer = answers[case.name].result()
+    if answer != case.answer:
+        # BuildKit runs the same step of two builds once, under the name it has in one of them.
+        wait(answers.values())
+        answer = ask_buildkit(case)
+    assert answer == case.answer
