@@ -389,8 +389,9 @@ def test_a_failed_build_is_told_with_its_target_first() -> None:
 def test_a_registry_that_cannot_be_asked_makes_a_reference_untrusted() -> None:
     text = str(ImageCheckError(APP, "Could not look up a (HTTP 503). Check that a is up."))
     assert text == (
-        "The image src/app:image has a record, but whether it is where the record says is not known,"
-        " so its reference cannot be trusted. Could not look up a (HTTP 503). Check that a is up."
+        "The image src/app:image has a record, but whether it is where the record says is not"
+        " known, so its reference cannot be trusted. Could not look up a (HTTP 503). Check that a"
+        " is up."
     )
 
 

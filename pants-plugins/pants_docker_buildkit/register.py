@@ -9,7 +9,7 @@ from pants.engine.target import Target
 from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit import dependency_inference
-from pants_docker_buildkit.goals import package, tailor
+from pants_docker_buildkit.goals import package, run, tailor
 from pants_docker_buildkit.target_types import BuildKitImageTarget
 from pants_docker_buildkit.util_rules import (
     base_images,
@@ -45,6 +45,7 @@ _RULE_MODULES = (
     confirmation,
     build,
     package,
+    run,
     tailor,
 )
 

@@ -148,6 +148,14 @@ class DockerBuildKitSubsystem(Subsystem):
         ),
         advanced=True,
     )
+    run_args = ShellStrListOption(
+        help=softwrap(
+            """
+            Options for every `docker run` of the `run` goal, before those of the field
+            `extra_run_args`. `--rm` and `--interactive` are always given, `--tty` in a terminal.
+            """
+        ),
+    )
     progress = EnumOption(
         default=BuildProgress.QUIET,
         help=softwrap(

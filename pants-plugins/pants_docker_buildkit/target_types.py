@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pants.core.goals.run import RestartableField
 from pants.engine.target import COMMON_TARGET_FIELDS, Target
 from pants.util.strutil import help_text
 
@@ -45,6 +46,7 @@ from pants_docker_buildkit.fields.naming import (
     BuildKitImageSkipPushField,
     BuildKitImageTagsField,
 )
+from pants_docker_buildkit.fields.running import BuildKitImageExtraRunArgsField
 
 
 class BuildKitImageTarget(Target):
@@ -80,6 +82,8 @@ class BuildKitImageTarget(Target):
         BuildKitImageSkipPushField,
         BuildKitImageOutputField,
         BuildKitImageOutputPathField,
+        BuildKitImageExtraRunArgsField,
+        RestartableField,
         EnvironmentField,
     )
     help = help_text(

@@ -13,6 +13,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from conformance.context.buildkit import BuildRequest, ContextBuilder, Placement
+from conformance.context.cases import file_entry, write_entry
+from conformance.context.differential import differences
 from pants.engine.fs import (
     CreateDigest,
     Digest,
@@ -25,9 +28,6 @@ from pants.engine.fs import (
 from pants.engine.process import Process, ProcessCacheScope, ProcessResult
 from pants.testutil.rule_runner import QueryRule, RuleRunner
 
-from conformance.context.buildkit import BuildRequest, ContextBuilder, Placement
-from conformance.context.cases import file_entry, write_entry
-from conformance.context.differential import differences
 from pants_docker_buildkit.dockerfile.context_entries import (
     ContextEntry,
     DirectoryEntry,

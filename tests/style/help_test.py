@@ -12,6 +12,7 @@ from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import BuildKitImageTarget
 
 PLACEHOLDERS = {
+    "chroot",
     "name",
     "directory",
     "parent_directory",

@@ -59,6 +59,7 @@ STANDARD_LIBRARY = frozenset(
         "struct",
         "subprocess",
         "sys",
+        "tarfile",
         "tempfile",
         "textwrap",
         "threading",

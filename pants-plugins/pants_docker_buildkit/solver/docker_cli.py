@@ -32,6 +32,11 @@ class DockerCli:
                 return cls(binary, environment, is_standalone_buildx=name == "docker-buildx")
         raise DockerNotFoundError(search_path)
 
+    @property
+    def search_path(self) -> str:
+        """Where it was found, and its helpers are."""
+        return self.environment.get("PATH", os.defpath)
+
     def with_environment(self, extra: Mapping[str, str]) -> DockerCli:
         """The same CLI with more in its environment."""
         return replace(self, environment={**self.environment, **extra})

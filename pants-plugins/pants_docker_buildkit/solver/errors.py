@@ -20,6 +20,7 @@ class DockerNotFoundError(SolverError):
     """There is no `docker` to build with."""
 
     def __init__(self, search_path: str) -> None:
+        self.search_path = search_path
         super().__init__(
             "Building needs the Docker CLI with buildx, but no executable 'docker' or"
             f" 'docker-buildx' is on the path {search_path!r}. Install Docker 23 or later, or set"
@@ -76,6 +77,28 @@ class ContainerdStoreError(SolverError):
 
 class BuildFailedError(SolverError):
     """BuildKit ran the build, and it failed."""
+
+
+class LayoutNotLoadedError(SolverError):
+    """The engine did not take an image from its layout."""
+
+    def __init__(self, finding: str) -> None:
+        super().__init__(
+            "Running the image needs it in the local Docker Engine, which did not load its layout:"
+            f" {_ended(finding)} Docker 25 or later loads OCI image layouts; those of several"
+            " platforms need its containerd image store."
+        )
+
+
+class NoDockerToRunError(SolverError):
+    """There is no `docker` to run a container with."""
+
+    def __init__(self, search_path: str) -> None:
+        super().__init__(
+            "Running an image needs the Docker CLI, but no executable 'docker' is on the path"
+            f" {search_path!r}. Install Docker 23 or later, or set"
+            " '[docker-buildkit].executable_search_paths'."
+        )
 
 
 def _ended(finding: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pants_docker_buildkit.solver.build import Workplace, build_image
 from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
+from pants_docker_buildkit.solver.container import parse_container_job, run_container
 from pants_docker_buildkit.solver.definition import BuildJob, parse_job
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, bridged_builder
@@ -22,6 +23,8 @@ from pants_docker_buildkit.solver.errors import (
     EXIT_FAILED,
     EXIT_NO_SESSION,
     ContainerdStoreError,
+    DockerNotFoundError,
+    NoDockerToRunError,
     SolverError,
 )
 from pants_docker_buildkit.solver.input_tree import JOB_FILE, ROOT, normalize_modes
@@ -37,6 +40,7 @@ from pants_docker_buildkit.solver.profile import (
 
 BUILD_COMMAND = "build"
 CHECK_COMMAND = "check-engine"
+RUN_COMMAND = "run"
 
 
 def main(session_directory: str, command: str, *arguments: str) -> int:
@@ -45,6 +49,8 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
     try:
         if command == BUILD_COMMAND:
             print(_build(session, *arguments))
+        elif command == RUN_COMMAND:
+            _run(session, *arguments)
         else:
             print(_check_engine(session, *arguments))
     except OSError as e:
@@ -74,6 +80,17 @@ def _build(session: Path, build_key: str, generation: str) -> str:
 def _check_engine(session: Path, _generation: str, reference: str, *tags: str) -> str:
     """Whether the local engine has an image, which then gets these tags."""
     return find_local_image(_docker(session), reference, tags).value
+
+
+def _run(session: Path, job: str, *arguments: str) -> None:
+    """Become a container of the job."""
+    try:
+        docker = _docker(session)
+    except DockerNotFoundError as e:
+        raise NoDockerToRunError(e.search_path) from e
+    if docker.is_standalone_buildx:
+        raise NoDockerToRunError(docker.search_path)
+    run_container(docker, parse_container_job(job), arguments)
 
 
 def _docker(session: Path) -> DockerCli:

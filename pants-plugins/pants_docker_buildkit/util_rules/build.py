@@ -94,6 +94,7 @@ class BuiltImage:
     """An image that is where its record says. `layout` is its tree for `output="oci"`."""
 
     record: ImageRecord
+    output: ImageOutput
     layout: Digest | None
     outcome: ImageOutcome
     reason: str
@@ -265,7 +266,7 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
         outcome = ImageOutcome.UNCHANGED
     else:
         outcome = ImageOutcome.RESTORED
-    return BuiltImage(solved.record, layout, outcome, solved.reason)
+    return BuiltImage(solved.record, definition.output, layout, outcome, solved.reason)
 
 
 def rules() -> Iterable[Rule]:

@@ -91,7 +91,7 @@ def image_platforms(
                 f"They mean the same; keep `{field.alias}`.",
             )
         field = field_set.build_platform
-    names = field.value or default or (_host_platform(host),)
+    names = field.value or default or (host_platform(host),)
     try:
         return tuple(dict.fromkeys(ImagePlatform.parse(name) for name in names))
     except InvalidImagePlatformError as e:
@@ -137,7 +137,8 @@ def analyze_dockerfile(
         raise dockerfile.error(field_set, str(e)) from e
 
 
-def _host_platform(host: Platform) -> str:
+def host_platform(host: Platform) -> str:
+    """The platform of images that run here without emulation."""
     return "linux/arm64" if host.value.endswith("arm64") else "linux/amd64"
 
 

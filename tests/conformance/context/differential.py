@@ -20,6 +20,7 @@ from typing import Union
 
 from conformance.context.buildkit import BuildRequest, ContextBuilder, Placement, Refused
 from conformance.context.cases import ContextCase, file_entry, random_case, write_entry
+
 from pants_docker_buildkit.dockerfile.context_entries import ContextEntry, FileEntry
 from pants_docker_buildkit.dockerfile.context_filter import select_context
 from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME, parse_ignore_file

@@ -18,7 +18,8 @@ def test_every_image_ends_in_a_line_with_the_reason(
         {
             "pants.toml": repository_settings(registry.address, repository),
             "app/BUILD": "files(name='files', sources=['*.txt'])\n"
-            "docker_buildkit_image(name='image', extra_build_args=['MODE=one'])",
+            "docker_buildkit_image(name='image', dependencies=[':files'],"
+            " extra_build_args=['MODE=one'])",
             "app/Dockerfile": f"FROM {busybox}\nARG MODE\nRUN echo {repository} $MODE > /mode\n"
             "COPY app /copied\n",
             "app/a.txt": "a\n",

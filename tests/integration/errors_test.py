@@ -102,8 +102,8 @@ def test_a_builder_that_does_not_exist_is_named(user: User) -> None:
     text = user.reads("FROM scratch\n", "builder=nobody-made-this")
     assert text == (
         "Building app:image failed:\n\nThe builder 'nobody-made-this' cannot be used: no builder"
-        " \"nobody-made-this\" found. List the builders there are with 'docker buildx ls', create one"
-        " with 'docker buildx create', or change the 'builder' field or"
+        " \"nobody-made-this\" found. List the builders there are with 'docker buildx ls', create"
+        " one with 'docker buildx create', or change the 'builder' field or"
         " '[docker-buildkit].builder'."
     )
 
@@ -127,9 +127,9 @@ def test_no_docker_says_where_it_was_looked_for(user: User, tmp_path: Path) -> N
     text = user.reads("FROM scratch\n")
     assert text == (
         "Building app:image failed:\n\nBuilding needs the Docker CLI with buildx, but no executable"
-        f" 'docker' or 'docker-buildx' is on the path {str(tmp_path)!r}. Install Docker 23 or later,"
-        " or set '[docker-buildkit].executable_search_paths'. An image that Pants has a record of"
-        " needs no Docker."
+        f" 'docker' or 'docker-buildx' is on the path {str(tmp_path)!r}. Install Docker 23 or"
+        " later, or set '[docker-buildkit].executable_search_paths'. An image that Pants has a"
+        " record of needs no Docker."
     )
 
 

@@ -1,0 +1,86 @@
+"""`pants run`: a container of an image, by its digest. Also what an `adhoc_tool` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pants.core.goals.run import RestartableField, RunFieldSet, RunInSandboxBehavior, RunRequest
+from pants.engine.addresses import Addresses
+from pants.engine.fs import EMPTY_DIGEST, AddPrefix
+from pants.engine.platform import Platform
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.unions import UnionRule
+
+from pants_docker_buildkit.compat import add_prefix, implicitly, resolve_address_targets, rule
+from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
+from pants_docker_buildkit.fields.naming import ImageOutput
+from pants_docker_buildkit.fields.running import BuildKitImageExtraRunArgsField
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.solver.container import ContainerJob
+from pants_docker_buildkit.solver.main import RUN_COMMAND
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.build import BuildImageRequest, BuiltImage, build_image
+from pants_docker_buildkit.util_rules.dockerfile import host_platform
+from pants_docker_buildkit.util_rules.session import (
+    CACHE_LINK,
+    CACHE_NAME,
+    PROCESS_PATH,
+    RUN_SCRIPT,
+)
+
+_LAYOUT = ".docker-buildkit-layout"
+
+# The process may start in another directory than its sandbox.
+_SCRIPT = RUN_SCRIPT.replace(CACHE_LINK, f"{{chroot}}/{CACHE_LINK}")
+
+
+@dataclass(frozen=True)
+class BuildKitImageRunFieldSet(RunFieldSet):
+    """A `docker_buildkit_image` target that can be run."""
+
+    required_fields = (BuildKitImageSourceField,)
+    # All that belongs to this machine is out of band, as for builds.
+    run_in_sandbox_behavior = RunInSandboxBehavior.RUN_REQUEST_HERMETIC
+
+    extra_run_args: BuildKitImageExtraRunArgsField
+    restartable: RestartableField
+
+
+def _platform_options(image: BuiltImage, host: str) -> tuple[str, ...]:
+    """Docker takes the host's platform where the image has it, and must be told any other."""
+    platforms = [str(each.platform) for each in image.record.result.platforms]
+    return () if host in platforms else (f"--platform={platforms[0]}",)
+
+
+def _container_job(image: BuiltImage, host: str, options: Sequence[str]) -> ContainerJob:
+    all_options = (*_platform_options(image, host), *options)
+    if image.layout is not None:
+        return ContainerJob(image.record.image_digest, all_options, f"{{chroot}}/{_LAYOUT}")
+    if image.output is ImageOutput.REGISTRY:
+        return ContainerJob(image.record.references[0], all_options)
+    return ContainerJob(image.record.image_digest, all_options)
+
+
+@rule(desc="Prepare container")
+async def prepare_container(
+    field_set: BuildKitImageRunFieldSet, subsystem: DockerBuildKitSubsystem, host: Platform
+) -> RunRequest:
+    (target,) = await resolve_address_targets(**implicitly(Addresses((field_set.address,))))
+    package = BuildKitImageFieldSet.create(target)
+    image = await build_image(BuildImageRequest(package), **implicitly())
+    options = (*subsystem.run_args, *(field_set.extra_run_args.value or ()))
+    job = _container_job(image, host_platform(host), options)
+    digest = EMPTY_DIGEST
+    if image.layout is not None:
+        digest = await add_prefix(AddPrefix(image.layout, _LAYOUT))
+    return RunRequest(
+        digest=digest,
+        args=("/bin/sh", "-c", _SCRIPT, RUN_COMMAND, RUN_COMMAND, job.to_json()),
+        extra_env={"PATH": PROCESS_PATH},
+        append_only_caches={CACHE_NAME: CACHE_LINK},
+    )
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return (*collect_rules(), *BuildKitImageRunFieldSet.rules())

@@ -1,0 +1,122 @@
+"""Is what runs the right image, by its digest, and is a layout loaded only once?"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from pants_docker_buildkit.solver.container import ContainerJob, parse_container_job
+from pants_docker_buildkit.solver.errors import EXIT_FAILED
+from pants_docker_buildkit.solver.main import RUN_COMMAND
+from pants_docker_buildkit.solver.profile import PROFILE_FILE, Profile
+from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+
+SHA = "sha256:" + "a" * 64
+REFERENCE = f"localhost:5000/app@{SHA}"
+PACKAGES = str(Path(__file__).parents[2])
+PROGRAM = (
+    "import sys; from pants_docker_buildkit.solver.main import main; sys.exit(main(*sys.argv[1:]))"
+)
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> FakeDocker:
+    return FakeDocker(tmp_path / "bin")
+
+
+def run(
+    tmp_path: Path, job: ContainerJob, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the program as `run` starts it, in a process of its own, because it replaces itself."""
+    session = tmp_path / "session"
+    session.mkdir()
+    profile = Profile((("PATH", str(tmp_path / "bin")),))
+    (session / PROFILE_FILE).write_bytes(profile.to_json())
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(session), RUN_COMMAND, job.to_json(), *arguments],
+        env={**os.environ, "PYTHONPATH": PACKAGES, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def write_layout(directory: Path) -> Path:
+    """A layout as BuildKit writes it, in as far as loading it looks at it."""
+    directory.mkdir()
+    manifest = {"digest": SHA, "annotations": {"org.opencontainers.image.ref.name": "latest"}}
+    (directory / "index.json").write_text(json.dumps({"manifests": [manifest]}))
+    (directory / "oci-layout").write_text("{}")
+    return directory
+
+
+def test_a_job_is_read_as_it_was_written() -> None:
+    job = ContainerJob(REFERENCE, ("--publish=80:80",), "layout")
+    assert parse_container_job(job.to_json()) == job
+
+
+def test_the_container_is_the_process(tmp_path: Path, docker: FakeDocker) -> None:
+    docker.answer("run", "out", stderr="err", exit_code=7)
+    done = run(tmp_path, ContainerJob(REFERENCE, ("--network=host",)), "echo", "a b")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "out", "err")
+    assert docker.calls == [f"run --rm --interactive --network=host {REFERENCE} echo a b"]
+
+
+def test_variables_of_the_user_can_be_passed_on(tmp_path: Path, docker: FakeDocker) -> None:
+    docker.answer("run", run="printf %s $GREETING")
+    assert run(tmp_path, ContainerJob(REFERENCE), GREETING="hello").stdout == "hello"
+
+
+def test_a_layout_that_the_engine_lacks_is_loaded_without_a_name(
+    tmp_path: Path, docker: FakeDocker
+) -> None:
+    layout = write_layout(tmp_path / "layout")
+    docker.answer("image inspect", exit_code=1)
+    docker.answer("load", f"Loaded image ID: {SHA}\n", run=f"/bin/cat >{tmp_path}/loaded.tar")
+    docker.answer("run")
+    assert run(tmp_path, ContainerJob(SHA, layout=str(layout))).returncode == 0
+    assert docker.calls[-1] == f"run --rm --interactive {SHA}"
+    with tarfile.open(tmp_path / "loaded.tar") as archive:
+        assert sorted(archive.getnames()) == ["index.json", "oci-layout"]
+        index = archive.extractfile("index.json")
+        assert index is not None
+        assert json.load(index) == {"manifests": [{"digest": SHA}]}
+
+
+def test_a_layout_that_the_engine_has_is_not_loaded(tmp_path: Path, docker: FakeDocker) -> None:
+    docker.answer("image inspect").answer("run")
+    run(tmp_path, ContainerJob(SHA, layout=str(tmp_path / "nothing")))
+    assert [call.split()[0] for call in docker.calls] == ["image", "run"]
+
+
+def test_an_engine_that_refuses_a_layout_is_quoted(tmp_path: Path, docker: FakeDocker) -> None:
+    layout = write_layout(tmp_path / "layout")
+    docker.answer("image inspect", exit_code=1)
+    docker.answer("load", stderr="no space left on device", exit_code=1)
+    done = run(tmp_path, ContainerJob(SHA, layout=str(layout)))
+    assert done.returncode == EXIT_FAILED
+    assert done.stderr.strip() == (
+        "Running the image needs it in the local Docker Engine, which did not load its layout: no"
+        " space left on device. Docker 25 or later loads OCI image layouts; those of several"
+        " platforms need its containerd image store."
+    )
+
+
+@pytest.mark.parametrize("found", [None, "docker-buildx"])
+def test_a_machine_without_docker_is_told_what_to_install(
+    tmp_path: Path, found: str | None
+) -> None:
+    if found:
+        FakeDocker(tmp_path / "bin", found)
+    done = run(tmp_path, ContainerJob(REFERENCE))
+    assert done.returncode == EXIT_FAILED
+    assert done.stderr.startswith(
+        "Running an image needs the Docker CLI, but no executable 'docker' is on the path"
+    )
