@@ -167,6 +167,8 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     registry: FakeRegistry
     protocol_version = "HTTP/1.1"
+    # What is not HTTP, such as TLS, gets an answer with a status line, as from other servers.
+    default_request_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
 
