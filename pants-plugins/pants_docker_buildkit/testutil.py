@@ -29,6 +29,7 @@ from pants_docker_buildkit import register
 from pants_docker_buildkit.dependency_inference import InferImageDependencies
 from pants_docker_buildkit.goals.tailor import PutativeImageTargetsRequest
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.target_types import BuildKitImageTarget
 from pants_docker_buildkit.util_rules.build_context import (
     BuildContextRequest,
@@ -125,9 +126,10 @@ class ImageRunner:
         dependencies = self.runner.request(InferredDependencies, (request,))
         return {each.spec for each in dependencies.include}
 
-    def confirm(self, *references: str) -> ImageConfirmation:
+    def confirm(self, *references: str, was_pushed: bool = False) -> ImageConfirmation:
         """What registries say of these pinned references."""
-        request = ConfirmationRequest("key", 0, references=references)
+        parsed = tuple(ImageReference.parse(each) for each in references)
+        request = ConfirmationRequest(parsed, was_pushed)
         return self.runner.request(ImageConfirmation, (request,))
 
     def package(self, address: str) -> BuiltPackage:

@@ -38,14 +38,21 @@ from pants_docker_buildkit.errors import (
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
 from pants_docker_buildkit.image_record import ImageRecord
+from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
 from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOUT
 from pants_docker_buildkit.solver.main import BUILD_COMMAND
-from pants_docker_buildkit.solver.profile import BuildSettings, settings_path
+from pants_docker_buildkit.solver.profile import BuildSettings, event_path, settings_path
 from pants_docker_buildkit.solver.result import InvalidBuildResultError, parse_build_result
 from pants_docker_buildkit.subsystem import BuildProgress, DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.confirmation import ConfirmationRequest, confirm_image
+from pants_docker_buildkit.util_rules.confirmation import (
+    ConfirmationRequest,
+    ImageConfirmation,
+    LocalConfirmationRequest,
+    confirm_image,
+    confirm_local_image,
+)
 from pants_docker_buildkit.util_rules.definition import (
     ImageDefinition,
     ImageDefinitionRequest,
@@ -62,7 +69,10 @@ from pants_docker_buildkit.util_rules.session import (
     OTHER_CACHE_NAME,
     PROCESS_PATH,
     RUN_SCRIPT,
+    Session,
+    SessionMarkRequest,
     SessionRequest,
+    mark_session,
     open_session,
     write_private,
 )
@@ -120,21 +130,6 @@ def _build_process(
         remote_cache_speculation_delay_millis=_REMOTE_CACHE_PATIENCE_MILLIS,
         level=LogLevel.INFO,
     )
-
-
-def _confirmation_request(
-    definition: ImageDefinition, record: ImageRecord, key: str, generation: int
-) -> ConfirmationRequest:
-    if definition.output is ImageOutput.REGISTRY:
-        return ConfirmationRequest(key, generation, references=record.references)
-    if definition.output is ImageOutput.DOCKER:
-        return ConfirmationRequest(
-            key,
-            generation,
-            local_reference=record.references[0],
-            local_tags=definition.local_tags,
-        )
-    return ConfirmationRequest(key, generation)
 
 
 def _explain_end(exit_code: int) -> str:
@@ -212,7 +207,21 @@ class _Solved:
     reason: str
 
 
-async def _solve(definition: ImageDefinition, key: str, reason: str) -> _Solved:
+async def _confirm(
+    definition: ImageDefinition, record: ImageRecord, generation: int, *, was_built: bool
+) -> ImageConfirmation:
+    """Whether the image is where its record says. A layout always is."""
+    if definition.output is ImageOutput.REGISTRY:
+        references = tuple(ImageReference.parse(each) for each in record.references)
+        request = ConfirmationRequest(references, was_pushed=was_built)
+        return await confirm_image(request, **implicitly())
+    if definition.output is ImageOutput.DOCKER:
+        question = LocalConfirmationRequest(generation, record.references[0], definition.local_tags)
+        return await confirm_local_image(question, **implicitly())
+    return ImageConfirmation()
+
+
+async def _solve(definition: ImageDefinition, session: Session, key: str, reason: str) -> _Solved:
     """The first generation of the build whose image is where its record says.
 
     An image that was lost is built again as the next generation, which is a process with a key of
@@ -227,14 +236,14 @@ async def _solve(definition: ImageDefinition, key: str, reason: str) -> _Solved:
             process = _build_process(definition, key, generation, reason, OTHER_CACHE_NAME)
             result = await execute_process(process, **implicitly())
         record = _read_record(definition, result)
-        request = _confirmation_request(definition, record, key, generation)
-        confirmation = await confirm_image(request, **implicitly())
+        was_built = event_path(session.path, key, generation).exists()
+        confirmation = await _confirm(definition, record, generation, was_built=was_built)
         if confirmation.problem:
             raise ImageCheckError(definition.address, confirmation.problem)
         if not confirmation.missing:
-            return _Solved(record, result.output_digest, confirmation.was_built, reason)
+            return _Solved(record, result.output_digest, was_built, reason)
         lost = confirmation.missing[0]
-        if confirmation.was_built:
+        if was_built:
             raise ImageNotKeptError(definition.address, lost)
         reason = f"lost in {lost.partition('@')[0]}"
     raise ImageLostError(definition.address, _MAX_GENERATIONS)
@@ -254,7 +263,7 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     now = PastBuild.create(
         definition.job.build_digest, definition.job.definition.as_map(), dict(definition.files)
     )
-    solved = await _solve(definition, key, explain_build(past, now))
+    solved = await _solve(definition, session, key, explain_build(past, now))
     layout = None
     if definition.output is ImageOutput.OCI:
         layout = await remove_prefix(RemovePrefix(solved.output, OUTPUT_LAYOUT))
@@ -266,6 +275,9 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
         outcome = ImageOutcome.UNCHANGED
     else:
         outcome = ImageOutcome.RESTORED
+    if outcome is not ImageOutcome.UNCHANGED:
+        # In the next session it is, if nothing changes, although this rule would not run again.
+        await mark_session(SessionMarkRequest(), **implicitly())
     return BuiltImage(solved.record, definition.output, layout, outcome, solved.reason)
 
 

@@ -1,55 +1,40 @@
-"""Is what a record says still true, and what did this session do for it?"""
+"""Is what a record says still true?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from pants.engine.process import Process, ProcessCacheScope
 from pants.engine.rules import Rule, collect_rules
 from pants.util.logging import LogLevel
 
-from pants_docker_buildkit.compat import execute_process, implicitly, uncacheable_rule
+from pants_docker_buildkit.compat import execute_process, implicitly, rule, uncacheable_rule
 from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.registry.confirmation import Missing, Unknown
+from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Present, Unknown
 from pants_docker_buildkit.solver.local_image import LocalImage
 from pants_docker_buildkit.solver.main import CHECK_COMMAND
-from pants_docker_buildkit.solver.profile import event_path, settings_path
+from pants_docker_buildkit.util_rules.confirmed_images import (
+    ConfirmedImagesRequest,
+    ShardRequest,
+    confirm_shard,
+    keep_confirmed_images,
+    shard_of,
+)
 from pants_docker_buildkit.util_rules.registries import (
     RegistryAccessRequest,
     prepare_registry_access,
 )
+from pants_docker_buildkit.util_rules.registry_wait import WaitRequest, wait_for_registries
 from pants_docker_buildkit.util_rules.session import (
     CACHE_LINK,
     CACHE_NAME,
     PROCESS_PATH,
     RUN_SCRIPT,
-    SESSION_IN_SANDBOX,
     WAITS_DIRECTORY,
     SessionRequest,
     open_session,
 )
-
-# It also ends with its session, so that it is never left behind.
-_WAIT_SCRIPT = f"""\
-waits="{SESSION_IN_SANDBOX}/{WAITS_DIRECTORY}"
-until [ -e "$waits/$1" ] || [ ! -d "$waits" ]; do sleep 0.01; done
-"""
-
-
-@dataclass(frozen=True)
-class ConfirmationRequest:
-    """Asks about the result of one build.
-
-    `references` are pinned and in registries; `local_reference` is pinned and in the local engine,
-    where it also gets `local_tags`. A layout has neither.
-    """
-
-    build_key: str
-    generation: int
-    references: tuple[str, ...] = ()
-    local_reference: str | None = None
-    local_tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,76 +42,110 @@ class ImageConfirmation:
     """What is known of an image in this session.
 
     `missing` are the references that their registry or engine does not have, `problem` is why it
-    could not be asked. `was_requested` tells whether this session looked for the record,
-    `was_built` whether it ran the build.
+    could not be asked.
     """
 
-    missing: tuple[str, ...]
-    problem: str
-    was_requested: bool
-    was_built: bool
-
-
-@uncacheable_rule(desc="Confirm image with its registry")
-async def confirm_image(request: ConfirmationRequest) -> ImageConfirmation:
-    session = await open_session(SessionRequest(), **implicitly())
     missing: tuple[str, ...] = ()
-    problem = ""
-    was_built = event_path(session.path, request.build_key, request.generation).exists()
-    if request.references:
-        access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
-        references = [ImageReference.parse(text) for text in request.references]
-        if was_built:
-            # An earlier generation may have asked before the build pushed the same digest.
-            for reference in references:
-                access.confirmations.forget(reference)
-        futures = [access.confirmations.submit(reference) for reference in references]
-        token = access.waits.join(futures, session.path / WAITS_DIRECTORY)
-        if token is not None:
-            await execute_process(_wait_process(token), **implicitly())
-        answers = [future.result() for future in futures]
-        missing = tuple(
-            text for text, answer in zip(request.references, answers) if isinstance(answer, Missing)
-        )
-        problem = next((str(each.error) for each in answers if isinstance(each, Unknown)), "")
-    if request.local_reference is not None:
-        check = _engine_check(request)
-        answer = await execute_process(check, **implicitly())
-        if answer.exit_code != 0:
-            problem = answer.stderr.decode("utf-8", "replace").strip()
-        elif answer.stdout.decode().strip() != LocalImage.PRESENT.value:
-            missing = (request.local_reference,)
-    return ImageConfirmation(
-        missing,
-        problem,
-        was_requested=settings_path(session.path, request.build_key).exists(),
-        was_built=was_built,
-    )
+    problem: str = ""
 
 
-def _wait_process(token: str) -> Process:
-    return Process(
-        argv=("/bin/sh", "-c", _WAIT_SCRIPT, "wait", token),
-        description="Wait for registries",
-        env={"PATH": PROCESS_PATH},
-        append_only_caches={CACHE_NAME: CACHE_LINK},
-        cache_scope=ProcessCacheScope.PER_SESSION,
-        level=LogLevel.DEBUG,
-    )
+@dataclass(frozen=True)
+class ConfirmationRequest:
+    """Asks whether registries have an image under these pinned references.
+
+    `was_pushed` tells that this session pushed it, perhaps after having asked for it.
+    """
+
+    references: tuple[ImageReference, ...]
+    was_pushed: bool = False
 
 
-def _engine_check(request: ConfirmationRequest) -> Process:
-    assert request.local_reference is not None
-    # The generation makes it another process, so that the engine is asked again after a build.
-    arguments = (str(request.generation), request.local_reference, *request.local_tags)
-    return Process(
+@dataclass(frozen=True)
+class RegistryAnswers:
+    """What registries said in one session. Equal to nothing that they say in another one."""
+
+    confirmation: ImageConfirmation
+    session: object = field(default_factory=object)
+
+
+@dataclass(frozen=True)
+class LocalConfirmationRequest:
+    """Asks whether the local engine has an image, which then gets these tags.
+
+    The generation makes it another question, so that the engine is asked again after a build.
+    """
+
+    generation: int
+    reference: str
+    tags: tuple[str, ...]
+
+
+def _read_answers(
+    references: Sequence[ImageReference], answers: Iterable[Confirmation]
+) -> ImageConfirmation:
+    missing, problem = [], ""
+    for reference, answer in zip(references, answers):
+        if isinstance(answer, Missing):
+            missing.append(str(reference))
+        elif isinstance(answer, Unknown):
+            problem = problem or str(answer.error)
+    return ImageConfirmation(tuple(missing), problem)
+
+
+@uncacheable_rule(desc="Ask registries for image")
+async def ask_registries(request: ConfirmationRequest) -> RegistryAnswers:
+    confirmed = await keep_confirmed_images(ConfirmedImagesRequest(), **implicitly())
+    # Not `confirmed.access`: this may run before the session has confirmed a shard.
+    access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
+    session = await open_session(SessionRequest(), **implicitly())
+    futures = [access.confirmations.submit(each) for each in request.references]
+    token = access.waits.join(futures, session.path / WAITS_DIRECTORY)
+    if token is not None:
+        await wait_for_registries(WaitRequest(token), **implicitly())
+    confirmation = _read_answers(request.references, [each.result() for each in futures])
+    if confirmation == ImageConfirmation():
+        confirmed.add(request.references)
+    return RegistryAnswers(confirmation)
+
+
+@rule(desc="Confirm image with its registry")
+async def confirm_image(request: ConfirmationRequest) -> ImageConfirmation:
+    # A later session takes over that an image is there, as long as its shard is. Anything else
+    # comes from `ask_registries`, so that the next session asks again.
+    confirmed = await keep_confirmed_images(ConfirmedImagesRequest(), **implicitly())
+    await confirm_shard(ShardRequest(shard_of(request.references)), **implicitly())
+    if confirmed.has(request.references):
+        return ImageConfirmation()
+    confirmations = confirmed.access.confirmations
+    if request.was_pushed:
+        for reference in request.references:
+            confirmations.forget(reference)
+    futures = [confirmations.submit(reference) for reference in request.references]
+    is_answered = confirmed.access.waits.block(futures)
+    if is_answered and all(isinstance(each.result(), Present) for each in futures):
+        confirmed.add(request.references)
+        return ImageConfirmation()
+    answers = await ask_registries(request, **implicitly())
+    return answers.confirmation
+
+
+@uncacheable_rule(desc="Confirm image with the local engine")
+async def confirm_local_image(request: LocalConfirmationRequest) -> ImageConfirmation:
+    await open_session(SessionRequest(), **implicitly())
+    arguments = (str(request.generation), request.reference, *request.tags)
+    process = Process(
         argv=("/bin/sh", "-c", RUN_SCRIPT, CHECK_COMMAND, CHECK_COMMAND, *arguments),
-        description=f"Look for {request.local_reference} in the local Docker Engine",
+        description=f"Look for {request.reference} in the local Docker Engine",
         env={"PATH": PROCESS_PATH},
         append_only_caches={CACHE_NAME: CACHE_LINK},
         cache_scope=ProcessCacheScope.PER_SESSION,
         level=LogLevel.DEBUG,
     )
+    answer = await execute_process(process, **implicitly())
+    if answer.exit_code != 0:
+        return ImageConfirmation(problem=answer.stderr.decode("utf-8", "replace").strip())
+    is_present = answer.stdout.decode().strip() == LocalImage.PRESENT.value
+    return ImageConfirmation(() if is_present else (request.reference,))
 
 
 def rules() -> Iterable[Rule]:

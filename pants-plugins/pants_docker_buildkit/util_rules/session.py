@@ -81,6 +81,21 @@ class Session:
         return Path(self.directory)
 
 
+@dataclass(frozen=True)
+class SessionMarkRequest:
+    """Asks for the mark of this session."""
+
+
+@dataclass(frozen=True, eq=False)
+class SessionMark:
+    """Another value in every session: a rule that asks for it runs again in the next one."""
+
+
+@uncacheable_rule
+async def mark_session(_: SessionMarkRequest) -> SessionMark:
+    return SessionMark()
+
+
 def session_directory(named_caches: NamedCachesDirOption) -> Path:
     """Where the session of the Pants process that we are in has its directory."""
     return Path(named_caches.val) / CACHE_NAME / f"{platform.node()}-{os.getpid()}"

@@ -1,0 +1,139 @@
+"""Is every image that is believed asked for in this session, and only what must be asked for?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.testing import faults
+from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.registry.testing.images import SmallImage
+from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.util_rules.confirmation import ImageConfirmation
+from pants_docker_buildkit.util_rules.confirmed_images import shard_of
+
+IMAGE = SmallImage.create()
+PRESENT = ImageConfirmation()
+
+
+class Scene:
+    """A registry with images, and a Pants process that has sessions."""
+
+    def __init__(self, registry: FakeRegistry, clients: RegistryClients) -> None:
+        self.registry = registry
+        self._client = clients.client(registry.address)
+        self._runner = ImageRunner()
+
+    def push(self, repository: str) -> None:
+        IMAGE.push(self._client, repository)
+
+    def delete(self, repository: str) -> None:
+        assert self._client.delete_manifest(repository, IMAGE.digest)
+
+    def reference(self, repository: str) -> ImageReference:
+        return ImageReference(self.registry.address, repository, digest=IMAGE.digest)
+
+    def missing(self, repository: str) -> ImageConfirmation:
+        return ImageConfirmation((str(self.reference(repository)),))
+
+    def session(self, *repositories: str) -> list[ImageConfirmation]:
+        """What a session that needs these images hears of each."""
+        self._runner.set_options("registry-timeout=1", env={"HOME": "/nonexistent"})
+        return [self.again(each) for each in repositories]
+
+    def again(self, repository: str, *, was_pushed: bool = False) -> ImageConfirmation:
+        """What the same session hears."""
+        return self._runner.confirm(str(self.reference(repository)), was_pushed=was_pushed)
+
+    def asked(self, repository: str) -> int:
+        return self.registry.count("HEAD", f"/v2/{repository}/")
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    clients = RegistryClients()
+    with FakeRegistry().running() as registry:
+        yield Scene(registry, clients)
+        clients.close()
+
+
+def test_an_image_is_asked_for_once_in_every_session(scene: Scene) -> None:
+    scene.push("app")
+    for session in range(1, 5):
+        assert scene.session("app", "app") == [PRESENT, PRESENT]
+        assert scene.asked("app") == session
+
+
+def test_an_image_that_was_lost_is_missing_in_the_next_session(scene: Scene) -> None:
+    scene.push("app")
+    for _ in range(3):
+        assert scene.session("app") == [PRESENT]
+    scene.delete("app")
+    for _ in range(3):
+        assert scene.session("app") == [scene.missing("app")]
+    scene.push("app")
+    assert scene.session("app") == [PRESENT]
+
+
+def test_an_image_that_is_lost_again_and_again_is_never_believed(scene: Scene) -> None:
+    for _ in range(3):
+        scene.push("app")
+        assert scene.session("app") == [PRESENT]
+        scene.delete("app")
+        assert scene.session("app") == [scene.missing("app")]
+        scene.push("app")
+        assert scene.again("app", was_pushed=True) == PRESENT
+        scene.delete("app")
+        assert scene.session("app") == [scene.missing("app")]
+
+
+def test_a_registry_that_is_down_for_one_session_is_asked_in_the_next(scene: Scene) -> None:
+    scene.push("app")
+    assert scene.session("app") == [PRESENT]
+    scene.registry.plan(faults.status(403), times=1)
+    (confirmation,) = scene.session("app")
+    assert "HTTP 403" in confirmation.problem
+    assert scene.session("app") == [PRESENT]
+
+
+def test_an_image_that_nobody_needs_in_this_session_is_not_asked_for(scene: Scene) -> None:
+    other = next(
+        name
+        for name in (f"other-{number}" for number in range(100))
+        if shard_of([scene.reference(name)]) != shard_of([scene.reference("app")])
+    )
+    scene.push("app")
+    scene.push(other)
+    scene.session("app", other)
+    scene.session("app")
+    assert (scene.asked("app"), scene.asked(other)) == (2, 1)
+
+
+def test_one_lost_image_leaves_the_others_of_its_shard_where_they_are(scene: Scene) -> None:
+    names = [f"app-{number}" for number in range(200)]
+    shard = shard_of([scene.reference("app-0")])
+    first, second = [name for name in names if shard_of([scene.reference(name)]) == shard][:2]
+    scene.push(first)
+    scene.push(second)
+    for _ in range(2):
+        assert scene.session(first, second) == [PRESENT, PRESENT]
+    scene.delete(first)
+    assert scene.session(first, second) == [scene.missing(first), PRESENT]
+    assert scene.asked(second) == 3
+
+
+def test_an_image_that_this_session_pushed_is_asked_for_again(scene: Scene) -> None:
+    assert scene.session("app") == [scene.missing("app")]
+    scene.push("app")
+    assert scene.again("app") == scene.missing("app")
+    assert scene.again("app", was_pushed=True) == PRESENT
+
+
+def test_a_slow_registry_is_waited_for(scene: Scene) -> None:
+    scene.push("app")
+    for _ in range(2):
+        scene.registry.plan(faults.slow(0.3), times=1)
+        assert scene.session("app") == [PRESENT]
