@@ -13,9 +13,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from conformance.context.buildkit import BuildRequest, ContextBuilder, Placement
-from conformance.context.cases import file_entry, write_entry
-from conformance.context.differential import differences
 from pants.engine.fs import (
     CreateDigest,
     Digest,
@@ -32,6 +29,9 @@ from pants_docker_buildkit.dockerfile.context_entries import (
     ContextEntry,
     DirectoryEntry,
 )
+from tests.conformance.context.buildkit import BuildRequest, ContextBuilder, Placement
+from tests.conformance.context.cases import file_entry, write_entry
+from tests.conformance.context.differential import differences
 
 CASES = 300
 SEED = 20240521

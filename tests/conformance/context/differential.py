@@ -18,9 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
-from conformance.context.buildkit import BuildRequest, ContextBuilder, Placement, Refused
-from conformance.context.cases import ContextCase, file_entry, random_case, write_entry
-
 from pants_docker_buildkit.dockerfile.context_entries import ContextEntry, FileEntry
 from pants_docker_buildkit.dockerfile.context_filter import select_context
 from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME, parse_ignore_file
@@ -30,6 +27,8 @@ from pants_docker_buildkit.dockerfile.patterns import (
     PathMatcher,
     parse_patterns,
 )
+from tests.conformance.context.buildkit import BuildRequest, ContextBuilder, Placement, Refused
+from tests.conformance.context.cases import ContextCase, file_entry, random_case, write_entry
 
 BATCH_SIZE = 60
 
