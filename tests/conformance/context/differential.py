@@ -1,6 +1,6 @@
 r"""Compare the plugin's build contexts with BuildKit's, on random trees and ignore files.
 
-    BUILDKIT_TESTS_DOCKER=$(command -v docker) PYTHONPATH=pants-plugins:tests \
+    BUILDKIT_TESTS_DOCKER=$(command -v docker) PYTHONPATH=pants-plugins:. \
         python3.9 tests/conformance/context/differential.py --cases 5000 --seed 1
 
 Prints each case on which the two differ and exits with 1 if there is one. Each case has its own
