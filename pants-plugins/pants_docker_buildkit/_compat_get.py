@@ -25,6 +25,7 @@ from pants.engine.fs import (
     MergeDigests,
     PathGlobs,
     RemovePrefix,
+    Snapshot,
 )
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import Get, MultiGet
@@ -70,6 +71,10 @@ def determine_source_files(request: SourceFilesRequest, **_: Any) -> Get:
 
 def digest_subset_to_digest(request: DigestSubset, **_: Any) -> Get:
     return Get(Digest, DigestSubset, request)
+
+
+def digest_to_snapshot(digest: Digest, **_: Any) -> Get:
+    return Get(Snapshot, Digest, digest)
 
 
 def environment_aware_package(request: EnvironmentAwarePackageRequest, **_: Any) -> Get:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pants.backend.docker.package_types import BuiltDockerImage
+from pants.core.goals.package import BuiltPackage
 from pants.engine.fs import EMPTY_DIGEST, Digest
 
 from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.oci.platform_image import PlatformImage
 
 
 @dataclass(frozen=True)
@@ -23,3 +25,11 @@ class BuiltBuildKitImage(BuiltDockerImage):
     image_digest: OciDigest | None = None
     references: tuple[str, ...] = ()
     layout: Digest = EMPTY_DIGEST
+    platforms: tuple[PlatformImage, ...] = ()
+
+
+def image_in(package: BuiltPackage) -> BuiltBuildKitImage:
+    """The image that was packaged."""
+    (artifact,) = package.artifacts
+    assert isinstance(artifact, BuiltBuildKitImage)
+    return artifact

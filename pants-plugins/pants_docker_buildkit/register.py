@@ -9,8 +9,8 @@ from pants.engine.target import Target
 from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit import dependency_inference
-from pants_docker_buildkit.goals import package, run, tailor
-from pants_docker_buildkit.target_types import BuildKitImageTarget
+from pants_docker_buildkit.goals import package, package_refs, run, tailor
+from pants_docker_buildkit.target_types import BuildKitImageRefsTarget, BuildKitImageTarget
 from pants_docker_buildkit.util_rules import (
     base_images,
     build,
@@ -22,6 +22,8 @@ from pants_docker_buildkit.util_rules import (
     docker_environment,
     dockerfile,
     image_inputs,
+    image_refs,
+    referenced_images,
     registries,
     registry_wait,
     session,
@@ -50,13 +52,16 @@ _RULE_MODULES = (
     build,
     package,
     run,
+    referenced_images,
+    image_refs,
+    package_refs,
     tailor,
 )
 
 
 def target_types() -> Iterable[type[Target]]:
     """What the backend adds to BUILD files."""
-    return (BuildKitImageTarget,)
+    return (BuildKitImageTarget, BuildKitImageRefsTarget)
 
 
 def rules() -> Iterable[Rule | UnionRule]:

@@ -1,4 +1,4 @@
-"""The `docker_buildkit_image` target, assembled from its fields."""
+"""The targets, assembled from their fields."""
 
 from __future__ import annotations
 
@@ -45,6 +45,12 @@ from pants_docker_buildkit.fields.naming import (
     BuildKitImageRepositoryField,
     BuildKitImageSkipPushField,
     BuildKitImageTagsField,
+)
+from pants_docker_buildkit.fields.references import (
+    BuildKitImageRefsFormatField,
+    BuildKitImageRefsImagesField,
+    BuildKitImageRefsOutputPathField,
+    BuildKitImageRefsSourcesField,
 )
 from pants_docker_buildkit.fields.running import BuildKitImageExtraRunArgsField
 
@@ -108,6 +114,38 @@ class BuildKitImageTarget(Target):
             dependencies=[":server"],
             platforms=["linux/amd64", "linux/arm64"],
             image_tags=["latest"],
+        )
+
+        ```
+        """
+    )
+
+
+class BuildKitImageRefsTarget(Target):
+    alias = "docker_buildkit_image_refs"
+    core_fields = (
+        *COMMON_TARGET_FIELDS,
+        BuildKitImageRefsSourcesField,
+        BuildKitImageRefsImagesField,
+        BuildKitImageRefsFormatField,
+        BuildKitImageRefsOutputPathField,
+    )
+    help = help_text(
+        """
+        A generated file with the pinned references of images, for tests, scripts and deployments.
+
+        Any target can depend on it: tests, `shell_command`, `adhoc_tool`, archives, the context of
+        another image. It changes when the digest of an image does, and only then. `package` writes
+        it to `dist/`.
+
+        Example:
+
+        ```
+
+        docker_buildkit_image_refs(
+            name="refs",
+            images={"APP": ":image"},
+            format="env",
         )
 
         ```

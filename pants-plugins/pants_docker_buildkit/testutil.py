@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pants.backend.shell import register as shell
 from pants.backend.shell.target_types import ShellSourcesGeneratorTarget
@@ -30,7 +31,7 @@ from pants_docker_buildkit.dependency_inference import InferImageDependencies
 from pants_docker_buildkit.goals.tailor import PutativeImageTargetsRequest
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.target_types import BuildKitImageTarget
+from pants_docker_buildkit.target_types import BuildKitImageRefsTarget, BuildKitImageTarget
 from pants_docker_buildkit.util_rules.build_context import (
     BuildContextRequest,
     ContextTree,
@@ -48,6 +49,7 @@ from pants_docker_buildkit.util_rules.session import Session, SessionRequest
 
 TARGET_TYPES = (
     BuildKitImageTarget,
+    BuildKitImageRefsTarget,
     ArchiveTarget,
     FileTarget,
     FilesGeneratorTarget,
@@ -58,10 +60,12 @@ TARGET_TYPES = (
 )
 
 
-def create_rule_runner() -> RuleRunner:
-    """An engine that knows image targets, and what can go into their contexts."""
+def create_rule_runner(
+    target_types: Iterable[type[Target]] = (), rules: Iterable[Any] = ()
+) -> RuleRunner:
+    """An engine that knows image targets, what can go into their contexts, and what is added."""
     return RuleRunner(
-        target_types=TARGET_TYPES,
+        target_types=(*TARGET_TYPES, *target_types),
         rules=(
             *core.rules(),
             *shell.rules(),
@@ -75,6 +79,7 @@ def create_rule_runner() -> RuleRunner:
             QueryRule(DockerEnvironment, (DockerEnvironmentRequest,)),
             QueryRule(ImageConfirmation, (ConfirmationRequest,)),
             QueryRule(Session, (SessionRequest,)),
+            *rules,
         ),
         preserve_tmpdirs=False,
     )

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from pants.engine.target import COMMON_TARGET_FIELDS
 
+from pants_docker_buildkit.register import target_types
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.target_types import BuildKitImageTarget
 
 PLACEHOLDERS = {
     "chroot",
@@ -35,9 +35,11 @@ def _text(value: object) -> str:
 
 
 def fields() -> Iterator[tuple[str, str]]:
-    for field in BuildKitImageTarget.core_fields:
-        if field not in COMMON_TARGET_FIELDS and field.__module__.startswith("pants_docker"):
-            yield f"field {field.alias}", _text(field.help)
+    for target in target_types():
+        for field in target.core_fields:
+            is_ours = field.__module__.startswith("pants_docker")
+            if is_ours and field not in COMMON_TARGET_FIELDS and not field.alias.startswith("_"):
+                yield f"field {field.alias} of {target.alias}", _text(field.help)
 
 
 def options() -> Iterator[tuple[str, str]]:
@@ -48,7 +50,7 @@ def options() -> Iterator[tuple[str, str]]:
 
 def all_texts() -> list[tuple[str, str]]:
     return [
-        ("target", _text(BuildKitImageTarget.help)),
+        *((f"target {target.alias}", _text(target.help)) for target in target_types()),
         ("subsystem", _text(DockerBuildKitSubsystem.help)),
         *fields(),
         *options(),

@@ -54,6 +54,7 @@ async def package_image(field_set: BuildKitImageFieldSet) -> BuiltPackage:
         tags=image.record.references,
         image_digest=image.record.image_digest,
         references=image.record.references,
+        platforms=image.record.result.platforms,
         **({"layout": image.layout} if image.layout is not None else {}),
     )
     return BuiltPackage(digest, (artifact,))

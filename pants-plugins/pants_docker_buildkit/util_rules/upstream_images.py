@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.core.goals.package import (
-    BuiltPackage,
     EnvironmentAwarePackageRequest,
     PackageFieldSet,
 )
@@ -15,7 +14,7 @@ from pants.engine.fs import AddPrefix, Digest
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import FieldSetsPerTargetRequest
 
-from pants_docker_buildkit.built_image import BuiltBuildKitImage
+from pants_docker_buildkit.built_image import BuiltBuildKitImage, image_in
 from pants_docker_buildkit.compat import (
     add_prefix,
     concurrently,
@@ -84,7 +83,7 @@ async def prepare_upstream(request: UpstreamRequest) -> Upstream:
         environment_aware_package(EnvironmentAwarePackageRequest(each))
         for each in field_sets.field_sets
     )
-    built = {image.address: _artifact(package) for image, package in zip(images, packages)}
+    built = {image.address: image_in(package) for image, package in zip(images, packages)}
     named = [(name, address) for name, address in upstream.contexts if address not in built]
     file_trees = await concurrently(
         assemble_named_context(
@@ -124,12 +123,6 @@ async def prepare_upstream(request: UpstreamRequest) -> Upstream:
         (*(tree.digest for tree in file_trees), *layout_trees),
         tuple((name, tree) for (name, _), tree in zip(named, file_trees)),
     )
-
-
-def _artifact(package: BuiltPackage) -> BuiltBuildKitImage:
-    (artifact,) = package.artifacts
-    assert isinstance(artifact, BuiltBuildKitImage)
-    return artifact
 
 
 def _context_directory(name: str) -> str:

@@ -74,6 +74,15 @@ class KnownAddresses:
         found = {each.target_name for each in self.all if each.spec_path == directory}
         return tuple(sorted(found))
 
+    def neighbours(self, addresses: Iterable[Address]) -> str:
+        """The targets that lie where an address points to, as a sentence."""
+        for address in addresses:
+            names = self.names_in(address.spec_path)
+            if names:
+                directory = address.spec_path or "the build root"
+                return f"Targets in {directory}: {', '.join(repr(f':{name}') for name in names)}."
+        return ""
+
 
 @rule(desc="Find addresses of all targets")
 async def find_known_addresses(
@@ -123,7 +132,7 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
                 f"line {line} gives ARG {name} the value {value!r}, which is neither an image"
                 " reference nor the address of a target that exists"
             )
-            raise dockerfile.error(field_set, reason, _neighbours(known, addresses[value]))
+            raise dockerfile.error(field_set, reason, known.neighbours(addresses[value]))
     for name, value in wanted:
         target = targets[value]
         if target is None:
@@ -132,20 +141,10 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
                 field_set.address,
                 "name targets that exist",
                 f"for {name!r} it names {value!r}",
-                _neighbours(known, addresses[value]),
+                known.neighbours(addresses[value]),
             )
         found_contexts.append((name, target))
     return UpstreamTargets(tuple(found_arguments), tuple(found_contexts), images, git)
-
-
-def _neighbours(known: KnownAddresses, addresses: Iterable[Address]) -> str:
-    """The targets that lie where an address points to, as a sentence."""
-    for address in addresses:
-        names = known.names_in(address.spec_path)
-        if names:
-            directory = address.spec_path or "the build root"
-            return f"Targets in {directory}: {', '.join(repr(f':{name}') for name in names)}."
-    return ""
 
 
 def _sort_contexts(

@@ -1,0 +1,100 @@
+"""A file with the references of images, in the formats that tools read.
+
+The same images under the same keys give the same bytes, so whoever reads the file is only touched
+when an image changes. The formats are described in `docs/consuming.md`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from enum import Enum
+
+import yaml
+
+from pants_docker_buildkit.references.pinned_image import PinnedImage
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class RefsFormat(str, Enum):
+    """How a file spells references."""
+
+    JSON = "json"
+    YAML = "yaml"
+    ENV = "env"
+    TEXT = "text"
+
+    @property
+    def file_ending(self) -> str:
+        """What the name of such a file ends in."""
+        return "txt" if self is RefsFormat.TEXT else str(self.value)
+
+
+class InvalidRefsKeyError(ValueError):
+    """A key cannot be written in a format. `requirement` completes "must …"."""
+
+    def __init__(self, key: str, requirement: str) -> None:
+        self.key = key
+        self.requirement = requirement
+        super().__init__(f"The key {key!r} must {requirement}.")
+
+
+def render_refs(images: Mapping[str, PinnedImage], refs_format: RefsFormat) -> bytes:
+    """The content of the file. Raises `InvalidRefsKeyError`."""
+    for key in images:
+        if not key.isprintable() or not key:
+            raise InvalidRefsKeyError(key, "be printable text")
+    ordered = dict(sorted(images.items()))
+    if refs_format is RefsFormat.JSON:
+        text = json.dumps(_document(ordered), indent=2) + "\n"
+    elif refs_format is RefsFormat.YAML:
+        document = _document(ordered)
+        text = str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=10_000))
+    elif refs_format is RefsFormat.ENV:
+        text = _lines(f"{name}={shlex.quote(value)}" for name, value in _variables(ordered).items())
+    else:
+        text = _lines(image.reference for image in ordered.values())
+    return text.encode()
+
+
+def _document(images: Mapping[str, PinnedImage]) -> dict[str, dict[str, object]]:
+    return {
+        key: {
+            "reference": image.reference,
+            "repository": image.repository,
+            "digest": str(image.digest),
+            "references": list(image.references),
+            "platforms": [
+                {"platform": str(each.platform), "digest": str(each.manifest_digest)}
+                for each in image.platforms
+            ],
+        }
+        for key, image in images.items()
+    }
+
+
+def _variables(images: Mapping[str, PinnedImage]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, image in images.items():
+        if not _VARIABLE.fullmatch(key):
+            raise InvalidRefsKeyError(key, "be the name of an environment variable")
+        variables = {
+            key: image.reference,
+            f"{key}_REPOSITORY": image.repository,
+            f"{key}_DIGEST": str(image.digest),
+            f"{key}_PLATFORMS": ",".join(str(each.platform) for each in image.platforms),
+        }
+        for name in variables:
+            if name in found:
+                raise InvalidRefsKeyError(
+                    key, f"not give the variable {name}, which another key gives, too"
+                )
+        found.update(variables)
+    return found
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

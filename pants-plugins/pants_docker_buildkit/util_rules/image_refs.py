@@ -1,0 +1,116 @@
+"""What is in the file of a `docker_buildkit_image_refs` target?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.core.goals.package import PackageFieldSet
+from pants.core.target_types import FileSourceField
+from pants.engine.fs import CreateDigest, Digest, FileContent
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import GeneratedSources, GenerateSourcesRequest
+from pants.engine.unions import UnionRule
+
+from pants_docker_buildkit.compat import create_digest, digest_to_snapshot, implicitly, rule
+from pants_docker_buildkit.errors import InvalidImageFieldError
+from pants_docker_buildkit.fields.references import (
+    BuildKitImageRefsFormatField,
+    BuildKitImageRefsImagesField,
+    BuildKitImageRefsOutputPathField,
+    BuildKitImageRefsSourcesField,
+)
+from pants_docker_buildkit.references.pinned_image import PinnedImage
+from pants_docker_buildkit.references.refs_file import (
+    InvalidRefsKeyError,
+    RefsFormat,
+    render_refs,
+)
+from pants_docker_buildkit.util_rules.referenced_images import (
+    ImageMention,
+    MentionedTargetsRequest,
+    PinnedImagesRequest,
+    pin_images,
+)
+
+
+@dataclass(frozen=True)
+class ImageRefsFieldSet(PackageFieldSet):
+    """A `docker_buildkit_image_refs` target."""
+
+    required_fields = (BuildKitImageRefsImagesField,)
+
+    images: BuildKitImageRefsImagesField
+    format: BuildKitImageRefsFormatField
+    output_path: BuildKitImageRefsOutputPathField
+
+
+class GenerateRefsFileRequest(GenerateSourcesRequest):
+    """Asks for the file in the sandbox of a dependent."""
+
+    input = BuildKitImageRefsSourcesField
+    output = FileSourceField
+    exportable = False
+
+
+@dataclass(frozen=True)
+class RefsFileRequest:
+    """Asks for the file of a target."""
+
+    field_set: ImageRefsFieldSet
+
+
+@dataclass(frozen=True)
+class RefsFile:
+    """A file with references. `references` are the pinned references by key."""
+
+    path: str
+    digest: Digest
+    references: tuple[tuple[str, str], ...]
+
+
+def _render(
+    field_set: ImageRefsFieldSet, refs_format: RefsFormat, images: dict[str, PinnedImage]
+) -> bytes:
+    try:
+        return render_refs(images, refs_format)
+    except InvalidRefsKeyError as e:
+        raise InvalidImageFieldError(
+            field_set.images.alias,
+            field_set.address,
+            f"have keys for `{field_set.format.alias}={refs_format.value!r}`, each of which must"
+            f" {e.requirement}",
+            f"{e.key!r} is one of them",
+        ) from e
+
+
+@rule(desc="Write file with image references")
+async def write_refs_file(request: RefsFileRequest) -> RefsFile:
+    field_set = request.field_set
+    field = field_set.images
+    refs_format = RefsFormat(field_set.format.value)
+    mentions = tuple(
+        ImageMention(address, repr(key)) for key, address in sorted(field.value.items())
+    )
+    pinned = await pin_images(
+        PinnedImagesRequest(MentionedTargetsRequest(field_set.address, field.alias, mentions)),
+        **implicitly(),
+    )
+    by_address = dict(pinned.by_text)
+    images = {key: by_address[address] for key, address in field.value.items()}
+    content = _render(field_set, refs_format, images)
+    path = field_set.output_path.value_or_default(file_ending=refs_format.file_ending)
+    digest = await create_digest(CreateDigest((FileContent(path, content),)))
+    references = tuple((key, image.reference) for key, image in sorted(images.items()))
+    return RefsFile(path, digest, references)
+
+
+@rule(desc="Generate file with image references")
+async def generate_refs_file(request: GenerateRefsFileRequest) -> GeneratedSources:
+    field_set = ImageRefsFieldSet.create(request.protocol_target)
+    file = await write_refs_file(RefsFileRequest(field_set), **implicitly())
+    return GeneratedSources(await digest_to_snapshot(file.digest))
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return (*collect_rules(), UnionRule(GenerateSourcesRequest, GenerateRefsFileRequest))

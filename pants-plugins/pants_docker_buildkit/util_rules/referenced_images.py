@@ -1,0 +1,181 @@
+"""Which images do the references in a target's fields or files stand for?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.core.goals.package import EnvironmentAwarePackageRequest, PackageFieldSet
+from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import FieldSetsPerTargetRequest, Target
+
+from pants_docker_buildkit.built_image import image_in
+from pants_docker_buildkit.compat import (
+    concurrently,
+    environment_aware_package,
+    find_valid_field_sets,
+    implicitly,
+    resolve_address_targets,
+    resolve_unparsed_address_inputs,
+    rule,
+)
+from pants_docker_buildkit.errors import InvalidImageFieldError
+from pants_docker_buildkit.fields.naming import ImageOutput
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.references.pinned_image import PinnedImage
+from pants_docker_buildkit.util_rules.build_context import is_image
+from pants_docker_buildkit.util_rules.image_names import image_output, image_registries
+from pants_docker_buildkit.util_rules.registries import (
+    ConfiguredRegistriesRequest,
+    read_configured_registries,
+)
+from pants_docker_buildkit.util_rules.upstream_targets import (
+    KnownAddressesRequest,
+    find_known_addresses,
+)
+
+_REQUIREMENT = "name image targets"
+
+
+@dataclass(frozen=True)
+class ImageMention:
+    """A place that should name an image target. `place` says where: `'APP'`, `line 3 of a.yaml`."""
+
+    text: str
+    place: str
+
+
+@dataclass(frozen=True)
+class MentionedTargetsRequest:
+    """Asks which image targets are mentioned in a field of `owner`, or in files that it names."""
+
+    owner: Address
+    alias: str
+    mentions: tuple[ImageMention, ...]
+
+
+@dataclass(frozen=True)
+class MentionedTargets:
+    """The image targets that mentions stand for, by the text of the mention."""
+
+    by_text: tuple[tuple[str, Target], ...]
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """All targets, each once."""
+        return tuple(dict.fromkeys(target.address for _, target in self.by_text))
+
+
+@dataclass(frozen=True)
+class PinnedImagesRequest:
+    """Asks for the pinned references of what is mentioned. Images are built if need be."""
+
+    mentioned: MentionedTargetsRequest
+
+
+@dataclass(frozen=True)
+class PinnedImages:
+    """Images that registries have, by the text of the mention."""
+
+    by_text: tuple[tuple[str, PinnedImage], ...]
+
+
+@rule(desc="Find images that are referred to")
+async def find_mentioned_images(request: MentionedTargetsRequest) -> MentionedTargets:
+    texts = tuple(dict.fromkeys(mention.text for mention in request.mentions))
+    known = await find_known_addresses(KnownAddressesRequest(), **implicitly())
+    resolved = await concurrently(
+        resolve_unparsed_address_inputs(
+            UnparsedAddressInputs(
+                (text,),
+                owning_address=request.owner,
+                description_of_origin=f"{request.owner}",
+                skip_invalid_addresses=True,
+            ),
+            **implicitly(),
+        )
+        for text in texts
+    )
+    addresses = dict(zip(texts, resolved))
+    for mention in request.mentions:
+        candidates = addresses[mention.text]
+        if not any(each in known.all for each in candidates):
+            finding = f"{mention.place} names {mention.text!r}, which does not exist"
+            raise _error(request, finding, known.neighbours(candidates))
+    targets = await concurrently(
+        resolve_address_targets(**implicitly(Addresses(addresses[text]))) for text in texts
+    )
+    found = dict(zip(texts, targets))
+    for mention in request.mentions:
+        _check_image(request, mention, tuple(found[mention.text]))
+    return MentionedTargets(tuple((text, found[text][0]) for text in texts))
+
+
+def _check_image(
+    request: MentionedTargetsRequest, mention: ImageMention, targets: tuple[Target, ...]
+) -> None:
+    if len(targets) == 1 and is_image(targets[0]):
+        return
+    if targets and all(is_image(each) for each in targets):
+        names = ", ".join(each.address.spec for each in targets)
+        finding = f"{mention.place} names {mention.text!r}, which stands for several: {names}"
+        raise _error(request, finding, "Name one of them.")
+    kind = f", a `{targets[0].alias}` target" if len(targets) == 1 else ", which is none"
+    finding = f"{mention.place} names {mention.text!r}{kind}"
+    raise _error(request, finding, "Use the address of a `docker_buildkit_image` target.")
+
+
+@rule(desc="Pin images that are referred to")
+async def pin_images(request: PinnedImagesRequest) -> PinnedImages:
+    mentioned = await find_mentioned_images(request.mentioned, **implicitly())
+    configured = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
+    places = {mention.text: mention.place for mention in request.mentioned.mentions}
+    for text, target in mentioned.by_text:
+        field_set = BuildKitImageFieldSet.create(target)
+        output = image_output(field_set, image_registries(field_set, configured))
+        if output is not ImageOutput.REGISTRY:
+            raise _not_pushed(request.mentioned, places[text], target, output)
+    targets = {target.address: target for _, target in mentioned.by_text}
+    field_sets = await find_valid_field_sets(
+        FieldSetsPerTargetRequest(PackageFieldSet, targets.values()), **implicitly()
+    )
+    packages = await concurrently(
+        environment_aware_package(EnvironmentAwarePackageRequest(each))
+        for each in field_sets.field_sets
+    )
+    built = {address: image_in(package) for address, package in zip(targets, packages)}
+    pinned = []
+    for text, target in mentioned.by_text:
+        image = built[target.address]
+        assert image.image_digest is not None
+        pinned.append((text, PinnedImage(image.image_digest, image.references, image.platforms)))
+    return PinnedImages(tuple(pinned))
+
+
+def _not_pushed(
+    request: MentionedTargetsRequest, place: str, target: Target, output: ImageOutput
+) -> InvalidImageFieldError:
+    where = (
+        "only kept as an OCI image layout"
+        if output is ImageOutput.OCI
+        else "only loaded into the local Docker Engine"
+    )
+    return InvalidImageFieldError(
+        request.alias,
+        request.owner,
+        "name images that are pushed, because a reference needs a registry",
+        f"{place} names {target.address}, which is {where} (`output={output.value!r}`)",
+        "Give that image `registries`, or configure '[docker-buildkit.registries]' with a default,"
+        " and leave its `output` out.",
+    )
+
+
+def _error(
+    request: MentionedTargetsRequest, finding: str, next_step: str
+) -> InvalidImageFieldError:
+    return InvalidImageFieldError(request.alias, request.owner, _REQUIREMENT, finding, next_step)
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()
