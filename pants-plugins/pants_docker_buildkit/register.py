@@ -9,8 +9,19 @@ from pants.engine.target import Target
 from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit import dependency_inference
-from pants_docker_buildkit.goals import package, package_refs, run, tailor
-from pants_docker_buildkit.target_types import BuildKitImageRefsTarget, BuildKitImageTarget
+from pants_docker_buildkit.goals import (
+    package,
+    package_manifests,
+    package_refs,
+    run,
+    run_manifests,
+    tailor,
+)
+from pants_docker_buildkit.target_types import (
+    BuildKitImageRefsTarget,
+    BuildKitImageTarget,
+    BuildKitManifestsTarget,
+)
 from pants_docker_buildkit.util_rules import (
     base_images,
     build,
@@ -23,6 +34,8 @@ from pants_docker_buildkit.util_rules import (
     dockerfile,
     image_inputs,
     image_refs,
+    manifests,
+    manifests_inference,
     referenced_images,
     registries,
     registry_wait,
@@ -55,13 +68,17 @@ _RULE_MODULES = (
     referenced_images,
     image_refs,
     package_refs,
+    manifests,
+    manifests_inference,
+    package_manifests,
+    run_manifests,
     tailor,
 )
 
 
 def target_types() -> Iterable[type[Target]]:
     """What the backend adds to BUILD files."""
-    return (BuildKitImageTarget, BuildKitImageRefsTarget)
+    return (BuildKitImageTarget, BuildKitImageRefsTarget, BuildKitManifestsTarget)
 
 
 def rules() -> Iterable[Rule | UnionRule]:

@@ -38,6 +38,11 @@ from pants_docker_buildkit.fields.inputs import (
     BuildKitImageSshField,
     BuildKitImageUlimitsField,
 )
+from pants_docker_buildkit.fields.manifests import (
+    BuildKitManifestsDependenciesField,
+    BuildKitManifestsOutputPathField,
+    BuildKitManifestsSourcesField,
+)
 from pants_docker_buildkit.fields.naming import (
     BuildKitImageOutputField,
     BuildKitImageOutputPathField,
@@ -146,6 +151,37 @@ class BuildKitImageRefsTarget(Target):
             name="refs",
             images={"APP": ":image"},
             format="env",
+        )
+
+        ```
+        """
+    )
+
+
+class BuildKitManifestsTarget(Target):
+    alias = "docker_buildkit_manifests"
+    core_fields = (
+        *COMMON_TARGET_FIELDS,
+        BuildKitManifestsSourcesField,
+        BuildKitManifestsDependenciesField,
+        BuildKitManifestsOutputPathField,
+    )
+    help = help_text(
+        """
+        Kubernetes manifests, values files of Helm, and other YAML that names images by the
+        addresses of their targets.
+
+        `package` writes the files to `dist/` with pinned references in place of the addresses;
+        comments and formatting stay. `run` prints them as one stream, for
+        `kubectl apply --filename=-`. The images are inferred as dependencies.
+
+        Example:
+
+        ```
+
+        docker_buildkit_manifests(
+            name="manifests",
+            sources=["k8s/*.yaml"],
         )
 
         ```

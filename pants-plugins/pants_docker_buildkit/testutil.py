@@ -21,6 +21,7 @@ from pants.core.target_types import (
 )
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest, DigestEntries
+from pants.engine.internals.parametrize import Parametrize
 from pants.engine.internals.scheduler import ExecutionError
 from pants.engine.rules import QueryRule
 from pants.engine.target import InferredDependencies, Target
@@ -31,7 +32,11 @@ from pants_docker_buildkit.dependency_inference import InferImageDependencies
 from pants_docker_buildkit.goals.tailor import PutativeImageTargetsRequest
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.target_types import BuildKitImageRefsTarget, BuildKitImageTarget
+from pants_docker_buildkit.target_types import (
+    BuildKitImageRefsTarget,
+    BuildKitImageTarget,
+    BuildKitManifestsTarget,
+)
 from pants_docker_buildkit.util_rules.build_context import (
     BuildContextRequest,
     ContextTree,
@@ -50,6 +55,7 @@ from pants_docker_buildkit.util_rules.session import Session, SessionRequest
 TARGET_TYPES = (
     BuildKitImageTarget,
     BuildKitImageRefsTarget,
+    BuildKitManifestsTarget,
     ArchiveTarget,
     FileTarget,
     FilesGeneratorTarget,
@@ -66,6 +72,7 @@ def create_rule_runner(
     """An engine that knows image targets, what can go into their contexts, and what is added."""
     return RuleRunner(
         target_types=(*TARGET_TYPES, *target_types),
+        objects={"parametrize": Parametrize},
         rules=(
             *core.rules(),
             *shell.rules(),

@@ -92,10 +92,8 @@ async def write_refs_file(request: RefsFileRequest) -> RefsFile:
     mentions = tuple(
         ImageMention(address, repr(key)) for key, address in sorted(field.value.items())
     )
-    pinned = await pin_images(
-        PinnedImagesRequest(MentionedTargetsRequest(field_set.address, field.alias, mentions)),
-        **implicitly(),
-    )
+    mentioned = MentionedTargetsRequest(field_set.address, field.alias, "name", mentions)
+    pinned = await pin_images(PinnedImagesRequest(mentioned), **implicitly())
     by_address = dict(pinned.by_text)
     images = {key: by_address[address] for key, address in field.value.items()}
     content = _render(field_set, refs_format, images)

@@ -31,11 +31,10 @@ from pants_docker_buildkit.util_rules.registries import (
     read_configured_registries,
 )
 from pants_docker_buildkit.util_rules.upstream_targets import (
+    KnownAddresses,
     KnownAddressesRequest,
     find_known_addresses,
 )
-
-_REQUIREMENT = "name image targets"
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,14 @@ class ImageMention:
 
 @dataclass(frozen=True)
 class MentionedTargetsRequest:
-    """Asks which image targets are mentioned in a field of `owner`, or in files that it names."""
+    """Asks which image targets are mentioned in a field of `owner`.
+
+    `verb` is what the field does: it must "name" image targets, or "hold files that name" them.
+    """
 
     owner: Address
     alias: str
+    verb: str
     mentions: tuple[ImageMention, ...]
 
 
@@ -81,6 +84,26 @@ class PinnedImages:
     by_text: tuple[tuple[str, PinnedImage], ...]
 
 
+def _unknown(
+    request: MentionedTargetsRequest,
+    mention: ImageMention,
+    candidates: Iterable[Address],
+    known: KnownAddresses,
+) -> InvalidImageFieldError:
+    bare = {(each.spec_path, each.target_name) for each in candidates}
+    parametrized = sorted(
+        each.spec
+        for each in known.all
+        if each.is_parametrized and (each.spec_path, each.target_name) in bare
+    )
+    if parametrized:
+        finding = f"which stands for several: {', '.join(parametrized)}"
+        next_step = "Name one of them."
+    else:
+        finding, next_step = "which does not exist", known.neighbours(candidates)
+    return _error(request, f"{mention.place} names {mention.text!r}, {finding}", next_step)
+
+
 @rule(desc="Find images that are referred to")
 async def find_mentioned_images(request: MentionedTargetsRequest) -> MentionedTargets:
     texts = tuple(dict.fromkeys(mention.text for mention in request.mentions))
@@ -101,8 +124,7 @@ async def find_mentioned_images(request: MentionedTargetsRequest) -> MentionedTa
     for mention in request.mentions:
         candidates = addresses[mention.text]
         if not any(each in known.all for each in candidates):
-            finding = f"{mention.place} names {mention.text!r}, which does not exist"
-            raise _error(request, finding, known.neighbours(candidates))
+            raise _unknown(request, mention, candidates, known)
     targets = await concurrently(
         resolve_address_targets(**implicitly(Addresses(addresses[text]))) for text in texts
     )
@@ -117,10 +139,6 @@ def _check_image(
 ) -> None:
     if len(targets) == 1 and is_image(targets[0]):
         return
-    if targets and all(is_image(each) for each in targets):
-        names = ", ".join(each.address.spec for each in targets)
-        finding = f"{mention.place} names {mention.text!r}, which stands for several: {names}"
-        raise _error(request, finding, "Name one of them.")
     kind = f", a `{targets[0].alias}` target" if len(targets) == 1 else ", which is none"
     finding = f"{mention.place} names {mention.text!r}{kind}"
     raise _error(request, finding, "Use the address of a `docker_buildkit_image` target.")
@@ -164,7 +182,7 @@ def _not_pushed(
     return InvalidImageFieldError(
         request.alias,
         request.owner,
-        "name images that are pushed, because a reference needs a registry",
+        f"{request.verb} images that are pushed, because a reference needs a registry",
         f"{place} names {target.address}, which is {where} (`output={output.value!r}`)",
         "Give that image `registries`, or configure '[docker-buildkit.registries]' with a default,"
         " and leave its `output` out.",
@@ -174,7 +192,8 @@ def _not_pushed(
 def _error(
     request: MentionedTargetsRequest, finding: str, next_step: str
 ) -> InvalidImageFieldError:
-    return InvalidImageFieldError(request.alias, request.owner, _REQUIREMENT, finding, next_step)
+    requirement = f"{request.verb} image targets"
+    return InvalidImageFieldError(request.alias, request.owner, requirement, finding, next_step)
 
 
 def rules() -> Iterable[Rule]:

@@ -1,0 +1,36 @@
+"""`pants package` of manifests: the files with references, and a line for each image in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, PackageFieldSet
+from pants.engine.fs import CreateDigest, FileContent
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.unions import UnionRule
+
+from pants_docker_buildkit.compat import create_digest, implicitly, rule
+from pants_docker_buildkit.util_rules.manifests import (
+    ManifestsFieldSet,
+    ResolvedManifestsRequest,
+    resolve_manifests,
+)
+
+
+@rule(desc="Package manifests")
+async def package_manifests(field_set: ManifestsFieldSet) -> BuiltPackage:
+    resolved = await resolve_manifests(ResolvedManifestsRequest(field_set), **implicitly())
+    directory = field_set.output_path.value_or_default(file_ending=None)
+    digest = await create_digest(
+        CreateDigest(
+            FileContent(os.path.join(directory, path), text.encode())
+            for path, _, text in resolved.files
+        )
+    )
+    lines = tuple(f"  {address}: {reference}" for address, reference in resolved.references)
+    return BuiltPackage(digest, (BuiltPackageArtifact(directory, lines),))
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return (*collect_rules(), UnionRule(PackageFieldSet, ManifestsFieldSet))

@@ -1,0 +1,123 @@
+"""What are the files of a `docker_buildkit_manifests` target with references in place?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.core.goals.package import PackageFieldSet
+from pants.core.goals.run import RunFieldSet, RunInSandboxBehavior
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import HydrateSourcesRequest
+
+from pants_docker_buildkit.compat import (
+    get_digest_contents,
+    hydrate_sources,
+    implicitly,
+    rule,
+)
+from pants_docker_buildkit.errors import InvalidImageFieldError
+from pants_docker_buildkit.fields.manifests import (
+    BuildKitManifestsOutputPathField,
+    BuildKitManifestsSourcesField,
+)
+from pants_docker_buildkit.references.yaml_file import InvalidYamlFileError, YamlFile
+from pants_docker_buildkit.util_rules.referenced_images import (
+    ImageMention,
+    MentionedTargetsRequest,
+    PinnedImagesRequest,
+    pin_images,
+)
+
+
+@dataclass(frozen=True)
+class ManifestsFieldSet(PackageFieldSet, RunFieldSet):
+    """A `docker_buildkit_manifests` target."""
+
+    required_fields = (BuildKitManifestsSourcesField,)
+    run_in_sandbox_behavior = RunInSandboxBehavior.RUN_REQUEST_HERMETIC
+
+    sources: BuildKitManifestsSourcesField
+    output_path: BuildKitManifestsOutputPathField
+
+
+@dataclass(frozen=True)
+class ManifestFilesRequest:
+    """Asks for the files of a target as they are in the repository."""
+
+    field_set: ManifestsFieldSet
+
+
+@dataclass(frozen=True)
+class ManifestFiles:
+    """Files by their paths from the BUILD file, and what the values in them mention."""
+
+    files: tuple[tuple[str, YamlFile], ...]
+    mentioned: MentionedTargetsRequest
+
+
+@dataclass(frozen=True)
+class ResolvedManifestsRequest:
+    """Asks for the files of a target with pinned references. Images are built if need be."""
+
+    field_set: ManifestsFieldSet
+
+
+@dataclass(frozen=True)
+class ResolvedManifests:
+    """Files by their paths from the BUILD file, each with the text that it has now.
+
+    `references` are the pinned references that are in them, by the address as it was written.
+    """
+
+    files: tuple[tuple[str, YamlFile, str], ...]
+    references: tuple[tuple[str, str], ...]
+
+
+def _parse(field_set: ManifestsFieldSet, path: str, content: bytes) -> YamlFile:
+    try:
+        return YamlFile.parse(content)
+    except InvalidYamlFileError as e:
+        raise InvalidImageFieldError(
+            field_set.sources.alias,
+            field_set.address,
+            f"hold files, each of which must {e.requirement}",
+            f"line {e.line} of {path} {e.finding}",
+            e.next_step,
+        ) from e
+
+
+@rule(desc="Read manifests")
+async def read_manifest_files(request: ManifestFilesRequest) -> ManifestFiles:
+    field_set = request.field_set
+    sources = await hydrate_sources(HydrateSourcesRequest(field_set.sources), **implicitly())
+    contents = await get_digest_contents(sources.snapshot.digest)
+    files = {each.path: _parse(field_set, each.path, each.content) for each in contents}
+    mentions = tuple(
+        ImageMention(reference.address, f"line {reference.line} of {path}")
+        for path, file in sorted(files.items())
+        for reference in file.references
+    )
+    directory = field_set.address.spec_path
+    return ManifestFiles(
+        tuple((os.path.relpath(path, directory), file) for path, file in sorted(files.items())),
+        MentionedTargetsRequest(
+            field_set.address, field_set.sources.alias, "hold files that name", mentions
+        ),
+    )
+
+
+@rule(desc="Put references into manifests")
+async def resolve_manifests(request: ResolvedManifestsRequest) -> ResolvedManifests:
+    read = await read_manifest_files(ManifestFilesRequest(request.field_set), **implicitly())
+    pinned = await pin_images(PinnedImagesRequest(read.mentioned), **implicitly())
+    references = {address: image.reference for address, image in pinned.by_text}
+    return ResolvedManifests(
+        tuple((path, file, file.with_references(references)) for path, file in read.files),
+        tuple(references.items()),
+    )
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()
