@@ -22,6 +22,8 @@ from pants_docker_buildkit.oci.layout import ImageLayout
 from tests.integration.workbench.required import (
     docker_host,
     docker_program,
+    helm_program,
+    kubectl_program,
     registry_address,
     skopeo_program,
 )
@@ -185,6 +187,60 @@ def test_website_has_no_drafts_and_the_files_of_its_named_context() -> None:
 
 def test_image_of_instructions_says_where_it_is_from() -> None:
     assert run(read_reference("src/inline:image")) == "Built from a BUILD file.\n"
+
+
+@pytest.fixture(scope="module")
+def deployed() -> dict[str, str]:
+    """What `src/deployment` deploys, by the name of the target that is built."""
+    examples = {"service": "src/service:image", "greeter": "src/greeting:english"}
+    return {name: read_reference(example) for name, example in examples.items()}
+
+
+def images(objects: str) -> dict[str, str]:
+    """The images of the containers that kubectl finds in these objects, by the container's name."""
+    decode = (str(kubectl_program()), "annotate", "--local", "--filename=-", "--output=json")
+    said = subprocess.run(
+        [*decode, "seen=yes"], input=objects, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    found = {}
+    while said := said.lstrip():
+        decoded, end = json.JSONDecoder().raw_decode(said)
+        said = said[end:]
+        pod = decoded["spec"].get("template", {}).get("spec", {})
+        for container in (*pod.get("initContainers", ()), *pod.get("containers", ())):
+            found[container["name"]] = container["image"]
+    return found
+
+
+def test_manifests_deploy_the_images_that_were_packaged(deployed: dict[str, str]) -> None:
+    manifests = Path("src.deployment/k8s/k8s/service.yaml").read_text()
+    assert images(manifests) == deployed
+    assert "# the digest comes from the build" in manifests
+    settings = Path("src.deployment/k8s/k8s/settings.yaml").read_text()
+    assert f'"--image={deployed["service"]}"' in settings
+    assert "pants://src/service:image is text" in settings
+
+
+def test_the_chart_renders_the_images_of_its_values_file(deployed: dict[str, str]) -> None:
+    rendered = subprocess.run(
+        [
+            *(str(helm_program()), "template", "example", "src/deployment/chart"),
+            "--values=src.deployment/values/values.yaml",
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    assert images(rendered) == deployed
+    assert "replicas: 3" in rendered
+
+
+def test_files_of_references_say_the_same_in_each_format(deployed: dict[str, str]) -> None:
+    references = json.loads(Path("src.deployment/images.json").read_text())
+    lines = Path("src.deployment/images.env").read_text().splitlines()
+    for name, reference in deployed.items():
+        assert references[name.upper()]["reference"] == reference
+        assert f"{name.upper()}={reference}" in lines
 
 
 def test_layout_on_a_layout_runs_once_it_is_in_a_registry() -> None:
