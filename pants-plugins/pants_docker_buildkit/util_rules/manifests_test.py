@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from pants.backend.shell.target_types import ShellCommandTarget
 from pants.core.goals.package import BuiltPackage
 from pants.core.goals.run import RunRequest
+from pants.core.target_types import ArchiveFieldSet, FileSourceField
 from pants.engine.fs import Digest, DigestContents
 from pants.engine.internals.scheduler import ExecutionError
 from pants.engine.rules import QueryRule
-from pants.engine.target import InferredDependencies
+from pants.engine.target import (
+    HydratedSources,
+    HydrateSourcesRequest,
+    InferredDependencies,
+    SourcesField,
+)
 
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.solver.testing.fake_builder import FakeBuilder
@@ -36,6 +45,17 @@ spec:
     - image: "pants://other:image"
 """
 VALUES = "image: 'pants://app:image'\n"
+DEPENDENTS = """\
+shell_command(
+    name='command',
+    command='cat app/manifests/values.yaml >out',
+    tools=['cat'],
+    execution_dependencies=['app:manifests'],
+    output_files=['out'],
+    workdir='/',
+)
+archive(name='archive', format='tar', packages=['app:manifests'])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +77,15 @@ def builder(registry: FakeRegistry, tmp_path_factory: pytest.TempPathFactory) ->
 def repository(registry: FakeRegistry, builder: FakeBuilder) -> ImageRunner:
     runner = ImageRunner(
         create_rule_runner(
-            rules=(
+            (ShellCommandTarget,),
+            (
+                QueryRule(BuiltPackage, (ArchiveFieldSet,)),
                 QueryRule(BuiltPackage, (ManifestsFieldSet,)),
+                QueryRule(HydratedSources, (HydrateSourcesRequest,)),
                 QueryRule(RunRequest, (ManifestsFieldSet,)),
                 QueryRule(InferredDependencies, (InferManifestsDependencies,)),
                 QueryRule(DigestContents, (Digest,)),
-            )
+            ),
         )
     )
     runner.set_options(
@@ -165,6 +188,30 @@ def test_what_is_run_takes_no_arguments(runner: ImageRunner, tmp_path: Path) -> 
 
 def test_images_that_are_named_are_dependencies(runner: ImageRunner) -> None:
     assert infer(runner) == ["app:image", "other:image"]
+
+
+def test_one_of_several_variants_of_an_image_is_named_by_its_parameters(
+    runner: ImageRunner,
+) -> None:
+    runner.write({"app/values.yaml": "image: pants://other:many@platforms=a\n"})
+    assert "other:many@platforms=a" in infer(runner)
+
+
+def test_other_targets_get_the_packaged_files(runner: ImageRunner) -> None:
+    runner.write({"use/BUILD": DEPENDENTS})
+    packaged = package(runner)
+    sources = HydrateSourcesRequest(
+        runner.target("use:command").get(SourcesField),
+        for_sources_types=(FileSourceField,),
+        enable_codegen=True,
+    )
+    made = runner.runner.request(HydratedSources, (sources,))
+    assert files(runner, made.snapshot.digest) == {"out": packaged["app/manifests/values.yaml"]}
+    archive = ArchiveFieldSet.create(runner.target("use:archive"))
+    built = runner.runner.request(BuiltPackage, (archive,))
+    (archived,) = runner.runner.request(DigestContents, (built.digest,))
+    with tarfile.open(fileobj=io.BytesIO(archived.content)) as tar:
+        assert set(tar.getnames()) >= set(packaged)
 
 
 def test_manifests_stay_the_same_until_a_digest_moves(
