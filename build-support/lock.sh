@@ -11,6 +11,7 @@ for name in pants default pytest lint mypy buildgrid deploy; do
   resolve=()
   # Of this one only the file inside is used, and never imported.
   [[ $name != deploy ]] || resolve=(--no-deps)
-  uv pip compile "${resolve[@]}" --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-    --no-annotate --python-version 3.9 "$@" "$name.in" --output-file "$name.lock"
+  uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+    --no-annotate --python-version 3.9 ${resolve[@]+"${resolve[@]}"} "$@" "$name.in" \
+    --output-file "$name.lock"
 done

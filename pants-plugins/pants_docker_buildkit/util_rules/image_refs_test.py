@@ -200,6 +200,22 @@ def test_the_file_changes_with_the_digest_of_an_image_and_not_with_what_it_is_ma
     assert files_of(runner, "app:refs") != before
 
 
+def test_dependents_run_again_when_the_digest_has_moved_and_only_then(
+    runner: ImageRunner,
+) -> None:
+    runner.write(
+        {
+            "random/BUILD": "shell_command(name='command', command='od -N 16 /dev/urandom >out',"
+            " tools=['od'], execution_dependencies=['app:refs'], output_files=['out'])"
+        }
+    )
+    before = files_of(runner, "random:command")
+    write_app(runner, to="other")
+    assert files_of(runner, "random:command") == before
+    write_app(runner, "two")
+    assert files_of(runner, "random:command") != before
+
+
 def test_who_depends_on_the_file_does_not_get_what_the_image_is_made_of(
     runner: ImageRunner,
 ) -> None:
