@@ -38,7 +38,7 @@ class BuildKitManifestsOutputPathField(OutputPathField):
     help = help_text(
         """
         The directory below `dist/` that `package` writes the files to, with their paths from the
-        BUILD file.
+        BUILD file. It is emptied before.
 
         Defaults to a path made from the target's address, such as `src.app/manifests` for
         `src/app:manifests`.

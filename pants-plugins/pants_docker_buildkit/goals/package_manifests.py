@@ -11,6 +11,7 @@ from pants.engine.rules import Rule, collect_rules
 from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import create_digest, implicitly, rule
+from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.util_rules.manifests import (
     ManifestsFieldSet,
     ResolvedManifestsRequest,
@@ -18,10 +19,25 @@ from pants_docker_buildkit.util_rules.manifests import (
 )
 
 
+def _output_directory(field_set: ManifestsFieldSet) -> str:
+    """A directory that holds these files only, for Pants empties it before it writes them."""
+    field = field_set.output_path
+    directory = os.path.normpath(field.value_or_default(file_ending=None))
+    if directory == "." or directory.split("/")[0] in ("..", ""):
+        raise InvalidImageFieldError(
+            field.alias,
+            field_set.address,
+            "name a directory below `dist/`, which then holds nothing but these files",
+            f"it is {field.value!r}",
+            "Leave it out, or write a path such as 'deploy/manifests'.",
+        )
+    return directory
+
+
 @rule(desc="Package manifests")
 async def package_manifests(field_set: ManifestsFieldSet) -> BuiltPackage:
     resolved = await resolve_manifests(ResolvedManifestsRequest(field_set), **implicitly())
-    directory = field_set.output_path.value_or_default(file_ending=None)
+    directory = _output_directory(field_set)
     digest = await create_digest(
         CreateDigest(
             FileContent(os.path.join(directory, path), text.encode())

@@ -304,6 +304,17 @@ def test_an_image_that_is_not_pushed_cannot_be_deployed(
     )
 
 
+@pytest.mark.parametrize("path", [".", "..", "a/../..", "/deploy"])
+def test_packaging_empties_no_directory_but_its_own(runner: ImageRunner, path: str) -> None:
+    target = "docker_buildkit_manifests(name='manifests', sources=['values.yaml'], output_path="
+    runner.write({"app/BUILD": f"{APP.splitlines()[0]}\n)\n{target}{path!r})"})
+    assert failure(runner, "image: 1\n") == (
+        "The `output_path` field in target app:manifests must name a directory below `dist/`, which"
+        f" then holds nothing but these files, but it is {path!r}. Leave it out, or write a path"
+        " such as 'deploy/manifests'."
+    )
+
+
 def test_a_template_file_is_no_source(runner: ImageRunner) -> None:
     runner.write({"app/notes.tpl": ""})
     target = "docker_buildkit_manifests(name='manifests', sources=['notes.tpl'])"
