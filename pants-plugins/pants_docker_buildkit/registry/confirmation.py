@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from queue import SimpleQueue
+from functools import partial
 from typing import Union
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
@@ -21,8 +21,7 @@ from pants_docker_buildkit.registry.errors import (
     RegistryError,
     RegistryUnavailableError,
 )
-
-DEFAULT_POOL_SIZE = 16
+from pants_docker_buildkit.registry.workers import DEFAULT_POOL_SIZE, Workers
 
 
 @dataclass(frozen=True)
@@ -48,18 +47,11 @@ Confirmation = Union[Present, Missing, Unknown]
 """What a registry says of one image."""
 
 
-@dataclass(frozen=True)
-class _Task:
-    reference: ImageReference
-    future: Future[Confirmation]
-
-
 class ManifestConfirmations:
     """Asks registries for manifests, with a few threads, each manifest once.
 
-    Threads are started when there is work and are daemons: a session that ends without `close`
-    does not hang on a registry that does not answer. A registry that could not be reached is not
-    asked again, or the wait for it would be paid for every image.
+    A registry that could not be reached is not asked again, or the wait for it would be paid for
+    every image.
     """
 
     def __init__(
@@ -68,27 +60,18 @@ class ManifestConfirmations:
         pool_size: int = DEFAULT_POOL_SIZE,
     ) -> None:
         self._find_client = find_client
-        self._pool_size = pool_size
-        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._workers = Workers("registry-confirmation", pool_size)
         self._futures: dict[ImageReference, Future[Confirmation]] = {}
         self._unreachable: dict[str, RegistryUnavailableError] = {}
-        self._threads: list[threading.Thread] = []
-        self._is_closed = False
         self._lock = threading.Lock()
 
     def submit(self, reference: ImageReference) -> Future[Confirmation]:
         """What the registry says of `reference`, in the future. The same for the same reference."""
         with self._lock:
             future = self._futures.get(reference)
-            if future is not None:
-                return future
-            future = self._futures[reference] = Future()
-            if self._is_closed:
-                future.cancel()
-                return future
-            self._tasks.put(_Task(reference, future))
-            if len(self._threads) < self._pool_size:
-                self._start_thread()
+            if future is None:
+                future = self._workers.submit(partial(self._confirm, reference))
+                self._futures[reference] = future
             return future
 
     def forget(self, reference: ImageReference) -> None:
@@ -98,29 +81,7 @@ class ManifestConfirmations:
 
     def close(self) -> None:
         """Cancel what was not asked yet, and let the threads end. Does not wait for answers."""
-        with self._lock:
-            self._is_closed = True
-            for future in self._futures.values():
-                future.cancel()
-            for _ in self._threads:
-                self._tasks.put(None)
-
-    def _start_thread(self) -> None:
-        name = f"registry-confirmation-{len(self._threads)}"
-        thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            if not task.future.set_running_or_notify_cancel():
-                continue
-            try:
-                confirmation = self._confirm(task.reference)
-            except BaseException as e:
-                task.future.set_exception(e)
-            else:
-                task.future.set_result(confirmation)
+        self._workers.close()
 
     def _confirm(self, reference: ImageReference) -> Confirmation:
         known = self._unreachable.get(reference.registry)

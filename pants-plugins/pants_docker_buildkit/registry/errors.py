@@ -10,6 +10,8 @@
     ├── RegistryUnavailableError   5xx or 429 after retries, no connection, no answer in time
     ├── TlsError                   no trust between us and the server
     ├── ContentMismatchError       it sent other content than its digest or size says
+    ├── TagTakenError              somebody else moved a tag before we did
+    ├── TagNotKeptError            a tag that we moved is somewhere else
     ├── UnexpectedResponseError    it does not speak the distribution specification
     └── CredentialsError           the credentials for it could not be read
 
@@ -151,6 +153,33 @@ class ContentMismatchError(RegistryError):
         next_step = (
             "The registry, or a proxy before it, is damaged or not to be trusted; "
             "nothing of the content was used."
+        )
+        super().__init__(inquiry, finding, next_step)
+
+
+class TagTakenError(RegistryError):
+    """A tag was not moved, because it is no longer where it was when this run looked at it."""
+
+    def __init__(self, inquiry: Inquiry, before: str | None, found: str | None) -> None:
+        finding = (
+            f"somebody else moved it from {before} to {found} meanwhile"
+            if before and found
+            else f"somebody else set it to {found} meanwhile"
+            if found
+            else f"somebody else removed it from {before} meanwhile"
+        )
+        next_step = "It was left as it is: publish again to move it from there."
+        super().__init__(inquiry, finding, next_step)
+
+
+class TagNotKeptError(RegistryError):
+    """The registry took a tag, and right afterwards says something else of it."""
+
+    def __init__(self, inquiry: Inquiry, found: str | None) -> None:
+        finding = f"it was moved, but then was at {found}" if found else "it was moved, but is gone"
+        next_step = (
+            "Somebody else published the same tag at the same time, or the registry does not let"
+            " it move: look at what it should point to, and publish again."
         )
         super().__init__(inquiry, finding, next_step)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest, sha256_digest
@@ -45,6 +46,11 @@ class SmallImage:
         return sha256_digest(self.manifest)
 
     @property
+    def parts(self) -> tuple[bytes, ...]:
+        """All that the image consists of."""
+        return (self.config, self.layer, self.manifest)
+
+    @property
     def layer_blob(self) -> Descriptor:
         """What the layer is."""
         return Descriptor(MediaType.OCI_LAYER, sha256_digest(self.layer), len(self.layer))
@@ -60,3 +66,24 @@ class SmallImage:
 
 def _describe(content: bytes, media_type: MediaType) -> dict[str, object]:
     return {"mediaType": media_type, "digest": sha256_digest(content), "size": len(content)}
+
+
+def several_platforms(*images: SmallImage) -> bytes:
+    """An image index of these images."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MediaType.OCI_IMAGE_INDEX,
+        "manifests": [_describe(each.manifest, MediaType.OCI_IMAGE_MANIFEST) for each in images],
+    }
+    return json.dumps(document).encode()
+
+
+def write_layout(directory: Path, root: bytes, *images: SmallImage) -> None:
+    """An OCI image layout of an image index and the images that it lists."""
+    blobs = directory / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    for content in (root, *(part for each in images for part in each.parts)):
+        (blobs / sha256_digest(content).partition(":")[2]).write_bytes(content)
+    index = {"schemaVersion": 2, "manifests": [_describe(root, MediaType.OCI_IMAGE_INDEX)]}
+    (directory / "index.json").write_text(json.dumps(index))
+    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')

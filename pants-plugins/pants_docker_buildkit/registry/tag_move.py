@@ -1,0 +1,118 @@
+"""Point tags to an image that is there, and say where somebody else did so meanwhile.
+
+Registries offer no way to move a tag only if it is where it was. So it is looked at just before and
+just after: a tag that somebody else moves at the same time may still be lost, but is always told.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.errors import (
+    Inquiry,
+    ManifestUnknownError,
+    NameUnknownError,
+    RegistryError,
+    TagNotKeptError,
+    TagTakenError,
+)
+from pants_docker_buildkit.registry.image_content import ImageContent
+from pants_docker_buildkit.registry.image_copy import copy_image
+
+# Registries that are spread over several places may answer with what was there before for a moment.
+_WAITS_FOR_AGREEMENT = (0.2, 1.0)
+
+
+@dataclass(frozen=True)
+class TagMove:
+    """A tag that shall point to another digest. `before` is where it was when we looked."""
+
+    tag: str
+    before: OciDigest | None
+
+
+@dataclass(frozen=True)
+class RepositoryMoves:
+    """Tags of one repository that shall point to one digest."""
+
+    registry: str
+    repository: str
+    digest: OciDigest
+    moves: tuple[TagMove, ...]
+
+    def name(self, move: TagMove) -> str:
+        """`registry/repository:tag`."""
+        return f"{self.registry}/{self.repository}:{move.tag}"
+
+
+def move_tags(
+    client: RegistryClient, wanted: RepositoryMoves, others: Sequence[ImageContent] = ()
+) -> Iterator[tuple[TagMove, RegistryError | None]]:
+    """Move each tag, and give for each why it was not moved, or `None`.
+
+    `others` are where the image may be copied from if the repository does not have it.
+    """
+    try:
+        descriptor, manifest = _manifest(client, wanted, others)
+    except RegistryError as e:
+        yield from ((move, e) for move in wanted.moves)
+        return
+    for move in wanted.moves:
+        try:
+            _move(client, wanted, move, descriptor, manifest)
+        except RegistryError as e:
+            yield move, e
+        else:
+            yield move, None
+
+
+def _manifest(
+    client: RegistryClient, wanted: RepositoryMoves, others: Sequence[ImageContent]
+) -> tuple[Descriptor, bytes]:
+    try:
+        return client.get_manifest(wanted.repository, wanted.digest)
+    except (ManifestUnknownError, NameUnknownError):
+        if not any(_copies(other, client, wanted.repository) for other in others):
+            raise
+    return client.get_manifest(wanted.repository, wanted.digest)
+
+
+def _copies(other: ImageContent, client: RegistryClient, repository: str) -> bool:
+    try:
+        copy_image(other, client, repository)
+    except (ManifestUnknownError, NameUnknownError):
+        return False
+    return True
+
+
+def _move(
+    client: RegistryClient,
+    wanted: RepositoryMoves,
+    move: TagMove,
+    descriptor: Descriptor,
+    manifest: bytes,
+) -> None:
+    inquiry = Inquiry(wanted.registry, f"move {wanted.name(move)} to {wanted.digest}")
+    found = _look_up(client, wanted, move)
+    if found == wanted.digest:
+        return
+    if found != move.before:
+        raise TagTakenError(inquiry, move.before, found)
+    client.put_manifest(wanted.repository, move.tag, manifest, descriptor.media_type)
+    kept = _look_up(client, wanted, move)
+    for seconds in _WAITS_FOR_AGREEMENT:
+        if kept == move.before:
+            time.sleep(seconds)
+            kept = _look_up(client, wanted, move)
+    if kept != wanted.digest:
+        raise TagNotKeptError(inquiry, kept)
+
+
+def _look_up(client: RegistryClient, wanted: RepositoryMoves, move: TagMove) -> OciDigest | None:
+    found = client.head_manifest(wanted.repository, move.tag)
+    return None if found is None else found.digest

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from pants_docker_buildkit.registry.workers import Workers
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    workers = Workers("test-worker", size=2)
+    yield workers
+    workers.close()
+
+
+def test_work_gives_its_result_or_raises(workers: Workers) -> None:
+    assert workers.submit(lambda: 1 + 1).result(5) == 2
+    with pytest.raises(ZeroDivisionError):
+        workers.submit(lambda: 1 // 0).result(5)
+
+
+def test_no_more_threads_run_than_the_pool_may_have(workers: Workers) -> None:
+    names = {workers.submit(lambda: threading.current_thread().name).result(5) for _ in range(20)}
+    assert names <= {"test-worker-0", "test-worker-1"}
+
+
+def test_work_is_done_at_the_same_time(workers: Workers) -> None:
+    barrier = threading.Barrier(2)
+    futures = [workers.submit(lambda: barrier.wait(5)) for _ in range(2)]
+    assert {future.result(5) for future in futures} == {0, 1}
+
+
+def test_close_cancels_what_was_not_begun(workers: Workers) -> None:
+    release, begun = threading.Event(), threading.Semaphore(0)
+
+    def work() -> bool:
+        begun.release()
+        return release.wait(5)
+
+    running = [workers.submit(work) for _ in range(2)]
+    for _ in running:
+        assert begun.acquire(timeout=5)
+    waiting = workers.submit(work)
+    workers.close()
+    release.set()
+    assert [future.result(5) for future in running] == [True, True]
+    assert waiting.cancelled()
+    assert workers.submit(work).cancelled()
