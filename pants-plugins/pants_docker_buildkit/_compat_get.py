@@ -41,6 +41,7 @@ from pants.engine.target import (
     TransitiveTargets,
     TransitiveTargetsRequest,
 )
+from pants.vcs.git import GitWorktreeRequest, MaybeGitWorktree
 
 concurrently = MultiGet
 
@@ -103,6 +104,10 @@ def get_digest_contents(digest: Digest, **_: Any) -> Get:
 
 def get_digest_entries(digest: Digest, **_: Any) -> Get:
     return Get(DigestEntries, Digest, digest)
+
+
+def get_git_worktree(request: GitWorktreeRequest, **_: Any) -> Get:
+    return Get(MaybeGitWorktree, GitWorktreeRequest, request)
 
 
 def hydrate_sources(request: HydrateSourcesRequest, **_: Any) -> Get:

@@ -27,6 +27,7 @@ if GET_STYLE:
         find_valid_field_sets,
         get_digest_contents,
         get_digest_entries,
+        get_git_worktree,
         hydrate_sources,
         implicitly,
         merge_digests,
@@ -66,6 +67,7 @@ else:
     )
     from pants.engine.rules import _uncacheable_rule as uncacheable_rule
     from pants.engine.rules import concurrently, implicitly, rule
+    from pants.vcs.git import get_git_worktree
 
 try:
     from pants.core.environments.target_types import EnvironmentField
@@ -88,6 +90,7 @@ __all__ = [
     "find_valid_field_sets",
     "get_digest_contents",
     "get_digest_entries",
+    "get_git_worktree",
     "hydrate_sources",
     "implicitly",
     "merge_digests",

@@ -10,6 +10,7 @@ from pants.backend.shell import register as shell
 from pants.backend.shell.target_types import ShellSourcesGeneratorTarget
 from pants.core import register as core
 from pants.core.goals.package import BuiltPackage
+from pants.core.goals.publish import PublishProcesses
 from pants.core.goals.tailor import PutativeTargets
 from pants.core.target_types import (
     ArchiveTarget,
@@ -20,17 +21,21 @@ from pants.core.target_types import (
     ResourceTarget,
 )
 from pants.engine.addresses import Address
-from pants.engine.fs import Digest, DigestEntries
+from pants.engine.fs import EMPTY_DIGEST, CreateDigest, Digest, DigestEntries, FileContent
 from pants.engine.internals.parametrize import Parametrize
 from pants.engine.internals.scheduler import ExecutionError
 from pants.engine.rules import QueryRule
 from pants.engine.target import InferredDependencies, Target
 from pants.testutil.rule_runner import RuleRunner
+from pants.vcs import git
 
 from pants_docker_buildkit import register
+from pants_docker_buildkit.built_image import BuiltBuildKitImage
 from pants_docker_buildkit.dependency_inference import InferImageDependencies
+from pants_docker_buildkit.goals.publish import PublishImageFieldSet, PublishImageRequest
 from pants_docker_buildkit.goals.tailor import PutativeImageTargetsRequest
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.target_types import (
     BuildKitImageRefsTarget,
@@ -76,6 +81,7 @@ def create_rule_runner(
         rules=(
             *core.rules(),
             *shell.rules(),
+            *git.rules(),
             *register.rules(),
             QueryRule(ImageDefinition, (ImageDefinitionRequest,)),
             QueryRule(ContextTree, (BuildContextRequest,)),
@@ -87,6 +93,7 @@ def create_rule_runner(
             QueryRule(ImageConfirmation, (ConfirmationRequest,)),
             QueryRule(Session, (SessionRequest,)),
             *rules,
+            QueryRule(PublishProcesses, (PublishImageRequest,)),
         ),
         preserve_tmpdirs=False,
     )
@@ -147,6 +154,30 @@ class ImageRunner:
     def package(self, address: str) -> BuiltPackage:
         """Build an image."""
         return self.runner.request(BuiltPackage, (self.field_set(address),))
+
+    def publish(
+        self,
+        address: str,
+        digest: OciDigest,
+        *references: str,
+        layout: Mapping[str, bytes] | None = None,
+    ) -> PublishProcesses:
+        """What the goal is told to do for an image that was packaged."""
+        tree = EMPTY_DIGEST
+        if layout is not None:
+            files = [FileContent(path, content) for path, content in layout.items()]
+            tree = self.runner.request(Digest, (CreateDigest(files),))
+        image = BuiltBuildKitImage(
+            relpath=None,
+            image_id="",
+            tags=references,
+            image_digest=digest,
+            references=references,
+            layout=tree,
+        )
+        field_set = PublishImageFieldSet.create(self.target(address))
+        request = PublishImageRequest(field_set, (BuiltPackage(EMPTY_DIGEST, (image,)),))
+        return self.runner.request(PublishProcesses, (request,))
 
     def failure(self, address: str, *, of_build: bool = False) -> str:
         """What the user reads when an image cannot be defined, or cannot be built."""

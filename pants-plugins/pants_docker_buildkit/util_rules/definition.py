@@ -37,6 +37,7 @@ from pants_docker_buildkit.solver.input_tree import (
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_context import ContextTree
 from pants_docker_buildkit.util_rules.dockerfile import FRONTEND_ARGUMENT
+from pants_docker_buildkit.util_rules.git_commit import GitCommitRequest, read_git_commit
 from pants_docker_buildkit.util_rules.image_inputs import (
     ImageInputs,
     ImageInputsRequest,
@@ -49,7 +50,10 @@ from pants_docker_buildkit.util_rules.image_names import (
     image_repositories,
     image_repository,
     image_tags,
+    local_references,
     placeholders,
+    uses_git,
+    with_git,
 )
 from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistriesRequest,
@@ -112,7 +116,7 @@ async def define_image(
     registries = image_registries(field_set, configured)
     output = image_output(field_set, registries)
     inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
-    values = _placeholders(field_set, inputs)
+    values = image_placeholders(field_set, inputs)
     definition = _definition(field_set, inputs, output, values)
     default_repository = subsystem.default_repository
     repositories: tuple[str, ...] = ()
@@ -122,7 +126,10 @@ async def define_image(
     elif output is ImageOutput.DOCKER:
         repository = image_repository(field_set, None, default_repository, values)
         repositories = (repository,)
-        local_tags = image_tags(field_set, repository, values)
+        if uses_git(field_set, ()):
+            commit = await read_git_commit(GitCommitRequest(), **implicitly())
+            values = with_git(field_set, values, commit.sha)
+        local_tags = local_references(repository, registries, image_tags(field_set, values))
     job = BuildJob(build_digest(definition.as_map()), definition, repositories)
     return ImageDefinition(
         address=field_set.address,
@@ -147,7 +154,10 @@ def _check_environment(field_set: BuildKitImageFieldSet) -> None:
         )
 
 
-def _placeholders(field_set: BuildKitImageFieldSet, inputs: ImageInputs) -> InterpolationContext:
+def image_placeholders(
+    field_set: BuildKitImageFieldSet, inputs: ImageInputs
+) -> InterpolationContext:
+    """What placeholders stand for that may be part of the build: nothing of Git is in them."""
     hashed: list[Encodable] = [inputs.context_digest, inputs.dockerfile.sha256]
     hashed.append(dict(inputs.build_args))
     inputs_hash = blake3_digest(encode(hashed)).rpartition(":")[2]

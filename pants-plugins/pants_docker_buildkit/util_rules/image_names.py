@@ -21,6 +21,9 @@ from pants_docker_buildkit.oci.reference import (
 from pants_docker_buildkit.target_types import BuildKitImageTarget
 from pants_docker_buildkit.util_rules.registries import ConfiguredRegistries, ConfiguredRegistry
 
+GIT_SHA = "git_sha"
+"""The placeholder for the commit, in tags only: whatever else it stood in would be built anew."""
+
 
 def placeholders(
     field_set: BuildKitImageFieldSet,
@@ -89,11 +92,11 @@ def image_output(
             "Configure '[docker-buildkit.registries]', or use 'oci'.",
         )
     named = [each for each in field_set.registries.value or () if each != ALL_DEFAULT_REGISTRIES]
-    if output is not ImageOutput.REGISTRY and named:
+    if output is ImageOutput.DOCKER and named:
         raise InvalidImageFieldError(
             field.alias,
             field_set.address,
-            "be 'registry' for an image that names registries",
+            "be 'registry' or 'oci' for an image that names registries",
             f"it is {output.value!r} and `{field_set.registries.alias}` has {named[0]!r}",
             f"Remove one of the two fields, or set `{field_set.registries.alias}=[]`.",
         )
@@ -137,10 +140,28 @@ def image_repository(
         ) from e
 
 
-def image_tags(
-    field_set: BuildKitImageFieldSet, repository: str, context: InterpolationContext
-) -> tuple[str, ...]:
-    """`repository:tag` for each tag of the image."""
+def uses_git(field_set: BuildKitImageFieldSet, registries: tuple[ConfiguredRegistry, ...]) -> bool:
+    """Whether a tag of the image is named after the commit."""
+    extra = [tag for registry in registries for tag in registry.extra_image_tags]
+    return any(f"{{{GIT_SHA}" in each for each in (*(field_set.image_tags.value or ()), *extra))
+
+
+def with_git(
+    field_set: BuildKitImageFieldSet, context: InterpolationContext, sha: str | None
+) -> InterpolationContext:
+    """Placeholders for tags, which may name the commit: a tag is never part of a build."""
+    if sha is None:
+        raise InvalidImageFieldError(
+            field_set.image_tags.alias,
+            field_set.address,
+            f"not use `{{{GIT_SHA}}}` outside of a Git worktree with a commit",
+            "there is none here",
+        )
+    return context.merge({GIT_SHA: sha})
+
+
+def image_tags(field_set: BuildKitImageFieldSet, context: InterpolationContext) -> tuple[str, ...]:
+    """The tags of the image, each once."""
     field = field_set.image_tags
     tags = []
     for template in field.value or ():
@@ -153,7 +174,33 @@ def image_tags(
                 f"hold tags, each of which must {e.requirement}",
                 f"{e.text!r} is none",
             ) from e
-    return tuple(f"{repository}:{tag}" for tag in dict.fromkeys(tags))
+    return tuple(dict.fromkeys(tags))
+
+
+def extra_tags(registry: ConfiguredRegistry, context: InterpolationContext) -> tuple[str, ...]:
+    """The tags that every image gets in a registry, besides its own."""
+    option = f"registries.{registry.alias}.extra_image_tags"
+    source = InterpolationContext.TextSource(options_scope=f"[docker-buildkit].{option}")
+    tags = []
+    for template in registry.extra_image_tags:
+        text = context.format(template, source=source, error_cls=InterpolationError)
+        try:
+            tags.append(parse_tag(text))
+        except InvalidTagError as e:
+            requirement = f"hold tags, each of which must {e.requirement}"
+            raise InvalidOptionError(option, requirement, f"{e.text!r} is none") from e
+    return tuple(dict.fromkeys(tags))
+
+
+def local_references(
+    repository: str,
+    registries: tuple[ConfiguredRegistry, ...],
+    tags: tuple[str, ...],
+) -> tuple[str, ...]:
+    """The names of an image in the local engine, also below the aliases of registries."""
+    aliases = [each.alias for each in registries if each.uses_local_alias and each.alias]
+    names = (repository, *(f"{alias}/{repository}" for alias in aliases))
+    return tuple(f"{name}:{tag}" for name in names for tag in tags)
 
 
 def _bad_registry(

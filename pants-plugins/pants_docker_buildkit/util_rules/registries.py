@@ -18,12 +18,15 @@ from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
 from pants_docker_buildkit.registry.credentials import DockerConfig
 from pants_docker_buildkit.registry.settings import Patience, RegistrySettings, TlsSettings
+from pants_docker_buildkit.registry.workers import Workers
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironmentRequest,
     resolve_docker_environment,
 )
+from pants_docker_buildkit.util_rules.layout_uploads import LayoutUploads
 from pants_docker_buildkit.util_rules.registry_wait import RegistryWaits
+from pants_docker_buildkit.util_rules.tag_moves import TagMoves
 
 _KNOWN_SETTINGS = {
     "address",
@@ -47,6 +50,9 @@ class ConfiguredRegistry:
     repository: str | None = None
     is_insecure: bool | None = None
     ca_file: str | None = None
+    skips_push: bool = False
+    extra_image_tags: tuple[str, ...] = ()
+    uses_local_alias: bool = False
 
     @property
     def settings(self) -> RegistrySettings:
@@ -83,12 +89,18 @@ class RegistryAccess:
         self.clients = clients
         self.confirmations = ManifestConfirmations(clients.client)
         self.waits = RegistryWaits()
+        workers = Workers("registry-publication")
+        self.uploads = LayoutUploads(clients.client, workers)
+        self.tag_moves = TagMoves(clients.client, workers)
         # Pants tells nobody that it drops what an uncacheable rule gave to an earlier session.
-        weakref.finalize(self, _close, self.confirmations, clients)
+        weakref.finalize(self, _close, self.confirmations, workers, clients)
 
 
-def _close(confirmations: ManifestConfirmations, clients: RegistryClients) -> None:
+def _close(
+    confirmations: ManifestConfirmations, workers: Workers, clients: RegistryClients
+) -> None:
     confirmations.close()
+    workers.close()
     clients.close()
 
 
@@ -155,7 +167,19 @@ def _read(alias: str, entry: Any) -> ConfiguredRegistry:
         repository=entry.get("repository"),
         is_insecure=_boolean(option, entry, "insecure"),
         ca_file=entry.get("ca_file"),
+        skips_push=bool(_boolean(option, entry, "skip_push")),
+        extra_image_tags=_texts(option, entry, "extra_image_tags"),
+        uses_local_alias=bool(_boolean(option, entry, "use_local_alias")),
     )
+
+
+def _texts(option: str, entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = entry.get(key, ())
+    if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
+        raise InvalidOptionError(
+            f"{option}.{key}", 'be a list of texts, as ["1.0"]', f"is {value!r}"
+        )
+    return tuple(value)
 
 
 def _boolean(option: str, entry: Mapping[str, Any], key: str) -> bool | None:

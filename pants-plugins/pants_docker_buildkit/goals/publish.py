@@ -1,0 +1,159 @@
+"""`pants publish`: point every tag of an image, in each of its registries, at its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+
+from pants.core.goals.publish import (
+    PublishFieldSet,
+    PublishOutputData,
+    PublishPackages,
+    PublishProcesses,
+    PublishRequest,
+)
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.unions import UnionRule
+
+from pants_docker_buildkit.built_image import BuiltBuildKitImage
+from pants_docker_buildkit.compat import implicitly, rule
+from pants_docker_buildkit.fields.naming import (
+    BuildKitImageOutputField,
+    BuildKitImageSkipPushField,
+    ImageOutput,
+)
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.util_rules.publication import (
+    PublicationRequest,
+    TagChange,
+    TagPublication,
+    plan_publication,
+)
+from pants_docker_buildkit.util_rules.published_names import (
+    PublishedNames,
+    PublishedNamesRequest,
+    PublishedRepository,
+    name_published_image,
+)
+
+
+class PublishImageRequest(PublishRequest["PublishImageFieldSet"]):
+    """Asks to publish what was packaged for one target."""
+
+
+@dataclass(frozen=True)
+class PublishImageFieldSet(PublishFieldSet[PublishImageRequest], BuildKitImageFieldSet):
+    """A `docker_buildkit_image` target that `publish` was asked for."""
+
+    publish_request_type = PublishImageRequest
+    required_fields = BuildKitImageFieldSet.required_fields
+
+    skip_push: BuildKitImageSkipPushField
+
+    def packaged(self) -> BuildKitImageFieldSet:
+        """What `package` was asked for: rules must not think that it is another target."""
+        names = (field.name for field in fields(BuildKitImageFieldSet))
+        return BuildKitImageFieldSet(**{name: getattr(self, name) for name in names})
+
+    def get_output_data(self) -> PublishOutputData:
+        """What all entries of a target have in `--publish-output`."""
+        return PublishOutputData(
+            {
+                "publisher": "docker-buildkit",
+                "registries": self.registries.value or (),
+                **super().get_output_data(),
+            }
+        )
+
+
+def _result(tag: TagPublication, image: BuiltBuildKitImage) -> PublishPackages:
+    """The line that ends one tag, and its entry in the output."""
+    repository = tag.repository
+    data = {
+        **_where(repository, image),
+        "tag": tag.tag,
+        "change": tag.change.value,
+        "moved_from": tag.before if tag.change is TagChange.MOVED else None,
+    }
+    if tag.problem is not None:
+        data["problem"] = tag.problem
+    descriptions = {
+        TagChange.NONE: f"(already at {image.image_digest})",
+        TagChange.CREATED: f"{image.image_digest} (new tag)",
+        TagChange.MOVED: f"{image.image_digest} (was at {tag.before})",
+        TagChange.UNKNOWN: f"{image.image_digest}",
+    }
+    return PublishPackages(
+        names=(f"{repository.name}:{tag.tag}",),
+        process=tag.process,
+        description=descriptions[tag.change],
+        data=PublishOutputData(data),
+    )
+
+
+def _skipped(
+    repository: PublishedRepository, image: BuiltBuildKitImage, reason: str
+) -> PublishPackages:
+    return PublishPackages(
+        names=tuple(f"{repository.name}:{tag}" for tag in repository.tags) or (repository.name,),
+        description=f"({reason})",
+        data=PublishOutputData({**_where(repository, image), "tags": repository.tags}),
+    )
+
+
+def _where(repository: PublishedRepository, image: BuiltBuildKitImage) -> Mapping[str, str | None]:
+    return {
+        "registry": repository.registry,
+        "repository": repository.repository,
+        "digest": image.image_digest,
+        "reference": f"{repository.name}@{image.image_digest}",
+    }
+
+
+def _without_registry(field_set: PublishImageFieldSet, names: PublishedNames) -> PublishPackages:
+    alias = BuildKitImageOutputField.alias
+    reason = (
+        f'(`{alias}="{names.output.value}"` leaves it in the local engine)'
+        if names.output is ImageOutput.DOCKER
+        else "(it has no registry)"
+    )
+    return PublishPackages(names=(field_set.address.spec,), description=reason)
+
+
+def _reason_to_skip(field_set: PublishImageFieldSet, repository: PublishedRepository) -> str | None:
+    if field_set.skip_push.value:
+        return f"by `{field_set.skip_push.alias}` on {field_set.address}"
+    if repository.skipped_by:
+        return f"by {repository.skipped_by}"
+    return None if repository.tags else f"it has no `{field_set.image_tags.alias}`"
+
+
+@rule(desc="Publish image")
+async def publish_image(request: PublishImageRequest) -> PublishProcesses:
+    field_set = request.field_set
+    names = await name_published_image(PublishedNamesRequest(field_set.packaged()), **implicitly())
+    if not names.repositories:
+        return PublishProcesses((_without_registry(field_set, names),))
+    (image,) = (
+        artifact
+        for package in request.packages
+        for artifact in package.artifacts
+        if isinstance(artifact, BuiltBuildKitImage)
+    )
+    assert image.image_digest is not None
+    reasons = {each: _reason_to_skip(field_set, each) for each in names.repositories}
+    publication = await plan_publication(
+        PublicationRequest(
+            digest=image.image_digest,
+            repositories=tuple(each for each, reason in reasons.items() if reason is None),
+            references=image.references,
+            layout=image.layout if names.output is ImageOutput.OCI else None,
+        ),
+        **implicitly(),
+    )
+    skipped = [_skipped(each, image, reason) for each, reason in reasons.items() if reason]
+    return PublishProcesses((*(_result(each, image) for each in publication.tags), *skipped))
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return (*collect_rules(), *PublishImageFieldSet.rules())

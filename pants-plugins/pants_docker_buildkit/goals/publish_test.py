@@ -1,0 +1,458 @@
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pants.core.goals.publish import PublishPackages, PublishProcesses
+from pants.engine.internals.scheduler import ExecutionError
+
+from pants_docker_buildkit.oci.digest import sha256_digest
+from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.testing import faults
+from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.registry.testing.images import (
+    SmallImage,
+    several_platforms,
+    write_layout,
+)
+from pants_docker_buildkit.testutil import ImageRunner
+
+OLD, NEW, THIRD = (SmallImage.create(each) for each in ("old", "new", "third"))
+BUILD = """\
+docker_buildkit_image(name="image", image_tags=["latest", "1.0"])
+docker_buildkit_image(name="other")
+docker_buildkit_image(name="skipped", skip_push=True)
+docker_buildkit_image(name="untagged", image_tags=[])
+docker_buildkit_image(name="unnamed", registries=[])
+docker_buildkit_image(name="local", output="docker")
+docker_buildkit_image(name="layout", output="oci")
+docker_buildkit_image(name="everywhere", registries=["@dev", "@prod"])
+docker_buildkit_image(name="layouts", output="oci", registries=["@dev", "@prod"])
+docker_buildkit_image(name="git", image_tags=["{git_sha}", "short-{git_sha:.8}"])
+"""
+
+
+@pytest.fixture(scope="module")
+def runner() -> ImageRunner:
+    runner = ImageRunner()
+    runner.write({"app/BUILD": BUILD, "app/Dockerfile": "FROM scratch\n"})
+    return runner
+
+
+@pytest.fixture
+def dev() -> Iterator[FakeRegistry]:
+    with FakeRegistry().running() as registry:
+        yield registry
+
+
+@pytest.fixture
+def prod() -> Iterator[FakeRegistry]:
+    with FakeRegistry().running() as registry:
+        yield registry
+
+
+@pytest.fixture
+def clients() -> Iterator[RegistryClients]:
+    clients = RegistryClients()
+    yield clients
+    clients.close()
+
+
+@pytest.fixture
+def dev_client(clients: RegistryClients, dev: FakeRegistry) -> RegistryClient:
+    return clients.client(dev.address)
+
+
+@pytest.fixture(autouse=True)
+def options(runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry) -> None:
+    set_options(runner, dev, prod)
+
+
+def set_options(runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, more: str = "") -> None:
+    """A new session with two registries; `more` are settings of the second."""
+    registries = (
+        f"{{'dev': {{'address': '{dev.address}', 'default': True}},"
+        f" 'prod': {{'address': '{prod.address}', {more}}}}}"
+    )
+    runner.set_options(f"registries={registries}", "registry-timeout=1")
+
+
+def name(registry: FakeRegistry, target: str, tag: str) -> str:
+    return f"{registry.address}/{target}:{tag}"
+
+
+def reference(registry: FakeRegistry, target: str = "image") -> str:
+    return f"{registry.address}/{target}@{NEW.digest}"
+
+
+def becomes_true(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+def run(process: PublishPackages) -> tuple[int, str]:
+    """What the goal does with a process: its exit code, and what it says."""
+    assert process.process is not None
+    description = process.process.process
+    done = subprocess.run(
+        description.argv, env=dict(description.env), capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stderr
+
+
+def lines(processes: PublishProcesses) -> list[str]:
+    """The result lines, as the goal writes them."""
+    written = []
+    for each in processes:
+        if each.process is None:
+            written += [f"{name} skipped {each.description}." for name in each.names]
+            continue
+        code, _ = run(each)
+        status = "failed for" if code else "published to"
+        written += [f"{name} {status} {each.description}." for name in each.names]
+    return written
+
+
+def test_tags_are_created_moved_or_there_already(
+    runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    OLD.push(dev_client, "image", "latest")
+    NEW.push(dev_client, "image")
+    dev.requests.clear()
+    published = runner.publish("app:image", NEW.digest, reference(dev))
+    assert dev.count("PUT") == 0
+    assert lines(published) == [
+        f"{name(dev, 'image', 'latest')} published to {NEW.digest} (was at {OLD.digest}).",
+        f"{name(dev, 'image', '1.0')} published to {NEW.digest} (new tag).",
+    ]
+    assert dev.repository("image").tags == {"latest": NEW.digest, "1.0": NEW.digest}
+    set_options(runner, dev, prod)
+    again = runner.publish("app:image", NEW.digest, reference(dev))
+    assert lines(again) == [
+        f"{name(dev, 'image', tag)} skipped (already at {NEW.digest})." for tag in ("latest", "1.0")
+    ]
+    assert dev.count("PUT") == dev.count("PUT", "/manifests/(latest|1.0)$") == 2
+    assert dev.count("POST") == dev.count("GET", "/blobs/") == 0
+
+
+def test_no_tag_moves_before_the_goal_runs_its_first_process_and_then_all_do(
+    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    for target in ("image", "other"):
+        NEW.push(dev_client, target)
+    first = runner.publish("app:image", NEW.digest, reference(dev))
+    second = runner.publish("app:other", NEW.digest, reference(dev, "other"))
+    assert dev.repository("image").tags == dev.repository("other").tags == {}
+    assert run(first[0]) == (0, "")
+    assert becomes_true(lambda: dev.repository("other").tags == {"latest": NEW.digest})
+    assert [run(each) for each in (*first, *second)] == [(0, "")] * 3
+
+
+def test_an_image_in_two_registries_gets_its_tags_in_both(
+    runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, clients: RegistryClients
+) -> None:
+    set_options(
+        runner,
+        dev,
+        prod,
+        "'repository': 'images/{target_repository}', 'extra_image_tags': ['stable', 'of-{name}']",
+    )
+    NEW.push(clients.client(dev.address), "everywhere")
+    NEW.push(clients.client(prod.address), "images/everywhere")
+    references = (reference(dev, "everywhere"), reference(prod, "images/everywhere"))
+    for each in runner.publish("app:everywhere", NEW.digest, *references):
+        assert run(each) == (0, "")
+    assert set(dev.repository("everywhere").tags) == {"latest"}
+    assert set(prod.repository("images/everywhere").tags) == {"latest", "stable", "of-everywhere"}
+
+
+def test_of_two_registries_one_that_refuses_does_not_keep_the_other_from_its_tag(
+    runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, clients: RegistryClients
+) -> None:
+    for registry in (dev, prod):
+        NEW.push(clients.client(registry.address), "everywhere")
+    prod.plan(faults.oci_error(403, "DENIED", "quota exceeded"), method="PUT", times=None)
+    references = (reference(dev, "everywhere"), reference(prod, "everywhere"))
+    published = runner.publish("app:everywhere", NEW.digest, *references)
+    code, text = run(published[1])
+    assert code == 1
+    assert text == (
+        f"Could not write {prod.address}/everywhere:latest (HTTP 403 DENIED: quota exceeded)."
+        f" Grant anonymous users access to the repository, or log in as somebody else with"
+        f" 'docker login {prod.address}'.\n"
+    )
+    assert lines(published) == [
+        f"{name(dev, 'everywhere', 'latest')} published to {NEW.digest} (new tag).",
+        f"{name(prod, 'everywhere', 'latest')} failed for {NEW.digest} (new tag).",
+    ]
+    assert dev.repository("everywhere").tags == {"latest": NEW.digest}
+    assert prod.repository("everywhere").tags == {}
+
+
+def test_an_image_that_one_of_its_registries_lost_meanwhile_is_copied_from_the_other(
+    runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    NEW.push(dev_client, "everywhere")
+    references = (reference(dev, "everywhere"), reference(prod, "everywhere"))
+    published = runner.publish("app:everywhere", NEW.digest, *references)
+    assert [run(each)[0] for each in published] == [0, 0]
+    assert prod.repository("everywhere").tags == {"latest": NEW.digest}
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        pytest.param(
+            "skipped",
+            "DEV/skipped:latest skipped (by `skip_push` on app:skipped).",
+            id="skip_push",
+        ),
+        pytest.param("untagged", "DEV/untagged skipped (it has no `image_tags`).", id="no-tags"),
+        pytest.param("unnamed", "app:unnamed skipped (it has no registry).", id="no-registry"),
+        pytest.param(
+            "local",
+            'app:local skipped (`output="docker"` leaves it in the local engine).',
+            id="local-engine",
+        ),
+    ],
+)
+def test_what_is_left_out_is_told_with_the_reason(
+    runner: ImageRunner, dev: FakeRegistry, target: str, line: str
+) -> None:
+    published = runner.publish(f"app:{target}", NEW.digest, reference(dev, target))
+    assert [each.replace(dev.address, "DEV") for each in lines(published)] == [line]
+    assert dev.requests == []
+
+
+def test_a_registry_with_skip_push_is_left_out(
+    runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    set_options(runner, dev, prod, "'skip_push': True, 'extra_image_tags': ['stable']")
+    NEW.push(dev_client, "everywhere")
+    references = (reference(dev, "everywhere"), reference(prod, "everywhere"))
+    assert lines(runner.publish("app:everywhere", NEW.digest, *references)) == [
+        f"{name(dev, 'everywhere', 'latest')} published to {NEW.digest} (new tag).",
+        f"{name(prod, 'everywhere', 'latest')} skipped (by `skip_push` on registry @prod).",
+        f"{name(prod, 'everywhere', 'stable')} skipped (by `skip_push` on registry @prod).",
+    ]
+    assert prod.requests == []
+
+
+def layout(tmp_path: Path) -> dict[str, bytes]:
+    write_layout(tmp_path, several_platforms(NEW, OLD), NEW, OLD)
+    paths = [path for path in tmp_path.rglob("*") if path.is_file()]
+    return {str(path.relative_to(tmp_path)): path.read_bytes() for path in paths}
+
+
+INDEX_DIGEST = sha256_digest(several_platforms(NEW, OLD))
+
+
+def test_a_layout_is_uploaded_once_and_then_tagged(
+    runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, tmp_path: Path
+) -> None:
+    files = layout(tmp_path)
+    published = runner.publish("app:layouts", INDEX_DIGEST, layout=files)
+    assert INDEX_DIGEST in dev.repository("layouts").manifests
+    assert dev.repository("layouts").tags == {}
+    for each in published:
+        assert run(each) == (0, "")
+    for registry in (dev, prod):
+        assert registry.repository("layouts").tags == {"latest": INDEX_DIGEST}
+        registry.requests.clear()
+    set_options(runner, dev, prod)
+    again = runner.publish("app:layouts", INDEX_DIGEST, layout=files)
+    assert all("skipped (already at" in each for each in lines(again))
+    for registry in (dev, prod):
+        assert {each.method for each in registry.requests} == {"HEAD"}
+
+
+def test_a_layout_that_a_registry_has_no_room_for_gets_no_tag_there(
+    runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, tmp_path: Path
+) -> None:
+    full = faults.oci_error(413, "SIZE_INVALID", "quota exceeded")
+    prod.plan(full, "/blobs/uploads/", method="PUT", times=None)
+    published = runner.publish("app:layouts", INDEX_DIGEST, layout=layout(tmp_path))
+    assert run(published[0]) == (0, "")
+    code, text = run(published[1])
+    assert code == 1
+    assert text.startswith(f"Could not upload the blob {prod.address}/layouts@sha256:")
+    assert "(HTTP 413 SIZE_INVALID: quota exceeded)" in text
+    assert prod.repository("layouts").manifests == {}
+    assert published[1].data["problem"] == text.rstrip("\n")
+
+
+def test_an_upload_that_broke_off_goes_on_with_what_is_missing(
+    runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, tmp_path: Path
+) -> None:
+    files = layout(tmp_path)
+    dev.plan(faults.oci_error(400, "BROKEN"), "/manifests/", method="PUT", times=None)
+    runner.publish("app:layout", INDEX_DIGEST, layout=files)
+    sent = dev.count("PUT", "/blobs/")
+    assert sent
+    dev._faults.clear()
+    set_options(runner, dev, prod)
+    (published,) = runner.publish("app:layout", INDEX_DIGEST, layout=files)
+    assert run(published) == (0, "")
+    assert dev.count("PUT", "/blobs/") == 4
+    assert dev.repository("layout").tags == {"latest": INDEX_DIGEST}
+
+
+def test_a_damaged_layout_is_not_published(
+    runner: ImageRunner, dev: FakeRegistry, tmp_path: Path
+) -> None:
+    files = layout(tmp_path)
+    blob = f"blobs/sha256/{NEW.layer_blob.digest.partition(':')[2]}"
+    (published,) = runner.publish("app:layout", INDEX_DIGEST, layout={**files, blob: b"other"})
+    code, text = run(published)
+    assert code == 1
+    assert "must be an OCI image layout, but" in text
+    assert dev.repository("layout").tags == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        pytest.param(
+            faults.status(401),
+            "Could not look up DEV/image:latest (HTTP 401). No credentials for DEV were found: log"
+            " in with 'docker login DEV'.",
+            id="401",
+        ),
+        pytest.param(
+            faults.status(403),
+            "Could not look up DEV/image:latest (HTTP 403). Grant anonymous users access to the"
+            " repository, or log in as somebody else with 'docker login DEV'.",
+            id="403",
+        ),
+        pytest.param(
+            faults.hang_up,
+            "Could not look up DEV/image:latest (the connection was closed). Check that DEV is up"
+            " and reachable from here, then run again.",
+            id="no-answer",
+        ),
+    ],
+)
+def test_a_tag_that_cannot_be_looked_up_is_a_failure_of_that_tag(
+    runner: ImageRunner,
+    dev: FakeRegistry,
+    dev_client: RegistryClient,
+    fault: faults.Fault,
+    text: str,
+) -> None:
+    NEW.push(dev_client, "image")
+    dev.plan(fault, "/manifests/latest", times=None)
+    latest, other = runner.publish("app:image", NEW.digest, reference(dev))
+    assert run(latest) == (1, f"{text}\n".replace("DEV", dev.address))
+    assert latest.description == NEW.digest
+    assert run(other) == (0, "")
+
+
+def test_a_tag_that_somebody_else_moves_while_images_are_built_is_left_alone(
+    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    for image in (OLD, NEW, THIRD):
+        image.push(dev_client, "image")
+    dev.repository("image").tags["latest"] = OLD.digest
+    latest, _ = runner.publish("app:image", NEW.digest, reference(dev))
+    dev.repository("image").tags["latest"] = THIRD.digest
+    code, text = run(latest)
+    assert code == 1
+    assert f"(somebody else moved it from {OLD.digest} to {THIRD.digest} meanwhile)" in text
+    assert dev.repository("image").tags["latest"] == THIRD.digest
+
+
+def test_what_was_planned_does_not_happen_once_the_session_ended(
+    runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    NEW.push(dev_client, "image")
+    before = runner.publish("app:image", NEW.digest, reference(dev))
+    set_options(runner, dev, prod)
+    NEW.push(dev_client, "other")
+    (after,) = runner.publish("app:other", NEW.digest, reference(dev, "other"))
+    assert [run(each)[0] for each in before] == [1, 1]
+    assert run(after) == (0, "")
+    assert dev.repository("image").tags == {}
+
+
+def test_an_interrupted_publish_run_again_moves_what_is_left(
+    runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    NEW.push(dev_client, "image")
+    dev.plan(faults.oci_error(400, "BROKEN"), "/manifests/1.0", method="PUT", times=None)
+    first = runner.publish("app:image", NEW.digest, reference(dev))
+    assert [run(each)[0] for each in first] == [0, 1]
+    dev._faults.clear()
+    set_options(runner, dev, prod)
+    assert lines(runner.publish("app:image", NEW.digest, reference(dev))) == [
+        f"{name(dev, 'image', 'latest')} skipped (already at {NEW.digest}).",
+        f"{name(dev, 'image', '1.0')} published to {NEW.digest} (new tag).",
+    ]
+
+
+def test_the_output_has_names_and_digests(
+    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    OLD.push(dev_client, "image", "latest")
+    NEW.push(dev_client, "image")
+    latest, other = runner.publish("app:image", NEW.digest, reference(dev))
+    assert dict(latest.data) == {
+        "registry": dev.address,
+        "repository": "image",
+        "reference": reference(dev),
+        "digest": NEW.digest,
+        "tag": "latest",
+        "change": "moved",
+        "moved_from": OLD.digest,
+    }
+    assert (other.data["change"], other.data["moved_from"]) == ("created", None)
+
+
+def test_tags_are_named_after_the_commit(
+    runner: ImageRunner,
+    dev: FakeRegistry,
+    prod: FakeRegistry,
+    dev_client: RegistryClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(runner.runner.build_root)
+    NEW.push(dev_client, "git")
+    first = git("init", "-q") or commit("first")
+    published = runner.publish("app:git", NEW.digest, reference(dev, "git"))
+    assert [run(each)[0] for each in published] == [0, 0]
+    assert set(dev.repository("git").tags) == {first, f"short-{first[:8]}"}
+    second = commit("second")
+    set_options(runner, dev, prod)
+    published = runner.publish("app:git", NEW.digest, reference(dev, "git"))
+    assert [run(each)[0] for each in published] == [0, 0]
+    assert dev.repository("git").tags[second] == NEW.digest
+
+
+def test_tags_cannot_be_named_after_a_commit_that_is_not_there(
+    runner: ImageRunner, dev: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ExecutionError) as e:
+        runner.publish("app:git", NEW.digest, reference(dev, "git"))
+    assert [str(each) for each in e.value.wrapped_exceptions] == [
+        "The `image_tags` field in target app:git must not use `{git_sha}` outside of a Git"
+        " worktree with a commit, but there is none here."
+    ]
+
+
+def git(*arguments: str) -> str:
+    settings = ("-c", "user.name=me", "-c", "user.email=me@example.org")
+    done = subprocess.run(
+        ("git", *settings, *arguments), capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def commit(message: str) -> str:
+    git("commit", "-q", "--allow-empty", "-m", message)
+    return git("rev-parse", "HEAD")

@@ -1,0 +1,115 @@
+"""Which tags does an image get on `publish`, in which repositories, and which are left out?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.engine.rules import Rule, collect_rules
+
+from pants_docker_buildkit.compat import implicitly, rule
+from pants_docker_buildkit.fields.naming import ImageOutput
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.definition import image_placeholders
+from pants_docker_buildkit.util_rules.git_commit import GitCommitRequest, read_git_commit
+from pants_docker_buildkit.util_rules.image_inputs import (
+    ImageInputsRequest,
+    resolve_image_inputs,
+)
+from pants_docker_buildkit.util_rules.image_names import (
+    extra_tags,
+    image_output,
+    image_registries,
+    image_repositories,
+    image_tags,
+    uses_git,
+    with_git,
+)
+from pants_docker_buildkit.util_rules.registries import (
+    ConfiguredRegistriesRequest,
+    ConfiguredRegistry,
+    read_configured_registries,
+)
+
+
+@dataclass(frozen=True)
+class PublishedNamesRequest:
+    """Asks for the names that `publish` gives the image of a target."""
+
+    field_set: BuildKitImageFieldSet
+
+
+@dataclass(frozen=True)
+class PublishedRepository:
+    """One repository, and the tags that the image gets there.
+
+    `skipped_by` says why it is left out, and is empty where it is not.
+    """
+
+    registry: str
+    repository: str
+    tags: tuple[str, ...]
+    skipped_by: str = ""
+
+    @property
+    def name(self) -> str:
+        """`registry/repository`."""
+        return f"{self.registry}/{self.repository}"
+
+
+@dataclass(frozen=True)
+class PublishedNames:
+    """All names of one image. `output` says where it is before."""
+
+    output: ImageOutput
+    repositories: tuple[PublishedRepository, ...]
+
+
+@rule(desc="Name published image")
+async def name_published_image(
+    request: PublishedNamesRequest, subsystem: DockerBuildKitSubsystem
+) -> PublishedNames:
+    field_set = request.field_set
+    configured = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
+    registries = image_registries(field_set, configured)
+    output = image_output(field_set, registries)
+    if output is ImageOutput.DOCKER or not registries:
+        return PublishedNames(output, ())
+    inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
+    values = image_placeholders(field_set, inputs)
+    tag_values = values
+    if uses_git(field_set, registries):
+        commit = await read_git_commit(GitCommitRequest(), **implicitly())
+        tag_values = with_git(field_set, values, commit.sha)
+    tags = image_tags(field_set, tag_values)
+    repositories: dict[str, PublishedRepository] = {}
+    for registry in registries:
+        (name,) = image_repositories(field_set, (registry,), subsystem.default_repository, values)
+        found = _published(registry, name, (*tags, *extra_tags(registry, tag_values)))
+        repositories[name] = _merge(repositories.get(name), found)
+    return PublishedNames(output, tuple(repositories.values()))
+
+
+def _published(
+    registry: ConfiguredRegistry, name: str, tags: tuple[str, ...]
+) -> PublishedRepository:
+    skipped_by = f"`skip_push` on registry @{registry.alias}" if registry.skips_push else ""
+    repository = name[len(registry.address) + 1 :]
+    return PublishedRepository(registry.address, repository, tags, skipped_by)
+
+
+def _merge(known: PublishedRepository | None, more: PublishedRepository) -> PublishedRepository:
+    """Two aliases may lead to one repository. It is left out only where both leave it out."""
+    if known is None or known.skipped_by:
+        return PublishedRepository(
+            more.registry, more.repository, tuple(dict.fromkeys(more.tags)), more.skipped_by
+        )
+    if more.skipped_by:
+        return known
+    tags = tuple(dict.fromkeys((*known.tags, *more.tags)))
+    return PublishedRepository(more.registry, more.repository, tags)
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()
