@@ -221,12 +221,12 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             id="named-target-that-does-not-exist",
         ),
         pytest.param(
-            "output='oci', registries=['@dev']",
+            "output='docker', registries=['@dev']",
             SCRATCH,
-            "The `output` field in target HERE:image must be 'registry' for an image that names"
-            " registries, but it is 'oci' and `registries` has '@dev'. Remove one of the two"
-            " fields, or set `registries=[]`.",
-            id="layout-with-registries",
+            "The `output` field in target HERE:image must be 'registry' or 'oci' for an image that"
+            " names registries, but it is 'docker' and `registries` has '@dev'. Remove one of the"
+            " two fields, or set `registries=[]`.",
+            id="local-image-with-registries",
         ),
         pytest.param(
             "output='registry', registries=[]",
@@ -349,6 +349,12 @@ def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunn
             "The option `[docker-buildkit].registries.dev.insecure` must be true or false, but is"
             " 'maybe'.",
             id="registry-with-a-bad-boolean",
+        ),
+        pytest.param(
+            ('registries={"dev": {"address": "ghcr.io", "extra_image_tags": "1.0"}}',),
+            "The option `[docker-buildkit].registries.dev.extra_image_tags` must be a list of"
+            " texts, as [\"1.0\"], but is '1.0'.",
+            id="registry-with-bad-tags",
         ),
         pytest.param(
             ('registries={"dev": {"address": "ghcr.io", "default": True}}', "default-repository=-"),

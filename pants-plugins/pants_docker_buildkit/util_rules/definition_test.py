@@ -145,6 +145,20 @@ def test_an_image_for_the_local_engine_gets_its_tags_there(runner: ImageRunner) 
     assert definition.local_tags == ("app/image:1.0", "app/image:1.2-x")
 
 
+def test_an_image_for_the_local_engine_is_also_named_by_local_aliases() -> None:
+    runner = ImageRunner()
+    aliased = "'address': 'ghcr.io', 'default': True, 'use_local_alias': True"
+    runner.set_options(f"registries={{'hub': {{{aliased}}}}}")
+    runner.write({"src/team/app/Dockerfile": DOCKERFILE})
+    declare(runner, "output='docker', image_tags=['1.0', '2.0']")
+    assert runner.definition("src/team/app:image").local_tags == (
+        "image:1.0",
+        "image:2.0",
+        "hub/image:1.0",
+        "hub/image:2.0",
+    )
+
+
 @pytest.mark.parametrize("alias", ["platforms", "build_platform"])
 def test_both_names_of_platforms_mean_the_same(runner: ImageRunner, alias: str) -> None:
     declare(runner, f"{alias}=['linux/arm64', 'linux/amd64']")
