@@ -144,6 +144,7 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
     reasons = {each: _reason_to_skip(field_set, each) for each in names.repositories}
     publication = await plan_publication(
         PublicationRequest(
+            address=field_set.address,
             digest=image.image_digest,
             repositories=tuple(each for each, reason in reasons.items() if reason is None),
             references=image.references,

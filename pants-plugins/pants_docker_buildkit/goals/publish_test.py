@@ -39,7 +39,17 @@ docker_buildkit_image(name="git", image_tags=["{git_sha}", "short-{git_sha:.8}"]
 @pytest.fixture(scope="module")
 def runner() -> ImageRunner:
     runner = ImageRunner()
-    runner.write({"app/BUILD": BUILD, "app/Dockerfile": "FROM scratch\n"})
+    twins = [
+        f"docker_buildkit_image(name={each!r}, repository='shared')" for each in ("one", "two")
+    ]
+    runner.write(
+        {
+            "app/BUILD": BUILD,
+            "app/Dockerfile": "FROM scratch\n",
+            "twins/BUILD": "\n".join(twins),
+            "twins/Dockerfile": "FROM scratch\n",
+        }
+    )
     return runner
 
 
@@ -152,6 +162,48 @@ def test_no_tag_moves_before_the_goal_runs_its_first_process_and_then_all_do(
     assert run(first[0]) == (0, "")
     assert becomes_true(lambda: dev.repository("other").tags == {"latest": NEW.digest})
     assert [run(each) for each in (*first, *second)] == [(0, "")] * 3
+
+
+def test_what_was_planned_for_files_that_changed_since_does_not_happen(
+    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    for image in (OLD, NEW):
+        image.push(dev_client, "other")
+    (stale,) = runner.publish("app:other", OLD.digest, reference(dev, "other"))
+    (current,) = runner.publish("app:other", NEW.digest, reference(dev, "other"))
+    assert stale.process != current.process
+    assert run(current) == (0, "")
+    assert dev.repository("other").tags == {"latest": NEW.digest}
+    assert dev.count("PUT", "/manifests/latest") == 1
+
+
+def test_a_tag_that_two_images_want_is_moved_to_neither(
+    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    for image in (OLD, NEW):
+        image.push(dev_client, "shared")
+    published = [
+        *runner.publish("twins:one", OLD.digest, f"{dev.address}/shared@{OLD.digest}"),
+        *runner.publish("twins:two", NEW.digest, f"{dev.address}/shared@{NEW.digest}"),
+    ]
+    text = (
+        f"The tag {dev.address}/shared:latest must stand for one image, but these targets are"
+        " different ones and have it: twins:one, twins:two. It was not moved. Give them"
+        " repositories or tags of their own.\n"
+    )
+    assert [run(each) for each in published] == [(1, text)] * 2
+    assert dev.repository("shared").tags == {}
+
+
+def test_two_targets_may_publish_the_same_image(
+    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    NEW.push(dev_client, "shared")
+    targets = ("twins:one", "twins:two")
+    for published in [
+        runner.publish(each, NEW.digest, reference(dev, "shared")) for each in targets
+    ]:
+        assert [run(each) for each in published] == [(0, "")]
 
 
 def test_an_image_in_two_registries_gets_its_tags_in_both(

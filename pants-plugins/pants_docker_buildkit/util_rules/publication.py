@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from pants.engine.addresses import Address
 from pants.engine.fs import Digest
 from pants.engine.process import InteractiveProcess
 from pants.engine.rules import Rule, collect_rules
@@ -53,6 +54,7 @@ class PublicationRequest:
     `references` are where it is, pinned; `layout` is its tree if it is nowhere else.
     """
 
+    address: Address
     digest: OciDigest
     repositories: tuple[PublishedRepository, ...]
     references: tuple[str, ...]
@@ -150,7 +152,8 @@ def _with_processes(
         wanted = RepositoryMoves(
             repository.registry, repository.repository, request.digest, tuple(moves.values())
         )
-        planned = access.tag_moves.plan(wanted, _sources(access, request), session.path)
+        sources = _sources(access, request)
+        planned = access.tag_moves.plan(request.address, wanted, sources, session.path)
         processes = dict(zip(moves, planned))
     for each in tags:
         if each.problem is not None:
@@ -174,6 +177,8 @@ async def plan_publication(request: PublicationRequest) -> Publication:
         upload = access.uploads.prepare(request.layout, references, session.path)
         result = await execute_process(upload.process, **implicitly())
         problems = upload.outcome(result)
+    names = (f"{each.name}:{tag}" for each in request.repositories for tag in each.tags)
+    access.tag_moves.claim(request.address, request.digest, names)
     published: list[TagPublication] = []
     for repository in request.repositories:
         problem = problems.get(repository.name)

@@ -7,17 +7,20 @@ for the outcome of its own tag. Where one image cannot be built, no tag of any o
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import wait
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from pants.engine.addresses import Address
 from pants.engine.process import InteractiveProcess
 
+from pants_docker_buildkit.errors import TagConflictError
+from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.image_content import ImageContent
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove, move_tags
@@ -26,22 +29,22 @@ from pants_docker_buildkit.solver.profile import PROGRESS_FILE
 from pants_docker_buildkit.util_rules.file_watch import FileWatch
 from pants_docker_buildkit.util_rules.session import PROCESS_PATH, write_private
 
-_START = "start"
 _OUTCOMES = "outcomes"
 _SECONDS_BETWEEN_LINES = 2.0
 
-# An outcome is a file: a line with the exit code, and a message. The directory goes with the
-# session, and takes the processes along.
+# A process asks for its plan by an empty file, and gets a file with an exit code and a message. The
+# directory goes with the session, and takes the processes along.
 _OUTCOME_SCRIPT = f"""\
-cd "$1" && : >>{_START} || exit 1
-until [ -e "{_OUTCOMES}/$2" ]; do
-  [ -e {_START} ] || exit 1
+cd "$1" && : >>"$2" || exit 1
+outcome="{_OUTCOMES}/$2.$3"
+until [ -e "$outcome" ]; do
+  [ -e "$2" ] || exit 1
   sleep 0.02
 done
 {{
   read -r code
   while IFS= read -r line; do printf '%s\\n' "$line" >&2; done
-}} <"{_OUTCOMES}/$2"
+}} <"$outcome"
 exit "$code"
 """
 _FAILURE_SCRIPT = """printf '%s\\n' "$1" >&2; exit 1"""
@@ -51,6 +54,7 @@ _FAILURE_SCRIPT = """printf '%s\\n' "$1" >&2; exit 1"""
 class _Plan:
     """Tags of one repository, and where else the image is that they shall point to."""
 
+    key: str
     wanted: RepositoryMoves
     others: tuple[ImageContent, ...]
 
@@ -62,61 +66,98 @@ class TagMoves:
         self._find_client = find_client
         self._workers = workers
         self._watch = FileWatch("publish")
-        self._plans: list[_Plan] = []
-        self._lock = threading.Lock()
+        self._claims: dict[Address, tuple[OciDigest, frozenset[str]]] = {}
+        self._plans: dict[Address, list[_Plan]] = {}
+        self._begun: dict[str, Future[None]] = {}
         self._outcomes = 0
+        self._lock = threading.Lock()
+
+    def claim(self, address: Address, digest: OciDigest, names: Iterable[str]) -> None:
+        """Say which tags an image shall have, before its moves are planned.
+
+        What was planned before for the same target will not happen: Pants runs a rule again when a
+        file changes meanwhile, and then the image may be another one.
+        """
+        with self._lock:
+            self._claims[address] = (digest, frozenset(names))
+            self._plans[address] = []
 
     def plan(
-        self, wanted: RepositoryMoves, others: Sequence[ImageContent], session: Path
+        self,
+        address: Address,
+        wanted: RepositoryMoves,
+        others: Sequence[ImageContent],
+        session: Path,
     ) -> tuple[InteractiveProcess, ...]:
-        """A process for each tag, the first of which starts all moves that were planned."""
+        """A process for each tag. The first that is run starts the moves of all targets."""
+        plan = _Plan(uuid.uuid4().hex, wanted, tuple(others))
+        directory = self._watch.call_when(plan.key, session, partial(self._begin_all, plan))
+        (directory / _OUTCOMES).mkdir(mode=0o700, exist_ok=True)
         with self._lock:
-            directory = self._watch.call_when(_START, session, self._run)
-            (directory / _OUTCOMES).mkdir(mode=0o700, exist_ok=True)
-            self._plans.append(_Plan(wanted, tuple(others)))
+            self._plans[address].append(plan)
         return tuple(
-            _process(_OUTCOME_SCRIPT, str(directory), _outcome_file(wanted, move))
-            for move in wanted.moves
+            _process(_OUTCOME_SCRIPT, str(directory), plan.key, move.tag) for move in wanted.moves
         )
 
-    def _run(self, start: Path) -> None:
-        """Make all moves, and say every other second how far they are."""
-        directory = start.parent
+    def _begin_all(self, asked_for: _Plan, request: Path) -> None:
         with self._lock:
-            plans, self._plans = self._plans, []
-        total = sum(len(each.wanted.moves) for each in plans)
-        futures = [self._workers.submit(partial(self._move, each, directory)) for each in plans]
+            is_first = not self._begun
+            plans = [each for plans in self._plans.values() for each in plans]
+            for plan in (asked_for, *plans):
+                if plan.key not in self._begun:
+                    work = partial(self._move, plan, self._conflicts(plan), request.parent)
+                    self._begun[plan.key] = self._workers.submit(work)
+            futures = list(self._begun.values())
+        if is_first:
+            total = sum(len(each.wanted.moves) for each in plans)
+            arguments = (futures, total, request.parent.parent / PROGRESS_FILE)
+            threading.Thread(target=self._tell_progress, args=arguments, daemon=True).start()
+
+    def _conflicts(self, plan: _Plan) -> dict[TagMove, str]:
+        """Which of the tags other targets want for another image, and what to say of it."""
+        found = {}
+        for move in plan.wanted.moves:
+            name = plan.wanted.name(move)
+            claims = [
+                (each, digest) for each, (digest, names) in self._claims.items() if name in names
+            ]
+            if len({digest for _, digest in claims}) > 1:
+                found[move] = str(TagConflictError(name, (address for address, _ in claims)))
+        return found
+
+    def _tell_progress(self, futures: Sequence[Future[None]], total: int, log: Path) -> None:
+        """Say every other second how far the moves are."""
         while wait(futures, timeout=_SECONDS_BETWEEN_LINES).not_done:
-            with suppress(OSError), open(directory.parent / PROGRESS_FILE, "a") as file:
+            with suppress(OSError), open(log, "a") as file:
                 file.write(f"Published {self._outcomes} of {total} tags.\n")
 
-    def _move(self, plan: _Plan, directory: Path) -> None:
-        wanted = plan.wanted
-        left = dict.fromkeys(wanted.moves)
-        message = "the session ended"
+    def _move(self, plan: _Plan, conflicts: Mapping[TagMove, str], directory: Path) -> None:
+        left = [move for move in plan.wanted.moves if move not in conflicts]
+        for move, problem in conflicts.items():
+            self._tell(plan, move, directory, problem)
+        finding = "the session ended"
         try:
-            client = self._find_client(wanted.registry)
-            outcomes = move_tags(client, wanted, plan.others)
+            client = self._find_client(plan.wanted.registry)
+            outcomes = move_tags(client, replace(plan.wanted, moves=tuple(left)), plan.others)
             # Whoever interrupts a session wants no more tags to move.
             while left and directory.exists():
-                move, problem = next(outcomes)
-                left.pop(move)
-                self._tell(directory, wanted, move, str(problem) if problem else None)
+                move, error = next(outcomes)
+                self._tell(plan, move, directory, None if error is None else str(error))
+                left.remove(move)
         except Exception as e:
-            message = f"{type(e).__name__}: {e}"
+            finding = f"{type(e).__name__}: {e}"
         for move in left:
-            text = f"Could not move {wanted.name(move)} to {wanted.digest} ({message})."
-            self._tell(directory, wanted, move, text)
+            name = plan.wanted.name(move)
+            text = f"Could not move {name} to {plan.wanted.digest} ({finding})."
+            self._tell(plan, move, directory, text)
 
-    def _tell(
-        self, directory: Path, wanted: RepositoryMoves, move: TagMove, problem: str | None
-    ) -> None:
-        content = f"1\n{problem}\n" if problem else "0\n"
+    def _tell(self, plan: _Plan, move: TagMove, directory: Path, problem: str | None) -> None:
+        content = "0\n" if problem is None else f"1\n{problem}\n"
         with self._lock:
             self._outcomes += 1
         # Without its directory, the session is over, and nobody waits for the outcome.
         with suppress(OSError):
-            write_private(directory / _OUTCOMES / _outcome_file(wanted, move), content.encode())
+            write_private(directory / _OUTCOMES / f"{plan.key}.{move.tag}", content.encode())
 
 
 def failing_process(problem: str) -> InteractiveProcess:
@@ -131,8 +172,3 @@ def _process(script: str, *arguments: str) -> InteractiveProcess:
         # It needs no sandbox.
         run_in_workspace=True,
     )
-
-
-def _outcome_file(wanted: RepositoryMoves, move: TagMove) -> str:
-    text = f"{wanted.name(move)}@{wanted.digest}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
