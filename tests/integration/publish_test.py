@@ -59,6 +59,10 @@ def published(checkout: Checkout) -> dict[str, dict[str, Any]]:
     return {name: entry for entry in entries for name in entry["names"]}
 
 
+def is_writing(registry: FakeRegistry, tag: str) -> bool:
+    return registry.count("PUT", f"/manifests/{tag}$") > 0
+
+
 def result_lines(run: PantsRun) -> set[str]:
     return {line[2:] for line in run.output.splitlines() if line[:2] in ("✓ ", "✕ ", "- ")}
 
@@ -164,7 +168,8 @@ def test_a_publish_that_was_interrupted_or_refused_is_finished_by_the_next_one(
 
     unreliable.plan(faults.slow(3), "/manifests/1$", method="PUT", times=None)
     process = checkout.start("publish", "::", pantsd=True)
-    wait_until(lambda: unreliable.count("PUT", "/manifests/1$") > 0)
+    wait_until(lambda: is_writing(unreliable, "1") or process.poll() is not None)
+    assert is_writing(unreliable, "1"), checkout.finish(process).output
     os.kill(process.pid, signal.SIGINT)
     interrupted = checkout.finish(process)
     assert interrupted.exit_code != 0

@@ -108,8 +108,11 @@ def _read_manifest(document: JsonObject, kind: MediaType) -> Manifest:
         manifests = tuple(_descriptor(each) for each in document.objects("manifests"))
         return ImageIndex(kind, manifests, subject, annotations)
     config = _descriptor(document.member("config"))
-    layers = tuple(_descriptor(each) for each in document.objects("layers"))
-    return ImageManifest(kind, config, layers, subject, annotations)
+    # BuildKit writes `null` for an image that has only labels.
+    layers = document.objects("layers") if "layers" in document else ()
+    return ImageManifest(
+        kind, config, tuple(_descriptor(each) for each in layers), subject, annotations
+    )
 
 
 def _media_type(document: JsonObject, told: str | None) -> MediaType:

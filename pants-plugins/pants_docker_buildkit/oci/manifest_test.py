@@ -49,6 +49,12 @@ def encode(document: object) -> bytes:
     return json.dumps(document).encode()
 
 
+def test_an_image_may_have_no_layers() -> None:
+    assert parse_manifest(encode({**IMAGE, "layers": None})).children == (
+        parse_manifest(encode({**IMAGE, "layers": []})).children
+    )
+
+
 def test_an_image_manifest_gives_config_and_layers_in_order() -> None:
     manifest = parse_manifest(encode({**IMAGE, "layers": [LAYER, LAYER, CONFIG]}))
     assert isinstance(manifest, ImageManifest)

@@ -252,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self.registry.repository(name)
         digest = sha256_digest(body)
         document = json.loads(body)
-        blobs = [document["config"], *document["layers"]] if "layers" in document else []
+        blobs = [document["config"], *(document["layers"] or ())] if "layers" in document else []
         if any(each["digest"] not in repository.blobs for each in blobs):
             self._error(404, "MANIFEST_BLOB_UNKNOWN")
         elif any(
