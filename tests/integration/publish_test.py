@@ -59,8 +59,9 @@ def published(checkout: Checkout) -> dict[str, dict[str, Any]]:
     return {name: entry for entry in entries for name in entry["names"]}
 
 
-def is_writing(registry: FakeRegistry, tag: str) -> bool:
-    return registry.count("PUT", f"/manifests/{tag}$") > 0
+def is_waiting(registry: FakeRegistry, tag: str) -> bool:
+    """Whether the tag is being written for the second time, after some seconds."""
+    return registry.count("PUT", f"/manifests/{tag}$") > 1
 
 
 def result_lines(run: PantsRun) -> set[str]:
@@ -168,11 +169,12 @@ def test_a_publish_that_was_interrupted_or_refused_is_finished_by_the_next_one(
 
     unreliable.plan(faults.slow(3), "/manifests/1$", method="PUT", times=None)
     process = checkout.start("publish", "::", pantsd=True)
-    wait_until(lambda: is_writing(unreliable, "1") or process.poll() is not None)
-    assert is_writing(unreliable, "1"), checkout.finish(process).output
+    wait_until(lambda: is_waiting(unreliable, "1") or process.poll() is not None)
+    assert is_waiting(unreliable, "1"), checkout.finish(process).output
     os.kill(process.pid, signal.SIGINT)
     interrupted = checkout.finish(process)
     assert interrupted.exit_code != 0
+    assert "Published 2 of 4 tags." in interrupted.output
     assert tags == {}
 
     unreliable._faults.clear()

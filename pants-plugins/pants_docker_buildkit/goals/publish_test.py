@@ -432,6 +432,20 @@ def test_what_was_planned_does_not_happen_once_the_session_ended(
     assert dev.repository("image").tags == {}
 
 
+def test_publishing_that_takes_long_says_how_far_it_is(
+    runner: ImageRunner,
+    dev: FakeRegistry,
+    dev_client: RegistryClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pants_docker_buildkit.util_rules.tag_moves._SECONDS_BETWEEN_LINES", 0.05)
+    NEW.push(dev_client, "image")
+    dev.plan(faults.slow(0.5), "/manifests/1.0", method="PUT")
+    latest, other = runner.publish("app:image", NEW.digest, reference(dev))
+    assert run(latest) == (0, "")
+    assert run(other) == (0, "Published 1 of 2 tags.\n")
+
+
 def test_an_interrupted_publish_run_again_moves_what_is_left(
     runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, dev_client: RegistryClient
 ) -> None:

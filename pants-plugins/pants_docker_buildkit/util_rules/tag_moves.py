@@ -25,20 +25,28 @@ from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.image_content import ImageContent
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove, move_tags
 from pants_docker_buildkit.registry.workers import Workers
-from pants_docker_buildkit.solver.profile import PROGRESS_FILE
 from pants_docker_buildkit.util_rules.file_watch import FileWatch
 from pants_docker_buildkit.util_rules.session import PROCESS_PATH, write_private
 
 _OUTCOMES = "outcomes"
+_PROGRESS = "progress"
 _SECONDS_BETWEEN_LINES = 2.0
 
-# A process asks for its plan by an empty file, and gets a file with an exit code and a message. The
-# directory goes with the session, and takes the processes along.
+# A process asks for its plan by an empty file, and gets a file with an exit code and a message.
+# While it waits, it shows how far all of them are: Pants shows no log lines while a process has the
+# terminal. The directory goes with the session, and takes the processes along.
 _OUTCOME_SCRIPT = f"""\
 cd "$1" && : >>"$2" || exit 1
 outcome="{_OUTCOMES}/$2.$3"
 until [ -e "$outcome" ]; do
   [ -e "$2" ] || exit 1
+  line= shown=
+  [ ! -e {_PROGRESS} ] || read -r line <{_PROGRESS}
+  [ ! -e {_PROGRESS}.shown ] || read -r shown <{_PROGRESS}.shown
+  if [ "$line" != "$shown" ]; then
+    printf '%s\\n' "$line" >&2
+    printf '%s\\n' "$line" >{_PROGRESS}.shown
+  fi
   sleep 0.02
 done
 {{
@@ -110,7 +118,7 @@ class TagMoves:
             futures = list(self._begun.values())
         if is_first:
             total = sum(len(each.wanted.moves) for each in plans)
-            arguments = (futures, total, request.parent.parent / PROGRESS_FILE)
+            arguments = (futures, total, request.parent)
             threading.Thread(target=self._tell_progress, args=arguments, daemon=True).start()
 
     def _conflicts(self, plan: _Plan) -> dict[TagMove, str]:
@@ -125,11 +133,12 @@ class TagMoves:
                 found[move] = str(TagConflictError(name, (address for address, _ in claims)))
         return found
 
-    def _tell_progress(self, futures: Sequence[Future[None]], total: int, log: Path) -> None:
+    def _tell_progress(self, futures: Sequence[Future[None]], total: int, directory: Path) -> None:
         """Say every other second how far the moves are."""
         while wait(futures, timeout=_SECONDS_BETWEEN_LINES).not_done:
-            with suppress(OSError), open(log, "a") as file:
-                file.write(f"Published {self._outcomes} of {total} tags.\n")
+            line = f"Published {self._outcomes} of {total} tags.\n"
+            with suppress(OSError):
+                write_private(directory / _PROGRESS, line.encode())
 
     def _move(self, plan: _Plan, conflicts: Mapping[TagMove, str], directory: Path) -> None:
         left = [move for move in plan.wanted.moves if move not in conflicts]
