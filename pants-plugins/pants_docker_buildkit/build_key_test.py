@@ -100,7 +100,7 @@ FIELDS = {
     "builder": Variation(keeps=('"far"',)),
     "registries": Variation(base='["localhost:5000"]', keeps=('["ghcr.io"]',)),
     "repository": Variation(keeps=('"somewhere/else"',)),
-    "image_tags": Variation(keeps=('["1.0", "{name}"]', "[]")),
+    "image_tags": Variation(keeps=('["1.0", "{name}", "{git_sha}"]', "[]")),
     "skip_push": Variation(keeps=("True",)),
     "output_path": Variation(keeps=('"elsewhere"',)),
     "extra_run_args": Variation(keeps=('["--publish=80:80"]',)),

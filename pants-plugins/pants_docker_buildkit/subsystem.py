@@ -57,8 +57,13 @@ class DockerBuildKitSubsystem(Subsystem):
 
             - `ca_file`: a file with the certificates to trust instead of the system's.
 
-            - `skip_push`, `extra_image_tags`, `use_local_alias`: for `publish`, as in
-            `docker_image`.
+            - `skip_push`: whether `publish` moves no tags there. What `package` pushes, by digest,
+            is not affected. Defaults to false.
+
+            - `extra_image_tags`: tags that `publish` gives every image there, besides its own.
+
+            - `use_local_alias`: whether images with `output="docker"` are also named
+            `ALIAS/REPOSITORY:TAG` in the local engine. Defaults to false.
             """
         ),
         fromfile=True,

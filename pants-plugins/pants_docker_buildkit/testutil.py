@@ -55,6 +55,10 @@ from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironment,
     DockerEnvironmentRequest,
 )
+from pants_docker_buildkit.util_rules.published_names import (
+    PublishedNames,
+    PublishedNamesRequest,
+)
 from pants_docker_buildkit.util_rules.session import Session, SessionRequest
 
 TARGET_TYPES = (
@@ -94,6 +98,7 @@ def create_rule_runner(
             QueryRule(Session, (SessionRequest,)),
             *rules,
             QueryRule(PublishProcesses, (PublishImageRequest,)),
+            QueryRule(PublishedNames, (PublishedNamesRequest,)),
         ),
         preserve_tmpdirs=False,
     )
@@ -178,6 +183,11 @@ class ImageRunner:
         field_set = PublishImageFieldSet.create(self.target(address))
         request = PublishImageRequest(field_set, (BuiltPackage(EMPTY_DIGEST, (image,)),))
         return self.runner.request(PublishProcesses, (request,))
+
+    def published_names(self, address: str) -> PublishedNames:
+        """The names that an image gets when it is published."""
+        request = PublishedNamesRequest(self.field_set(address))
+        return self.runner.request(PublishedNames, (request,))
 
     def failure(self, address: str, *, of_build: bool = False) -> str:
         """What the user reads when an image cannot be defined, or cannot be built."""

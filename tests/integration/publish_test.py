@@ -108,10 +108,16 @@ def test_tags_follow_the_commits_and_only_changes_are_built(
     }
     assert registry.digest(f"{app}:{second}") == old
 
-    checkout.write({"app/hello.txt": "changed\n"})
+    checkout.write(
+        {"app/hello.txt": "changed\n", "layout/Dockerfile": f"FROM {busybox}\nRUN exit 7"}
+    )
     third = worktree.commit()
+    assert publish(checkout, "::", may_fail=True).exit_code != 0
+    assert registry.digest(f"{app}:latest") == old
+    assert not registry.has(f"{app}:{third}")
+
     run = publish(checkout, "app:image")
-    assert len(run.builds) == 1
+    assert len(run.builds) <= 1
     new = registry.digest(f"{app}:latest")
     assert new != old
     entry = published(checkout)[f"{app}:latest"]

@@ -22,6 +22,7 @@ PLACEHOLDERS = {
     "build_args.NAME",
     "tags.STAGE",
     "pants.hash",
+    "git_sha",
 }
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`]*`")

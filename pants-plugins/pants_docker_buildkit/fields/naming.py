@@ -55,7 +55,8 @@ class BuildKitImageTagsField(StringSequenceField):
         The tags that `publish` moves to the image.
 
         They do not take part in the build: a new tag never causes one. May use the placeholders of
-        `repository`.
+        `repository`, and `{git_sha}` for the commit that is checked out; `{git_sha:.12}` are its
+        first twelve digits. Besides them, a registry may add its `extra_image_tags`.
         """
     )
 
@@ -77,7 +78,7 @@ class BuildKitImageOutputField(StringField):
         has a registry. Dependents get `registry/repository@sha256:…`.
 
         - `oci`: an OCI image layout in Pants' cache and in `dist/`. The default where the image has
-        no registry. Needs no registry at all.
+        no registry. Needs no registry at all; `publish` uploads it to those that it has.
 
         - `docker`: loaded into the local Docker Engine, which then must be running in every
         session that uses the image.

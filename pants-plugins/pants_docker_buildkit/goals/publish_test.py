@@ -13,6 +13,7 @@ from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.testing import faults
+from pants_docker_buildkit.registry.testing.certificates import TestCertificates
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import (
     SmallImage,
@@ -403,6 +404,20 @@ def test_a_tag_that_cannot_be_looked_up_is_a_failure_of_that_tag(
     assert run(latest) == (1, f"{text}\n".replace("DEV", dev.address))
     assert latest.description == NEW.digest
     assert run(other) == (0, "")
+
+
+def test_a_registry_that_nobody_trusts_is_a_failure_of_its_tags(
+    runner: ImageRunner, tmp_path: Path
+) -> None:
+    certificates = TestCertificates.write(tmp_path)
+    with FakeRegistry(certificates=certificates).running() as secure:
+        settings = f"'address': '{secure.address}', 'default': True, 'insecure': False"
+        runner.set_options(f"registries={{'dev': {{{settings}}}}}")
+        (published,) = runner.publish("app:other", NEW.digest, reference(secure, "other"))
+        code, text = run(published)
+    assert code == 1
+    assert text.startswith(f"Could not look up {secure.address}/other:latest (")
+    assert "configure that authority's CA file" in text
 
 
 def test_a_tag_that_somebody_else_moves_while_images_are_built_is_left_alone(

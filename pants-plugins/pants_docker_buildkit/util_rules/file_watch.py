@@ -34,7 +34,9 @@ class FileWatch:
                 self._directory = session / self._name
                 self._directory.mkdir(mode=0o700)
                 arguments = (self._directory,)
-                threading.Thread(target=self._watch, args=arguments, daemon=True).start()
+                threading.Thread(
+                    target=self._watch, args=arguments, name=self._name, daemon=True
+                ).start()
             return self._directory
 
     def _watch(self, directory: Path) -> None:
