@@ -22,7 +22,7 @@ from pants_docker_buildkit.oci.digest import (
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.oci.manifest import MAX_MANIFEST_SIZE
 from pants_docker_buildkit.oci.media_types import MANIFEST_MEDIA_TYPES, MediaType
-from pants_docker_buildkit.registry.authentication import repository_scopes
+from pants_docker_buildkit.registry.authentication import Scopes, repository_scopes
 from pants_docker_buildkit.registry.channel import Call, Channel
 from pants_docker_buildkit.registry.errors import (
     ContentMismatchError,
@@ -61,14 +61,20 @@ class RegistryClient:
         self._channel = channel
         self._upload_chunk_size = upload_chunk_size
 
-    def head_manifest(self, repository: str, reference: str) -> Descriptor | None:
-        """What the manifest under a tag or digest is; `None` if the registry has none."""
+    def head_manifest(
+        self, repository: str, reference: str, *, to_write: bool = False
+    ) -> Descriptor | None:
+        """What the manifest under a tag or digest is; `None` if the registry has none.
+
+        Who asks in order `to_write` asks as somebody who may: of a repository that is not there
+        yet, many registries tell others only that they may not read it.
+        """
         inquiry = self._inquiry("look up", repository, reference)
         call = Call(
             inquiry,
             "HEAD",
             f"/v2/{repository}/manifests/{reference}",
-            repository_scopes(repository, "pull"),
+            _scopes(repository, to_write=to_write),
             accepted=(200, 404),
             headers=_ACCEPTED_MANIFESTS,
         )
@@ -163,13 +169,13 @@ class RegistryClient:
             target = next_page
         raise UnexpectedResponseError(inquiry, "its list of tags has no end")
 
-    def has_blob(self, repository: str, digest: OciDigest) -> bool:
-        """Whether the repository has a blob."""
+    def has_blob(self, repository: str, digest: OciDigest, *, to_write: bool = False) -> bool:
+        """Whether the repository has a blob. `to_write` is as for `head_manifest`."""
         call = Call(
             self._inquiry("look up the blob", repository, digest),
             "HEAD",
             f"/v2/{repository}/blobs/{digest}",
-            repository_scopes(repository, "pull"),
+            _scopes(repository, to_write=to_write),
             accepted=(200, 404),
         )
         response = self._channel.ask(call)
@@ -244,6 +250,10 @@ class RegistryClient:
         return Inquiry(
             self.registry, f"{action} {self.registry}/{repository}{separator}{reference}"
         )
+
+
+def _scopes(repository: str, *, to_write: bool) -> Scopes:
+    return repository_scopes(repository, *(("pull", "push") if to_write else ("pull",)))
 
 
 def _describe(inquiry: Inquiry, response: Response, reference: str) -> Descriptor | None:

@@ -65,12 +65,15 @@ class ManifestConfirmations:
         self._unreachable: dict[str, RegistryUnavailableError] = {}
         self._lock = threading.Lock()
 
-    def submit(self, reference: ImageReference) -> Future[Confirmation]:
-        """What the registry says of `reference`, in the future. The same for the same reference."""
+    def submit(self, reference: ImageReference, *, to_write: bool = False) -> Future[Confirmation]:
+        """What the registry says of `reference`, in the future. The same for the same reference.
+
+        `to_write` is as for `RegistryClient.head_manifest`.
+        """
         with self._lock:
             future = self._futures.get(reference)
             if future is None:
-                future = self._workers.submit(partial(self._confirm, reference))
+                future = self._workers.submit(partial(self._confirm, reference, to_write))
                 self._futures[reference] = future
             return future
 
@@ -83,7 +86,7 @@ class ManifestConfirmations:
         """Cancel what was not asked yet, and let the threads end. Does not wait for answers."""
         self._workers.close()
 
-    def _confirm(self, reference: ImageReference) -> Confirmation:
+    def _confirm(self, reference: ImageReference, to_write: bool) -> Confirmation:  # noqa: FBT001
         known = self._unreachable.get(reference.registry)
         if known is not None:
             inquiry = Inquiry(reference.registry, f"look up {reference}")
@@ -91,7 +94,7 @@ class ManifestConfirmations:
         client = self._find_client(reference.registry)
         manifest = reference.digest or reference.tag or ""
         try:
-            descriptor = client.head_manifest(reference.repository, manifest)
+            descriptor = client.head_manifest(reference.repository, manifest, to_write=to_write)
         except RegistryUnavailableError as e:
             if e.refusal is None:
                 self._unreachable[reference.registry] = e

@@ -6,7 +6,9 @@ nothing that looks like an image. What got there stays, and the next attempt goe
 
 from __future__ import annotations
 
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
@@ -19,6 +21,9 @@ from pants_docker_buildkit.oci.media_types import is_foreign_layer, is_manifest
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import Inquiry, UnexpectedResponseError
 from pants_docker_buildkit.registry.image_content import ImageContent
+from pants_docker_buildkit.registry.workers import Workers
+
+_BLOBS_AT_A_TIME = 4
 
 
 @dataclass(frozen=True)
@@ -30,57 +35,71 @@ class CopiedParts:
     blobs_sent: int = 0
     bytes_sent: int = 0
 
+    def __add__(self, other: CopiedParts) -> CopiedParts:
+        return CopiedParts(
+            self.manifests_written + other.manifests_written,
+            self.blobs_mounted + other.blobs_mounted,
+            self.blobs_sent + other.blobs_sent,
+            self.bytes_sent + other.bytes_sent,
+        )
+
 
 def copy_image(content: ImageContent, client: RegistryClient, repository: str) -> CopiedParts:
     """Put all of `content` into `repository`, under its digest and no tag.
 
     Raises a `RegistryError` where either registry does not take part.
     """
-    copy = _Copy(content, client, repository)
-    copy.add(content.root())
-    return CopiedParts(copy.manifests_written, copy.mounted, copy.sent, copy.bytes_sent)
+    workers = Workers("image-copy", _BLOBS_AT_A_TIME)
+    try:
+        return _Copy(content, client, repository, workers).add(content.root())
+    finally:
+        workers.close()
 
 
 class _Copy:
-    def __init__(self, content: ImageContent, client: RegistryClient, repository: str) -> None:
+    def __init__(
+        self, content: ImageContent, client: RegistryClient, repository: str, workers: Workers
+    ) -> None:
         self._content = content
         self._client = client
         self._repository = repository
+        self._workers = workers
         self._source_repository = content.repository_in(client.registry)
-        self._done: set[OciDigest] = set()
-        self.manifests_written = 0
-        self.mounted = 0
-        self.sent = 0
-        self.bytes_sent = 0
+        self._blobs: dict[OciDigest, Future[CopiedParts]] = {}
 
-    def add(self, manifest: Descriptor, depth: int = 0) -> None:
+    def add(self, manifest: Descriptor, depth: int = 0) -> CopiedParts:
         """Put a manifest there, after everything that it refers to."""
         if depth > MAX_INDEX_DEPTH:
             raise self._refused(manifest, "its indexes are nested too deeply")
         # A registry takes a manifest only once it has all of it: one that is there is whole.
-        if self._client.head_manifest(self._repository, manifest.digest) is not None:
-            return
+        if self._client.head_manifest(self._repository, manifest.digest, to_write=True):
+            return CopiedParts()
         written = self._content.manifest(manifest)
         try:
             children = parse_manifest(written, manifest.media_type).children
         except InvalidManifestError as e:
             raise self._refused(manifest, str(e).rstrip(".")) from e
-        for child in children:
-            if child.digest in self._done:
-                continue
-            self._done.add(child.digest)
-            if is_manifest(child.media_type):
-                self.add(child, depth + 1)
-            else:
-                self._add_blob(child)
+        blobs = {each.digest: each for each in children if not is_manifest(each.media_type)}
+        new = [self._begin(each) for each in blobs.values() if each.digest not in self._blobs]
+        parts = [self.add(each, depth + 1) for each in children if is_manifest(each.media_type)]
+        futures = [self._blobs[digest] for digest in blobs]
+        # Whoever hears of a failure may take the content away, so nobody may still be reading it.
+        wait(futures)
+        for future in futures:
+            future.result()
         self._client.put_manifest(self._repository, manifest.digest, written, manifest.media_type)
-        self.manifests_written += 1
+        return sum((*parts, *(each.result() for each in new)), CopiedParts(manifests_written=1))
 
-    def _add_blob(self, blob: Descriptor) -> None:
-        if self._client.has_blob(self._repository, blob.digest):
-            return
+    def _begin(self, blob: Descriptor) -> Future[CopiedParts]:
+        future = self._workers.submit(partial(self._add_blob, blob))
+        self._blobs[blob.digest] = future
+        return future
+
+    def _add_blob(self, blob: Descriptor) -> CopiedParts:
+        if self._client.has_blob(self._repository, blob.digest, to_write=True):
+            return CopiedParts()
         if is_foreign_layer(blob.media_type) and not self._content.has_blob(blob):
-            return
+            return CopiedParts()
         was_sent = self._client.upload_blob(
             self._repository,
             blob,
@@ -88,10 +107,8 @@ class _Copy:
             source_repository=self._source_repository,
         )
         if was_sent:
-            self.sent += 1
-            self.bytes_sent += blob.size
-        else:
-            self.mounted += 1
+            return CopiedParts(blobs_sent=1, bytes_sent=blob.size)
+        return CopiedParts(blobs_mounted=1)
 
     def _refused(self, manifest: Descriptor, finding: str) -> UnexpectedResponseError:
         name = f"{self._client.registry}/{self._repository}"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
 from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.conftest import ClientFactory
+from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.errors import (
     DeniedError,
     ManifestUnknownError,
@@ -18,6 +21,7 @@ from pants_docker_buildkit.registry.errors import (
 from pants_docker_buildkit.registry.image_content import LayoutContent, RepositoryContent
 from pants_docker_buildkit.registry.image_copy import CopiedParts, copy_image
 from pants_docker_buildkit.registry.testing import faults
+from pants_docker_buildkit.registry.testing.access import TokenAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import (
     SmallImage,
@@ -184,3 +188,27 @@ def test_blobs_are_streamed_in_chunks_from_one_registry_to_the_other(
     copied = copy_image(Watched(client, "org/app", image.digest), other, "org/copy")
     assert copied.bytes_sent == len(image.layer) + len(image.config)
     assert 0 < largest <= 1024 * 1024
+
+
+def test_a_repository_that_is_not_there_yet_is_asked_for_as_somebody_who_may_write(
+    content: RepositoryContent, other_registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    access = TokenAccess("me", "secret")
+    other_registry.access = access
+    other = make_client(other_registry.address, Credentials("me", "secret"))
+    copy_image(content, other, "org/copy")
+    scopes = {scope for _, form in access.requests for scope in form["scope"]}
+    assert scopes == {"repository:org/copy:pull,push"}
+
+
+def test_blobs_are_sent_at_the_same_time(
+    content: RepositoryContent, other: RegistryClient, other_registry: FakeRegistry
+) -> None:
+    barrier = threading.Barrier(2)
+
+    def meet(handler: BaseHTTPRequestHandler) -> None:
+        barrier.wait(5)
+        faults.status(503)(handler)
+
+    other_registry.plan(meet, "/blobs/uploads/", method="PUT", times=2)
+    assert copy_image(content, other, "org/copy").blobs_sent == 4

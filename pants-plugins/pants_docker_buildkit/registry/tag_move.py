@@ -114,5 +114,5 @@ def _move(
 
 
 def _look_up(client: RegistryClient, wanted: RepositoryMoves, move: TagMove) -> OciDigest | None:
-    found = client.head_manifest(wanted.repository, move.tag)
+    found = client.head_manifest(wanted.repository, move.tag, to_write=True)
     return None if found is None else found.digest

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest
@@ -91,7 +92,8 @@ class _Lookup:
         names = {
             each: ImageReference(each.registry, each.repository) for each in request.repositories
         }
-        submit = access.confirmations.submit
+        # A layout may be on its way to a repository that is not there yet.
+        submit = partial(access.confirmations.submit, to_write=request.layout is not None)
         self._images = {each: submit(name.pinned(request.digest)) for each, name in names.items()}
         self._tags = {
             (each, tag): submit(name.with_tag(tag))
