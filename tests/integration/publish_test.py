@@ -180,7 +180,7 @@ def test_a_publish_that_was_interrupted_or_refused_is_finished_by_the_next_one(
     os.kill(process.pid, signal.SIGINT)
     interrupted = checkout.finish(process)
     assert interrupted.exit_code != 0
-    assert "Published 2 of 4 tags." in interrupted.output
+    assert "2 of 4 tags are done." in interrupted.output
     assert tags == {}
 
     unreliable._faults.clear()

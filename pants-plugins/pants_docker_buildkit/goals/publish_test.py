@@ -458,7 +458,7 @@ def test_publishing_that_takes_long_says_how_far_it_is(
     dev.plan(faults.slow(0.5), "/manifests/1.0", method="PUT")
     latest, other = runner.publish("app:image", NEW.digest, reference(dev))
     assert run(latest) == (0, "")
-    assert run(other) == (0, "Published 1 of 2 tags.\n")
+    assert run(other) == (0, "1 of 2 tags are done.\n")
 
 
 def test_an_interrupted_publish_run_again_moves_what_is_left(

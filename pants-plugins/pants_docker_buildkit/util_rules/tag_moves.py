@@ -136,7 +136,7 @@ class TagMoves:
     def _tell_progress(self, futures: Sequence[Future[None]], total: int, directory: Path) -> None:
         """Say every other second how far the moves are."""
         while wait(futures, timeout=_SECONDS_BETWEEN_LINES).not_done:
-            line = f"Published {self._outcomes} of {total} tags.\n"
+            line = f"{self._outcomes} of {total} tags are done.\n"
             with suppress(OSError):
                 write_private(directory / _PROGRESS, line.encode())
 
