@@ -183,7 +183,7 @@ def test_a_publish_that_was_interrupted_or_refused_is_finished_by_the_next_one(
     assert "2 of 4 tags are done." in interrupted.output
     assert tags == {}
 
-    unreliable._faults.clear()
+    unreliable.behave()
     immutable = faults.oci_error(400, "TAG_INVALID", "the tag is immutable")
     unreliable.plan(immutable, "/manifests/1$", method="PUT", times=None)
     sent = unreliable.count("PUT", "/blobs/")
@@ -200,7 +200,7 @@ def test_a_publish_that_was_interrupted_or_refused_is_finished_by_the_next_one(
     assert registry.digest(f"{good}:2") == digest
     assert published(checkout)[f"{bad}:1"]["published"] is False
 
-    unreliable._faults.clear()
+    unreliable.behave()
     finished = publish(checkout, "::")
     assert result_lines(finished) == {
         f"{bad}:1 published to {digest} (new tag).",

@@ -348,7 +348,7 @@ def test_an_upload_that_broke_off_goes_on_with_what_is_missing(
     runner.publish("app:layout", INDEX_DIGEST, layout=files)
     sent = dev.count("PUT", "/blobs/")
     assert sent
-    dev._faults.clear()
+    dev.behave()
     set_options(runner, dev, prod)
     (published,) = runner.publish("app:layout", INDEX_DIGEST, layout=files)
     assert run(published) == (0, "")
@@ -468,7 +468,7 @@ def test_an_interrupted_publish_run_again_moves_what_is_left(
     dev.plan(faults.oci_error(400, "BROKEN"), "/manifests/1.0", method="PUT", times=None)
     first = runner.publish("app:image", NEW.digest, reference(dev))
     assert [run(each)[0] for each in first] == [0, 1]
-    dev._faults.clear()
+    dev.behave()
     set_options(runner, dev, prod)
     assert lines(runner.publish("app:image", NEW.digest, reference(dev))) == [
         f"{name(dev, 'image', 'latest')} skipped (already at {NEW.digest}).",

@@ -127,6 +127,11 @@ class FakeRegistry:
         with self.lock:
             self._faults.append(_PlannedFault(method, re.compile(target), fault, times))
 
+    def behave(self) -> None:
+        """Forget all planned faults."""
+        with self.lock:
+            self._faults.clear()
+
     def next_fault(self, method: str, target: str) -> Fault | None:
         """The fault that is planned for a request."""
         with self.lock:
