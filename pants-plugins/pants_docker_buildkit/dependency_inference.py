@@ -19,7 +19,7 @@ from pants.engine.target import (
 from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import implicitly, rule
-from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.dockerfile import (
@@ -84,10 +84,7 @@ async def infer_image_dependencies(
     upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
     dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
     providers = await find_context_providers(ContextProvidersRequest(), **implicitly())
-    root = field_set.context_root.value
-    root = path_from_buildroot(
-        subsystem.default_context_root if root is None else root, field_set.address
-    )
+    root = field_set.context_directory(subsystem.default_context_root)
     wanted = {
         posixpath.normpath(posixpath.join(root, source.path))
         for analysis in dockerfile.analyses

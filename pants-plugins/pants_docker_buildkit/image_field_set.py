@@ -87,6 +87,11 @@ class BuildKitImageFieldSet(PackageFieldSet):
     output_path: BuildKitImageOutputPathField
     environment: EnvironmentField
 
+    def context_directory(self, default: str) -> str:
+        """The directory of the build context, from the build root, which it may lead out of."""
+        root = self.context_root.value
+        return path_from_buildroot(default if root is None else root, self.address)
+
 
 def path_from_buildroot(path: str, address: Address) -> str:
     """A path as BUILD files write it: from the build root, or with `./` from the BUILD file."""

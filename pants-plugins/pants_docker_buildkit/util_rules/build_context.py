@@ -55,7 +55,7 @@ from pants_docker_buildkit.dockerfile.ignorefile import (
 from pants_docker_buildkit.dockerfile.patterns import InvalidPatternError, parse_patterns
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
-from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.dockerfile import (
@@ -132,6 +132,16 @@ def is_image(target: Target) -> bool:
     return target.has_field(BuildKitImageSourceField)
 
 
+def _path_of_plain_file(target: Target) -> str | None:
+    """The path of a target's one file, if that is in the repository.
+
+    A glob for tens of thousands of such files is one node of Pants' graph; asking for the sources
+    of each target makes several of each.
+    """
+    field = next((target[each] for each in _CONTENT_FIELDS if target.has_field(each)), None)
+    return field.file_path if field is not None and isinstance(field.value, str) else None
+
+
 @rule(desc="Collect files of targets")
 async def collect_target_files(request: TargetFilesRequest) -> TargetFiles:
     field_sets = await find_valid_field_sets(
@@ -141,16 +151,27 @@ async def collect_target_files(request: TargetFilesRequest) -> TargetFiles:
         environment_aware_package(EnvironmentAwarePackageRequest(field_set))
         for field_set in field_sets.field_sets
     )
-    sources = await determine_source_files(
-        SourceFilesRequest(
-            sources_fields=[target.get(SourcesField) for target in request.targets],
-            for_sources_types=_CONTENT_FIELDS,
-            enable_codegen=True,
+    paths = {target: _path_of_plain_file(target) for target in request.targets}
+    plain, sources = await concurrently(
+        path_globs_to_digest(
+            PathGlobs(
+                sorted(path for path in paths.values() if path),
+                GlobMatchErrorBehavior.error,
+                description_of_origin="the dependencies of image targets",
+            ),
+            **implicitly(),
         ),
-        **implicitly(),
+        determine_source_files(
+            SourceFilesRequest(
+                sources_fields=[t.get(SourcesField) for t, path in paths.items() if not path],
+                for_sources_types=_CONTENT_FIELDS,
+                enable_codegen=True,
+            ),
+            **implicitly(),
+        ),
     )
     digest = await merge_digests(
-        MergeDigests((sources.snapshot.digest, *(package.digest for package in packages)))
+        MergeDigests((plain, sources.snapshot.digest, *(package.digest for package in packages)))
     )
     return TargetFiles(digest)
 
@@ -259,10 +280,7 @@ async def assemble_build_context(
     wanted = [t for t in targets if not is_image(t) and t.address not in elsewhere]
     wanted += await _expand_groups(wanted)
     files = await collect_target_files(TargetFilesRequest(tuple(wanted)), **implicitly())
-    root = field_set.context_root.value
-    if root is None:
-        root = subsystem.default_context_root
-    root = path_from_buildroot(root, field_set.address)
+    root = field_set.context_directory(subsystem.default_context_root)
     if root == ".." or root.startswith("../"):
         raise InvalidImageFieldError(
             field_set.context_root.alias,
