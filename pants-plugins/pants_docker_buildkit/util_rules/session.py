@@ -55,6 +55,8 @@ exec "$run" "$@"
 """
 """For `/bin/sh -c` in a sandbox: run a command of `solver.main` for the session."""
 
+# Of a relative entry of the module search path, while that still leads there.
+_PACKAGE_ROOT = Path(pants_docker_buildkit.__file__).absolute().parent.parent
 _FOREIGN_AGE = 7 * 24 * 3600.0
 _RUN_SCRIPT = """\
 #!/bin/sh
@@ -111,9 +113,8 @@ async def open_session(_: SessionRequest, named_caches: NamedCachesDirOption) ->
     for name in ("", SETTINGS_DIRECTORY, EVENTS_DIRECTORY, WAITS_DIRECTORY):
         (directory / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     _write_private(directory / PROFILE_FILE, Profile(environment.variables).to_json(), 0o600)
-    package_root = Path(pants_docker_buildkit.__file__).parent.parent
     script = _RUN_SCRIPT.format(
-        python=shlex.quote(sys.executable), package_root=shlex.quote(str(package_root))
+        python=shlex.quote(sys.executable), package_root=shlex.quote(str(_PACKAGE_ROOT))
     )
     _write_private(directory / "run", script.encode(), 0o700)
     return Session(str(directory))
