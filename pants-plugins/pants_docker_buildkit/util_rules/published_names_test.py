@@ -103,6 +103,4 @@ def test_a_placeholder_that_nobody_knows_is_an_error(runner: ImageRunner) -> Non
 
 def test_the_commit_is_for_tags_only(runner: ImageRunner) -> None:
     dev: dict[str, dict[str, object]] = {"dev": {"address": "ghcr.io", "default": True}}
-    assert "The placeholder 'git_sha' is unknown." in failure(
-        runner, dev, "repository='{git_sha}', image_tags=['{git_sha}']"
-    )
+    assert "The placeholder 'git_sha' is unknown." in failure(runner, dev, "repository='{git_sha}'")
