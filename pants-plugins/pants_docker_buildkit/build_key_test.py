@@ -6,7 +6,6 @@ here whether it can change the image.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -251,8 +250,7 @@ docker_buildkit_image(
 
 def process_key(definition: ImageDefinition) -> tuple[object, ...]:
     """What Pants looks up in its caches: none of the rest of a `Process` is in there."""
-    key = hashlib.sha256(definition.job.to_json()).hexdigest()
-    process: Process = _build_process(definition, key, 0, "first build here")
+    process: Process = _build_process(definition, 0, "first build here")
     return (
         process.argv,
         tuple(process.env.items()),
@@ -284,9 +282,9 @@ def test_key_of_the_process_knows_neither_user_nor_machine_nor_checkout() -> Non
 
 def test_a_generation_is_another_key_and_another_reason_is_not(runner: ImageRunner) -> None:
     definition = runner.definition("app:tags-0")
-    first, second = (_build_process(definition, "key", each, "reason") for each in (0, 1))
+    first, second = (_build_process(definition, each, "reason") for each in (0, 1))
     assert first.argv != second.argv
-    other_reason = _build_process(definition, "key", 0, "another reason")
+    other_reason = _build_process(definition, 0, "another reason")
     assert (first.argv, first.env, first.input_digest) == (
         other_reason.argv,
         other_reason.env,

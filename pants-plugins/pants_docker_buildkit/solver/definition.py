@@ -7,7 +7,7 @@ JSON. Where a build runs, who pays for it and what its result is called is not i
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from typing import Any
 
@@ -68,9 +68,10 @@ class BuildDefinition:
 
     def as_map(self) -> dict[str, Any]:
         """The definition in the types of JSON, from which the `build_digest` is taken."""
-        document = asdict(self)
-        for context in document["named_contexts"]:
-            context["kind"] = context["kind"].value
+        document = {each.name: getattr(self, each.name) for each in fields(self)}
+        document["named_contexts"] = tuple(
+            {**asdict(each), "kind": each.kind.value} for each in self.named_contexts
+        )
         return document
 
 

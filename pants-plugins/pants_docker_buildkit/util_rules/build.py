@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -112,14 +111,16 @@ class BuiltImage:
 
 def _build_process(
     definition: ImageDefinition,
-    key: str,
     generation: int,
     reason: str,
     cache_name: str = CACHE_NAME,
 ) -> Process:
     """The one cacheable process. Nothing in its key knows this machine, session or user."""
     return Process(
-        argv=("/bin/sh", "-c", RUN_SCRIPT, BUILD_COMMAND, BUILD_COMMAND, key, str(generation)),
+        argv=(
+            *("/bin/sh", "-c", RUN_SCRIPT, BUILD_COMMAND),
+            *(BUILD_COMMAND, definition.key, str(generation)),
+        ),
         description=f"Build {definition.address} ({reason})",
         env={"PATH": PROCESS_PATH},
         input_digest=definition.inputs,
@@ -221,22 +222,29 @@ async def _confirm(
     return ImageConfirmation()
 
 
-async def _solve(definition: ImageDefinition, session: Session, key: str, reason: str) -> _Solved:
+def _remember(definition: ImageDefinition) -> PastBuild:
+    """What the next build will say that it differs from."""
+    return PastBuild.create(
+        definition.job.build_digest, definition.job.definition.as_map(), dict(definition.files)
+    )
+
+
+async def _solve(definition: ImageDefinition, session: Session, reason: str) -> _Solved:
     """The first generation of the build whose image is where its record says.
 
     An image that was lost is built again as the next generation, which is a process with a key of
     its own. So all machines walk the same chain, and find the last link in the cache.
     """
     for generation in range(_MAX_GENERATIONS):
-        process = _build_process(definition, key, generation, reason)
+        process = _build_process(definition, generation, reason)
         result = await execute_process(process, **implicitly())
         if result.exit_code == EXIT_NO_SESSION:
             # Pants ran it before this session was opened, to see whether it still fails. By another
             # name of the cache it is another run, with the same key.
-            process = _build_process(definition, key, generation, reason, OTHER_CACHE_NAME)
+            process = _build_process(definition, generation, reason, OTHER_CACHE_NAME)
             result = await execute_process(process, **implicitly())
         record = _read_record(definition, result)
-        was_built = event_path(session.path, key, generation).exists()
+        was_built = event_path(session.path, definition.key, generation).exists()
         confirmation = await _confirm(definition, record, generation, was_built=was_built)
         if confirmation.problem:
             raise ImageCheckError(definition.address, confirmation.problem)
@@ -255,23 +263,21 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
     session = await open_session(SessionRequest(), **implicitly())
     registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
-    key = hashlib.sha256(definition.job.to_json()).hexdigest()[:32]
     settings = _settings(field_set, subsystem, registries)
-    write_private(settings_path(session.path, key), settings.to_json())
+    write_private(settings_path(session.path, definition.key), settings.to_json())
     history = history_path(session.path.parent, get_buildroot(), field_set.address.spec)
     past = read_past_build(history)
-    now = PastBuild.create(
-        definition.job.build_digest, definition.job.definition.as_map(), dict(definition.files)
-    )
-    solved = await _solve(definition, session, key, explain_build(past, now))
+    is_same = past is not None and past.build_digest == definition.job.build_digest
+    now = past if is_same and past is not None else _remember(definition)
+    solved = await _solve(definition, session, explain_build(past, now))
     layout = None
     if definition.output is ImageOutput.OCI:
         layout = await remove_prefix(RemovePrefix(solved.output, OUTPUT_LAYOUT))
-    if past != now:
+    if not is_same:
         write_past_build(history, now)
     if solved.was_built:
         outcome = ImageOutcome.BUILT
-    elif past is not None and past.build_digest == now.build_digest:
+    elif is_same:
         outcome = ImageOutcome.UNCHANGED
     else:
         outcome = ImageOutcome.RESTORED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -74,13 +75,14 @@ class ImageDefinitionRequest:
 class ImageDefinition:
     """A build before it is run.
 
-    `inputs` is the input tree of its process. `files` are the paths and content hashes of the main
-    context, for telling later what changed. `local_tags` are the references that the local engine
-    gives the image, for `output="docker"`.
+    `inputs` is the input tree of its process, `key` a name of its own. `files` are the paths and
+    content hashes of the main context, for telling later what changed. `local_tags` are the
+    references that the local engine gives the image, for `output="docker"`.
     """
 
     address: Address
     job: BuildJob
+    key: str
     context_digest: str
     inputs: Digest
     output: ImageOutput
@@ -88,12 +90,12 @@ class ImageDefinition:
     local_tags: tuple[str, ...]
 
 
-async def _input_tree(inputs: ImageInputs, job: BuildJob) -> Digest:
+async def _input_tree(inputs: ImageInputs, job: bytes) -> Digest:
     """What the build process finds in its working directory."""
     files = await create_digest(
         CreateDigest(
             (
-                FileContent(JOB_FILE, job.to_json()),
+                FileContent(JOB_FILE, job),
                 FileContent(DOCKERFILE, inputs.dockerfile.content),
                 # The ignore file was applied already. One that wins and excludes nothing keeps
                 # BuildKit from applying one that lies in the context.
@@ -131,11 +133,13 @@ async def define_image(
             values = with_git(field_set, values, commit.sha)
         local_tags = local_references(repository, registries, image_tags(field_set, values))
     job = BuildJob(build_digest(definition.as_map()), definition, repositories)
+    job_file = job.to_json()
     return ImageDefinition(
         address=field_set.address,
         job=job,
+        key=hashlib.sha256(job_file).hexdigest()[:32],
         context_digest=definition.context,
-        inputs=await _input_tree(inputs, job),
+        inputs=await _input_tree(inputs, job_file),
         output=output,
         files=_file_hashes(inputs.context),
         local_tags=local_tags,
