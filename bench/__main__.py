@@ -21,6 +21,7 @@ from bench.scenarios import (
     memory,
     new_machine,
     one_changed,
+    publish,
     unchanged,
 )
 from bench.tools import MissingToolError, Tools
@@ -29,6 +30,7 @@ from bench.workbench import Workbench
 SCENARIOS = {
     "unchanged": unchanged,
     "one-changed": one_changed,
+    "publish": publish,
     "fresh-build": fresh_build,
     "new-machine": new_machine,
     "large-context": large_context,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import shutil
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,8 +79,14 @@ class Workbench:
 
     def buildx(self, directory: Path, *arguments: str) -> str:
         """Run plain buildx with the engine's own builder."""
-        environment = self.tools.environment(self.folder / "home")
-        return run([self.tools.docker, "buildx", *arguments], directory, environment)
+        return run([self.tools.docker, "buildx", *arguments], directory, self._environment())
+
+    def docker(self, *arguments: str) -> str:
+        """Run a command of Docker that reads no files."""
+        return run([self.tools.docker, *arguments], self.folder, self._environment())
+
+    def _environment(self) -> Mapping[str, str]:
+        return self.tools.environment(self.folder / "home")
 
 
 def unique() -> str:
