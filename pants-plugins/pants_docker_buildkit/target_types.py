@@ -105,7 +105,8 @@ class BuildKitImageTarget(Target):
         What the build sees is its dependencies, packaged if need be, its Dockerfile, and the
         digests of its base images. `package` builds it and writes an image record with its digest;
         dependents get a reference that is pinned to that digest. An image that Pants has a record
-        of, locally or in the remote cache, is not built, if its registry still has it.
+        of, locally or in the remote cache, is not built, if its registry still has it. `publish`
+        moves the image's tags to the digest, and `run` runs a container of it.
 
         Images can be built on images: give an `ARG` the address of another image target and use it
         in `FROM`, or name it in `build_contexts`.

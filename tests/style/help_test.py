@@ -10,6 +10,7 @@ from pants.engine.target import COMMON_TARGET_FIELDS
 
 from pants_docker_buildkit.register import target_types
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.target_types import BuildKitImageTarget
 
 PLACEHOLDERS = {
     "chroot",
@@ -88,6 +89,11 @@ def test_nothing_but_fenced_code_is_indented(text: str) -> None:
 def test_a_text_starts_with_a_sentence_and_ends_with_a_full_stop_or_code(text: str) -> None:
     assert len(_WORDS.findall(text)) >= 3
     assert text.strip().endswith((".", "```"))
+
+
+def test_the_help_of_images_names_every_goal_that_takes_them() -> None:
+    text = _text(BuildKitImageTarget.help)
+    assert {"`package`", "`publish`", "`run`"} <= set(_CODE.findall(text))
 
 
 def test_no_two_texts_are_the_same() -> None:

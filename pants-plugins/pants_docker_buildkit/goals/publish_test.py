@@ -289,11 +289,14 @@ def test_a_registry_with_skip_push_is_left_out(
     set_options(runner, dev, prod, "'skip_push': True, 'extra_image_tags': ['stable']")
     NEW.push(dev_client, "everywhere")
     references = (reference(dev, "everywhere"), reference(prod, "everywhere"))
-    assert lines(runner.publish("app:everywhere", NEW.digest, *references)) == [
+    published = runner.publish("app:everywhere", NEW.digest, *references)
+    assert lines(published) == [
         f"{name(dev, 'everywhere', 'latest')} published to {NEW.digest} (new tag).",
         f"{name(prod, 'everywhere', 'latest')} skipped (by `skip_push` on registry @prod).",
         f"{name(prod, 'everywhere', 'stable')} skipped (by `skip_push` on registry @prod).",
     ]
+    assert published[1].data["tags"] == ("latest", "stable")
+    assert {"tag", "change"}.isdisjoint(published[1].data)
     assert prod.requests == []
 
 
@@ -323,6 +326,23 @@ def test_a_layout_is_uploaded_once_and_then_tagged(
     assert all("skipped (already at" in each for each in lines(again))
     for registry in (dev, prod):
         assert {each.method for each in registry.requests} == {"HEAD"}
+
+
+def test_a_layout_for_a_repository_that_has_to_be_created_first_is_told_so(
+    runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, tmp_path: Path
+) -> None:
+    unknown = faults.oci_error(404, "NAME_UNKNOWN", "no such repository")
+    prod.plan(unknown, "/blobs/uploads/", method="POST", times=None)
+    published = runner.publish("app:layouts", INDEX_DIGEST, layout=layout(tmp_path))
+    assert run(published[0]) == (0, "")
+    code, text = run(published[1])
+    assert code == 1
+    assert text.startswith(f"Could not upload the blob {prod.address}/layouts@sha256:")
+    assert text.endswith(
+        "(HTTP 404 NAME_UNKNOWN: no such repository). Check the name of the repository, or create"
+        " it if the registry needs that.\n"
+    )
+    assert prod.repository("layouts").tags == {}
 
 
 def test_a_layout_that_a_registry_has_no_room_for_gets_no_tag_there(
