@@ -43,19 +43,23 @@ class Row:
         spread = f"{self._amount(samples.low)} to {self._amount(samples.high)}"
         if goal is None:
             return (self.scenario, self.contender, self._amount(samples.median), spread, "", "", "")
-        limit = "" if goal.limit is None else f"<= {goal.limit:.2f}"
+        limit = "" if goal.limit is None else f"<= {_ratio(goal.limit)}"
         return (
             self.scenario,
             self.contender,
             self._amount(samples.median),
             spread,
-            f"{goal.ratio:.2f} {goal.meaning}",
+            f"{_ratio(goal.ratio)} {goal.meaning}",
             limit,
             goal.verdict,
         )
 
     def _amount(self, value: float) -> str:
         return f"{value / _MEBIBYTE:.0f} MiB" if self.unit == "bytes" else f"{value:.2f} s"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if value >= 1 else f"{value:.3f}"
 
 
 _HEADER = ("scenario", "contender", "median", "spread", "ratio", "goal", "")
