@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from pants.engine.internals.session import RunId
 from pants.engine.process import Process, ProcessCacheScope
 from pants.engine.rules import Rule, collect_rules
 from pants.util.logging import LogLevel
@@ -62,10 +63,10 @@ class ConfirmationRequest:
 
 @dataclass(frozen=True)
 class RegistryAnswers:
-    """What registries said in one session. Equal to nothing that they say in another one."""
+    """What registries said in one session. Not equal to what they say in another one."""
 
     confirmation: ImageConfirmation
-    session: object = field(default_factory=object)
+    session: RunId
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _read_answers(
 
 
 @uncacheable_rule(desc="Ask registries for image")
-async def ask_registries(request: ConfirmationRequest) -> RegistryAnswers:
+async def ask_registries(request: ConfirmationRequest, run_id: RunId) -> RegistryAnswers:
     confirmed = await keep_confirmed_images(ConfirmedImagesRequest(), **implicitly())
     # Not `confirmed.access`: this may run before the session has confirmed a shard.
     access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
@@ -105,7 +106,7 @@ async def ask_registries(request: ConfirmationRequest) -> RegistryAnswers:
     confirmation = _read_answers(request.references, [each.result() for each in futures])
     if confirmation == ImageConfirmation():
         confirmed.add(request.references)
-    return RegistryAnswers(confirmation)
+    return RegistryAnswers(confirmation, run_id)
 
 
 @rule(desc="Confirm image with its registry")

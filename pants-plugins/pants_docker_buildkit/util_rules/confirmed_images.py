@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pants.engine.internals.session import RunId
 from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, rule, uncacheable_rule
@@ -102,16 +103,16 @@ class ShardRequest:
 class LostImages:
     """The references of a shard that are not confirmed any more.
 
-    Without any, it is the same in every session. With some, it is equal to nothing, because what
-    was done about them in one session says nothing about the next.
+    Without any, it is the same in every session. With some, it is another value in each, because
+    what was done about them in one session says nothing about the next.
     """
 
     references: frozenset[ImageReference] = frozenset()
-    session: object = None
+    session: RunId | None = None
 
 
 @uncacheable_rule(desc="Confirm images with their registries")
-async def confirm_shard(request: ShardRequest) -> LostImages:
+async def confirm_shard(request: ShardRequest, run_id: RunId) -> LostImages:
     confirmed = await keep_confirmed_images(ConfirmedImagesRequest(), **implicitly())
     access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
     confirmed.begin(access)
@@ -131,7 +132,7 @@ async def confirm_shard(request: ShardRequest) -> LostImages:
     if not lost:
         return LostImages()
     confirmed.remove(request.shard, lost)
-    return LostImages(lost, session=object())
+    return LostImages(lost, run_id)
 
 
 def rules() -> Iterable[Rule]:

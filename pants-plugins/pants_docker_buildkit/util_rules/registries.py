@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pants.engine.internals.session import RunId
 from pants.engine.rules import Rule, collect_rules
 
-from pants_docker_buildkit.compat import implicitly, rule, uncacheable_rule
+from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.oci.reference import InvalidNameError, parse_registry
 from pants_docker_buildkit.registry.clients import RegistryClients
@@ -104,6 +106,22 @@ def _close(
     clients.close()
 
 
+class KeptAccess:
+    """The access of the session that runs now, in which Pants may run a rule several times."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._run_id: RunId | None = None
+        self._access: RegistryAccess | None = None
+
+    def of_session(self, run_id: RunId, create: Callable[[], RegistryAccess]) -> RegistryAccess:
+        """The access of this session, which is made once."""
+        with self._lock:
+            if self._access is None or self._run_id != run_id:
+                self._run_id, self._access = run_id, create()
+            return self._access
+
+
 @dataclass(frozen=True)
 class ConfiguredRegistriesRequest:
     """Asks for the registries of the options."""
@@ -119,17 +137,36 @@ async def read_configured_registries(
 
 
 @dataclass(frozen=True)
+class KeptAccessRequest:
+    """Asks for the one `KeptAccess` of this Pants process."""
+
+
+@rule
+async def keep_registry_access(_: KeptAccessRequest) -> KeptAccess:
+    return KeptAccess()
+
+
+@dataclass(frozen=True)
 class RegistryAccessRequest:
     """Asks for this session's access to registries."""
 
 
-@uncacheable_rule(desc="Prepare access to registries")
+@rule(desc="Prepare access to registries")
 async def prepare_registry_access(
-    _: RegistryAccessRequest, subsystem: DockerBuildKitSubsystem
+    _: RegistryAccessRequest, subsystem: DockerBuildKitSubsystem, run_id: RunId
 ) -> RegistryAccess:
+    kept = await keep_registry_access(KeptAccessRequest(), **implicitly())
     registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
     environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
     variables = dict(environment.variables)
+    return kept.of_session(run_id, lambda: _create_access(registries, variables, subsystem))
+
+
+def _create_access(
+    registries: ConfiguredRegistries,
+    variables: Mapping[str, str],
+    subsystem: DockerBuildKitSubsystem,
+) -> RegistryAccess:
     config = DockerConfig.load(_docker_config_directory(variables), variables)
     clients = RegistryClients(
         find_credentials=config.find,

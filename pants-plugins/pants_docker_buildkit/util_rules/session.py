@@ -17,11 +17,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pants.engine.internals.session import RunId
 from pants.engine.rules import Rule, collect_rules
 from pants.option.global_options import NamedCachesDirOption
 
 import pants_docker_buildkit
-from pants_docker_buildkit.compat import implicitly, uncacheable_rule
+from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
 from pants_docker_buildkit.solver.profile import (
     EVENTS_DIRECTORY,
@@ -57,6 +58,7 @@ exec "$run" "$@"
 
 # Of a relative entry of the module search path, while that still leads there.
 _PACKAGE_ROOT = Path(pants_docker_buildkit.__file__).absolute().parent.parent
+_RUN_ID_FILE = "run-id"
 _FOREIGN_AGE = 7 * 24 * 3600.0
 _RUN_SCRIPT = """\
 #!/bin/sh
@@ -88,14 +90,16 @@ class SessionMarkRequest:
     """Asks for the mark of this session."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class SessionMark:
     """Another value in every session: a rule that asks for it runs again in the next one."""
 
+    run_id: RunId
 
-@uncacheable_rule
-async def mark_session(_: SessionMarkRequest) -> SessionMark:
-    return SessionMark()
+
+@rule
+async def mark_session(_: SessionMarkRequest, run_id: RunId) -> SessionMark:
+    return SessionMark(run_id)
 
 
 def session_directory(named_caches: NamedCachesDirOption) -> Path:
@@ -103,10 +107,15 @@ def session_directory(named_caches: NamedCachesDirOption) -> Path:
     return Path(named_caches.val) / CACHE_NAME / f"{platform.node()}-{os.getpid()}"
 
 
-@uncacheable_rule(desc="Open session for builds")
-async def open_session(_: SessionRequest, named_caches: NamedCachesDirOption) -> Session:
+@rule(desc="Open session for builds")
+async def open_session(
+    _: SessionRequest, named_caches: NamedCachesDirOption, run_id: RunId
+) -> Session:
     environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
     directory = session_directory(named_caches)
+    if _is_open(directory, run_id):
+        # Pants may run this several times in one session, which has written to it meanwhile.
+        return Session(str(directory))
     _link_other_name(directory.parent)
     _remove_stale(directory.parent)
     close_session(directory)
@@ -117,7 +126,15 @@ async def open_session(_: SessionRequest, named_caches: NamedCachesDirOption) ->
         python=shlex.quote(sys.executable), package_root=shlex.quote(str(_PACKAGE_ROOT))
     )
     _write_private(directory / "run", script.encode(), 0o700)
+    write_private(directory / _RUN_ID_FILE, str(run_id).encode())
     return Session(str(directory))
+
+
+def _is_open(directory: Path, run_id: RunId) -> bool:
+    try:
+        return (directory / _RUN_ID_FILE).read_text() == str(run_id)
+    except FileNotFoundError:
+        return False
 
 
 def _link_other_name(root: Path) -> None:

@@ -82,6 +82,16 @@ def test_a_new_session_knows_nothing_of_the_one_before(runner: ImageRunner, cach
     assert b"/home/me" not in (first.path / PROFILE_FILE).read_bytes()
 
 
+def test_what_a_session_wrote_stays_when_it_is_opened_again(
+    runner: ImageRunner, caches: Path
+) -> None:
+    session = open_session(runner, caches)
+    write_private(session.path / "written", b"")
+    runner.runner.scheduler.scheduler.invalidate_all()
+    assert runner.runner.request(Session, (SessionRequest(),)) == session
+    assert (session.path / "written").exists()
+
+
 def test_sessions_that_were_killed_are_removed_and_others_are_not(
     runner: ImageRunner, caches: Path
 ) -> None:
