@@ -23,7 +23,9 @@ from pants_docker_buildkit.util_rules.confirmed_images import (
     shard_of,
 )
 from pants_docker_buildkit.util_rules.registries import (
+    KeptAccessRequest,
     RegistryAccessRequest,
+    keep_registry_access,
     prepare_registry_access,
 )
 from pants_docker_buildkit.util_rules.registry_wait import WaitRequest, wait_for_registries
@@ -96,7 +98,6 @@ def _read_answers(
 @uncacheable_rule(desc="Ask registries for image")
 async def ask_registries(request: ConfirmationRequest, run_id: RunId) -> RegistryAnswers:
     confirmed = await keep_confirmed_images(ConfirmedImagesRequest(), **implicitly())
-    # Not `confirmed.access`: this may run before the session has confirmed a shard.
     access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
     session = await open_session(SessionRequest(), **implicitly())
     futures = [access.confirmations.submit(each) for each in request.references]
@@ -117,12 +118,14 @@ async def confirm_image(request: ConfirmationRequest) -> ImageConfirmation:
     await confirm_shard(ShardRequest(shard_of(request.references)), **implicitly())
     if confirmed.has(request.references):
         return ImageConfirmation()
-    confirmations = confirmed.access.confirmations
+    # Which the shard's rule prepared: asking for it here would make this run in every session.
+    access = (await keep_registry_access(KeptAccessRequest(), **implicitly())).current
+    confirmations = access.confirmations
     if request.was_pushed:
         for reference in request.references:
             confirmations.forget(reference)
     futures = [confirmations.submit(reference) for reference in request.references]
-    is_answered = confirmed.access.waits.block(futures)
+    is_answered = access.waits.block(futures)
     if is_answered and all(isinstance(each.result(), Present) for each in futures):
         confirmed.add(request.references)
         return ImageConfirmation()

@@ -23,7 +23,6 @@ from pants_docker_buildkit.compat import implicitly, rule, uncacheable_rule
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.confirmation import Present
 from pants_docker_buildkit.util_rules.registries import (
-    RegistryAccess,
     RegistryAccessRequest,
     prepare_registry_access,
 )
@@ -48,18 +47,6 @@ class ConfirmedImages:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._shards: tuple[set[ImageReference], ...] = tuple(set() for _ in range(_SHARDS))
-        self._access: RegistryAccess | None = None
-
-    @property
-    def access(self) -> RegistryAccess:
-        """What this session asks with. Raises before it has confirmed a shard."""
-        if self._access is None:
-            raise LookupError("no shard was confirmed in this session")
-        return self._access
-
-    def begin(self, access: RegistryAccess) -> None:
-        """Use what another session asks registries with."""
-        self._access = access
 
     def has(self, references: Sequence[ImageReference]) -> bool:
         """Whether this image was confirmed under all of its references."""
@@ -100,39 +87,35 @@ class ShardRequest:
 
 
 @dataclass(frozen=True)
-class LostImages:
-    """The references of a shard that are not confirmed any more.
+class ShardConfirmation:
+    """Whether registries still have all of a shard.
 
-    Without any, it is the same in every session. With some, it is another value in each, because
-    what was done about them in one session says nothing about the next.
+    If so, it is the same in every session. If not, it is another value in each, because what was
+    done about a loss in one session says nothing about the next.
     """
 
-    references: frozenset[ImageReference] = frozenset()
-    session: RunId | None = None
+    session_of_loss: RunId | None = None
 
 
 @uncacheable_rule(desc="Confirm images with their registries")
-async def confirm_shard(request: ShardRequest, run_id: RunId) -> LostImages:
+async def confirm_shard(request: ShardRequest, run_id: RunId) -> ShardConfirmation:
     confirmed = await keep_confirmed_images(ConfirmedImagesRequest(), **implicitly())
     access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
-    confirmed.begin(access)
     references = confirmed.in_shard(request.shard)
     if not references:
-        return LostImages()
+        return ShardConfirmation()
     futures = [access.confirmations.submit(each) for each in references]
     session = await open_session(SessionRequest(), **implicitly())
     token = access.waits.join(futures, session.path / WAITS_DIRECTORY)
     if token is not None:
         await wait_for_registries(WaitRequest(token), **implicitly())
-    lost = frozenset(
+    lost = [
         reference
         for reference, future in zip(references, futures)
         if not isinstance(future.result(), Present)
-    )
-    if not lost:
-        return LostImages()
+    ]
     confirmed.remove(request.shard, lost)
-    return LostImages(lost, run_id)
+    return ShardConfirmation(run_id if lost else None)
 
 
 def rules() -> Iterable[Rule]:

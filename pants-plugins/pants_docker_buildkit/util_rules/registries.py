@@ -114,6 +114,13 @@ class KeptAccess:
         self._run_id: RunId | None = None
         self._access: RegistryAccess | None = None
 
+    @property
+    def current(self) -> RegistryAccess:
+        """The access of this session, once it was prepared in it. Raises before there is any."""
+        if self._access is None:
+            raise LookupError("no access to registries was prepared")
+        return self._access
+
     def of_session(self, run_id: RunId, create: Callable[[], RegistryAccess]) -> RegistryAccess:
         """The access of this session, which is made once."""
         with self._lock:
