@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.core.goals.package import EnvironmentAwarePackageRequest, PackageFieldSet
-from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
+from pants.engine.addresses import Address, Addresses
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import FieldSetsPerTargetRequest, Target
 
@@ -17,7 +17,6 @@ from pants_docker_buildkit.compat import (
     find_valid_field_sets,
     implicitly,
     resolve_address_targets,
-    resolve_unparsed_address_inputs,
     rule,
 )
 from pants_docker_buildkit.errors import InvalidImageFieldError
@@ -32,8 +31,8 @@ from pants_docker_buildkit.util_rules.registries import (
 )
 from pants_docker_buildkit.util_rules.upstream_targets import (
     KnownAddresses,
-    KnownAddressesRequest,
-    find_known_addresses,
+    WrittenAddressesRequest,
+    resolve_written_addresses,
 )
 
 
@@ -107,26 +106,14 @@ def _unknown(
 @rule(desc="Find images that are referred to")
 async def find_mentioned_images(request: MentionedTargetsRequest) -> MentionedTargets:
     texts = tuple(dict.fromkeys(mention.text for mention in request.mentions))
-    known = await find_known_addresses(KnownAddressesRequest(), **implicitly())
-    resolved = await concurrently(
-        resolve_unparsed_address_inputs(
-            UnparsedAddressInputs(
-                (text,),
-                owning_address=request.owner,
-                description_of_origin=f"{request.owner}",
-                skip_invalid_addresses=True,
-            ),
-            **implicitly(),
-        )
-        for text in texts
+    written = await resolve_written_addresses(
+        WrittenAddressesRequest(request.owner, texts), **implicitly()
     )
-    addresses = dict(zip(texts, resolved))
     for mention in request.mentions:
-        candidates = addresses[mention.text]
-        if not any(each in known.all for each in candidates):
-            raise _unknown(request, mention, candidates, known)
+        if written.existing(mention.text) is None:
+            raise _unknown(request, mention, written.by_text[mention.text], written.known)
     targets = await concurrently(
-        resolve_address_targets(**implicitly(Addresses(addresses[text]))) for text in texts
+        resolve_address_targets(**implicitly(Addresses(written.by_text[text]))) for text in texts
     )
     found = dict(zip(texts, targets))
     for mention in request.mentions:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pants.engine.addresses import Address, UnparsedAddressInputs
+from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import AllTargets, AllUnexpandedTargets
+from pants.util.frozendict import FrozenDict
 
 from pants_docker_buildkit.compat import (
     concurrently,
@@ -91,6 +92,44 @@ async def find_known_addresses(
     return KnownAddresses(frozenset(each.address for each in (*targets, *unexpanded)))
 
 
+@dataclass(frozen=True)
+class WrittenAddressesRequest:
+    """Asks what these texts mean as addresses in the BUILD file of a target."""
+
+    owner: Address
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WrittenAddresses:
+    """The addresses that each text may stand for, none where it is not one; and which exist."""
+
+    by_text: FrozenDict[str, Addresses]
+    known: KnownAddresses
+
+    def existing(self, text: str) -> Address | None:
+        """The target that a text stands for, if there is one."""
+        return next((each for each in self.by_text[text] if each in self.known.all), None)
+
+
+@rule(desc="Resolve written addresses")
+async def resolve_written_addresses(request: WrittenAddressesRequest) -> WrittenAddresses:
+    known = await find_known_addresses(KnownAddressesRequest(), **implicitly())
+    resolved = await concurrently(
+        resolve_unparsed_address_inputs(
+            UnparsedAddressInputs(
+                (text,),
+                owning_address=request.owner,
+                description_of_origin=f"{request.owner}",
+                skip_invalid_addresses=True,
+            ),
+            **implicitly(),
+        )
+        for text in request.texts
+    )
+    return WrittenAddresses(FrozenDict(zip(request.texts, resolved)), known)
+
+
 @rule(desc="Find targets that an image refers to")
 async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTargets:
     field_set = request.field_set
@@ -104,27 +143,13 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
     }
     if not (arguments or wanted):
         return UpstreamTargets((), (), images, git)
-    known = await find_known_addresses(KnownAddressesRequest(), **implicitly())
     texts = (*(value for value, _ in arguments.values()), *(value for _, value in wanted))
-    resolved = await concurrently(
-        resolve_unparsed_address_inputs(
-            UnparsedAddressInputs(
-                (text,),
-                owning_address=field_set.address,
-                description_of_origin=f"{field_set.address}",
-                skip_invalid_addresses=True,
-            ),
-            **implicitly(),
-        )
-        for text in texts
+    written = await resolve_written_addresses(
+        WrittenAddressesRequest(field_set.address, texts), **implicitly()
     )
-    addresses = dict(zip(texts, resolved))
-    targets: dict[str, Address | None] = {
-        text: next((each for each in addresses[text] if each in known.all), None) for text in texts
-    }
     found_arguments, found_contexts = [], []
     for name, (value, line) in arguments.items():
-        target = targets[value]
+        target = written.existing(value)
         if target is not None:
             found_arguments.append((name, target))
         elif not is_image_reference(value):
@@ -132,16 +157,18 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
                 f"line {line} gives ARG {name} the value {value!r}, which is neither an image"
                 " reference nor the address of a target that exists"
             )
-            raise dockerfile.error(field_set, reason, known.neighbours(addresses[value]))
+            raise dockerfile.error(
+                field_set, reason, written.known.neighbours(written.by_text[value])
+            )
     for name, value in wanted:
-        target = targets[value]
+        target = written.existing(value)
         if target is None:
             raise InvalidImageFieldError(
                 field_set.build_contexts.alias,
                 field_set.address,
                 "name targets that exist",
                 f"for {name!r} it names {value!r}",
-                known.neighbours(addresses[value]),
+                written.known.neighbours(written.by_text[value]),
             )
         found_contexts.append((name, target))
     return UpstreamTargets(tuple(found_arguments), tuple(found_contexts), images, git)
