@@ -12,6 +12,7 @@ import shlex
 import shutil
 import sys
 import time
+import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from pants_docker_buildkit.solver.profile import (
     Profile,
 )
 from pants_docker_buildkit.util_rules.docker_environment import (
+    DockerEnvironment,
     DockerEnvironmentRequest,
     resolve_docker_environment,
 )
@@ -58,7 +60,7 @@ exec "$run" "$@"
 
 # Of a relative entry of the module search path, while that still leads there.
 _PACKAGE_ROOT = Path(pants_docker_buildkit.__file__).absolute().parent.parent
-_RUN_ID_FILE = "run-id"
+_NAME_FILE = "name"
 _FOREIGN_AGE = 7 * 24 * 3600.0
 _RUN_SCRIPT = """\
 #!/bin/sh
@@ -86,6 +88,23 @@ class Session:
 
 
 @dataclass(frozen=True)
+class GraphRequest:
+    """Asks which graph of rules this is."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One graph of rules, in which a `RunId` stands for one session. A process may have several."""
+
+    name: str
+
+
+@rule
+async def identify_graph(_: GraphRequest) -> Graph:
+    return Graph(uuid.uuid4().hex)
+
+
+@dataclass(frozen=True)
 class SessionMarkRequest:
     """Asks for the mark of this session."""
 
@@ -107,32 +126,40 @@ def session_directory(named_caches: NamedCachesDirOption) -> Path:
     return Path(named_caches.val) / CACHE_NAME / f"{platform.node()}-{os.getpid()}"
 
 
+def prepare_session(directory: Path, name: str, environment: DockerEnvironment) -> None:
+    """Make the directory of the session with this name, and end whichever had it before.
+
+    Pants may run a rule several times in one session. What that session has written stays.
+    """
+    if _is_open(directory, name):
+        return
+    _link_other_name(directory.parent)
+    _remove_stale(directory.parent)
+    close_session(directory)
+    for subdirectory in ("", SETTINGS_DIRECTORY, EVENTS_DIRECTORY, WAITS_DIRECTORY):
+        (directory / subdirectory).mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(directory / PROFILE_FILE, Profile(environment.variables).to_json())
+    script = _RUN_SCRIPT.format(
+        python=shlex.quote(sys.executable), package_root=shlex.quote(str(_PACKAGE_ROOT))
+    )
+    _write_private(directory / "run", script.encode(), 0o700)
+    write_private(directory / _NAME_FILE, name.encode())
+
+
 @rule(desc="Open session for builds")
 async def open_session(
     _: SessionRequest, named_caches: NamedCachesDirOption, run_id: RunId
 ) -> Session:
     environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    graph = await identify_graph(GraphRequest(), **implicitly())
     directory = session_directory(named_caches)
-    if _is_open(directory, run_id):
-        # Pants may run this several times in one session, which has written to it meanwhile.
-        return Session(str(directory))
-    _link_other_name(directory.parent)
-    _remove_stale(directory.parent)
-    close_session(directory)
-    for name in ("", SETTINGS_DIRECTORY, EVENTS_DIRECTORY, WAITS_DIRECTORY):
-        (directory / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write_private(directory / PROFILE_FILE, Profile(environment.variables).to_json(), 0o600)
-    script = _RUN_SCRIPT.format(
-        python=shlex.quote(sys.executable), package_root=shlex.quote(str(_PACKAGE_ROOT))
-    )
-    _write_private(directory / "run", script.encode(), 0o700)
-    write_private(directory / _RUN_ID_FILE, str(run_id).encode())
+    prepare_session(directory, f"{graph.name}-{run_id}", environment)
     return Session(str(directory))
 
 
-def _is_open(directory: Path, run_id: RunId) -> bool:
+def _is_open(directory: Path, name: str) -> bool:
     try:
-        return (directory / _RUN_ID_FILE).read_text() == str(run_id)
+        return (directory / _NAME_FILE).read_text() == name
     except FileNotFoundError:
         return False
 

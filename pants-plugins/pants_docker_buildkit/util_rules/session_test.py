@@ -13,6 +13,7 @@ import pytest
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
 from pants_docker_buildkit.solver.profile import PROFILE_FILE, parse_profile
 from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.util_rules.docker_environment import DockerEnvironment
 from pants_docker_buildkit.util_rules.session import (
     CACHE_LINK,
     CACHE_NAME,
@@ -21,6 +22,7 @@ from pants_docker_buildkit.util_rules.session import (
     Session,
     SessionRequest,
     close_session,
+    prepare_session,
     write_private,
 )
 
@@ -82,14 +84,21 @@ def test_a_new_session_knows_nothing_of_the_one_before(runner: ImageRunner, cach
     assert b"/home/me" not in (first.path / PROFILE_FILE).read_bytes()
 
 
-def test_what_a_session_wrote_stays_when_it_is_opened_again(
-    runner: ImageRunner, caches: Path
-) -> None:
-    session = open_session(runner, caches)
-    write_private(session.path / "written", b"")
-    runner.runner.scheduler.scheduler.invalidate_all()
-    assert runner.runner.request(Session, (SessionRequest(),)) == session
-    assert (session.path / "written").exists()
+def test_what_a_session_wrote_stays_when_it_is_opened_again(caches: Path) -> None:
+    directory, environment = caches / "session", DockerEnvironment(())
+    prepare_session(directory, "one", environment)
+    write_private(directory / "written", b"")
+    prepare_session(directory, "one", environment)
+    assert (directory / "written").exists()
+    prepare_session(directory, "two", environment)
+    assert not (directory / "written").exists()
+
+
+def test_a_session_of_another_graph_with_the_same_number_is_another_one(caches: Path) -> None:
+    first = open_session(ImageRunner(), caches)
+    write_private(first.path / "written", b"")
+    assert open_session(ImageRunner(), caches) == first
+    assert not (first.path / "written").exists()
 
 
 def test_sessions_that_were_killed_are_removed_and_others_are_not(
