@@ -8,7 +8,6 @@ process, which in pantsd is not the user's, waits for them without limit, and kn
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,7 +174,7 @@ def _read_auth(file: Path, key: str, entry: JsonObject) -> Credentials:
 def _decode_auth(file: Path, key: str, encoded: str) -> tuple[str, str]:
     try:
         pair = base64.b64decode(encoded).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, not even ASCII, or no UTF-8 in it
         pair = ""
     username, colon, password = pair.partition(":")
     if not colon:

@@ -95,6 +95,7 @@ def test_a_configuration_that_does_not_exist_has_no_credentials(tmp_path: Path) 
         ('{"auths": {"ghcr.io": {"auth": 5}}}', "'auth' must be text"),
         ('{"auths": {"ghcr.io": {"auth": "czNjcmV0"}}}', "must be base64 of 'user:password'"),
         ('{"auths": {"ghcr.io": {"auth": "*"}}}', "must be base64 of 'user:password'"),
+        ('{"auths": {"ghcr.io": {"auth": "é"}}}', "must be base64 of 'user:password'"),
     ],
 )
 def test_a_configuration_that_is_not_valid_is_named_without_its_secrets(
