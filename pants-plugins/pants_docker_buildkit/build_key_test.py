@@ -83,7 +83,12 @@ FIELDS = {
     "secrets": Variation(
         base='{"token": "app/token"}',
         changes=('{"other": "app/token"}',),
-        keeps=('{"token": "/x"}',),
+        keeps=('{"token": "/x"}', '{"token": "env=TOKEN"}', '{"token": "command=get token"}'),
+    ),
+    "hashed_secrets": Variation(
+        base='[], secrets={"token": "app/token"}',
+        changes=('["token"], secrets={"token": "app/token"}',),
+        keeps=('[], secrets={"token": "app/a.txt"}',),
     ),
     "ssh": Variation(base='["default"]', changes=('["mine"]',), keeps=('["default=/run/agent"]',)),
     "build_network": Variation(changes=('"none"', '"host"')),
@@ -113,7 +118,11 @@ NAMES_OF_THE_RESULT = {"registries", "repository"}
 
 OPTIONS = {
     "registries": Variation(
-        base='{"dev": {"address": "localhost:5000"}}', keeps=('{"dev": {"address": "ghcr.io"}}',)
+        base='{"dev": {"address": "localhost:5000"}}',
+        keeps=(
+            '{"dev": {"address": "ghcr.io"}}',
+            '{"dev": {"address": "ghcr.io", "username": "me", "password": "env=PASSWORD"}}',
+        ),
     ),
     "default_repository": Variation(keeps=("all/{name}",)),
     "default_context_root": Variation(changes=("app",)),
@@ -122,6 +131,8 @@ OPTIONS = {
     "env_vars": Variation(keeps=('["NAME=value"]',)),
     "executable_search_paths": Variation(keeps=('["/opt/docker"]',)),
     "builder": Variation(keeps=("far",)),
+    "secret_hash_key": Variation(keeps=("env=KEY",)),
+    "pass_proxies": Variation(keeps=("false",)),
     "cache_from": Variation(keeps=('["type=gha"]',)),
     "cache_to": Variation(keeps=('["type=gha"]',)),
     "inline_cache_tag": Variation(keeps=("moving",)),
@@ -146,7 +157,7 @@ def runner() -> ImageRunner:
     """Images that each differ in one field, in one BUILD file."""
     runner = ImageRunner()
     # Names of targets differ here, and so would their repositories.
-    runner.set_options("default-repository=same")
+    runner.set_options("default-repository=same", "secret-hash-key=file=app/b.txt")
     runner.write({**FILES, "app/BUILD": "\n".join((TARGETS, *declared_targets()))})
     return runner
 
@@ -222,7 +233,7 @@ def test_an_option_changes_the_build_digest_if_it_can_change_the_image(name: str
 
 def test_the_order_in_which_a_build_file_says_things_does_not_matter() -> None:
     runner = ImageRunner()
-    runner.set_options("default-repository=same")
+    runner.set_options("default-repository=same", "secret-hash-key=file=app/b.txt")
     runner.write(
         {
             **FILES,

@@ -328,7 +328,7 @@ def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunn
         pytest.param(
             ('registries={"dev": {}}',),
             "The option `[docker-buildkit].registries.dev` must have an `address`, such as"
-            ' "localhost:5000", but is {}.',
+            ' "localhost:5000", but has none.',
             id="registry-without-address",
         ),
         pytest.param(
@@ -340,8 +340,8 @@ def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunn
         pytest.param(
             ('registries={"dev": {"address": "ghcr.io", "defualt": True}}',),
             "The option `[docker-buildkit].registries.dev` must only have the settings address,"
-            " ca_file, default, extra_image_tags, insecure, repository, skip_push, use_local_alias,"
-            " but has 'defualt'.",
+            " ca_file, cert_file, default, extra_image_tags, insecure, key_file, password,"
+            " repositories, repository, skip_push, use_local_alias, username, but has 'defualt'.",
             id="registry-with-an-unknown-setting",
         ),
         pytest.param(
@@ -355,6 +355,37 @@ def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunn
             "The option `[docker-buildkit].registries.dev.extra_image_tags` must be a list of"
             " texts, as [\"1.0\"], but is '1.0'.",
             id="registry-with-bad-tags",
+        ),
+        pytest.param(
+            ('registries={"dev": {"addres": "ghcr.io", "password": "s3cret"}}',),
+            "The option `[docker-buildkit].registries.dev` must have an `address`, such as"
+            " \"localhost:5000\", but only has 'addres', 'password'.",
+            id="registry-with-a-password-and-without-address",
+        ),
+        pytest.param(
+            ('registries={"dev": {"address": "a.io", "username": "me", "password": "s3cret"}}',),
+            "The option `[docker-buildkit].registries.dev.password` must be `env=NAME`, `file=PATH`"
+            " or `command=COMMAND`, but is something else, which is not shown here because it may"
+            " be the password.",
+            id="password-in-the-options",
+        ),
+        pytest.param(
+            ('registries={"dev": {"address": "a.io", "username": "me"}}',),
+            "The option `[docker-buildkit].registries.dev.password` must be a text beside"
+            " `username`, but is none.",
+            id="username-without-password",
+        ),
+        pytest.param(
+            ('registries={"dev": {"address": "a.io", "repositories": ["a"]}}',),
+            "The option `[docker-buildkit].registries.dev.repositories` must stand beside"
+            " `username` and `password`, which it is about, but it stands alone.",
+            id="repositories-without-account",
+        ),
+        pytest.param(
+            ('registries={"dev": {"address": "a.io", "ca_file": 5}}',),
+            "The option `[docker-buildkit].registries.dev.ca_file` must be the path of a file, but"
+            " is 5.",
+            id="ca-file-that-is-no-path",
         ),
         pytest.param(
             ('registries={"dev": {"address": "ghcr.io", "default": True}}', "default-repository=-"),

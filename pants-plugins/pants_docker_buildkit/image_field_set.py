@@ -32,6 +32,7 @@ from pants_docker_buildkit.fields.inputs import (
     BuildKitImageBuildPlatformField,
     BuildKitImageEntitlementsField,
     BuildKitImageExtraHostsField,
+    BuildKitImageHashedSecretsField,
     BuildKitImageLabelsField,
     BuildKitImageNoCacheField,
     BuildKitImagePlatformsField,
@@ -69,6 +70,7 @@ class BuildKitImageFieldSet(PackageFieldSet):
     labels: BuildKitImageLabelsField
     annotations: BuildKitImageAnnotationsField
     secrets: BuildKitImageSecretsField
+    hashed_secrets: BuildKitImageHashedSecretsField
     ssh: BuildKitImageSshField
     network: BuildKitImageBuildNetworkField
     extra_hosts: BuildKitImageExtraHostsField

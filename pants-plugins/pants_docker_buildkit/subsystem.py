@@ -55,7 +55,16 @@ class DockerBuildKitSubsystem(Subsystem):
 
             - `insecure`: whether to speak plain HTTP. Defaults to true for loopback addresses only.
 
-            - `ca_file`: a file with the certificates to trust instead of the system's.
+            - `ca_file`: a file with the certificates to trust besides the system's.
+
+            - `cert_file`, `key_file`: a certificate and its key to show the registry.
+
+            - `username`, `password`: who to be there, instead of what the Docker configuration
+            says. The password is `env=NAME`, `file=PATH` or `command=COMMAND`, and is read when it
+            is needed; the user name may be such a source, or the name itself.
+
+            - `repositories`: the paths below which that account is used, as ["team-a"]. Several
+            entries may have the same `address`. Defaults to all.
 
             - `skip_push`: whether `publish` moves no tags there. What `package` pushes, by digest,
             is not affected. Defaults to false.
@@ -129,6 +138,27 @@ class DockerBuildKitSubsystem(Subsystem):
             """
             The name of the buildx builder to use (`--builder`). Defaults to the one that
             `docker buildx use` chose, or the Docker Engine of the current context. In no key.
+            """
+        ),
+    )
+    secret_hash_key = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            Where the key for hashing `hashed_secrets` comes from: `env=NAME`, `file=PATH` or
+            `command=COMMAND`. All machines that share a cache need the same one.
+            """
+        ),
+        advanced=True,
+    )
+    pass_proxies = BoolOption(
+        default=True,
+        help=softwrap(
+            """
+            Whether `RUN` steps get the proxies of the Docker configuration, or else of
+            `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` and `ALL_PROXY`, as BuildKit's predefined build
+            arguments. In no key and no image. A proxy on this machine's loopback is passed with
+            `build_network="host"` only.
             """
         ),
     )

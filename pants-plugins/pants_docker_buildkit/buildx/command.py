@@ -14,7 +14,8 @@ class BuildCommand:
     """Everything that one build is told, in terms of buildx.
 
     Paths are relative to the directory in which buildx runs. `outputs`, `cache_from`, `cache_to`
-    and `secrets` are rendered attributes; `build_contexts` are pairs of a name and what it stands
+    and `secrets` are rendered attributes; `inherited_build_args` are names of build arguments whose
+    values buildx finds in its environment; `build_contexts` are pairs of a name and what it stands
     for. Pairs keep their order, so equal commands have equal arguments.
     """
 
@@ -26,6 +27,7 @@ class BuildCommand:
     builder: str | None = None
     target_stage: str | None = None
     build_args: tuple[tuple[str, str], ...] = ()
+    inherited_build_args: tuple[str, ...] = ()
     build_contexts: tuple[tuple[str, str], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
@@ -53,6 +55,7 @@ def render_arguments(command: BuildCommand) -> tuple[str, ...]:
     arguments += ["--platform", ",".join(command.platforms)]
     arguments += _optional("--target", command.target_stage)
     arguments += _pairs("--build-arg", command.build_args)
+    arguments += _repeated("--build-arg", command.inherited_build_args)
     arguments += _pairs("--build-context", command.build_contexts)
     arguments += _pairs("--label", command.labels)
     arguments += _pairs("--annotation", command.annotations)

@@ -26,6 +26,7 @@ EXAMPLES: dict[str, Any] = {
     "builder": "far",
     "target_stage": "release",
     "build_args": (("A", "1"),),
+    "inherited_build_args": ("HTTP_PROXY",),
     "build_contexts": (("base", "docker-image://a"),),
     "labels": (("a", "b"),),
     "annotations": (("a", "b"),),

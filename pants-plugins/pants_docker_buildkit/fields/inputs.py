@@ -73,11 +73,35 @@ class BuildKitImageSecretsField(DictStringToStringField):
     alias = "secrets"
     help = help_text(
         """
-        Files that `RUN --mount=type=secret` may read (`--secret`): from the secret's ID to a path,
-        absolute, or relative to the build root, or to the BUILD file if it starts with `./`.
+        What `RUN --mount=type=secret` may read (`--secret`), from the secret's ID to where its
+        value comes from:
 
-        A secret's value is in no key and no cache: changing it builds nothing. Its ID is part of
-        the build.
+        - a path, or `file=PATH`: absolute, below `~/`, or relative to the build root, or to the
+        BUILD file if it starts with `./`.
+
+        - `env=NAME`: an environment variable of Pants.
+
+        - `command=COMMAND`: what a command prints, which is run without a shell.
+
+        A secret is read only when the image is built, and only BuildKit gets its value: it is in no
+        key and no cache, and changing it builds nothing. Its ID is part of the build. Where the
+        content should count, see `hashed_secrets`.
+
+        Example: `secrets={"npmrc": "~/.npmrc", "token": "env=NPM_TOKEN"}`.
+        """
+    )
+
+
+class BuildKitImageHashedSecretsField(StringSequenceField):
+    alias = "hashed_secrets"
+    default = ()
+    help = help_text(
+        """
+        IDs of `secrets` whose content is part of the build: another value builds the image again.
+
+        The key holds a keyed hash of it, which tells nothing to who does not have the key that
+        `[docker-buildkit].secret_hash_key` names. The secrets are then needed by everyone who
+        packages the image, even where it is not built.
         """
     )
 

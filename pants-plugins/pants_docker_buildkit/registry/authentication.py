@@ -9,6 +9,7 @@ from pants_docker_buildkit.registry.challenge import Challenge, choose_challenge
 from pants_docker_buildkit.registry.credential_helper import CredentialHelperError
 from pants_docker_buildkit.registry.credentials import (
     Credentials,
+    CredentialsUnavailableError,
     FindCredentials,
     InvalidDockerConfigError,
 )
@@ -134,7 +135,11 @@ class Authentication:
         """The credentials as they are now: a short-lived token may have been renewed meanwhile."""
         try:
             found = self._find(self._registry)
-        except (CredentialHelperError, InvalidDockerConfigError) as e:
+        except (
+            CredentialHelperError,
+            CredentialsUnavailableError,
+            InvalidDockerConfigError,
+        ) as e:
             raise CredentialsError(inquiry, str(e)) from e
         with self._lock:
             self._credentials = found

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.conftest import IMPATIENT, ClientFactory
 from pants_docker_buildkit.registry.credentials import Credentials
@@ -205,7 +206,7 @@ def test_a_token_server_that_gives_no_token_is_named(
 def test_a_password_that_was_rotated_meanwhile_is_read_again(registry: FakeRegistry) -> None:
     registry.access = BasicAccess("me", "old")
     current = Credentials("me", "old")
-    clients = RegistryClients(find_credentials=lambda _: current, patience=IMPATIENT)
+    clients = RegistryClients(accounts=Accounts(fallback=lambda _: current), patience=IMPATIENT)
     client = clients.client(registry.address)
     client.head_manifest("app", "1")
     registry.access = BasicAccess("me", "new")
@@ -222,7 +223,7 @@ def test_credentials_are_read_once_for_many_requests(registry: FakeRegistry) -> 
         asked.append(name)
         return ME
 
-    clients = RegistryClients(find_credentials=find, patience=IMPATIENT)
+    clients = RegistryClients(accounts=Accounts(fallback=find), patience=IMPATIENT)
     for repository in ("a", "b", "c"):
         clients.client(registry.address).head_manifest(repository, "1")
     clients.close()

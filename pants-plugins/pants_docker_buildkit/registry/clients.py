@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 
+from pants_docker_buildkit.registry.accounts import Account, Accounts
 from pants_docker_buildkit.registry.authentication import Authentication
 from pants_docker_buildkit.registry.channel import Channel
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.connections import Connections
-from pants_docker_buildkit.registry.credentials import FindCredentials, no_credentials
 from pants_docker_buildkit.registry.origin import Origin
 from pants_docker_buildkit.registry.proxies import Proxies
 from pants_docker_buildkit.registry.settings import Patience, RegistrySettings
@@ -17,7 +18,7 @@ from pants_docker_buildkit.registry.transport import Transport
 
 
 class RegistryClients:
-    """Gives one client for each registry, made on first use; close it when the session ends.
+    """Gives one client for each account, made on first use; close it when the session ends.
 
     `environment` is the user's, for its proxies. Nothing is opened, and no credential is read,
     before a registry is asked.
@@ -26,25 +27,26 @@ class RegistryClients:
     def __init__(
         self,
         *,
-        find_credentials: FindCredentials = no_credentials,
+        accounts: Accounts | None = None,
         settings: Mapping[str, RegistrySettings] | None = None,
         environment: Mapping[str, str] | None = None,
         patience: Patience | None = None,
     ) -> None:
-        self._find_credentials = find_credentials
+        self._accounts = accounts or Accounts()
         self._settings = dict(settings or {})
         self._proxies = Proxies.from_environment(environment or {})
         self._patience = patience or Patience()
-        self._clients: dict[str, RegistryClient] = {}
+        self._clients: dict[tuple[str, Account | None], RegistryClient] = {}
         self._transports: list[Transport] = []
         self._lock = threading.Lock()
 
-    def client(self, registry: str) -> RegistryClient:
-        """The client of `registry`, by the name that image references have for it."""
+    def client(self, registry: str, repository: str = "") -> RegistryClient:
+        """The client for a repository of `registry`, by the names that image references have."""
+        account = self._accounts.choose(registry, repository)
         with self._lock:
-            client = self._clients.get(registry)
+            client = self._clients.get((registry, account))
             if client is None:
-                client = self._clients[registry] = self._create(registry)
+                client = self._clients[registry, account] = self._create(registry, account)
             return client
 
     def close(self) -> None:
@@ -54,12 +56,13 @@ class RegistryClients:
         for transport in transports:
             transport.close()
 
-    def _create(self, registry: str) -> RegistryClient:
+    def _create(self, registry: str, account: Account | None) -> RegistryClient:
         settings = self._settings.get(registry, RegistrySettings())
         origin = Origin.of_registry(registry, is_plain_http=settings.uses_plain_http(registry))
         connections = Connections(settings.tls, self._proxies, self._patience)
         transport = Transport(connections, self._patience)
         self._transports.append(transport)
-        authentication = Authentication(registry, origin, transport, self._find_credentials)
+        find = partial(self._accounts.find, account=account)
+        authentication = Authentication(registry, origin, transport, find)
         channel = Channel(origin, transport, authentication)
         return RegistryClient(registry, channel, settings.upload_chunk_size)

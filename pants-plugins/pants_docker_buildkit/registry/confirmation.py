@@ -56,7 +56,7 @@ class ManifestConfirmations:
 
     def __init__(
         self,
-        find_client: Callable[[str], RegistryClient],
+        find_client: Callable[[str, str], RegistryClient],
         pool_size: int = DEFAULT_POOL_SIZE,
     ) -> None:
         self._find_client = find_client
@@ -91,7 +91,7 @@ class ManifestConfirmations:
         if known is not None:
             inquiry = Inquiry(reference.registry, f"look up {reference}")
             return Unknown(RegistryUnavailableError(inquiry, known.finding))
-        client = self._find_client(reference.registry)
+        client = self._find_client(reference.registry, reference.repository)
         manifest = reference.digest or reference.tag or ""
         try:
             descriptor = client.head_manifest(reference.repository, manifest, to_write=to_write)

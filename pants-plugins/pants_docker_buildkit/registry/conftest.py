@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.credentials import Credentials
@@ -47,7 +48,7 @@ def make_client() -> Iterator[ClientFactory]:
             patience: Patience = IMPATIENT,
         ) -> RegistryClient:
             clients = RegistryClients(
-                find_credentials=lambda _: credentials,
+                accounts=Accounts(fallback=lambda _: credentials),
                 settings={address: settings} if settings else {},
                 environment=environment,
                 patience=patience,

@@ -28,6 +28,10 @@ class InvalidDockerConfigError(ValueError):
         super().__init__(f"the Docker configuration {path} is not valid: {finding}")
 
 
+class CredentialsUnavailableError(Exception):
+    """Where the options say that credentials are, there are none now. The text has no secret."""
+
+
 @dataclass(frozen=True)
 class Credentials:
     """What proves to a registry, or to its token server, who we are. Its repr shows no secret.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.attributes import render_attributes, render_values
@@ -33,8 +35,11 @@ from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
 from pants_docker_buildkit.solver.progress import Progress
 from pants_docker_buildkit.solver.registry_reader import RegistryReader
 from pants_docker_buildkit.solver.result import BuildResult
+from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
 
 CONTENT_TAG_LENGTH = 32
+
+_SECRET_VARIABLE = "PANTS_DOCKER_BUILDKIT_SECRET"
 
 
 def content_tag(build_digest: str) -> str:
@@ -44,18 +49,23 @@ def content_tag(build_digest: str) -> str:
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where one build runs: the CLI and builder, the input tree, and a directory of its own."""
+    """Where one build runs: the CLI and builder, the input tree, and a directory of its own.
+
+    `secrets` are those that the builder may ask for, `proxies` are build arguments for its steps.
+    """
 
     docker: DockerCli
     builder: Builder
     builder_name: str | None
     inputs: Path
     scratch: Path
-    session: Path
+    session: SessionClient
+    secrets: tuple[BuildSecret, ...] = ()
+    proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def progress(self, settings: BuildSettings) -> Progress:
         """Where what BuildKit says goes."""
-        shown = self.session / PROGRESS_FILE if settings.shows_progress else None
+        shown = self.session.directory / PROGRESS_FILE if settings.shows_progress else None
         return Progress(settings.target, shown)
 
 
@@ -73,7 +83,7 @@ def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) ->
         digest=metadata.digest,
         media_type=metadata.media_type,
         size=metadata.size,
-        platforms=_platform_images(job, metadata, workplace),
+        platforms=_platform_images(job, settings, metadata, workplace),
         materials=find_materials(
             workplace.docker, workplace.builder_name, metadata, job.definition.platforms
         ),
@@ -95,14 +105,13 @@ def build_command(
         builder=workplace.builder_name,
         target_stage=definition.target_stage,
         build_args=definition.build_args,
+        inherited_build_args=tuple(name for name, _ in workplace.proxies),
         build_contexts=tuple(
             (each.name, _context_source(each)) for each in definition.named_contexts
         ),
         labels=definition.labels,
         annotations=definition.annotations,
-        secrets=tuple(
-            render_attributes((("id", name), ("src", path))) for name, path in settings.secrets
-        ),
+        secrets=_secret_attributes(workplace.secrets),
         ssh=settings.ssh,
         network=definition.network,
         extra_hosts=definition.extra_hosts,
@@ -112,6 +121,25 @@ def build_command(
         no_cache=definition.no_cache,
         cache_from=imports,
         cache_to=exports,
+    )
+
+
+def _values(secrets: tuple[BuildSecret, ...]) -> Iterator[tuple[str, BuildSecret]]:
+    """The secrets that are values, each with the variable that buildx finds it in."""
+    for number, secret in enumerate(secrets):
+        if secret.path is None:
+            yield f"{_SECRET_VARIABLE}_{number}", secret
+
+
+def _secret_attributes(secrets: tuple[BuildSecret, ...]) -> tuple[str, ...]:
+    variables = {secret.id: variable for variable, secret in _values(secrets)}
+    return tuple(
+        render_attributes(
+            [("id", each.id), ("src", each.path)]
+            if each.path is not None
+            else [("id", each.id), ("type", "env"), ("env", variables[each.id])]
+        )
+        for each in secrets
     )
 
 
@@ -143,7 +171,8 @@ def _outputs(job: BuildJob, settings: BuildSettings, builder: Builder) -> tuple[
     if job.definition.inline_cache:
         names += [f"{name}:{settings.inline_cache_tag}" for name in job.repositories]
     attributes = [("type", "image"), ("name", render_values(names)), ("push", "true")]
-    if any(name.partition("/")[0] in settings.insecure_registries for name in job.repositories):
+    insecure = {each.address for each in settings.registries if each.is_insecure}
+    if any(name.partition("/")[0] in insecure for name in job.repositories):
         attributes.append(("registry.insecure", "true"))
     # The image lives in its registry: a copy in the builder's store would only take up room.
     return (render_attributes([*attributes, ("store", "false"), *_REPRODUCIBLE]),)
@@ -153,10 +182,12 @@ _REPRODUCIBLE = (("oci-mediatypes", "true"), ("rewrite-timestamp", "true"))
 
 
 def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> None:
+    # Values are in the environment of buildx, which only its user can read, unlike its arguments.
+    values = {variable: each.value or "" for variable, each in _values(workplace.secrets)}
     with subprocess.Popen(
         workplace.docker.arguments(render_arguments(command)),
         cwd=workplace.inputs,
-        env=dict(workplace.docker.environment),
+        env={**workplace.docker.environment, **dict(workplace.proxies), **values},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -168,7 +199,7 @@ def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> Non
 
 
 def _platform_images(
-    job: BuildJob, metadata: BuildMetadata, workplace: Workplace
+    job: BuildJob, settings: BuildSettings, metadata: BuildMetadata, workplace: Workplace
 ) -> tuple[PlatformImage, ...]:
     root = Descriptor(metadata.media_type, metadata.digest, metadata.size)
     if job.definition.output == "oci":
@@ -181,5 +212,5 @@ def _platform_images(
     if len(platforms) == 1 and metadata.config_digest is not None:
         platform = ImagePlatform.parse(platforms[0])
         return (PlatformImage(platform, metadata.digest, metadata.config_digest),)
-    reader = RegistryReader(workplace.docker, job.repositories[0])
-    return read_platform_images(root, reader.read)
+    with closing(RegistryReader(job.repositories[0], settings, workplace.session)) as reader:
+        return read_platform_images(root, reader.read)

@@ -20,7 +20,8 @@ from pants_docker_buildkit.solver.definition import (
 )
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import BuildFailedError
-from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
+from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings, RegistryHints
+from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 
 BUILD = "blake3:" + "1" * 64
@@ -28,6 +29,7 @@ SHA = "sha256:" + "a" * 64
 DEFINITION = BuildDefinition("d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), "registry")
 JOB = BuildJob(BUILD, DEFINITION, ("localhost:5000/app", "ghcr.io/org/app"))
 SETTINGS = BuildSettings(target="src/app:image")
+NO_SESSION = SessionClient(Path("/nowhere"))
 METADATA: dict[str, Any] = {
     "containerimage.descriptor": {
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -38,9 +40,9 @@ METADATA: dict[str, Any] = {
 }
 
 
-def workplace(docker: DockerCli, directory: Path) -> Workplace:
+def workplace(docker: DockerCli, directory: Path, session: SessionClient = NO_SESSION) -> Workplace:
     builder = Builder("default", "docker", "default", "running", has_containerd_store=True)
-    return Workplace(docker, builder, None, directory / "build", directory, directory)
+    return Workplace(docker, builder, None, directory / "build", directory, session)
 
 
 def command(job: BuildJob, settings: BuildSettings = SETTINGS) -> BuildCommand:
@@ -110,7 +112,8 @@ def test_without_inline_cache_no_moving_tag_is_read_or_written() -> None:
 def test_only_a_registry_of_the_image_makes_its_push_insecure(
     insecure: tuple[str, ...], is_plain: bool
 ) -> None:
-    (output,) = command(JOB, replace(SETTINGS, insecure_registries=insecure)).outputs
+    hints = tuple(RegistryHints(each, is_insecure=True) for each in insecure)
+    (output,) = command(JOB, replace(SETTINGS, registries=hints)).outputs
     assert ("registry.insecure=true" in output) is is_plain
 
 
@@ -141,9 +144,26 @@ def test_a_named_context_is_spelled_as_buildx_wants_it(context: NamedContext, so
     assert command(redefined(named_contexts=(context,))).build_contexts == (("a", source),)
 
 
-def test_secrets_are_named_by_path_and_never_read() -> None:
-    settings = replace(SETTINGS, secrets=(("token", "/home/a,b/token"),))
-    assert command(JOB, settings).secrets == ('id=token,"src=/home/a,b/token"',)
+def test_values_of_secrets_and_proxies_reach_buildx_in_its_environment_only(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    docker.answer("buildx build", run=f"env >{seen}", exit_code=1)
+    place = replace(
+        workplace(docker.cli(), tmp_path),
+        secrets=(BuildSecret("token", value="s3cret"), BuildSecret("file", "/home/a,b/token")),
+        proxies=(("HTTP_PROXY", "http://me:s3cret@proxy"),),
+    )
+    with pytest.raises(BuildFailedError):
+        build_image(JOB, SETTINGS, place)
+    (call,) = docker.calls
+    assert "--build-arg HTTP_PROXY " in call
+    assert "--secret id=token,type=env,env=PANTS_DOCKER_BUILDKIT_SECRET_0" in call
+    assert '--secret id=file,"src=/home/a,b/token"' in call
+    assert "s3cret" not in call
+    environment = seen.read_text().splitlines()
+    assert "PANTS_DOCKER_BUILDKIT_SECRET_0=s3cret" in environment
+    assert "HTTP_PROXY=http://me:s3cret@proxy" in environment
 
 
 def test_what_buildx_says_of_the_image_is_the_result(docker: FakeDocker, tmp_path: Path) -> None:
@@ -174,5 +194,5 @@ def test_a_buildx_that_names_no_image_is_too_old(
 def test_progress_is_shown_to_who_wants_it(docker: FakeDocker, tmp_path: Path, shows: bool) -> None:
     prepare_build(docker, json.dumps(METADATA), stdout="#1 loading\n")
     settings = replace(SETTINGS, shows_progress=shows)
-    build_image(JOB, settings, workplace(docker.cli(), tmp_path))
+    build_image(JOB, settings, workplace(docker.cli(), tmp_path, SessionClient(tmp_path)))
     assert (tmp_path / PROGRESS_FILE).exists() is shows

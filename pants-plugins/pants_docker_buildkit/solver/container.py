@@ -11,13 +11,16 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import LayoutNotLoadedError
+from pants_docker_buildkit.solver.docker_config import with_private_config
+from pants_docker_buildkit.solver.errors import ImageNotPulledError, LayoutNotLoadedError
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,13 @@ def parse_container_job(text: str) -> ContainerJob:
     return ContainerJob(**{**fields, "options": tuple(fields["options"])})
 
 
-def run_container(docker: DockerCli, job: ContainerJob, arguments: Sequence[str]) -> None:
+def run_container(
+    docker: DockerCli, job: ContainerJob, arguments: Sequence[str], session: Path
+) -> None:
     """Become `docker run`. Returns only by raising a `SolverError`."""
     image = job.image
+    if job.layout is None:
+        _pull(docker, job, session)
     if job.layout is not None and docker.ask("image", "inspect", image).returncode != 0:
         image = _load(docker, Path(job.layout))
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
@@ -54,6 +61,36 @@ def run_container(docker: DockerCli, job: ContainerJob, arguments: Sequence[str]
     sys.stdout.flush()
     # The variables that `--env NAME` passes on are the user's.
     os.execve(docker.binary, command, {**os.environ, **docker.environment})
+
+
+def _pull(docker: DockerCli, job: ContainerJob, session: Path) -> None:
+    """Have the engine get the image, with credentials that `docker run` would not have."""
+    reference = _reference(job.image)
+    if reference is None or docker.ask("image", "inspect", job.image).returncode == 0:
+        return
+    platform = [each for each in job.options if each.startswith("--platform=")]
+    with tempfile.TemporaryDirectory(prefix="pdb-") as scratch:
+        repositories = {reference.registry: reference.repository}
+        private = with_private_config(docker, session, Path(scratch, "docker"), repositories)
+        pull = subprocess.run(
+            private.arguments(["pull", *platform, job.image]),
+            env=dict(private.environment),
+            stdin=subprocess.DEVNULL,
+            # Standard output is the container's.
+            stdout=sys.stderr,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    if pull.returncode != 0:
+        raise ImageNotPulledError(job.image, pull.stderr.decode("utf-8", "replace"))
+
+
+def _reference(image: str) -> ImageReference | None:
+    try:
+        return ImageReference.parse(image)
+    except InvalidImageReferenceError:
+        # The digest of an image that only the engine has.
+        return None
 
 
 def _load(docker: DockerCli, layout: Path) -> str:

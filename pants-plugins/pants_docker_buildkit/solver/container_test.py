@@ -14,8 +14,8 @@ import pytest
 from pants_docker_buildkit.solver.container import ContainerJob, parse_container_job
 from pants_docker_buildkit.solver.errors import EXIT_FAILED
 from pants_docker_buildkit.solver.main import RUN_COMMAND
-from pants_docker_buildkit.solver.profile import PROFILE_FILE, Profile
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+from pants_docker_buildkit.solver.testing.fake_session import FakeSession
 
 SHA = "sha256:" + "a" * 64
 REFERENCE = f"localhost:5000/app@{SHA}"
@@ -34,10 +34,7 @@ def run(
     tmp_path: Path, job: ContainerJob, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the program as `run` starts it, in a process of its own, because it replaces itself."""
-    session = tmp_path / "session"
-    session.mkdir()
-    profile = Profile((("PATH", str(tmp_path / "bin")),))
-    (session / PROFILE_FILE).write_bytes(profile.to_json())
+    session = FakeSession(tmp_path / "session", PATH=str(tmp_path / "bin")).directory
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, str(session), RUN_COMMAND, job.to_json(), *arguments],
         env={**os.environ, "PYTHONPATH": PACKAGES, **environment},
@@ -63,15 +60,39 @@ def test_a_job_is_read_as_it_was_written() -> None:
 
 
 def test_the_container_is_the_process(tmp_path: Path, docker: FakeDocker) -> None:
-    docker.answer("run", "out", stderr="err", exit_code=7)
+    docker.answer("image inspect").answer("run", "out", stderr="err", exit_code=7)
     done = run(tmp_path, ContainerJob(REFERENCE, ("--network=host",)), "echo", "a b")
     assert (done.returncode, done.stdout, done.stderr) == (7, "out", "err")
-    assert docker.calls == [f"run --rm --interactive --network=host {REFERENCE} echo a b"]
+    assert docker.calls[-1] == f"run --rm --interactive --network=host {REFERENCE} echo a b"
 
 
 def test_variables_of_the_user_can_be_passed_on(tmp_path: Path, docker: FakeDocker) -> None:
-    docker.answer("run", run="printf %s $GREETING")
+    docker.answer("image inspect").answer("run", run="printf %s $GREETING")
     assert run(tmp_path, ContainerJob(REFERENCE), GREETING="hello").stdout == "hello"
+
+
+def test_an_image_that_the_engine_lacks_is_pulled_with_the_credentials_of_the_session(
+    tmp_path: Path, docker: FakeDocker
+) -> None:
+    docker.answer("image inspect", exit_code=1).answer("run", "out")
+    docker.answer("pull", "progress", run="/bin/cat $DOCKER_CONFIG/config.json >&2")
+    done = run(tmp_path, ContainerJob(REFERENCE, ("--platform=linux/arm64",)))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "out", "progress")
+    assert docker.calls[1] == f"pull --platform=linux/arm64 {REFERENCE}"
+
+
+def test_an_image_that_is_not_pulled_is_named_with_what_the_engine_said(
+    tmp_path: Path, docker: FakeDocker
+) -> None:
+    docker.answer("image inspect", exit_code=1)
+    docker.answer("pull", stderr="Error response from daemon: denied\n", exit_code=1)
+    done = run(tmp_path, ContainerJob(REFERENCE))
+    assert done.returncode == EXIT_FAILED
+    assert done.stderr == (
+        f"Running the image needs {REFERENCE} in the Docker Engine, which did not pull it: Error"
+        " response from daemon: denied. Check that the engine reaches the registry, and that the"
+        " credentials for it may pull.\n"
+    )
 
 
 def test_a_layout_that_the_engine_lacks_is_loaded_without_a_name(

@@ -43,7 +43,8 @@ class BuildDefinition:
     """A whole build, as BuildKit will see it.
 
     `dockerfile` is the sha256 of the Dockerfile's bytes in hex, `context` the digest of the build
-    context with the named contexts that are files. All pairs are sorted by their first item.
+    context with the named contexts that are files. `secret_hashes` are keyed hashes of the content
+    of those secrets whose content counts. All pairs are sorted by their first item.
     """
 
     dockerfile: str
@@ -57,6 +58,7 @@ class BuildDefinition:
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     secret_ids: tuple[str, ...] = ()
+    secret_hashes: tuple[tuple[str, str], ...] = ()
     ssh_ids: tuple[str, ...] = ()
     network: str | None = None
     extra_hosts: tuple[tuple[str, str], ...] = ()

@@ -30,6 +30,7 @@ EXAMPLES: dict[str, Any] = {
     "labels": (("a", "b"),),
     "annotations": (("a", "b"),),
     "secret_ids": ("token",),
+    "secret_hashes": (("token", "0" * 64),),
     "ssh_ids": ("default",),
     "network": "none",
     "extra_hosts": (("db", "10.0.0.1"),),

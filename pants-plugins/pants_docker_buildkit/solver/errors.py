@@ -6,6 +6,8 @@ adds the target.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 EXIT_FAILED = 1
 
 EXIT_NO_SESSION = 75
@@ -75,6 +77,16 @@ class ContainerdStoreError(SolverError):
         )
 
 
+class InvalidHostConfigError(SolverError):
+    """The user's Docker configuration cannot be read. The text repeats nothing of it."""
+
+    def __init__(self, file: Path, finding: str) -> None:
+        super().__init__(
+            f"The Docker configuration {file} is not valid: {_ended(finding)} Mend it, or point"
+            " DOCKER_CONFIG at another directory."
+        )
+
+
 class BuildFailedError(SolverError):
     """BuildKit ran the build, and it failed."""
 
@@ -87,6 +99,17 @@ class LayoutNotLoadedError(SolverError):
             "Running the image needs it in the local Docker Engine, which did not load its layout:"
             f" {_ended(finding)} Docker 25 or later loads OCI image layouts; those of several"
             " platforms need its containerd image store."
+        )
+
+
+class ImageNotPulledError(SolverError):
+    """The engine did not get an image that is to be run."""
+
+    def __init__(self, reference: str, finding: str) -> None:
+        super().__init__(
+            f"Running the image needs {reference} in the Docker Engine, which did not pull it:"
+            f" {_ended(finding)} Check that the engine reaches the registry, and that the"
+            " credentials for it may pull."
         )
 
 

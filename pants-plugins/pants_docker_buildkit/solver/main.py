@@ -1,23 +1,32 @@
 """The program that a build process runs beside buildx.
 
-It starts in the sandbox of the process. It finds in the input tree what to build, and in the
-session's directory how. It prints the `BuildResult`, the only thing that the process cache keeps of
-an image that is pushed. It uses only the standard library, because it runs outside of Pants.
+It starts in the sandbox of the process. It finds in the input tree what to build, and asks the
+session how. It prints the `BuildResult`, the only thing that the process cache keeps of an image
+that is pushed. It uses only the standard library, because it runs outside of Pants.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pants_docker_buildkit.solver.build import Workplace, build_image
+from pants_docker_buildkit.solver.build_repositories import build_repositories
 from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
 from pants_docker_buildkit.solver.container import parse_container_job, run_container
 from pants_docker_buildkit.solver.definition import BuildJob, parse_job
 from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.docker_config import (
+    HELPER_COMMAND,
+    repository_for,
+    with_private_config,
+)
 from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, bridged_builder
 from pants_docker_buildkit.solver.errors import (
     EXIT_FAILED,
@@ -27,62 +36,67 @@ from pants_docker_buildkit.solver.errors import (
     NoDockerToRunError,
     SolverError,
 )
-from pants_docker_buildkit.solver.input_tree import JOB_FILE, ROOT, normalize_modes
+from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT, normalize_modes
 from pants_docker_buildkit.solver.local_image import find_local_image
-from pants_docker_buildkit.solver.profile import (
-    PROFILE_FILE,
-    BuildSettings,
-    event_path,
-    parse_profile,
-    parse_settings,
-    settings_path,
-)
+from pants_docker_buildkit.solver.profile import BuildSettings, event_path
+from pants_docker_buildkit.solver.proxy_args import proxy_build_args
+from pants_docker_buildkit.solver.session_client import SessionClient
+from pants_docker_buildkit.solver.session_socket import NoSessionError, SessionProblemError
 
 BUILD_COMMAND = "build"
 CHECK_COMMAND = "check-engine"
 RUN_COMMAND = "run"
 
+# What a credential helper says of a registry that it has nothing for, to the letter.
+_NO_CREDENTIALS = "credentials not found in native keychain"
+
 
 def main(session_directory: str, command: str, *arguments: str) -> int:
     """Run one command in the working directory. Gives the exit code of the process."""
-    session = Path(session_directory)
+    session = SessionClient(Path(session_directory))
     try:
         if command == BUILD_COMMAND:
             print(_build(session, *arguments))
         elif command == RUN_COMMAND:
             _run(session, *arguments)
+        elif command == HELPER_COMMAND:
+            return _give_credentials(session, *arguments)
         else:
             print(_check_engine(session, *arguments))
-    except OSError as e:
-        if session.joinpath(PROFILE_FILE).exists():
-            print(f"Building needs to use {e.filename}: {e.strerror}.", file=sys.stderr)
-            return EXIT_FAILED
+    except NoSessionError:
         return EXIT_NO_SESSION
-    except SolverError as e:
+    except OSError as e:
+        if not session.directory.exists():
+            return EXIT_NO_SESSION
+        print(f"Building needs to use {e.filename}: {e.strerror}.", file=sys.stderr)
+        return EXIT_FAILED
+    except (SessionProblemError, SolverError) as e:
         print(e, file=sys.stderr)
         return EXIT_FAILED
     return 0
 
 
-def _build(session: Path, build_key: str, generation: str) -> str:
+def _build(session: SessionClient, build_key: str, generation: str) -> str:
     """Build the job in the working directory, and say which image it gave."""
     inputs = Path.cwd() / ROOT
+    settings = session.settings(build_key)
     docker = _docker(session)
-    settings = parse_settings(settings_path(session, build_key).read_bytes())
     job = parse_job((inputs / JOB_FILE).read_bytes())
+    # Before anything is asked of a builder: without all of its secrets, the build would fail.
+    secrets = session.secrets(build_key) if settings.secrets else ()
     normalize_modes(inputs)
     with _workplace(job, settings, docker, session, inputs) as place:
-        result = build_image(job, settings, place).to_json()
-    event_path(session, build_key, int(generation)).write_text(result)
+        result = build_image(job, settings, replace(place, secrets=secrets)).to_json()
+    event_path(session.directory, build_key, int(generation)).write_text(result)
     return result
 
 
-def _check_engine(session: Path, _generation: str, reference: str, *tags: str) -> str:
+def _check_engine(session: SessionClient, _generation: str, reference: str, *tags: str) -> str:
     """Whether the local engine has an image, which then gets these tags."""
     return find_local_image(_docker(session), reference, tags).value
 
 
-def _run(session: Path, job: str, *arguments: str) -> None:
+def _run(session: SessionClient, job: str, *arguments: str) -> None:
     """Become a container of the job."""
     try:
         docker = _docker(session)
@@ -90,27 +104,65 @@ def _run(session: Path, job: str, *arguments: str) -> None:
         raise NoDockerToRunError(e.search_path) from e
     if docker.is_standalone_buildx:
         raise NoDockerToRunError(docker.search_path)
-    run_container(docker, parse_container_job(job), arguments)
+    run_container(docker, parse_container_job(job), arguments, session.directory)
 
 
-def _docker(session: Path) -> DockerCli:
-    profile = parse_profile((session / PROFILE_FILE).read_bytes())
-    return DockerCli.find(dict(profile.environment))
+def _give_credentials(session: SessionClient, action: str = "get") -> int:
+    """Be a credential helper of Docker's, for the configuration that Docker was given.
+
+    https://github.com/docker/docker-credential-helpers#development
+    """
+    server = sys.stdin.read().strip()
+    config = Path(os.environ["DOCKER_CONFIG"])
+    repository = repository_for(server, config) if action == "get" else None
+    try:
+        found = None if repository is None else session.credentials(*repository)
+    except SessionProblemError as e:
+        print(e)
+        return EXIT_FAILED
+    secret = found and (found.identity_token or found.password)
+    if found is None or not secret:
+        print(_NO_CREDENTIALS)
+        return EXIT_FAILED
+    username = "<token>" if found.identity_token else found.username
+    print(json.dumps({"ServerURL": server, "Username": username, "Secret": secret}))
+    return 0
+
+
+def _docker(session: SessionClient) -> DockerCli:
+    return DockerCli.find(dict(session.profile().environment))
+
+
+def _proxies(job: BuildJob, session: SessionClient, inputs: Path) -> tuple[tuple[str, str], ...]:
+    dockerfile = (inputs / DOCKERFILE).read_text("utf-8", "replace")
+    environment = dict(session.profile().environment)
+    return proxy_build_args(environment, job.definition, dockerfile)
 
 
 @contextmanager
 def _workplace(
-    job: BuildJob, settings: BuildSettings, docker: DockerCli, session: Path, inputs: Path
+    job: BuildJob,
+    settings: BuildSettings,
+    docker: DockerCli,
+    session: SessionClient,
+    inputs: Path,
 ) -> Iterator[Workplace]:
-    docker = docker.with_environment({"BUILDX_METADATA_PROVENANCE": "max", "NO_COLOR": "1"})
-    builder = choose_builder(docker, settings.builder, session)
-    output = job.definition.output
-    if builder.is_docker_engine and not builder.has_containerd_store:
-        raise ContainerdStoreError(output)
-    with tempfile.TemporaryDirectory(prefix="pdb-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="pdb-") as directory:
+        scratch = Path(directory)
+        repositories = build_repositories(job, settings)
+        docker = docker.with_environment({"BUILDX_METADATA_PROVENANCE": "max", "NO_COLOR": "1"})
+        docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
+        builder = choose_builder(docker, settings.builder, session.directory)
+        output = job.definition.output
+        if builder.is_docker_engine and not builder.has_containerd_store:
+            raise ContainerdStoreError(output)
+        proxies = _proxies(job, session, inputs) if settings.passes_proxies else ()
+        place = Workplace(
+            docker, builder, settings.builder, inputs, scratch, session, proxies=proxies
+        )
         if builder.is_docker_engine and output == "registry":
             host = engine_host(docker, builder)
-            with bridged_builder(docker, host, Path(scratch)) as bridged:
-                yield Workplace(bridged, builder, BUILDER_NAME, inputs, Path(scratch), session)
+            with bridged_builder(docker, host, scratch) as bridged:
+                yield replace(place, docker=bridged, builder_name=BUILDER_NAME)
         else:
-            yield Workplace(docker, builder, settings.builder, inputs, Path(scratch), session)
+            yield place

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
-from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_NO_SESSION
-from pants_docker_buildkit.solver.input_tree import JOB_FILE, ROOT
-from pants_docker_buildkit.solver.main import BUILD_COMMAND, CHECK_COMMAND, main
-from pants_docker_buildkit.solver.profile import (
-    EVENTS_DIRECTORY,
-    PROFILE_FILE,
-    SETTINGS_DIRECTORY,
-    BuildSettings,
-    Profile,
-    event_path,
-    settings_path,
+from pants_docker_buildkit.registry.credentials import (
+    Credentials,
+    CredentialsUnavailableError,
 )
+from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
+from pants_docker_buildkit.solver.docker_config import HELPER_COMMAND
+from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_NO_SESSION
+from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
+from pants_docker_buildkit.solver.main import BUILD_COMMAND, CHECK_COMMAND, main
+from pants_docker_buildkit.solver.profile import BuildSettings, event_path
 from pants_docker_buildkit.solver.result import parse_build_result
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.testing.fake_engine import FakeEngine
+from pants_docker_buildkit.solver.testing.fake_session import FakeSession
 
 KEY, BUILD, SHA = "0123abcd", "blake3:" + "1" * 64, "sha256:" + "a" * 64
 FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nEndpoint: tcp://far:1\n"
@@ -39,22 +40,24 @@ class Sandbox:
 
     def __init__(self, directory: Path, output: str) -> None:
         self.directory = directory
-        self.session = directory / "session"
         self.docker = FakeDocker(directory / "bin")
-        for path in (SETTINGS_DIRECTORY, EVENTS_DIRECTORY):
-            (self.session / path).mkdir(parents=True)
-        (directory / ROOT).mkdir()
+        self._path = f"{self.docker.directory}:/usr/bin:/bin"
+        self._session = FakeSession(directory / "session")
+        self.session = self._session.directory
+        (directory / ROOT / DOCKERFILE).parent.mkdir(parents=True)
+        (directory / ROOT / DOCKERFILE).write_text("FROM scratch\n")
         repositories = ("localhost:5000/app",) if output == "registry" else ()
         definition = BuildDefinition("d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), output)
         job = BuildJob(BUILD, definition, repositories)
         (directory / ROOT / JOB_FILE).write_bytes(job.to_json())
-        settings = BuildSettings(target="src/app:image")
-        settings_path(self.session, KEY).write_bytes(settings.to_json())
-        self.profile(PATH=f"{self.docker.directory}:/usr/bin:/bin")
+        self.settings()
+        self.profile()
+
+    def settings(self, **settings: Any) -> None:
+        self._session.add_build(KEY, BuildSettings(target="src/app:image", **settings))
 
     def profile(self, **environment: str) -> None:
-        profile = Profile(tuple(sorted(environment.items())))
-        (self.session / PROFILE_FILE).write_bytes(profile.to_json())
+        self._session.be(**{"PATH": self._path, **environment})
 
     def builds(self) -> None:
         """Let `docker buildx build` succeed."""
@@ -88,7 +91,7 @@ def test_an_engine_pushes_through_a_remote_builder_of_its_own(sandbox: Sandbox) 
     sandbox.docker.answer("buildx inspect", CONTAINERD).answer("buildx create")
     sandbox.builds()
     with FakeEngine(sandbox.directory / "engine").running() as engine:
-        sandbox.profile(PATH=f"{sandbox.docker.directory}:/usr/bin:/bin", DOCKER_HOST=engine.host)
+        sandbox.profile(DOCKER_HOST=engine.host)
         assert sandbox.run() == 0
     assert "--builder pants-docker-buildkit" in sandbox.docker.calls[-1]
 
@@ -160,3 +163,105 @@ def test_the_engine_is_asked_whether_it_has_an_image(
     sandbox.docker.answer("image inspect", stderr="No such image: a", exit_code=exit_code)
     assert main(str(sandbox.session), CHECK_COMMAND, "0", f"app@{SHA}") == 0
     assert capsys.readouterr().out == f"{word}\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "finding"),
+    [
+        ("env=TOKEN", "the variable is not set"),
+        ("file=/nonexistent", "there is no such file"),
+        (r"command=printf '\000'", "it has a NUL byte, or more than 122880 bytes; put it"),
+    ],
+)
+def test_a_secret_that_is_missing_is_told_before_anything_is_asked_of_a_builder(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str], source: str, finding: str
+) -> None:
+    sandbox.settings(secrets=(("token", source),))
+    sandbox.profile(PATH=f"{sandbox.docker.directory}:/usr/bin:/bin")
+    assert sandbox.run() == EXIT_FAILED
+    error = capsys.readouterr().err
+    assert error.startswith(f"The build needs the secret 'token' from `{source}`, but {finding}")
+    assert sandbox.docker.calls == []
+
+
+def test_secrets_reach_the_build(sandbox: Sandbox) -> None:
+    sandbox.settings(secrets=(("a", "env=TOKEN"), ("b", f"file={sandbox.directory}/b")))
+    sandbox.profile(TOKEN="s3cret")
+    (sandbox.directory / "b").touch()
+    sandbox.docker.answer("buildx inspect", FAR)
+    sandbox.builds()
+    assert sandbox.run() == 0
+    call = sandbox.docker.calls[-1]
+    assert "--secret id=a,type=env,env=PANTS_DOCKER_BUILDKIT_SECRET_0" in call
+    assert f"--secret id=b,src={sandbox.directory}/b" in call
+
+
+def give_credentials(
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    find: Callable[[str, str], Credentials | None],
+    server: str,
+    *action: str,
+) -> int:
+    """Be the helper of a configuration that is for one registry."""
+    config = directory / "config"
+    config.mkdir()
+    (config / "repositories.json").write_text('{"ghcr.io": "org/app"}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(config))
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{server}\n"))
+    session = FakeSession(directory / "session", find).directory
+    return main(str(session), HELPER_COMMAND, *action)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "username", "secret"),
+    [
+        (Credentials("me", "s3cret"), "me", "s3cret"),
+        (Credentials(identity_token="t0ken"), "<token>", "t0ken"),
+    ],
+)
+def test_docker_gets_the_credentials_of_the_repository(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    credentials: Credentials,
+    username: str,
+    secret: str,
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def find(*repository: str) -> Credentials:
+        asked.append((repository[0], repository[1]))
+        return credentials
+
+    assert give_credentials(tmp_path, monkeypatch, find, "ghcr.io", "get") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {"ServerURL": "ghcr.io", "Username": username, "Secret": secret}
+    assert asked == [("ghcr.io", "org/app")]
+
+
+@pytest.mark.parametrize(
+    ("server", "action"), [("quay.io", "get"), ("ghcr.io", "list"), ("ghcr.io", "get")]
+)
+def test_docker_gets_no_credentials_where_there_are_none_for_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    server: str,
+    action: str,
+) -> None:
+    def find(registry: str, _: str) -> Credentials | None:
+        return None if registry == "ghcr.io" else Credentials("me", "s3cret")
+
+    assert give_credentials(tmp_path, monkeypatch, find, server, action) == EXIT_FAILED
+    assert capsys.readouterr().out == "credentials not found in native keychain\n"
+
+
+def test_docker_is_told_why_credentials_cannot_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def find(*_: str) -> Credentials | None:
+        raise CredentialsUnavailableError("the option has env=X, but the variable is not set")
+
+    assert give_credentials(tmp_path, monkeypatch, find, "ghcr.io", "get") == EXIT_FAILED
+    assert "the variable is not set" in capsys.readouterr().out

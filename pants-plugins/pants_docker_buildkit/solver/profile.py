@@ -1,18 +1,16 @@
 """What a build process may know of this machine and this session, and never finds in its key.
 
-The rules write it below an append-only cache directory that only the user can read; see
-`docs/decisions/0001-out-of-band-profile.md`.
+It asks the session for it (`session_client.py`). What is no secret lies in the session's directory;
+see `docs/decisions/0001-out-of-band-profile.md` and `0015-a-session-answers.md`.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PROFILE_FILE = "profile.json"
-SETTINGS_DIRECTORY = "builds"
 EVENTS_DIRECTORY = "events"
 PROGRESS_FILE = "progress.log"
 
@@ -23,17 +21,28 @@ class Profile:
 
     environment: tuple[tuple[str, str], ...]
 
-    def to_json(self) -> bytes:
-        """As `parse_profile` reads it."""
-        return json.dumps(asdict(self)).encode()
+
+@dataclass(frozen=True)
+class RegistryHints:
+    """How to reach one registry. Files are absolute paths.
+
+    With `is_insecure=None` plain HTTP is spoken to this machine only.
+    """
+
+    address: str
+    is_insecure: bool | None = None
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
 
 
 @dataclass(frozen=True)
 class BuildSettings:
     """What one build is told besides its definition, none of which can change the image.
 
-    `secrets` maps IDs to absolute paths. `insecure_registries` are spoken to in plain HTTP.
-    With `shows_progress`, what BuildKit says goes into the session's `PROGRESS_FILE` as it comes.
+    `secrets` maps IDs to sources (`secret_source.py`). `registries` are those that the options say
+    something of. With `passes_proxies`, `RUN` steps get the user's proxies. With `shows_progress`,
+    what BuildKit says goes into the session's `PROGRESS_FILE` as it comes.
     """
 
     target: str
@@ -43,27 +52,21 @@ class BuildSettings:
     inline_cache_tag: str = "buildcache"
     secrets: tuple[tuple[str, str], ...] = ()
     ssh: tuple[str, ...] = ()
-    insecure_registries: tuple[str, ...] = ()
+    registries: tuple[RegistryHints, ...] = ()
+    passes_proxies: bool = True
     shows_progress: bool = False
 
-    def to_json(self) -> bytes:
-        """As `parse_settings` reads it."""
-        return json.dumps(asdict(self)).encode()
+
+def parse_profile(document: Mapping[str, Any]) -> Profile:
+    """The profile whose fields JSON has carried."""
+    return Profile(**_frozen_fields(document))
 
 
-def parse_profile(text: bytes) -> Profile:
-    """What `Profile.to_json` wrote."""
-    return Profile(**_frozen_fields(text))
-
-
-def parse_settings(text: bytes) -> BuildSettings:
-    """What `BuildSettings.to_json` wrote."""
-    return BuildSettings(**_frozen_fields(text))
-
-
-def settings_path(session: Path, build_key: str) -> Path:
-    """Where the settings of the build with this key lie."""
-    return session / SETTINGS_DIRECTORY / f"{build_key}.json"
+def parse_settings(document: Mapping[str, Any]) -> BuildSettings:
+    """The settings whose fields JSON has carried."""
+    fields = _frozen_fields(document)
+    hints = tuple(RegistryHints(**each) for each in fields.get("registries", ()))
+    return BuildSettings(**{**fields, "registries": hints})
 
 
 def event_path(session: Path, build_key: str, generation: int) -> Path:
@@ -71,8 +74,8 @@ def event_path(session: Path, build_key: str, generation: int) -> Path:
     return session / EVENTS_DIRECTORY / f"{build_key}.{generation}.json"
 
 
-def _frozen_fields(text: bytes) -> dict[str, Any]:
-    return {key: _frozen(value) for key, value in json.loads(text).items()}
+def _frozen_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _frozen(value) for key, value in document.items()}
 
 
 def _frozen(value: Any) -> Any:

@@ -1,40 +1,67 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from pants_docker_buildkit.oci.content import InvalidContentError
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import sha256_digest
+from pants_docker_buildkit.registry.credentials import Credentials
+from pants_docker_buildkit.registry.testing.access import BasicAccess
+from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.solver.errors import BuildFailedError
+from pants_docker_buildkit.solver.profile import BuildSettings
 from pants_docker_buildkit.solver.registry_reader import RegistryReader
-from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+from pants_docker_buildkit.solver.testing.fake_session import FakeSession
 
-MANIFEST = '{"schemaVersion": 2}'
-DESCRIPTOR = Descriptor(
-    "application/vnd.oci.image.manifest.v1+json", sha256_digest(MANIFEST.encode()), len(MANIFEST)
-)
-
-
-def test_manifest_is_read_by_its_digest(tmp_path: Path) -> None:
-    docker = FakeDocker(tmp_path).answer("buildx imagetools inspect --raw", MANIFEST)
-    reader = RegistryReader(docker.cli(), "localhost:5000/app")
-    assert reader.read(DESCRIPTOR) == MANIFEST.encode()
-    assert docker.calls[0].endswith(f" localhost:5000/app@{DESCRIPTOR.digest}")
+MANIFEST = b'{"schemaVersion": 2}'
+MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
+DESCRIPTOR = Descriptor(MEDIA_TYPE, sha256_digest(MANIFEST), len(MANIFEST))
+SETTINGS = BuildSettings("src/app:image")
 
 
-def test_content_that_is_not_what_its_digest_says_is_refused(tmp_path: Path) -> None:
-    docker = FakeDocker(tmp_path).answer("buildx imagetools", MANIFEST.replace("2", "3"))
-    with pytest.raises(InvalidContentError):
-        RegistryReader(docker.cli(), "localhost:5000/app").read(DESCRIPTOR)
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    """A registry that only somebody with a password may read."""
+    with FakeRegistry(access=BasicAccess("me", "s3cret")).running() as registry:
+        yield registry
 
 
-def test_registry_that_does_not_give_what_was_pushed_is_named(tmp_path: Path) -> None:
-    docker = FakeDocker(tmp_path).answer("buildx", stderr="ERROR: not found\n", exit_code=1)
+def read(registry: FakeRegistry, directory: Path) -> bytes:
+    """Read as a session that knows the password for one repository."""
+
+    def find_credentials(_: str, repository: str) -> Credentials | None:
+        return Credentials("me", "s3cret") if repository == "app" else None
+
+    session = FakeSession(directory, find_credentials).client
+    with closing(RegistryReader(f"{registry.address}/app", SETTINGS, session)) as reader:
+        return reader.read(DESCRIPTOR)
+
+
+def test_a_manifest_is_read_by_its_digest_as_the_session(
+    registry: FakeRegistry, tmp_path: Path
+) -> None:
+    registry.repository("app").manifests[DESCRIPTOR.digest] = (MEDIA_TYPE, MANIFEST)
+    assert read(registry, tmp_path / "session") == MANIFEST
+
+
+def test_content_that_is_not_what_its_digest_says_is_refused(
+    registry: FakeRegistry, tmp_path: Path
+) -> None:
+    registry.repository("app").manifests[DESCRIPTOR.digest] = (MEDIA_TYPE, MANIFEST + b" ")
+    with pytest.raises(BuildFailedError, match="not to be trusted"):
+        read(registry, tmp_path / "session")
+
+
+def test_a_registry_that_does_not_give_what_was_pushed_is_named(
+    registry: FakeRegistry, tmp_path: Path
+) -> None:
+    registry.repository("app")
     with pytest.raises(BuildFailedError) as raised:
-        RegistryReader(docker.cli(), "localhost:5000/app").read(DESCRIPTOR)
-    assert str(raised.value) == (
-        f"The image was pushed, but localhost:5000/app@{DESCRIPTOR.digest} cannot be read: ERROR:"
-        " not found. Check that the registry keeps what it accepts, and run this again."
+        read(registry, tmp_path / "session")
+    assert str(raised.value).startswith(
+        "The image was pushed, but cannot be read: Could not read"
+        f" {registry.address}/app@{DESCRIPTOR.digest}"
     )

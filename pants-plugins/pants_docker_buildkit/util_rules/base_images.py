@@ -10,7 +10,7 @@ from pants.engine.rules import Rule, collect_rules
 from pants_docker_buildkit.compat import implicitly, uncacheable_rule
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.errors import RegistryError
-from pants_docker_buildkit.util_rules.registries import (
+from pants_docker_buildkit.util_rules.registry_access import (
     RegistryAccessRequest,
     prepare_registry_access,
 )
@@ -35,7 +35,7 @@ class BaseImage:
 async def resolve_base_image(request: BaseImageRequest) -> BaseImage:
     reference = request.reference
     access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
-    client = access.clients.client(reference.registry)
+    client = access.clients.client(reference.registry, reference.repository)
     try:
         descriptor = client.head_manifest(reference.repository, reference.tag or "latest")
     except RegistryError as e:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -35,22 +34,28 @@ from pants_docker_buildkit.errors import (
     InvalidRecordError,
 )
 from pants_docker_buildkit.fields.naming import ImageOutput
-from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.secret_source import SecretSource
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
 from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOUT
 from pants_docker_buildkit.solver.main import BUILD_COMMAND
-from pants_docker_buildkit.solver.profile import BuildSettings, event_path, settings_path
+from pants_docker_buildkit.solver.profile import BuildSettings, event_path
 from pants_docker_buildkit.solver.result import InvalidBuildResultError, parse_build_result
 from pants_docker_buildkit.subsystem import BuildProgress, DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.build_secrets import secret_sources
 from pants_docker_buildkit.util_rules.confirmation import (
     ConfirmationRequest,
     ImageConfirmation,
     LocalConfirmationRequest,
     confirm_image,
     confirm_local_image,
+)
+from pants_docker_buildkit.util_rules.credentials import (
+    SourceVariablesRequest,
+    read_source_variables,
 )
 from pants_docker_buildkit.util_rules.definition import (
     ImageDefinition,
@@ -68,12 +73,13 @@ from pants_docker_buildkit.util_rules.session import (
     OTHER_CACHE_NAME,
     PROCESS_PATH,
     RUN_SCRIPT,
+    KeptSessionRequest,
     Session,
     SessionMarkRequest,
     SessionRequest,
+    keep_session,
     mark_session,
     open_session,
-    write_private,
 )
 
 # A remote hit must not start a build that is then thrown away.
@@ -163,6 +169,7 @@ def _settings(
     field_set: BuildKitImageFieldSet,
     subsystem: DockerBuildKitSubsystem,
     registries: ConfiguredRegistries,
+    secrets: Iterable[tuple[str, SecretSource]],
 ) -> BuildSettings:
     return BuildSettings(
         target=field_set.address.spec,
@@ -170,13 +177,11 @@ def _settings(
         cache_from=(*subsystem.cache_from, *_caches(field_set, field_set.cache_from)),
         cache_to=(*subsystem.cache_to, *_caches(field_set, field_set.cache_to)),
         inline_cache_tag=subsystem.inline_cache_tag,
-        secrets=tuple(
-            (name, _absolute(path, field_set))
-            for name, path in sorted((field_set.secrets.value or {}).items())
-        ),
+        secrets=tuple((name, str(source)) for name, source in secrets),
         ssh=tuple(field_set.ssh.value or ()),
         shows_progress=subsystem.progress is BuildProgress.PLAIN,
-        insecure_registries=tuple(each.address for each in registries.all if each.is_insecure),
+        registries=tuple(each.hints for each in registries.all),
+        passes_proxies=subsystem.pass_proxies,
     )
 
 
@@ -192,10 +197,6 @@ def _caches(field_set: BuildKitImageFieldSet, field: StringSequenceField) -> tup
                 field.alias, field_set.address, requirement, f"{e.text!r} is none"
             ) from e
     return values
-
-
-def _absolute(path: str, field_set: BuildKitImageFieldSet) -> str:
-    return os.path.join(get_buildroot(), path_from_buildroot(path, field_set.address))
 
 
 @dataclass(frozen=True)
@@ -263,8 +264,12 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
     session = await open_session(SessionRequest(), **implicitly())
     registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
-    settings = _settings(field_set, subsystem, registries)
-    write_private(settings_path(session.path, definition.key), settings.to_json())
+    secrets = secret_sources(field_set)
+    requested = SourceVariablesRequest(tuple(source for _, source in secrets))
+    read = await read_source_variables(requested, **implicitly())
+    settings = _settings(field_set, subsystem, registries, secrets)
+    kept = await keep_session(KeptSessionRequest(), **implicitly())
+    kept.answers.add_build(definition.key, settings, dict(read.variables))
     history = history_path(session.path.parent, get_buildroot(), field_set.address.spec)
     past = read_past_build(history)
     is_same = past is not None and past.build_digest == definition.job.build_digest

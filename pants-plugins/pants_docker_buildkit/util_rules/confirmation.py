@@ -22,7 +22,7 @@ from pants_docker_buildkit.util_rules.confirmed_images import (
     keep_confirmed_images,
     shard_of,
 )
-from pants_docker_buildkit.util_rules.registries import (
+from pants_docker_buildkit.util_rules.registry_access import (
     KeptAccessRequest,
     RegistryAccessRequest,
     keep_registry_access,

@@ -22,7 +22,7 @@ from pants.engine.rules import Rule, collect_rules
 from pants_docker_buildkit.compat import implicitly, rule, uncacheable_rule
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.confirmation import Present
-from pants_docker_buildkit.util_rules.registries import (
+from pants_docker_buildkit.util_rules.registry_access import (
     RegistryAccessRequest,
     prepare_registry_access,
 )

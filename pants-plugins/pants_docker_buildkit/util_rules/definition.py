@@ -37,6 +37,11 @@ from pants_docker_buildkit.solver.input_tree import (
 )
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_context import ContextTree
+from pants_docker_buildkit.util_rules.build_secrets import (
+    SecretHashes,
+    SecretHashesRequest,
+    find_secret_hashes,
+)
 from pants_docker_buildkit.util_rules.dockerfile import FRONTEND_ARGUMENT
 from pants_docker_buildkit.util_rules.git_commit import GitCommitRequest, read_git_commit
 from pants_docker_buildkit.util_rules.image_inputs import (
@@ -119,7 +124,8 @@ async def define_image(
     output = image_output(field_set, registries)
     inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
     values = image_placeholders(field_set, inputs)
-    definition = _definition(field_set, inputs, output, values)
+    secret_hashes = await find_secret_hashes(SecretHashesRequest(field_set), **implicitly())
+    definition = _definition(field_set, inputs, output, values, secret_hashes)
     default_repository = subsystem.default_repository
     repositories: tuple[str, ...] = ()
     local_tags: tuple[str, ...] = ()
@@ -173,6 +179,7 @@ def _definition(
     inputs: ImageInputs,
     output: ImageOutput,
     values: InterpolationContext,
+    secret_hashes: SecretHashes,
 ) -> BuildDefinition:
     labels, annotations = field_set.labels, field_set.annotations
     return BuildDefinition(
@@ -186,6 +193,7 @@ def _definition(
         build_args=_final_build_args(dict(inputs.build_args), inputs.frontend),
         labels=_filled_pairs(field_set, labels.alias, labels.value, values),
         annotations=_filled_pairs(field_set, annotations.alias, annotations.value, values),
+        secret_hashes=secret_hashes.hashes,
         secret_ids=tuple(sorted(field_set.secrets.value or ())),
         ssh_ids=tuple(sorted(each.partition("=")[0] for each in field_set.ssh.value or ())),
         network=field_set.network.value,

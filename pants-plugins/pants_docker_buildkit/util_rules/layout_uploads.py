@@ -63,7 +63,7 @@ class LayoutUpload:
 class LayoutUploads:
     """The uploads of one session."""
 
-    def __init__(self, find_client: Callable[[str], RegistryClient], workers: Workers) -> None:
+    def __init__(self, find_client: Callable[[str, str], RegistryClient], workers: Workers) -> None:
         self._find_client = find_client
         self._workers = workers
         self._watch = FileWatch("uploads")
@@ -109,7 +109,8 @@ class LayoutUploads:
     def _problem(self, sandbox: Path, repository: ImageReference) -> str | None:
         try:
             content = LayoutContent(ImageLayout.open(sandbox))
-            copy_image(content, self._find_client(repository.registry), repository.repository)
+            client = self._find_client(repository.registry, repository.repository)
+            copy_image(content, client, repository.repository)
         except (RegistryError, InvalidLayoutError) as e:
             return str(e)
         return None

@@ -24,7 +24,7 @@ from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, U
 from pants_docker_buildkit.registry.image_content import ImageContent, RepositoryContent
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove
 from pants_docker_buildkit.util_rules.published_names import PublishedRepository
-from pants_docker_buildkit.util_rules.registries import (
+from pants_docker_buildkit.util_rules.registry_access import (
     RegistryAccess,
     RegistryAccessRequest,
     prepare_registry_access,
@@ -131,7 +131,9 @@ def _sources(access: RegistryAccess, request: PublicationRequest) -> tuple[Image
     """Where the image can be copied from if one of its repositories has lost it."""
     references = map(ImageReference.parse, request.references)
     return tuple(
-        RepositoryContent(access.clients.client(each.registry), each.repository, request.digest)
+        RepositoryContent(
+            access.clients.client(each.registry, each.repository), each.repository, request.digest
+        )
         for each in references
     )
 

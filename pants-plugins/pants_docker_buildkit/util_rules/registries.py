@@ -1,34 +1,24 @@
-"""Which registries are configured, and how does this session talk to them?"""
+"""Which registries are configured?"""
 
 from __future__ import annotations
 
 import os
-import threading
-import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pants.engine.internals.session import RunId
+from pants.base.build_environment import get_buildroot
 from pants.engine.rules import Rule, collect_rules
 
-from pants_docker_buildkit.compat import implicitly, rule
+from pants_docker_buildkit.compat import rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.oci.reference import InvalidNameError, parse_registry
-from pants_docker_buildkit.registry.clients import RegistryClients
-from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
-from pants_docker_buildkit.registry.credentials import DockerConfig
-from pants_docker_buildkit.registry.settings import Patience, RegistrySettings, TlsSettings
-from pants_docker_buildkit.registry.workers import Workers
+from pants_docker_buildkit.registry.accounts import Account
+from pants_docker_buildkit.registry.settings import RegistrySettings, TlsSettings
+from pants_docker_buildkit.secret_source import InvalidSecretSourceError, SecretSource
+from pants_docker_buildkit.solver.profile import RegistryHints
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.docker_environment import (
-    DockerEnvironmentRequest,
-    resolve_docker_environment,
-)
-from pants_docker_buildkit.util_rules.layout_uploads import LayoutUploads
-from pants_docker_buildkit.util_rules.registry_wait import RegistryWaits
-from pants_docker_buildkit.util_rules.tag_moves import TagMoves
 
 _KNOWN_SETTINGS = {
     "address",
@@ -36,6 +26,11 @@ _KNOWN_SETTINGS = {
     "repository",
     "insecure",
     "ca_file",
+    "cert_file",
+    "key_file",
+    "username",
+    "password",
+    "repositories",
     "skip_push",
     "extra_image_tags",
     "use_local_alias",
@@ -52,6 +47,9 @@ class ConfiguredRegistry:
     repository: str | None = None
     is_insecure: bool | None = None
     ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+    account: Account | None = None
     skips_push: bool = False
     extra_image_tags: tuple[str, ...] = ()
     uses_local_alias: bool = False
@@ -59,7 +57,19 @@ class ConfiguredRegistry:
     @property
     def settings(self) -> RegistrySettings:
         """How to reach it."""
-        return RegistrySettings(self.is_insecure, TlsSettings(ca_file=self.ca_file))
+        tls = TlsSettings(self.ca_file, self.certificate_file, self.key_file)
+        return RegistrySettings(self.is_insecure, tls)
+
+    @property
+    def hints(self) -> RegistryHints:
+        """How a build process reaches it."""
+        return RegistryHints(
+            address=self.address,
+            is_insecure=self.is_insecure,
+            ca_file=self.ca_file,
+            certificate_file=self.certificate_file,
+            key_file=self.key_file,
+        )
 
 
 @dataclass(frozen=True)
@@ -81,54 +91,6 @@ class ConfiguredRegistries:
         return known or ConfiguredRegistry(parse_registry(name))
 
 
-class RegistryAccess:
-    """What one session asks registries with. Nothing is opened before the first question.
-
-    Threads end and connections close once no session uses it any more.
-    """
-
-    def __init__(self, clients: RegistryClients) -> None:
-        self.clients = clients
-        self.confirmations = ManifestConfirmations(clients.client)
-        self.waits = RegistryWaits()
-        workers = Workers("registry-publication")
-        self.uploads = LayoutUploads(clients.client, workers)
-        self.tag_moves = TagMoves(clients.client, workers)
-        # Pants tells nobody that it drops what an uncacheable rule gave to an earlier session.
-        weakref.finalize(self, _close, self.confirmations, workers, clients)
-
-
-def _close(
-    confirmations: ManifestConfirmations, workers: Workers, clients: RegistryClients
-) -> None:
-    confirmations.close()
-    workers.close()
-    clients.close()
-
-
-class KeptAccess:
-    """The access of the session that runs now, in which Pants may run a rule several times."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._run_id: RunId | None = None
-        self._access: RegistryAccess | None = None
-
-    @property
-    def current(self) -> RegistryAccess:
-        """The access of this session, once it was prepared in it. Raises before there is any."""
-        if self._access is None:
-            raise LookupError("no access to registries was prepared")
-        return self._access
-
-    def of_session(self, run_id: RunId, create: Callable[[], RegistryAccess]) -> RegistryAccess:
-        """The access of this session, which is made once."""
-        with self._lock:
-            if self._access is None or self._run_id != run_id:
-                self._run_id, self._access = run_id, create()
-            return self._access
-
-
 @dataclass(frozen=True)
 class ConfiguredRegistriesRequest:
     """Asks for the registries of the options."""
@@ -143,58 +105,13 @@ async def read_configured_registries(
     )
 
 
-@dataclass(frozen=True)
-class KeptAccessRequest:
-    """Asks for the one `KeptAccess` of this Pants process."""
-
-
-@rule
-async def keep_registry_access(_: KeptAccessRequest) -> KeptAccess:
-    return KeptAccess()
-
-
-@dataclass(frozen=True)
-class RegistryAccessRequest:
-    """Asks for this session's access to registries."""
-
-
-@rule(desc="Prepare access to registries")
-async def prepare_registry_access(
-    _: RegistryAccessRequest, subsystem: DockerBuildKitSubsystem, run_id: RunId
-) -> RegistryAccess:
-    kept = await keep_registry_access(KeptAccessRequest(), **implicitly())
-    registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
-    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
-    variables = dict(environment.variables)
-    return kept.of_session(run_id, lambda: _create_access(registries, variables, subsystem))
-
-
-def _create_access(
-    registries: ConfiguredRegistries,
-    variables: Mapping[str, str],
-    subsystem: DockerBuildKitSubsystem,
-) -> RegistryAccess:
-    config = DockerConfig.load(_docker_config_directory(variables), variables)
-    clients = RegistryClients(
-        find_credentials=config.find,
-        settings={each.address: each.settings for each in registries.all},
-        environment=variables,
-        patience=Patience(read_timeout=float(subsystem.registry_timeout)),
-    )
-    return RegistryAccess(clients)
-
-
-def _docker_config_directory(environment: Mapping[str, str]) -> Path:
-    default = os.path.join(environment.get("HOME", ""), ".docker")
-    return Path(environment.get("DOCKER_CONFIG") or default)
-
-
 def _read(alias: str, entry: Any) -> ConfiguredRegistry:
     option = f"registries.{alias}"
     if not isinstance(entry, dict) or not isinstance(entry.get("address"), str):
-        raise InvalidOptionError(
-            option, 'have an `address`, such as "localhost:5000"', f"is {entry!r}"
-        )
+        # Values are not repeated: one of them may be a password.
+        keys = ", ".join(map(repr, entry)) if isinstance(entry, dict) else ""
+        finding = f"only has {keys}" if keys else "has none"
+        raise InvalidOptionError(option, 'have an `address`, such as "localhost:5000"', finding)
     unknown = sorted(set(entry) - _KNOWN_SETTINGS)
     if unknown:
         known = ", ".join(sorted(_KNOWN_SETTINGS))
@@ -210,11 +127,62 @@ def _read(alias: str, entry: Any) -> ConfiguredRegistry:
         or (alias == "default" and "default" not in entry),
         repository=entry.get("repository"),
         is_insecure=_boolean(option, entry, "insecure"),
-        ca_file=entry.get("ca_file"),
+        ca_file=_file(option, entry, "ca_file"),
+        certificate_file=_file(option, entry, "cert_file"),
+        key_file=_file(option, entry, "key_file"),
+        account=_account(option, entry, alias, address),
         skips_push=bool(_boolean(option, entry, "skip_push")),
         extra_image_tags=_texts(option, entry, "extra_image_tags"),
         uses_local_alias=bool(_boolean(option, entry, "use_local_alias")),
     )
+
+
+def _account(option: str, entry: Mapping[str, Any], alias: str, registry: str) -> Account | None:
+    values = {key: entry[key] for key in ("username", "password") if key in entry}
+    if not values:
+        if "repositories" in entry:
+            requirement = "stand beside `username` and `password`, which it is about"
+            raise InvalidOptionError(f"{option}.repositories", requirement, "it stands alone")
+        return None
+    for key in ("username", "password"):
+        if not isinstance(values.get(key), str) or not values[key]:
+            other = "password" if key == "username" else "username"
+            raise InvalidOptionError(f"{option}.{key}", f"be a text beside `{other}`", "is none")
+    return Account(
+        name=alias,
+        registry=registry,
+        username=_username(values["username"]),
+        password=_source(f"{option}.password", values["password"]),
+        repositories=tuple(each.strip("/") for each in _texts(option, entry, "repositories")),
+    )
+
+
+def _username(text: str) -> str | SecretSource:
+    try:
+        return _from_buildroot(SecretSource.parse(text))
+    except InvalidSecretSourceError:
+        return text
+
+
+def _source(option: str, text: str) -> SecretSource:
+    try:
+        return _from_buildroot(SecretSource.parse(text))
+    except InvalidSecretSourceError as e:
+        finding = "is something else, which is not shown here because it may be the password"
+        raise InvalidOptionError(option, e.requirement, finding) from e
+
+
+def _from_buildroot(source: SecretSource) -> SecretSource:
+    return source.below(Path(get_buildroot()))
+
+
+def _file(option: str, entry: Mapping[str, Any], key: str) -> str | None:
+    value = entry.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidOptionError(f"{option}.{key}", "be the path of a file", f"is {value!r}")
+    return os.path.join(get_buildroot(), os.path.expanduser(value))
 
 
 def _texts(option: str, entry: Mapping[str, Any], key: str) -> tuple[str, ...]:

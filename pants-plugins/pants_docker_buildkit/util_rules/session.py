@@ -1,7 +1,8 @@
 """Where do build processes find what belongs to this machine and this session?
 
 In a directory that an append-only cache shows them, so that it is in no key. Its name says which
-Pants process it belongs to: a build process is a child of that one, and finds it by `$PPID`.
+Pants process it belongs to: a build process is a child of that one, and finds it by `$PPID`. There
+they ask the session, which answers from memory.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import platform
 import shlex
 import shutil
 import sys
+import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +27,11 @@ from pants.option.global_options import NamedCachesDirOption
 import pants_docker_buildkit
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
-from pants_docker_buildkit.solver.profile import (
-    EVENTS_DIRECTORY,
-    PROFILE_FILE,
-    SETTINGS_DIRECTORY,
-    Profile,
-)
+from pants_docker_buildkit.solver.profile import EVENTS_DIRECTORY, Profile
+from pants_docker_buildkit.solver.session_answers import SessionAnswers
+from pants_docker_buildkit.solver.session_socket import SessionServer
+from pants_docker_buildkit.util_rules.credentials import AccountsRequest, find_accounts
 from pants_docker_buildkit.util_rules.docker_environment import (
-    DockerEnvironment,
     DockerEnvironmentRequest,
     resolve_docker_environment,
 )
@@ -87,21 +86,41 @@ class Session:
         return Path(self.directory)
 
 
-@dataclass(frozen=True)
-class GraphRequest:
-    """Asks which graph of rules this is."""
+class KeptSession:
+    """The session that runs now, of one graph of rules. A process may have several graphs.
+
+    In a graph, a `RunId` stands for one session.
+    """
+
+    def __init__(self) -> None:
+        self._graph = uuid.uuid4().hex
+        self._lock = threading.Lock()
+        self._answers: SessionAnswers | None = None
+
+    @property
+    def answers(self) -> SessionAnswers:
+        """What its processes are answered, once it was opened. Raises `LookupError` before."""
+        if self._answers is None:
+            raise LookupError("no session was opened")
+        return self._answers
+
+    def open(self, directory: Path, run_id: RunId, create: Callable[[], SessionAnswers]) -> None:
+        """Have the directory of this session, and answer there. Does nothing the second time."""
+        name = f"{self._graph}-{run_id}"
+        with self._lock:
+            if not _is_open(directory, name):
+                self._answers = create()
+                prepare_session(directory, name, self._answers)
 
 
 @dataclass(frozen=True)
-class Graph:
-    """One graph of rules, in which a `RunId` stands for one session. A process may have several."""
-
-    name: str
+class KeptSessionRequest:
+    """Asks for the one `KeptSession` of this graph."""
 
 
 @rule
-async def identify_graph(_: GraphRequest) -> Graph:
-    return Graph(uuid.uuid4().hex)
+async def keep_session(_: KeptSessionRequest) -> KeptSession:
+    return KeptSession()
 
 
 @dataclass(frozen=True)
@@ -126,19 +145,14 @@ def session_directory(named_caches: NamedCachesDirOption) -> Path:
     return Path(named_caches.val) / CACHE_NAME / f"{platform.node()}-{os.getpid()}"
 
 
-def prepare_session(directory: Path, name: str, environment: DockerEnvironment) -> None:
-    """Make the directory of the session with this name, and end whichever had it before.
-
-    Pants may run a rule several times in one session. What that session has written stays.
-    """
-    if _is_open(directory, name):
-        return
+def prepare_session(directory: Path, name: str, answers: SessionAnswers) -> None:
+    """Make the directory of the session with this name, and end whichever had it before."""
     _link_other_name(directory.parent)
     _remove_stale(directory.parent)
     close_session(directory)
-    for subdirectory in ("", SETTINGS_DIRECTORY, EVENTS_DIRECTORY, WAITS_DIRECTORY):
+    for subdirectory in ("", EVENTS_DIRECTORY, WAITS_DIRECTORY):
         (directory / subdirectory).mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(directory / PROFILE_FILE, Profile(environment.variables).to_json())
+    SessionServer(directory, answers).start()
     script = _RUN_SCRIPT.format(
         python=shlex.quote(sys.executable), package_root=shlex.quote(str(_PACKAGE_ROOT))
     )
@@ -150,10 +164,12 @@ def prepare_session(directory: Path, name: str, environment: DockerEnvironment) 
 async def open_session(
     _: SessionRequest, named_caches: NamedCachesDirOption, run_id: RunId
 ) -> Session:
-    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
-    graph = await identify_graph(GraphRequest(), **implicitly())
+    docker = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    accounts = (await find_accounts(AccountsRequest(), **implicitly())).accounts
+    kept = await keep_session(KeptSessionRequest(), **implicitly())
     directory = session_directory(named_caches)
-    prepare_session(directory, f"{graph.name}-{run_id}", environment)
+    profile = Profile(docker.variables)
+    kept.open(directory, run_id, lambda: SessionAnswers(profile, accounts.find_for))
     return Session(str(directory))
 
 

@@ -9,20 +9,23 @@ import time
 from pathlib import Path
 
 import pytest
+from pants.engine.internals.session import RunId
 
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
-from pants_docker_buildkit.solver.profile import PROFILE_FILE, parse_profile
+from pants_docker_buildkit.solver.profile import Profile
+from pants_docker_buildkit.solver.session_answers import SessionAnswers
+from pants_docker_buildkit.solver.session_client import SessionClient
+from pants_docker_buildkit.solver.session_socket import SOCKET_NAME
 from pants_docker_buildkit.testutil import ImageRunner
-from pants_docker_buildkit.util_rules.docker_environment import DockerEnvironment
 from pants_docker_buildkit.util_rules.session import (
     CACHE_LINK,
     CACHE_NAME,
     RUN_SCRIPT,
     SESSION_IN_SANDBOX,
+    KeptSession,
     Session,
     SessionRequest,
     close_session,
-    prepare_session,
     write_private,
 )
 
@@ -58,7 +61,7 @@ def mode(path: Path) -> int:
 def test_only_the_user_can_read_what_a_session_knows(runner: ImageRunner, caches: Path) -> None:
     session = open_session(runner, caches, HOME="/home/me").path
     assert mode(session) == 0o700
-    assert mode(session / PROFILE_FILE) == 0o600
+    assert mode(session / SOCKET_NAME) == 0o600
     assert mode(session / "run") == 0o700
     assert {mode(path) for path in session.iterdir() if path.is_dir()} == {0o700}
 
@@ -68,7 +71,7 @@ def test_the_profile_is_the_environment_that_docker_may_see(
 ) -> None:
     given = {"HOME": "/home/me", "DOCKER_HOST": "ssh://far", "SOURCE_DATE_EPOCH": "1", "TOKEN": "x"}
     session = open_session(runner, caches, **given).path
-    assert dict(parse_profile((session / PROFILE_FILE).read_bytes()).environment) == {
+    assert dict(SessionClient(session).profile().environment) == {
         "HOME": "/home/me",
         "DOCKER_HOST": "ssh://far",
         "PATH": "/usr/bin:/bin",
@@ -81,17 +84,31 @@ def test_a_new_session_knows_nothing_of_the_one_before(runner: ImageRunner, cach
     left_over.write_text("")
     assert open_session(runner, caches, HOME="/home/you") == first
     assert not left_over.exists()
-    assert b"/home/me" not in (first.path / PROFILE_FILE).read_bytes()
+    assert dict(SessionClient(first.path).profile().environment)["HOME"] == "/home/you"
+
+
+def test_no_file_holds_what_a_session_knows(runner: ImageRunner, caches: Path) -> None:
+    session = open_session(runner, caches, HOME="/home/me", HTTPS_PROXY="http://me:s3cret@p").path
+    files = [path for path in caches.parent.rglob("*") if path.is_file()]
+    assert files
+    assert not any(b"s3cret" in path.read_bytes() for path in files)
+    assert dict(SessionClient(session).profile().environment)["HTTPS_PROXY"] == "http://me:s3cret@p"
 
 
 def test_what_a_session_wrote_stays_when_it_is_opened_again(caches: Path) -> None:
-    directory, environment = caches / "session", DockerEnvironment(())
-    prepare_session(directory, "one", environment)
+    directory, kept = caches / "session", KeptSession()
+
+    def open_as(number: int) -> None:
+        profile = Profile((("HOME", f"/home/{number}"),))
+        kept.open(directory, RunId(number), lambda: SessionAnswers(profile, lambda *_: None))
+
+    open_as(1)
     write_private(directory / "written", b"")
-    prepare_session(directory, "one", environment)
+    open_as(1)
     assert (directory / "written").exists()
-    prepare_session(directory, "two", environment)
+    open_as(2)
     assert not (directory / "written").exists()
+    assert SessionClient(directory).profile() == Profile((("HOME", "/home/2"),))
 
 
 def test_a_session_of_another_graph_with_the_same_number_is_another_one(caches: Path) -> None:

@@ -70,7 +70,7 @@ class _Plan:
 class TagMoves:
     """The moves of one session."""
 
-    def __init__(self, find_client: Callable[[str], RegistryClient], workers: Workers) -> None:
+    def __init__(self, find_client: Callable[[str, str], RegistryClient], workers: Workers) -> None:
         self._find_client = find_client
         self._workers = workers
         self._watch = FileWatch("publish")
@@ -146,7 +146,7 @@ class TagMoves:
             self._tell(plan, move, directory, problem)
         finding = "the session ended"
         try:
-            client = self._find_client(plan.wanted.registry)
+            client = self._find_client(plan.wanted.registry, plan.wanted.repository)
             outcomes = move_tags(client, replace(plan.wanted, moves=tuple(left)), plan.others)
             # Whoever interrupts a session wants no more tags to move.
             while left and directory.exists():

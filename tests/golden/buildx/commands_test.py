@@ -14,6 +14,7 @@ from pants_docker_buildkit.solver.build import Workplace, build_command
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, parse_job
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.profile import parse_settings
+from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
 
 CASES = sorted((Path(__file__).parent / "commands").glob("*.json"))
 BUILD = "blake3:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -31,12 +32,19 @@ def arguments(given: dict[str, Any]) -> tuple[str, ...]:
     builder = Builder("default", "docker", "default", "running", has_containerd_store=True)
     nowhere = Path("/nowhere")
     workplace = Workplace(
-        DockerCli("docker", {}), builder, given["builder_name"], nowhere, nowhere, nowhere
+        DockerCli("docker", {}),
+        builder,
+        given["builder_name"],
+        nowhere,
+        nowhere,
+        SessionClient(nowhere),
+        tuple(BuildSecret(*each) for each in given.get("secrets", ())),
+        tuple((name, "http://proxy.example") for name in given.get("proxies", ())),
     )
     return render_arguments(
         build_command(
             _parsed(job),
-            parse_settings(json.dumps(settings).encode()),
+            parse_settings(settings),
             workplace,
             Path("metadata.json"),
         )

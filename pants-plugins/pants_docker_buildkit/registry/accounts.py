@@ -1,0 +1,91 @@
+"""Who we are to each registry: as the options say, or else as the Docker configuration does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pants_docker_buildkit.registry.credentials import (
+    Credentials,
+    CredentialsUnavailableError,
+    FindCredentials,
+    no_credentials,
+)
+from pants_docker_buildkit.secret_source import SecretSource, SecretUnavailableError
+
+
+@dataclass(frozen=True)
+class Account:
+    """Credentials that are read when they are needed.
+
+    They are for the repositories below one of the paths `repositories`, or for all if there is
+    none. `username` is a text or a source.
+    """
+
+    name: str
+    registry: str
+    username: str | SecretSource
+    password: SecretSource
+    repositories: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[SecretSource, ...]:
+        """Where its values come from."""
+        username = self.username
+        return (*((username,) if isinstance(username, SecretSource) else ()), self.password)
+
+    def fit(self, repository: str) -> int | None:
+        """How many characters of a repository's name it is for; `None` if it is not for it."""
+        if not self.repositories:
+            return 0
+        fits = [len(each) for each in self.repositories if f"{repository}/".startswith(f"{each}/")]
+        return max(fits, default=None)
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """All accounts of the options. `environment` is the user's, in which sources are read."""
+
+    accounts: Sequence[Account] = ()
+    fallback: FindCredentials = no_credentials
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def choose(self, registry: str, repository: str) -> Account | None:
+        """The account for a repository: the one with the longest path, then the first by name."""
+        fits = [
+            (-fit, each.name, each)
+            for each in self.accounts
+            if each.registry == registry
+            for fit in (each.fit(repository),)
+            if fit is not None
+        ]
+        return min(fits, key=lambda fit: fit[:2])[2] if fits else None
+
+    def find(self, registry: str, account: Account | None) -> Credentials | None:
+        """The credentials of an account, or those that anything else knows for the registry."""
+        if account is None:
+            return self.fallback(registry)
+        username = account.username
+        if isinstance(username, SecretSource):
+            username = self._read(account, "username", username)
+        return Credentials(username, self._read(account, "password", account.password))
+
+    def find_for(self, registry: str, repository: str) -> Credentials | None:
+        """The credentials for a repository."""
+        return self.find(registry, self.choose(registry, repository))
+
+    def _read(self, account: Account, what: str, source: SecretSource) -> str:
+        try:
+            value = source.read(self.environment).decode().strip()
+        except SecretUnavailableError as e:
+            finding = e.finding
+        except UnicodeDecodeError:
+            finding = "it gives no text"
+        else:
+            if value:
+                return value
+            finding = "it is empty"
+        raise CredentialsUnavailableError(
+            f"the option '[docker-buildkit.registries.{account.name}].{what}' has {source}, but"
+            f" {finding}"
+        )

@@ -1,0 +1,103 @@
+"""A Docker configuration that knows nothing but the registries of one operation.
+
+`docker` and buildx read it in place of the user's, which is never written. It names a credential
+helper that asks the session, so no credential is in a file, and only these registries have one.
+Contexts and plugins are the user's.
+
+https://docs.docker.com/reference/cli/docker/#docker-cli-configuration-file-configjson-properties
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pants_docker_buildkit.oci.reference import DOCKER_HUB
+from pants_docker_buildkit.registry.credentials import DOCKER_HUB_KEY
+from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.errors import InvalidHostConfigError
+
+HELPER = "pants-docker-buildkit"
+HELPER_COMMAND = "credentials"
+
+_REPOSITORIES_FILE = "repositories.json"
+_TAKEN_OVER = ("currentContext", "cliPluginsExtraDirs")
+_LINKED = ("contexts", "cli-plugins")
+_HUB_KEYS = (DOCKER_HUB_KEY, DOCKER_HUB, "index.docker.io")
+
+
+def host_config_directory(environment: Mapping[str, str]) -> Path:
+    """Where the user's Docker configuration is, in the user's environment."""
+    chosen = environment.get("DOCKER_CONFIG")
+    return Path(chosen) if chosen else Path(environment.get("HOME", ""), ".docker")
+
+
+def with_private_config(
+    docker: DockerCli, session: Path, directory: Path, repositories: Mapping[str, str]
+) -> DockerCli:
+    """The CLI with a configuration of its own in `directory`, which must not be there yet.
+
+    `repositories` are the registries it may log in to, each with the repository whose account it
+    is to be.
+    """
+    host = host_config_directory(docker.environment)
+    directory.mkdir(mode=0o700)
+    for name in _LINKED:
+        if (host / name).exists():
+            (directory / name).symlink_to((host / name).absolute())
+    config = {**_taken_over(host / "config.json"), "credHelpers": _helpers(repositories)}
+    (directory / "config.json").write_text(json.dumps(config))
+    (directory / _REPOSITORIES_FILE).write_text(json.dumps(dict(repositories)))
+    helpers = directory / "bin"
+    helpers.mkdir()
+    helper = helpers / f"docker-credential-{HELPER}"
+    run = shlex.quote(str(session.absolute() / "run"))
+    helper.write_text(f'#!/bin/sh\nexec {run} {HELPER_COMMAND} "$@"\n')
+    helper.chmod(0o700)
+    return docker.with_environment(
+        {
+            "DOCKER_CONFIG": str(directory),
+            "BUILDX_CONFIG": docker.environment.get("BUILDX_CONFIG") or str(host / "buildx"),
+            "PATH": os.pathsep.join((str(helpers), docker.search_path)),
+        }
+    )
+
+
+def repository_for(server: str, directory: Path) -> tuple[str, str] | None:
+    """The registry that Docker calls `server`, and the repository; `None` if it is not for us."""
+    registry = DOCKER_HUB if server in _HUB_KEYS else server
+    repositories = json.loads((directory / _REPOSITORIES_FILE).read_text())
+    return (registry, repositories[registry]) if registry in repositories else None
+
+
+def _helpers(registries: Iterable[str]) -> dict[str, str]:
+    keys = [
+        key
+        for registry in registries
+        for key in (_HUB_KEYS if registry == DOCKER_HUB else (registry,))
+    ]
+    return dict.fromkeys(sorted(keys), HELPER)
+
+
+def _taken_over(file: Path) -> dict[str, Any]:
+    config = read_host_config(file)
+    return {key: config[key] for key in _TAKEN_OVER if key in config}
+
+
+def read_host_config(file: Path) -> dict[str, Any]:
+    """What the user's Docker configuration says. Raises `InvalidHostConfigError`."""
+    try:
+        config = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as e:
+        raise InvalidHostConfigError(file, e.strerror or "it cannot be read") from e
+    except (ValueError, RecursionError) as e:
+        raise InvalidHostConfigError(file, "it must be JSON") from e
+    if not isinstance(config, dict):
+        raise InvalidHostConfigError(file, "it must be a JSON object")
+    return config

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.docker_config import (
+    host_config_directory,
+    repository_for,
+    with_private_config,
+)
+from pants_docker_buildkit.solver.errors import InvalidHostConfigError
+
+HUB = "https://index.docker.io/v1/"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    """The configuration of a user who is logged in everywhere."""
+    directory = tmp_path / "home" / ".docker"
+    (directory / "contexts").mkdir(parents=True)
+    (directory / "cli-plugins").mkdir()
+    config = {
+        "auths": {"ghcr.io": {"auth": "bWU6czNjcmV0"}},
+        "credsStore": "desktop",
+        "HttpHeaders": {"X-Token": "s3cret"},
+        "currentContext": "far",
+        "proxies": {"default": {"httpProxy": "http://me:s3cret@proxy"}},
+    }
+    (directory / "config.json").write_text(json.dumps(config))
+    return directory
+
+
+def private(host: Path, repositories: dict[str, str], **environment: str) -> DockerCli:
+    docker = DockerCli("docker", {"HOME": str(host.parent), "PATH": "/bin", **environment})
+    directory = host.parent.parent
+    return with_private_config(docker, directory / "session", directory / "private", repositories)
+
+
+def test_only_the_registries_of_the_operation_have_credentials(host: Path, tmp_path: Path) -> None:
+    docker = private(host, {"ghcr.io": "org/app", "docker.io": "library/python"})
+    directory = Path(docker.environment["DOCKER_CONFIG"])
+    config = json.loads((directory / "config.json").read_text())
+    assert config == {
+        "currentContext": "far",
+        "credHelpers": dict.fromkeys(
+            (HUB, "docker.io", "ghcr.io", "index.docker.io"), "pants-docker-buildkit"
+        ),
+    }
+    assert repository_for("ghcr.io", directory) == ("ghcr.io", "org/app")
+    assert repository_for(HUB, directory) == ("docker.io", "library/python")
+    assert repository_for("quay.io", directory) is None
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    assert not any(b"s3cret" in path.read_bytes() for path in files)
+    assert not any(b"bWU6" in path.read_bytes() for path in files)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+def test_contexts_plugins_and_builders_are_the_users(host: Path) -> None:
+    environment = private(host, {}).environment
+    directory = Path(environment["DOCKER_CONFIG"])
+    assert (directory / "contexts").resolve() == host / "contexts"
+    assert (directory / "cli-plugins").resolve() == host / "cli-plugins"
+    assert environment["BUILDX_CONFIG"] == str(host / "buildx")
+    assert environment["PATH"] == f"{directory}/bin:/bin"
+
+
+def test_builders_stay_where_the_user_wants_them(host: Path) -> None:
+    assert private(host, {}, BUILDX_CONFIG="/b").environment["BUILDX_CONFIG"] == "/b"
+
+
+def test_a_user_without_a_configuration_is_none_worse(tmp_path: Path) -> None:
+    directory = private(tmp_path / "none" / ".docker", {}).environment["DOCKER_CONFIG"]
+    assert sorted(path.name for path in Path(directory).iterdir()) == [
+        "bin",
+        "config.json",
+        "repositories.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "finding"), [("{", "it must be JSON"), ("[]", "it must be a JSON object")]
+)
+def test_a_configuration_that_cannot_be_read_is_named(
+    host: Path, content: str, finding: str
+) -> None:
+    (host / "config.json").write_text(content)
+    with pytest.raises(InvalidHostConfigError) as raised:
+        private(host, {})
+    assert str(raised.value) == (
+        f"The Docker configuration {host}/config.json is not valid: {finding}. Mend it, or point"
+        " DOCKER_CONFIG at another directory."
+    )
+
+
+def test_the_users_configuration_is_where_docker_looks_for_it() -> None:
+    assert host_config_directory({"HOME": "/home/me"}) == Path("/home/me/.docker")
+    assert host_config_directory({"HOME": "/home/me", "DOCKER_CONFIG": "/c"}) == Path("/c")

@@ -1,0 +1,69 @@
+"""Which proxies do `RUN` steps get? As BuildKit's predefined arguments, which are in no image.
+
+https://docs.docker.com/reference/dockerfile/#predefined-args
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pants_docker_buildkit.registry.origin import InvalidUrlError
+from pants_docker_buildkit.registry.proxies import Proxy
+from pants_docker_buildkit.solver.definition import BuildDefinition
+from pants_docker_buildkit.solver.docker_config import host_config_directory, read_host_config
+
+_HOST_NETWORK = "host"
+
+# What a Docker configuration calls them:
+# https://docs.docker.com/engine/cli/proxy/#configure-the-docker-client
+_SETTINGS = {
+    "HTTP_PROXY": "httpProxy",
+    "HTTPS_PROXY": "httpsProxy",
+    "FTP_PROXY": "ftpProxy",
+    "NO_PROXY": "noProxy",
+    "ALL_PROXY": "allProxy",
+}
+
+
+def proxy_build_args(
+    environment: Mapping[str, str], definition: BuildDefinition, dockerfile: str
+) -> tuple[tuple[str, str], ...]:
+    """The arguments with their values, in both spellings, sorted.
+
+    From the proxies of the user's Docker configuration, or else from the user's `environment`. An
+    argument that the build sets itself stays as it is. One that the Dockerfile declares is left
+    out, because there BuildKit puts it into the image's history.
+    """
+    config = read_host_config(host_config_directory(environment) / "config.json")
+    configured = _configured(config.get("proxies"), environment.get("DOCKER_HOST"))
+    given = {name for name, _ in definition.build_args}
+    found = {}
+    for name, setting in _SETTINGS.items():
+        value = configured.get(setting) or environment.get(name) or environment.get(name.lower())
+        names = (name, name.lower())
+        if not isinstance(value, str) or not value or given & set(names):
+            continue
+        if any(re.search(rf"(?mi)^\s*ARG\b.*\b{each}\b", dockerfile) for each in names):
+            continue
+        if name != "NO_PROXY" and not _is_reachable(value, definition.network):
+            continue
+        found.update(dict.fromkeys(names, value))
+    return tuple(sorted(found.items()))
+
+
+def _configured(proxies: Any, docker_host: str | None) -> Mapping[str, Any]:
+    if not isinstance(proxies, dict):
+        return {}
+    chosen = proxies.get(docker_host) or proxies.get("default")
+    return chosen if isinstance(chosen, dict) else {}
+
+
+def _is_reachable(proxy: str, network: str | None) -> bool:
+    """A proxy on this machine's loopback is somewhere else for a step with a network of its own."""
+    try:
+        return network == _HOST_NETWORK or not Proxy.parse(proxy).origin.is_loopback
+    except InvalidUrlError:
+        # Such as a SOCKS proxy, which is BuildKit's to understand.
+        return True

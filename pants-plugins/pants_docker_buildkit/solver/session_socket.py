@@ -1,0 +1,129 @@
+"""How a process asks the session that started it, and what answers there.
+
+A Unix socket in the session's private directory. So what a session knows of this machine and of the
+user's secrets is in the memory of Pants, and goes with it, even when it is killed. One line of JSON
+with a list of texts asks, one line answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+SOCKET_NAME = "socket"
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+_MAX_QUESTION = 1 << 20
+
+Answer = Callable[[Sequence[str]], Any]
+"""Gives what a question is answered with, in terms of JSON. Raises `SessionProblemError`."""
+
+
+class SessionProblemError(Exception):
+    """A question that has no answer, and why, in words for the user."""
+
+
+class NoSessionError(Exception):
+    """There is no session in the directory, or it does not know what is asked for."""
+
+
+def ask_session(directory: Path, *question: str) -> Any:
+    """The answer of the session.
+
+    Raises `SessionProblemError` where it tells why there is none, and `NoSessionError` where there
+    is no session.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            with _short_path(directory) as path:
+                connection.connect(path)
+            connection.sendall(json.dumps(question).encode() + b"\n")
+            with connection.makefile("rb") as reader:
+                line = reader.readline()
+        answer = json.loads(line)
+    except (OSError, ValueError) as e:
+        raise NoSessionError(str(directory)) from e
+    if "problem" in answer:
+        raise SessionProblemError(answer["problem"])
+    if "answer" not in answer:
+        raise NoSessionError(str(directory))
+    return answer["answer"]
+
+
+class SessionServer:
+    """Answers in the directory of a session, from `start` until the directory goes away."""
+
+    def __init__(self, directory: Path, answer: Answer) -> None:
+        self._path = directory / SOCKET_NAME
+        self._answer = answer
+        self._listener = socket.socket(socket.AF_UNIX)
+        try:
+            with _short_path(directory) as path:
+                self._listener.bind(path)
+                os.chmod(path, 0o600)
+            self._identity = _identity(self._path)
+            self._listener.listen(128)
+        except OSError:
+            self._listener.close()
+            raise
+
+    def start(self) -> None:
+        """Answer from now on, in threads that keep no process alive."""
+        threading.Thread(target=self._serve, name="docker-buildkit-session", daemon=True).start()
+
+    def _serve(self) -> None:
+        self._listener.settimeout(_SECONDS_BETWEEN_LOOKS)
+        with self._listener:
+            while True:
+                try:
+                    connection, _ = self._listener.accept()
+                except socket.timeout:
+                    if _identity(self._path) != self._identity:
+                        return
+                    continue
+                except OSError:
+                    return
+                threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        # A process that was killed hangs up, which only ends its own question.
+        with connection, suppress(OSError):
+            connection.settimeout(None)
+            with connection.makefile("rb") as reader:
+                line = reader.readline(_MAX_QUESTION)
+            connection.sendall(json.dumps(self._reply(line)).encode() + b"\n")
+
+    def _reply(self, line: bytes) -> dict[str, Any]:
+        try:
+            question = json.loads(line)
+            if not question or {type(each) for each in question} != {str}:
+                return {}
+            return {"answer": self._answer(question)}
+        except SessionProblemError as e:
+            return {"problem": str(e)}
+        except (LookupError, TypeError, ValueError):
+            return {}
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+@contextmanager
+def _short_path(directory: Path) -> Iterator[str]:
+    """The socket by a path of some 30 characters: systems take no more than 100 or so."""
+    with tempfile.TemporaryDirectory(prefix="pdb-") as scratch:
+        link = os.path.join(scratch, "s")
+        os.symlink(directory.absolute(), link)
+        yield os.path.join(link, SOCKET_NAME)

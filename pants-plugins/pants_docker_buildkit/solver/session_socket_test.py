@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pants_docker_buildkit.solver import session_socket
+from pants_docker_buildkit.solver.session_socket import (
+    SOCKET_NAME,
+    NoSessionError,
+    SessionProblemError,
+    SessionServer,
+    ask_session,
+)
+
+
+def answer(question: Sequence[str]) -> Any:
+    if question[0] == "problem":
+        raise SessionProblemError("because")
+    return {"known": question[0]}[question[0]] and list(question)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Path:
+    """The directory of a session, by a path that is longer than any socket's may be."""
+    directory = tmp_path / ("long" * 40)
+    directory.mkdir(mode=0o700)
+    SessionServer(directory, answer).start()
+    return directory
+
+
+def test_a_question_gets_its_answer(session: Path) -> None:
+    assert ask_session(session, "known", 'ü "\n') == ["known", 'ü "\n']
+
+
+def test_a_problem_is_told_in_its_words(session: Path) -> None:
+    with pytest.raises(SessionProblemError, match=r"^because$"):
+        ask_session(session, "problem")
+
+
+@pytest.mark.parametrize("question", [("unknown",), ()])
+def test_a_session_that_does_not_know_is_as_none(session: Path, question: tuple[str, ...]) -> None:
+    with pytest.raises(NoSessionError):
+        ask_session(session, *question)
+
+
+def test_no_session_is_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(NoSessionError):
+        ask_session(tmp_path, "known")
+
+
+def test_who_asks_nonsense_or_hangs_up_ends_nothing(session: Path, tmp_path: Path) -> None:
+    (tmp_path / "s").symlink_to(session)
+    for sent in (b"", b"{", b"5\n", b"[[]]\n"):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(tmp_path / "s" / SOCKET_NAME))
+            connection.sendall(sent)
+    assert ask_session(session, "known") == ["known"]
+
+
+def test_many_may_ask_at_once(session: Path) -> None:
+    answers: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(ask_session(session, "known")))
+        for _ in range(50)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [["known"]] * 50
+
+
+def test_a_session_whose_directory_is_another_ones_answers_no_more(
+    session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_socket, "_SECONDS_BETWEEN_LOOKS", 0.01)
+    shutil.rmtree(session)
+    session.mkdir()
+    SessionServer(session, lambda _: "another").start()
+    assert ask_session(session, "known") == "another"
+
+
+def test_a_server_ends_with_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_socket, "_SECONDS_BETWEEN_LOOKS", 0.01)
+    directory = tmp_path / "session"
+    directory.mkdir()
+    before = threading.active_count()
+    SessionServer(directory, answer).start()
+    shutil.rmtree(directory)
+    for _ in range(500):
+        if threading.active_count() == before:
+            break
+        time.sleep(0.01)
+    assert threading.active_count() == before

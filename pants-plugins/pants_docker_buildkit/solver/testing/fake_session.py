@@ -1,0 +1,48 @@
+"""A session that a process of a test asks, without Pants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pants_docker_buildkit.registry.credentials import Credentials
+from pants_docker_buildkit.solver.profile import EVENTS_DIRECTORY, BuildSettings, Profile
+from pants_docker_buildkit.solver.session_answers import SessionAnswers
+from pants_docker_buildkit.solver.session_client import SessionClient
+from pants_docker_buildkit.solver.session_socket import SessionServer
+
+
+class FakeSession:
+    """Answers in a directory as a session does. Other builds than those added it does not know."""
+
+    def __init__(
+        self,
+        directory: Path,
+        find_credentials: Callable[[str, str], Credentials | None] = lambda *_: None,
+        **environment: str,
+    ) -> None:
+        (directory / EVENTS_DIRECTORY).mkdir(parents=True)
+        self.directory = directory
+        self._find_credentials = find_credentials
+        self._builds: dict[str, BuildSettings] = {}
+        self._environment: dict[str, str] = {}
+        self.be(**environment)
+        SessionServer(directory, lambda question: self._answers(question)).start()
+
+    @property
+    def client(self) -> SessionClient:
+        """Who asks it."""
+        return SessionClient(self.directory)
+
+    def be(self, **environment: str) -> None:
+        """Have another environment from now on."""
+        self._environment = environment
+        profile = Profile(tuple(sorted(environment.items())))
+        self._answers = SessionAnswers(profile, self._find_credentials)
+        for key, settings in self._builds.items():
+            self._answers.add_build(key, settings, environment)
+
+    def add_build(self, key: str, settings: BuildSettings) -> None:
+        """Know a build, whose secrets come from the session's environment."""
+        self._builds[key] = settings
+        self._answers.add_build(key, settings, self._environment)
