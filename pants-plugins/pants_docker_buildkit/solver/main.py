@@ -18,13 +18,18 @@ from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_h
 from pants_docker_buildkit.solver.container import parse_container_job, run_container
 from pants_docker_buildkit.solver.definition import BuildJob, parse_job
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, bridged_builder
+from pants_docker_buildkit.solver.engine_bridge import (
+    BUILDER_NAME,
+    Engine,
+    bridged_builder,
+)
+from pants_docker_buildkit.solver.engine_search import chosen_context, engine_environment
 from pants_docker_buildkit.solver.errors import (
     EXIT_FAILED,
     EXIT_NO_SESSION,
     ContainerdStoreError,
+    DockerCliNeededError,
     DockerNotFoundError,
-    NoDockerToRunError,
     SolverError,
 )
 from pants_docker_buildkit.solver.input_tree import JOB_FILE, ROOT, normalize_modes
@@ -41,6 +46,8 @@ from pants_docker_buildkit.solver.profile import (
 BUILD_COMMAND = "build"
 CHECK_COMMAND = "check-engine"
 RUN_COMMAND = "run"
+
+_LOCAL_OUTPUT = "The output 'docker'"
 
 
 def main(session_directory: str, command: str, *arguments: str) -> int:
@@ -79,23 +86,35 @@ def _build(session: Path, build_key: str, generation: str) -> str:
 
 def _check_engine(session: Path, _generation: str, reference: str, *tags: str) -> str:
     """Whether the local engine has an image, which then gets these tags."""
-    return find_local_image(_docker(session), reference, tags).value
+    docker = _docker_itself(session, _LOCAL_OUTPUT)
+    return find_local_image(docker, reference, tags).value
 
 
 def _run(session: Path, job: str, *arguments: str) -> None:
     """Become a container of the job."""
-    try:
-        docker = _docker(session)
-    except DockerNotFoundError as e:
-        raise NoDockerToRunError(e.search_path) from e
-    if docker.is_standalone_buildx:
-        raise NoDockerToRunError(docker.search_path)
+    docker = _docker_itself(session, "Running an image")
     run_container(docker, parse_container_job(job), arguments)
 
 
 def _docker(session: Path) -> DockerCli:
     profile = parse_profile((session / PROFILE_FILE).read_bytes())
-    return DockerCli.find(dict(profile.environment))
+    environment = dict(profile.environment)
+    context = chosen_context(environment)
+    if context is not None:
+        # Whatever configuration `docker` gets to see.
+        environment["DOCKER_CONTEXT"] = context
+    return DockerCli.find(environment, profile.docker)
+
+
+def _docker_itself(session: Path, what: str) -> DockerCli:
+    """The Docker CLI, on an engine, for what a stand-alone buildx cannot do."""
+    try:
+        docker = _docker(session)
+    except DockerNotFoundError as e:
+        raise DockerCliNeededError(what, e.search_path) from e
+    if docker.is_standalone_buildx:
+        raise DockerCliNeededError(what, docker.search_path)
+    return docker.with_environment(engine_environment(docker.environment))
 
 
 @contextmanager
@@ -103,14 +122,18 @@ def _workplace(
     job: BuildJob, settings: BuildSettings, docker: DockerCli, session: Path, inputs: Path
 ) -> Iterator[Workplace]:
     docker = docker.with_environment({"BUILDX_METADATA_PROVENANCE": "max", "NO_COLOR": "1"})
-    builder = choose_builder(docker, settings.builder, session)
     output = job.definition.output
+    if output == "docker" and docker.is_standalone_buildx:
+        raise DockerCliNeededError(_LOCAL_OUTPUT, docker.search_path)
+    builder = choose_builder(docker, settings.builder, session)
+    if builder.is_docker_engine:
+        docker = docker.with_environment(engine_environment(docker.environment))
     if builder.is_docker_engine and not builder.has_containerd_store:
         raise ContainerdStoreError(output)
     with tempfile.TemporaryDirectory(prefix="pdb-") as scratch:
         if builder.is_docker_engine and output == "registry":
-            host = engine_host(docker, builder)
-            with bridged_builder(docker, host, Path(scratch)) as bridged:
+            engine = Engine(engine_host(docker, builder), builder.name)
+            with bridged_builder(docker, engine, Path(scratch)) as bridged:
                 yield Workplace(bridged, builder, BUILDER_NAME, inputs, Path(scratch), session)
         else:
             yield Workplace(docker, builder, settings.builder, inputs, Path(scratch), session)

@@ -160,3 +160,38 @@ def test_the_engine_is_asked_whether_it_has_an_image(
     sandbox.docker.answer("image inspect", stderr="No such image: a", exit_code=exit_code)
     assert main(str(sandbox.session), CHECK_COMMAND, "0", f"app@{SHA}") == 0
     assert capsys.readouterr().out == f"{word}\n"
+
+
+def test_an_image_for_the_engine_is_not_built_without_the_docker_cli(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sandbox = Sandbox(tmp_path, "docker")
+    sandbox.docker.binary.rename(sandbox.docker.directory / "docker-buildx")
+    sandbox.profile(PATH=str(sandbox.docker.directory))
+    needed = (
+        "The output 'docker' needs the Docker CLI, but no executable 'docker' is on the path"
+        f" {str(sandbox.docker.directory)!r}. Install Docker 23 or later, or set"
+        " '[docker-buildkit].docker' or '[docker-buildkit].executable_search_paths'.\n"
+    )
+    assert sandbox.run() == EXIT_FAILED
+    assert capsys.readouterr().err == needed
+    assert main(str(sandbox.session), CHECK_COMMAND, "0", f"app@{SHA}") == EXIT_FAILED
+    assert capsys.readouterr().err == needed
+    assert sandbox.docker.calls == []
+
+
+def test_the_docker_of_the_profile_is_used(sandbox: Sandbox) -> None:
+    chosen = FakeDocker(sandbox.directory / "chosen", "docker-28").answer("buildx inspect", FAR)
+    profile = Profile((("PATH", "/usr/bin:/bin"),), str(chosen.binary))
+    (sandbox.session / PROFILE_FILE).write_bytes(profile.to_json())
+    sandbox.run()
+    assert chosen.calls[0] == "buildx inspect"
+
+
+def test_the_current_context_is_the_one_of_the_users_configuration(sandbox: Sandbox) -> None:
+    (sandbox.directory / "config.json").write_text('{"currentContext": "far"}')
+    sandbox.docker.answer("buildx inspect", run='echo "$DOCKER_CONTEXT" >context', exit_code=1)
+    sandbox.profile(PATH=f"{sandbox.docker.directory}:/bin", DOCKER_CONFIG=str(sandbox.directory))
+    assert sandbox.run() == EXIT_FAILED
+    assert (sandbox.directory / "context").read_text() == "far\n"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 PROFILE_FILE = "profile.json"
 SETTINGS_DIRECTORY = "builds"
@@ -19,9 +19,13 @@ PROGRESS_FILE = "progress.log"
 
 @dataclass(frozen=True)
 class Profile:
-    """How this session reaches Docker. `environment` is all that `docker` gets to see."""
+    """How this session reaches Docker. `environment` is all that `docker` gets to see.
+
+    `docker` is the path or name of the program, if `[docker-buildkit].docker` says it.
+    """
 
     environment: tuple[tuple[str, str], ...]
+    docker: Optional[str] = None
 
     def to_json(self) -> bytes:
         """As `parse_profile` reads it."""

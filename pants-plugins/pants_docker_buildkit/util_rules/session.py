@@ -138,7 +138,9 @@ def prepare_session(directory: Path, name: str, environment: DockerEnvironment) 
     close_session(directory)
     for subdirectory in ("", SETTINGS_DIRECTORY, EVENTS_DIRECTORY, WAITS_DIRECTORY):
         (directory / subdirectory).mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(directory / PROFILE_FILE, Profile(environment.variables).to_json())
+    write_private(
+        directory / PROFILE_FILE, Profile(environment.variables, environment.docker).to_json()
+    )
     script = _RUN_SCRIPT.format(
         python=shlex.quote(sys.executable), package_root=shlex.quote(str(_PACKAGE_ROOT))
     )
