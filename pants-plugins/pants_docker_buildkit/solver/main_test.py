@@ -29,7 +29,11 @@ FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nEndpoint: tcp://far:1\n"
 ENGINE = "Name: default\nDriver: docker\n\nNodes:\nName: default\nEndpoint: default\n"
 CONTAINERD = f"{ENGINE}Labels:\n org.mobyproject.buildkit.worker.containerd.namespace: moby\n"
 METADATA = {
-    "containerimage.descriptor": {"mediaType": "m", "digest": SHA, "size": 4},
+    "containerimage.descriptor": {
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "digest": SHA,
+        "size": 4,
+    },
     "containerimage.config.digest": SHA,
 }
 
@@ -80,7 +84,7 @@ def test_a_build_prints_its_result_and_leaves_an_event(
     sandbox.docker.answer("buildx inspect", FAR)
     sandbox.builds()
     assert sandbox.run("3") == 0
-    assert parse_build_result(capsys.readouterr().out.encode(), BUILD).digest == SHA
+    assert parse_build_result(capsys.readouterr().out.encode(), BUILD, 1).digest == SHA
     assert event_path(sandbox.session, KEY, 3).exists()
 
 
