@@ -51,7 +51,7 @@ def read_past_build(path: Path) -> PastBuild | None:
         document = json.loads(path.read_bytes())
         definition, files = dict(document["definition"]), dict(document["files"])
         return PastBuild(document["build_digest"], definition, files)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -129,6 +129,7 @@ OPTIONS = {
     "default_platforms": Variation(base='["linux/amd64"]', changes=('["linux/arm64"]',)),
     "build_args": Variation(changes=('["MODE=fast"]',), keeps=('["UNKNOWN=1"]',)),
     "env_vars": Variation(keeps=('["NAME=value"]',)),
+    "docker": Variation(keeps=("/opt/docker",)),
     "executable_search_paths": Variation(keeps=('["/opt/docker"]',)),
     "builder": Variation(keeps=("far",)),
     "secret_hash_key": Variation(keeps=("env=KEY",)),

@@ -37,7 +37,7 @@ def test_an_image_without_a_registry_has_no_reference() -> None:
 
 
 def test_a_result_from_a_cache_gives_the_same_bytes_as_the_one_that_was_built() -> None:
-    cached = parse_build_result(RESULT.to_json().encode(), BUILD)
+    cached = parse_build_result(RESULT.to_json().encode(), BUILD, len(RESULT.platforms))
     assert (
         ImageRecord("src/app:image", RECORD.context_digest, cached, RECORD.repositories) == RECORD
     )

@@ -132,6 +132,17 @@ class DockerBuildKitSubsystem(Subsystem):
         ),
         advanced=True,
     )
+    docker = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            The Docker CLI, or a stand-alone `docker-buildx`: a path, or a name to search for.
+            Defaults to `docker`, then `docker-buildx`, on `executable_search_paths`. A path that is
+            not absolute is relative to the build root. In no key.
+            """
+        ),
+        advanced=True,
+    )
     builder = StrOption(
         default=None,
         help=softwrap(

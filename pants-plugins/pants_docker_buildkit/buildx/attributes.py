@@ -35,7 +35,10 @@ def parse_cache_attributes(text: str) -> Mapping[str, str]:
 
     A bare reference such as `ghcr.io/org/cache` stands for a `registry` cache, as in buildx.
     """
-    fields = next(csv.reader([text]), [])
+    try:
+        fields = next(csv.reader([text]), [])
+    except csv.Error as e:
+        raise InvalidAttributesError(text, "be one record of comma-separated values") from e
     if not fields:
         raise InvalidAttributesError(text, "not be empty")
     if len(fields) == 1 and "=" not in fields[0]:

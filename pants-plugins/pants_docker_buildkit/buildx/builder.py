@@ -33,6 +33,11 @@ class Builder:
         """Whether the BuildKit inside a Docker Engine builds."""
         return self.driver == "docker"
 
+    @property
+    def is_of_context(self) -> bool:
+        """Whether nobody created it: buildx has one for the engine of each Docker context."""
+        return self.name == self.endpoint
+
 
 def parse_builder(text: str) -> Builder:
     """The builder that `docker buildx inspect` describes in `text`."""

@@ -13,6 +13,9 @@ from pants_docker_buildkit.oci.digest import OciDigest, parse_oci_digest
 _PROVENANCE = "buildx.build.provenance"
 _BUILD_REFERENCE = "buildx.build.ref"
 
+_UNUSABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""What comes of JSON that has another shape."""
+
 
 class InvalidMetadataError(ValueError):
     """buildx wrote something that does not say which image it built."""
@@ -57,7 +60,7 @@ def parse_metadata(text: str) -> BuildMetadata:
             # buildx puts the names of builder and node before it.
             build_reference=str(document.get(_BUILD_REFERENCE) or "").rpartition("/")[2] or None,
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as e:
+    except _UNUSABLE as e:
         raise InvalidMetadataError(f"buildx wrote no usable metadata: {e!r}.") from e
 
 
@@ -69,7 +72,7 @@ def parse_provenance(text: str) -> tuple[BuildMaterial, ...]:
             materials = predicate["buildDefinition"].get("resolvedDependencies")
             predicate = {"materials": materials}
         return tuple(sorted(_read_materials(predicate)))
-    except (KeyError, TypeError, ValueError, AttributeError) as e:
+    except _UNUSABLE as e:
         raise InvalidMetadataError(f"buildx gave no usable provenance: {e!r}.") from e
 
 

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
+from pants.engine.addresses import Address
 from pants.engine.fs import GlobMatchErrorBehavior
-from pants.engine.target import OptionalSingleSourceField, StringField, StringSequenceField
+from pants.engine.target import (
+    InvalidFieldException,
+    OptionalSingleSourceField,
+    StringField,
+    StringSequenceField,
+)
 from pants.util.strutil import help_text
 
 
@@ -20,6 +28,18 @@ class BuildKitImageSourceField(OptionalSingleSourceField):
         keep the Dockerfile's text in the BUILD file; a target may not have both.
         """
     )
+
+    @classmethod
+    def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
+        """The path as written, which may not be absolute."""
+        value = super().compute_value(raw_value, address)
+        if value is not None and value.startswith("/"):
+            raise InvalidFieldException(
+                f"The `{cls.alias}` field in target {address} must be a path relative to the BUILD"
+                f" file, but was {value!r}. Files outside of the repository are in no key: copy"
+                " the Dockerfile into it."
+            )
+        return value
 
 
 class BuildKitImageInstructionsField(StringSequenceField):

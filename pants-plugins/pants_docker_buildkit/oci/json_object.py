@@ -17,6 +17,19 @@ class InvalidJsonError(ValueError):
         super().__init__(f"{path} must {requirement}")
 
 
+def _refuse(constant: str) -> object:
+    """`NaN` and `Infinity`, which Python takes for JSON."""
+    raise ValueError(constant)
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object whose members have different names: of two alike, readers disagree which counts."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is there twice")
+    return members
+
+
 class JsonObject:
     """A JSON object that knows where in its document it stands, for the errors it raises."""
 
@@ -28,7 +41,10 @@ class JsonObject:
     def parse(cls, content: bytes) -> JsonObject:
         """The object that is the whole of `content`."""
         try:
-            value = json.loads(content)
+            value = json.loads(content.decode(), parse_constant=_refuse, object_pairs_hook=_once)
+            if b"\\u" in content:
+                # Half of a surrogate pair is no text: it cannot be printed or sent.
+                json.dumps(value, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as e:
             raise InvalidJsonError("it", "be JSON") from e
         return cls._from_value(value, "it")

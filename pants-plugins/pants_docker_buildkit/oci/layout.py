@@ -6,6 +6,7 @@ https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,21 +139,33 @@ class ImageLayout:
         found[descriptor.digest] = descriptor
 
     def _chunks(self, digest: OciDigest) -> Iterator[bytes]:
-        # A link could lead out of the layout, to a file that its maker may not read.
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            descriptor = os.open(self.blob_path(digest), flags)
+            descriptor = _open_regular(self.blob_path(digest))
         except OSError as e:
             raise InvalidLayoutError(self.directory, f"it lacks the blob {digest}") from e
-        with open(descriptor, "rb") as file:
+        with os.fdopen(descriptor, "rb") as file:
             while chunk := file.read(_CHUNK_SIZE):
                 yield chunk
 
     def _read_small(self, name: str) -> bytes:
-        path = self.directory / name
         try:
-            if path.stat().st_size > MAX_MANIFEST_SIZE:
-                raise InvalidLayoutError(self.directory, f"its {name} is too large")
-            return path.read_bytes()
+            with os.fdopen(_open_regular(self.directory / name), "rb") as file:
+                content = file.read(MAX_MANIFEST_SIZE + 1)
         except OSError as e:
             raise InvalidLayoutError(self.directory, f"it has no {name}") from e
+        if len(content) > MAX_MANIFEST_SIZE:
+            raise InvalidLayoutError(self.directory, f"its {name} is too large")
+        return content
+
+
+def _open_regular(path: Path) -> int:
+    """A descriptor of a regular file. Raises `OSError` for anything else.
+
+    A link could lead out of the layout, to a file that its maker may not read, and a device or a
+    pipe may never end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(path)
+    return descriptor

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,40 @@ def test_a_blob_that_is_a_link_is_refused(writer: LayoutWriter, tmp_path: Path) 
     layer.symlink_to(elsewhere)
     with pytest.raises(InvalidLayoutError, match="it lacks the blob"):
         layout.verify()
+
+
+@pytest.mark.parametrize("name", ["oci-layout", "index.json"])
+@pytest.mark.parametrize("kind", ["link", "device", "pipe", "directory"])
+def test_what_is_no_file_is_not_read(writer: LayoutWriter, name: str, kind: str) -> None:
+    layout = writer.finish(writer.image("amd64"))
+    path = writer.directory / name
+    replace_with(path, kind)
+    with pytest.raises(InvalidLayoutError, match=f"it has no {name}"):
+        ImageLayout.open(layout.directory).index()
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "directory"])
+def test_a_blob_that_is_no_file_is_refused(writer: LayoutWriter, kind: str) -> None:
+    layout, layer = damaged_layer(writer)
+    replace_with(layer, kind)
+    with pytest.raises(InvalidLayoutError, match="it lacks the blob"):
+        layout.verify()
+
+
+def replace_with(path: Path, kind: str) -> None:
+    """Put something in the place of a file that may have no end."""
+    if kind == "directory":
+        path.unlink()
+        path.mkdir()
+    elif kind == "pipe":
+        path.unlink()
+        os.mkfifo(path)
+    elif kind == "link":
+        elsewhere = path.rename(path.with_name("elsewhere"))
+        path.symlink_to(elsewhere)
+    else:
+        path.unlink()
+        path.symlink_to("/dev/zero")
 
 
 def test_a_foreign_layer_may_be_absent(writer: LayoutWriter) -> None:

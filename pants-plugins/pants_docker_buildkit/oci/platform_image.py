@@ -34,17 +34,23 @@ def read_platform_images(root: Descriptor, read: ReadContent) -> tuple[PlatformI
 
     Attestations are left out. Where an index does not name a platform, the config does.
     """
-    images = _walk(root, read, depth=0)
+    images = _walk(root, read, set(), depth=0)
     return tuple(sorted(images, key=lambda image: (str(image.platform), image.manifest_digest)))
 
 
-def _walk(root: Descriptor, read: ReadContent, depth: int) -> Iterator[PlatformImage]:
+def _walk(
+    root: Descriptor, read: ReadContent, indexes: set[OciDigest], depth: int
+) -> Iterator[PlatformImage]:
     if depth > MAX_INDEX_DEPTH:
         raise InvalidManifestError("indexes are nested too deeply")
     content = parse_manifest(read(root), root.media_type)
     if isinstance(content, ImageIndex):
+        if root.digest in indexes:
+            # A few indexes that list each other many times would take for ever.
+            return
+        indexes.add(root.digest)
         for each in content.images:
-            yield from _walk(each, read, depth + 1)
+            yield from _walk(each, read, indexes, depth + 1)
     else:
         platform = root.platform or read_config_platform(read(content.config))
         yield PlatformImage(platform, root.digest, content.config.digest)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _ITEM = re.compile(
-    r"[\s,]*(?P<name>[A-Za-z0-9!#$%&\'*+.^_`|~-]+)"
+    r"(?P<name>[A-Za-z0-9!#$%&\'*+.^_`|~-]+)"
     r'(?:\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s,"]+)))?'
 )
 

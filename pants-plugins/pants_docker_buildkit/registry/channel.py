@@ -83,7 +83,11 @@ class Channel:
         if response.status != 401 or response.origin != self.origin:
             # Where a redirect led us, nobody may ask for our credentials.
             return response
-        renewed = self._authentication.renew(response, call.scopes, call.inquiry, authorization)
+        try:
+            renewed = self._authentication.renew(response, call.scopes, call.inquiry, authorization)
+        except BaseException:
+            response.close()
+            raise
         if renewed is None:
             return response
         response.discard()

@@ -5,6 +5,7 @@ https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoint
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pants_docker_buildkit.oci.content import (
@@ -45,6 +46,7 @@ _ACCEPTED_MANIFESTS = {"Accept": ", ".join(each.value for each in MANIFEST_MEDIA
 _MAX_TAG_PAGE = 8 * 1024 * 1024
 _TAGS_PER_PAGE = 1000
 _MAX_TAG_PAGES = 1000
+_SIZE = re.compile("[0-9]{1,15}")
 
 
 class RegistryClient:
@@ -263,7 +265,7 @@ def _describe(inquiry: Inquiry, response: Response, reference: str) -> Descripto
     digest = wanted or told
     media_type = _media_type(response)
     size = response.header("Content-Length") or ""
-    if digest is None or media_type is None or not size.isdecimal():
+    if digest is None or media_type is None or not _SIZE.fullmatch(size):
         return None
     return Descriptor(media_type, digest, int(size))
 

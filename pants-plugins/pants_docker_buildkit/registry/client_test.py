@@ -9,6 +9,7 @@ from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import (
     BlobUnknownError,
     ContentMismatchError,
+    ForbiddenByRuleError,
     ManifestUnknownError,
     NameUnknownError,
     RegistryUnavailableError,
@@ -136,7 +137,9 @@ def test_put_manifest_says_why_a_tag_may_not_move(
     registry: FakeRegistry, client: RegistryClient
 ) -> None:
     registry.plan(faults.oci_error(409, "TAG_IMMUTABLE", "tag 'v1' cannot be moved"), method="PUT")
-    with pytest.raises(RejectedError, match="HTTP 409 TAG_IMMUTABLE: tag 'v1' cannot be moved"):
+    with pytest.raises(
+        ForbiddenByRuleError, match="HTTP 409 TAG_IMMUTABLE: tag 'v1' cannot be moved"
+    ):
         client.put_manifest("org/app", "v1", IMAGE.manifest, MANIFEST_TYPE)
 
 

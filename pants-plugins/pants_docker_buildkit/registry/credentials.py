@@ -89,6 +89,14 @@ def docker_config_credentials(path: Path, environment: Mapping[str, str]) -> Fin
     return lambda registry: DockerConfig.load(path, environment).find(registry)
 
 
+def docker_config_directory(environment: Mapping[str, str]) -> Path | None:
+    """Where the user's Docker keeps its configuration, if the user's environment says so."""
+    if environment.get("DOCKER_CONFIG"):
+        return Path(environment["DOCKER_CONFIG"])
+    home = environment.get("HOME")
+    return Path(home, ".docker") if home else None
+
+
 @dataclass(frozen=True)
 class DockerConfig:
     """What a Docker configuration says about credentials. Its repr shows no secret.

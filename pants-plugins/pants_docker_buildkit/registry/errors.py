@@ -3,6 +3,7 @@
     RegistryError
     ├── UnauthorizedError          401: it does not know us
     ├── DeniedError                403: it knows us and refuses
+    ├── ForbiddenByRuleError       4xx: a quota, an immutable tag, a lock: nobody may
     ├── NameUnknownError           404: the repository does not exist
     ├── ManifestUnknownError       404: the repository has no such manifest
     ├── BlobUnknownError           404: the repository has no such blob
@@ -23,6 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.registry.rules_of_registries import RegistryRule
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,15 @@ class DeniedError(RegistryError):
         super().__init__(inquiry, str(refusal), next_step)
 
 
+class ForbiddenByRuleError(RegistryError):
+    """A rule of the registry forbids it to everybody, whatever their credentials."""
+
+    def __init__(self, inquiry: Inquiry, refusal: Refusal, rule: RegistryRule) -> None:
+        self.refusal = refusal
+        self.rule = rule
+        super().__init__(inquiry, str(refusal), rule.next_step)
+
+
 class NameUnknownError(RegistryError):
     """The registry has no such repository."""
 
@@ -115,7 +126,7 @@ class BlobUnknownError(RegistryError):
 
 
 class RejectedError(RegistryError):
-    """The registry understood and refuses: a tag that may not move, a quota, a malformed name."""
+    """The registry understood and refuses, for example a malformed name."""
 
     def __init__(self, inquiry: Inquiry, refusal: Refusal) -> None:
         self.refusal = refusal

@@ -14,7 +14,7 @@ from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.conftest import ClientFactory
 from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.errors import (
-    DeniedError,
+    ForbiddenByRuleError,
     ManifestUnknownError,
     UnexpectedResponseError,
 )
@@ -132,7 +132,7 @@ def test_a_copy_that_broke_off_leaves_no_image_and_goes_on(
     quota = faults.oci_error(403, "DENIED", "quota exceeded")
     pattern = f"digest={ARM64.layer_blob.digest.replace(':', '%3A')}"
     other_registry.plan(quota, pattern, method="PUT")
-    with pytest.raises(DeniedError, match="HTTP 403 DENIED: quota exceeded"):
+    with pytest.raises(ForbiddenByRuleError, match="HTTP 403 DENIED: quota exceeded"):
         copy_image(content, other, "org/copy")
     assert holds(other_registry, "org/copy", AMD64.digest)
     assert not holds(other_registry, "org/copy", ARM64.digest)

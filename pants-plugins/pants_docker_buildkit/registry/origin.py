@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
 
 _DOCKER_HUB_HOST = "registry-1.docker.io"
+_LABEL = "[A-Za-z0-9_-]{1,63}"
+_HOST_NAME = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -55,10 +58,21 @@ def parse_url(url: str) -> tuple[Origin, str]:
         raise InvalidUrlError("a URL that is malformed") from e
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or port is None:
         raise InvalidUrlError("a URL that is neither http nor https")
+    if not _is_host(parts.hostname):
+        raise InvalidUrlError("a URL whose host is none")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not target.isascii() or any(character <= " " for character in target):
         raise InvalidUrlError("a URL with characters that no URL may have")
     return Origin(parts.scheme, parts.hostname, port), target
+
+
+def _is_host(text: str) -> bool:
+    """Whether `text` can be looked up; Python raises odd errors for some that cannot."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return bool(_HOST_NAME.fullmatch(text))
+    return True
 
 
 def resolve_location(origin: Origin, target: str, location: str) -> tuple[Origin, str]:

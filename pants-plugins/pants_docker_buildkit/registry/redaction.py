@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
-_QUERY = re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]+")
+_USER_INFO = re.compile(r"(?<=://)[^/?#\s]+@")
+_WORD = re.compile(r"[^\s'\"]+")
 _AUTHORIZATION = re.compile(r"\b(Basic|Bearer)\s+[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\uffff]+")
 
 _MAX_LENGTH = 300
 
@@ -18,8 +17,15 @@ def redact(text: str) -> str:
     User names and passwords in URLs, signatures in their queries, and anything that looks like the
     value of an `Authorization` header are left out.
     """
-    line = _UNPRINTABLE.sub(" ", text).strip()
+    line = "".join(each if each.isprintable() else " " for each in text).strip()
     line = _USER_INFO.sub("***@", line)
-    line = _QUERY.sub(r"\1?***", line)
+    line = _WORD.sub(_without_query, line)
     line = _AUTHORIZATION.sub(r"\1 ***", line)
     return line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]}…"
+
+
+def _without_query(word: re.Match[str]) -> str:
+    text = word[0]
+    scheme = text.find("://")
+    query = text.find("?", scheme) if scheme >= 0 else -1
+    return f"{text[:query]}?***" if query >= 0 else text

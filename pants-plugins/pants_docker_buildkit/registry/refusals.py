@@ -9,6 +9,7 @@ from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.registry.errors import (
     BlobUnknownError,
     DeniedError,
+    ForbiddenByRuleError,
     Inquiry,
     ManifestUnknownError,
     NameUnknownError,
@@ -19,9 +20,11 @@ from pants_docker_buildkit.registry.errors import (
     UnauthorizedError,
     UnexpectedResponseError,
 )
+from pants_docker_buildkit.registry.rules_of_registries import find_rule
 from pants_docker_buildkit.registry.transport import Response, TransportError
 
 _MAX_ERROR_SIZE = 64 * 1024
+_STATUSES_OF_RULES = (400, 403, 405, 409, 412, 413, 422, 507)
 _BLOB_CODES = ("BLOB_UNKNOWN", "BLOB_UPLOAD_UNKNOWN")
 
 
@@ -45,6 +48,9 @@ def read_refusal(response: Response) -> Refusal:
 def refusal_error(inquiry: Inquiry, refusal: Refusal, identity: str | None) -> RegistryError:
     """The error for `refusal`."""
     status = refusal.status
+    rule = find_rule(f"{refusal.code} {refusal.message}")
+    if rule is not None and status in _STATUSES_OF_RULES:
+        return ForbiddenByRuleError(inquiry, refusal, rule)
     if status == 401:
         return UnauthorizedError(inquiry, refusal, identity)
     if status == 403:

@@ -17,6 +17,7 @@ from pants_docker_buildkit.registry.transport import Request, Response, Transpor
 
 _CLIENT_ID = "pants-docker-buildkit"
 _DEFAULT_LIFETIME = 60
+_LONGEST_LIFETIME = 24 * 3600
 _MAX_TOKEN_SIZE = 1024 * 1024
 _NO_SUCH_METHOD = (404, 405)
 
@@ -126,5 +127,5 @@ class TokenServer:
             raise TokenServerError(f"no token from {self._origin}: its answer is not one") from e
         if not value.isascii() or not value.isprintable():
             raise TokenServerError(f"no token from {self._origin}: its answer is not one")
-        lifetime = lifetime or _DEFAULT_LIFETIME
+        lifetime = min(lifetime or _DEFAULT_LIFETIME, _LONGEST_LIFETIME)
         return Token(value, time.monotonic() + 0.9 * lifetime)

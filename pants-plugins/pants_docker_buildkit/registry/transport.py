@@ -191,6 +191,9 @@ class Transport:
     def _exchange(self, request: Request) -> Response:
         if self._closed.is_set():
             raise TransportClosedError
+        if not all(each.isascii() and each.isprintable() for each in request.headers.values()):
+            # `http.client` would raise an error that quotes it, perhaps a password.
+            raise TransportError("the credentials have characters that HTTP cannot send")
         try:
             connection = self._connections.take(request.origin)
             try:

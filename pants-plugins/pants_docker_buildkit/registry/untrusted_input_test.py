@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+import time
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pants_docker_buildkit.oci.testing.damage import JSON_PIECES, Edit, damage
 from pants_docker_buildkit.registry.challenge import choose_challenge, parse_challenges
 from pants_docker_buildkit.registry.credentials import DockerConfig, InvalidDockerConfigError
 from pants_docker_buildkit.registry.origin import InvalidUrlError, Origin, resolve_location
@@ -56,8 +59,49 @@ def test_any_configuration_is_read_or_refused(document: object) -> None:
             assert config.helpers is not None
 
 
+CONFIG = {
+    "auths": {"ghcr.io": {"auth": "bWU6c2VjcmV0"}, "reg.io": {"identitytoken": "t"}},
+    "credHelpers": {"a.io": "ecr-login"},
+    "credsStore": "",
+}
+EDITS = st.lists(
+    st.tuples(
+        st.integers(0, 6), st.integers(0, 200), st.integers(0, 20), st.sampled_from(JSON_PIECES)
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(EDITS)
+def test_a_configuration_that_was_damaged_is_read_or_refused(edits: list[Edit]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "config.json"
+        file.write_bytes(damage(json.dumps(CONFIG).encode(), edits))
+        try:
+            config = DockerConfig.load(file, {})
+            for name in ("ghcr.io", "reg.io", "docker.io"):
+                if not config.helpers and not config.default_helper:
+                    found = config.find(name)
+                    assert found is None or found.identity.encode()
+        except InvalidDockerConfigError as e:
+            str(e).encode()
+
+
+@pytest.mark.parametrize(
+    "unit", ["http://", "https://a?", "Basic ", " ", 'a="', "a=", "://a@", "\\"]
+)
+def test_a_header_or_message_as_long_as_can_be_takes_no_time(unit: str) -> None:
+    long = unit * (64 * 1024 // len(unit))
+    started = time.monotonic()
+    choose_challenge(parse_challenges([long]))
+    redact(long)
+    assert time.monotonic() - started < 2
+
+
 @given(st.text())
 def test_redacted_text_is_one_short_line(text: str) -> None:
     redacted = redact(text)
     assert len(redacted) <= 301
     assert len(redacted.splitlines()) <= 1
+    redacted.encode()

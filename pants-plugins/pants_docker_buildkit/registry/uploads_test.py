@@ -8,6 +8,7 @@ from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.conftest import ClientFactory
 from pants_docker_buildkit.registry.errors import (
+    ForbiddenByRuleError,
     RegistryUnavailableError,
     RejectedError,
     UnexpectedResponseError,
@@ -109,7 +110,7 @@ def test_an_upload_that_is_refused_is_not_tried_again(
     registry: FakeRegistry, client: RegistryClient
 ) -> None:
     registry.plan(faults.oci_error(413, "SIZE_INVALID", "quota exceeded"), method="PUT", times=None)
-    with pytest.raises(RejectedError, match="HTTP 413 SIZE_INVALID: quota exceeded"):
+    with pytest.raises(ForbiddenByRuleError, match="HTTP 413 SIZE_INVALID: quota exceeded"):
         client.upload_blob("org/app", BLOB, chunks)
     assert registry.count("PUT") == 1
 

@@ -17,10 +17,13 @@ from pants_docker_buildkit.buildx.metadata import (
     InvalidMetadataError,
     parse_metadata,
 )
+from pants_docker_buildkit.oci.content import InvalidContentError
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
-from pants_docker_buildkit.oci.layout import ImageLayout
+from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
+from pants_docker_buildkit.oci.manifest import InvalidManifestError
 from pants_docker_buildkit.oci.platform_image import PlatformImage, read_platform_images
+from pants_docker_buildkit.registry.rules_of_registries import RegistryRule, find_rule
 from pants_docker_buildkit.solver.definition import BuildJob, ContextKind, NamedContext
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import BuildFailedError
@@ -73,17 +76,24 @@ def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) ->
     """The image of this job, built and put where its output says. Raises `BuildFailedError`."""
     metadata_path = workplace.scratch / "metadata.json"
     command = build_command(job, settings, workplace, metadata_path)
-    _run(command, workplace.progress(settings), workplace)
+    try:
+        _run(command, workplace.progress(settings), workplace)
+    except BuildFailedError as e:
+        raise BuildFailedError(f"{e}{_advise(str(e), job, settings)}") from e
     try:
         metadata = parse_metadata(metadata_path.read_text())
     except (OSError, InvalidMetadataError) as e:
         raise BuildFailedError(f"{e} Use buildx 0.13 or later.") from e
+    try:
+        platforms = _platform_images(job, settings, metadata, workplace)
+    except (InvalidLayoutError, InvalidManifestError, InvalidContentError) as e:
+        raise BuildFailedError(f"The build ended, but not with an image: {e} Run it again.") from e
     return BuildResult(
         build_digest=job.build_digest,
         digest=metadata.digest,
         media_type=metadata.media_type,
         size=metadata.size,
-        platforms=_platform_images(job, settings, metadata, workplace),
+        platforms=platforms,
         materials=find_materials(
             workplace.docker, workplace.builder_name, metadata, job.definition.platforms
         ),
@@ -196,6 +206,17 @@ def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> Non
         output = progress.follow(process.stdout)
     if process.returncode != 0:
         raise BuildFailedError(summarize_failure(output, process.returncode))
+
+
+def _advise(failure: str, job: BuildJob, settings: BuildSettings) -> str:
+    """What to do where a registry refused the push for a rule of its own."""
+    rule = find_rule(failure) if "failed to push" in failure else None
+    if rule is RegistryRule.IMMUTABLE_TAG and job.definition.inline_cache:
+        return (
+            f"\nThe tag {settings.inline_cache_tag!r} moves with each build of an image that has"
+            " 'inline_cache'. Let it move in the registry's settings, or set 'inline_cache=False'."
+        )
+    return f"\n{rule.next_step}" if rule is not None else ""
 
 
 def _platform_images(

@@ -11,6 +11,7 @@ import pytest
 
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import BuildCommand
+from pants_docker_buildkit.registry.rules_of_registries import RegistryRule
 from pants_docker_buildkit.solver.build import Workplace, build_command, build_image, content_tag
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
@@ -196,3 +197,45 @@ def test_progress_is_shown_to_who_wants_it(docker: FakeDocker, tmp_path: Path, s
     settings = replace(SETTINGS, shows_progress=shows)
     build_image(JOB, settings, workplace(docker.cli(), tmp_path, SessionClient(tmp_path)))
     assert (tmp_path / PROGRESS_FILE).exists() is shows
+
+
+ECR = "ERROR: failed to push reg.io/a:buildcache: the repository is immutable\n"
+
+
+@pytest.mark.parametrize(
+    ("inline_cache", "error", "advice"),
+    [
+        pytest.param(
+            True,
+            ECR,
+            "\nThe tag 'buildcache' moves with each build of an image that has 'inline_cache'. Let"
+            " it move in the registry's settings, or set 'inline_cache=False'.",
+            id="moving tag",
+        ),
+        pytest.param(False, ECR, f"\n{RegistryRule.IMMUTABLE_TAG.next_step}", id="immutable tag"),
+        pytest.param(
+            True,
+            "ERROR: failed to push reg.io/a: denied: Quota has been exceeded on namespace\n",
+            f"\n{RegistryRule.QUOTA.next_step}",
+            id="quota",
+        ),
+        pytest.param(True, "ERROR: RUN says: quota\n", "quota", id="no push"),
+    ],
+)
+def test_a_push_that_a_rule_of_the_registry_forbids_says_what_to_do(
+    docker: FakeDocker, tmp_path: Path, inline_cache: bool, error: str, advice: str
+) -> None:
+    docker.answer("buildx build", stderr=error, exit_code=1)
+    with pytest.raises(BuildFailedError) as raised:
+        build_image(
+            redefined(inline_cache=inline_cache), SETTINGS, workplace(docker.cli(), tmp_path)
+        )
+    assert str(raised.value).endswith(advice)
+
+
+def test_a_layout_that_is_none_is_said_without_a_traceback(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    prepare_build(docker, json.dumps(METADATA))
+    with pytest.raises(BuildFailedError, match=r"not with an image: The directory .* must be an"):
+        build_image(redefined(output="oci"), SETTINGS, workplace(docker.cli(), tmp_path))

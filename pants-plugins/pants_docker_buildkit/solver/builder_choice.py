@@ -10,9 +10,18 @@ from pathlib import Path
 
 from pants_docker_buildkit.buildx.builder import Builder, InvalidBuilderError, parse_builder
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import EngineUnreachableError, UnknownBuilderError
-
-_DEFAULT_HOST = "unix:///var/run/docker.sock"
+from pants_docker_buildkit.solver.engine_search import (
+    DEFAULT_CONTEXT,
+    DEFAULT_HOST,
+    EngineSearch,
+    context_host,
+    engine_environment,
+)
+from pants_docker_buildkit.solver.errors import (
+    EngineUnreachableError,
+    PodmanEngineError,
+    UnknownBuilderError,
+)
 
 
 def choose_builder(docker: DockerCli, name: str | None, session: Path) -> Builder:
@@ -33,35 +42,67 @@ def choose_builder(docker: DockerCli, name: str | None, session: Path) -> Builde
 def engine_host(docker: DockerCli, builder: Builder) -> str:
     """The address of the Docker Engine behind a builder of the `docker` driver."""
     host = docker.environment.get("DOCKER_HOST")
-    if host and builder.endpoint == "default":
-        return host
+    if builder.endpoint == DEFAULT_CONTEXT:
+        return host or DEFAULT_HOST
+    if docker.is_standalone_buildx:
+        return context_host(docker.environment, builder.endpoint) or DEFAULT_HOST
     answer = docker.ask(
         *("context", "inspect", "--format", "{{.Endpoints.docker.Host}}", builder.endpoint)
     )
-    return answer.stdout.strip() or _DEFAULT_HOST
+    return answer.stdout.strip() or DEFAULT_HOST
 
 
 def _ask_for_builder(docker: DockerCli, name: str | None) -> Builder:
+    try:
+        return _inspect(docker, name)
+    except EngineUnreachableError as e:
+        # Only now: in another engine's place, `docker buildx use` may have chosen a builder.
+        found = engine_environment(docker.environment)
+        if found:
+            return _inspect(docker.with_environment(found), name)
+        podman = EngineSearch(docker.environment).podman_host
+        if podman is not None:
+            raise PodmanEngineError(podman) from e
+        raise
+
+
+def _inspect(docker: DockerCli, name: str | None) -> Builder:
     answer = docker.ask("buildx", "inspect", *([name] if name else []))
+    where = EngineSearch(docker.environment).described
     if answer.returncode != 0:
         finding = _last_line(answer.stderr)
         if name is None:
-            raise EngineUnreachableError(_host_for_people(docker), finding)
+            raise EngineUnreachableError(where, finding)
         raise UnknownBuilderError(name, finding)
     try:
         builder = parse_builder(answer.stdout)
     except InvalidBuilderError as e:
         raise UnknownBuilderError(name or "default", str(e)) from e
+    if _is_podman(docker, builder):
+        raise PodmanEngineError(where)
     if builder.problem:
         if builder.driver in ("", "docker"):
             # A Docker Engine that does not answer is not even known to be one.
-            raise EngineUnreachableError(_host_for_people(docker), builder.problem)
+            raise EngineUnreachableError(where, builder.problem)
         raise UnknownBuilderError(builder.name, builder.problem)
     return builder
 
 
-def _host_for_people(docker: DockerCli) -> str:
-    return docker.environment.get("DOCKER_HOST") or "the current Docker context"
+def _is_podman(docker: DockerCli, builder: Builder) -> bool:
+    """Whether the builder is only what buildx thinks up for an engine that is Podman's.
+
+    For an engine without a BuildKit buildx would start one in a container, as a builder that nobody
+    created. Who wants that in Podman creates a builder, which has a name then.
+    """
+    if builder.driver == "podman":
+        # What `docker buildx inspect` says where `docker` is Podman's own.
+        return True
+    if builder.is_docker_engine or not builder.is_of_context:
+        return False
+    if docker.is_standalone_buildx:
+        return EngineSearch(docker.environment).podman_host is not None
+    components = "{{range .Server.Components}}{{.Name}}\n{{end}}"
+    return "Podman" in docker.ask("version", "--format", components).stdout
 
 
 def _last_line(text: str) -> str:

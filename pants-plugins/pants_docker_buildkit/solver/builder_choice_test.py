@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import hashlib
 import threading
 from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.solver import engine_search
 from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
-from pants_docker_buildkit.solver.errors import EngineUnreachableError, UnknownBuilderError
+from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.errors import (
+    EngineUnreachableError,
+    PodmanEngineError,
+    UnknownBuilderError,
+)
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+from pants_docker_buildkit.solver.testing.fake_engine import FakeEngine
 
 ENGINE = "Name: default\nDriver: docker\n\nNodes:\nName: default\nEndpoint: default\n"
 FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nEndpoint: tcp://far:1\n"
@@ -76,7 +84,7 @@ def test_unknown_builder_is_named_with_what_buildx_says(docker: FakeDocker, tmp_
     ("environment", "where"),
     [
         pytest.param({"DOCKER_HOST": "unix:///x.sock"}, "unix:///x.sock", id="host"),
-        pytest.param({}, "the current Docker context", id="context"),
+        pytest.param({"DOCKER_CONTEXT": "far"}, "the context 'far'", id="context"),
     ],
 )
 def test_engine_that_does_not_answer_is_named_with_what_it_is_needed_for(
@@ -96,9 +104,9 @@ def test_engine_that_does_not_answer_is_named_with_what_it_is_needed_for(
 def test_buildx_that_fails_without_a_name_is_an_engine_that_does_not_answer(
     docker: FakeDocker, tmp_path: Path
 ) -> None:
-    docker.answer("buildx inspect", stderr="\n", exit_code=1)
+    cli = docker.answer("buildx inspect", stderr="\n", exit_code=1).cli(DOCKER_HOST="tcp://far")
     with pytest.raises(EngineUnreachableError, match="does not answer: it gave no reason"):
-        choose_builder(docker.cli(), None, tmp_path)
+        choose_builder(cli, None, tmp_path)
 
 
 def test_remote_builder_that_does_not_answer_is_not_called_an_engine(
@@ -112,7 +120,7 @@ def test_remote_builder_that_does_not_answer_is_not_called_an_engine(
 def test_a_failure_is_not_remembered(docker: FakeDocker, tmp_path: Path) -> None:
     broken = FakeDocker(tmp_path / "broken").answer("buildx inspect", NO_ENGINE)
     with pytest.raises(EngineUnreachableError):
-        choose_builder(broken.cli(), None, tmp_path)
+        choose_builder(broken.cli(DOCKER_HOST="tcp://far"), None, tmp_path)
     docker.answer("buildx inspect", ENGINE)
     assert choose_builder(docker.cli(), None, tmp_path).name == "default"
 
@@ -137,3 +145,88 @@ def test_engine_is_at_dockers_own_socket_where_nothing_says_otherwise(
     cli = docker.answer("buildx inspect", ENGINE).answer("context inspect", exit_code=1).cli()
     host = engine_host(cli, choose_builder(cli, None, tmp_path))
     assert host == "unix:///var/run/docker.sock"
+
+
+def test_engine_of_a_context_is_read_from_its_file_without_a_docker_cli(tmp_path: Path) -> None:
+    FakeDocker(tmp_path / "bin", "docker-buildx").answer("inspect", ON_CONTEXT)
+    meta = tmp_path / "contexts" / "meta" / hashlib.sha256(b"colima").hexdigest() / "meta.json"
+    meta.parent.mkdir(parents=True)
+    meta.write_text('{"Endpoints": {"docker": {"Host": "unix:///colima.sock"}}}')
+    docker = DockerCli.find({"PATH": str(tmp_path / "bin"), "DOCKER_CONFIG": str(tmp_path)})
+    builder = choose_builder(docker, None, tmp_path)
+    assert engine_host(docker, builder) == "unix:///colima.sock"
+
+
+@pytest.fixture
+def no_default_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_search, "DEFAULT_SOCKET", "/nowhere/docker.sock")
+
+
+@pytest.mark.usefixtures("no_default_socket")
+def test_an_engine_that_nobody_chose_is_asked_where_no_other_answers(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    docker.answer("buildx inspect", ENGINE, run='if [ -z "$DOCKER_HOST" ]; then exit 1; fi')
+    cli = docker.cli(XDG_RUNTIME_DIR=str(tmp_path))
+    with FakeEngine(tmp_path / "docker.sock").running():
+        assert choose_builder(cli, None, tmp_path).is_docker_engine
+    assert len(docker.calls) == 2
+
+
+@pytest.mark.usefixtures("no_default_socket")
+def test_a_builder_that_docker_buildx_use_chose_wins_over_an_engine_that_nobody_did(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    docker.answer("buildx inspect", FAR)
+    with FakeEngine(tmp_path / "docker.sock").running():
+        assert choose_builder(docker.cli(XDG_RUNTIME_DIR=str(tmp_path)), None, tmp_path).name == (
+            "far"
+        )
+    assert len(docker.calls) == 1
+
+
+IN_A_CONTAINER = ENGINE.replace("Driver: docker", "Driver: docker-container")
+PODMAN_REFUSED = (
+    "Building needs BuildKit, but the engine at {where} is Podman's, which has none. Start a Docker"
+    " Engine or a BuildKit: make the latter a builder with 'docker buildx create --driver remote"
+    " --name NAME unix:///run/buildkit/buildkitd.sock', for example, and name it in"
+    " '[docker-buildkit].builder'. An image that Pants has a record of needs no engine."
+)
+
+
+def test_an_engine_that_says_it_is_podman_is_named(docker: FakeDocker, tmp_path: Path) -> None:
+    docker.answer("buildx inspect", IN_A_CONTAINER).answer("version", "Podman Engine\nConmon\n")
+    with pytest.raises(PodmanEngineError) as raised:
+        choose_builder(docker.cli(DOCKER_HOST="tcp://far"), None, tmp_path)
+    assert str(raised.value) == PODMAN_REFUSED.format(where="tcp://far")
+
+
+def test_a_docker_that_is_podman_is_named(docker: FakeDocker, tmp_path: Path) -> None:
+    docker.answer("buildx inspect", ENGINE.replace("Driver: docker", "Driver: podman"))
+    with pytest.raises(PodmanEngineError):
+        choose_builder(docker.cli(), None, tmp_path)
+
+
+def test_a_standalone_buildx_tells_podman_by_its_socket(tmp_path: Path) -> None:
+    FakeDocker(tmp_path, "docker-buildx").answer("inspect", IN_A_CONTAINER)
+    host = "unix:///run/podman/podman.sock"
+    with pytest.raises(PodmanEngineError, match=host):
+        choose_builder(DockerCli.find({"PATH": str(tmp_path), "DOCKER_HOST": host}), None, tmp_path)
+
+
+def test_a_builder_that_somebody_created_in_podman_is_used(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    docker.answer("buildx inspect", FAR).answer("version", "Podman Engine\n")
+    host = "unix:///run/podman/podman.sock"
+    assert choose_builder(docker.cli(DOCKER_HOST=host), "far", tmp_path).name == "far"
+
+
+@pytest.mark.usefixtures("no_default_socket")
+def test_podman_is_named_where_there_is_nothing_else(docker: FakeDocker, tmp_path: Path) -> None:
+    docker.answer("buildx inspect", NO_ENGINE)
+    path = tmp_path / "podman" / "podman.sock"
+    path.parent.mkdir()
+    with FakeEngine(path).running() as engine, pytest.raises(PodmanEngineError) as raised:
+        choose_builder(docker.cli(XDG_RUNTIME_DIR=str(tmp_path)), None, tmp_path)
+    assert str(raised.value) == PODMAN_REFUSED.format(where=engine.host)

@@ -8,7 +8,11 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pants_docker_buildkit.solver.errors import BuildxNotFoundError, DockerNotFoundError
+from pants_docker_buildkit.solver.errors import (
+    BuildxNotFoundError,
+    ChosenDockerError,
+    DockerNotFoundError,
+)
 
 
 @dataclass(frozen=True)
@@ -23,13 +27,19 @@ class DockerCli:
     is_standalone_buildx: bool = False
 
     @classmethod
-    def find(cls, environment: Mapping[str, str]) -> DockerCli:
-        """The CLI on the `PATH` of this environment. Raises `DockerNotFoundError`."""
+    def find(cls, environment: Mapping[str, str], chosen: str | None = None) -> DockerCli:
+        """The CLI on the `PATH` of this environment, or the one that `[docker-buildkit].docker` is.
+
+        Raises `DockerNotFoundError` or `ChosenDockerError`.
+        """
         search_path = environment.get("PATH", os.defpath)
-        for name in ("docker", "docker-buildx"):
+        for name in (chosen,) if chosen else ("docker", "docker-buildx"):
             binary = shutil.which(name, path=search_path)
             if binary is not None:
-                return cls(binary, environment, is_standalone_buildx=name == "docker-buildx")
+                is_buildx = "buildx" in os.path.basename(binary)
+                return cls(binary, environment, is_standalone_buildx=is_buildx)
+        if chosen:
+            raise ChosenDockerError(chosen, search_path)
         raise DockerNotFoundError(search_path)
 
     @property

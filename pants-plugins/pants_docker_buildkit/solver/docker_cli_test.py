@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import BuildxNotFoundError, DockerNotFoundError
+from pants_docker_buildkit.solver.errors import (
+    BuildxNotFoundError,
+    ChosenDockerError,
+    DockerNotFoundError,
+)
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 
 
@@ -27,6 +31,39 @@ def test_docker_wins_over_a_standalone_buildx(tmp_path: Path) -> None:
     FakeDocker(tmp_path, "docker-buildx")
     docker = FakeDocker(tmp_path)
     assert DockerCli.find({"PATH": str(tmp_path)}).binary == str(docker.binary)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_buildx"),
+    [
+        pytest.param("docker", False, id="docker"),
+        pytest.param("docker-28", False, id="docker of a version"),
+        pytest.param("docker-buildx", True, id="buildx"),
+        pytest.param("buildx-v0.29.1.linux-amd64", True, id="buildx as it is downloaded"),
+    ],
+)
+def test_a_docker_that_was_chosen_is_used_by_name_or_path(
+    tmp_path: Path, name: str, is_buildx: bool
+) -> None:
+    binary = str(FakeDocker(tmp_path / "other", name).binary)
+    FakeDocker(tmp_path / "bin")
+    environment = {"PATH": f"{tmp_path}/bin:{tmp_path}/other"}
+    for chosen in (name, binary) if name != "docker" else (binary,):
+        docker = DockerCli.find(environment, chosen)
+        assert (docker.binary, docker.is_standalone_buildx) == (binary, is_buildx)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "where"), [("docker-28", " on the path '/nowhere'"), ("/opt/docker", "")]
+)
+def test_a_docker_that_was_chosen_and_is_not_there_is_named(chosen: str, where: str) -> None:
+    with pytest.raises(ChosenDockerError) as raised:
+        DockerCli.find({"PATH": "/nowhere"}, chosen)
+    assert str(raised.value) == (
+        "The option '[docker-buildkit].docker' must name an executable 'docker' or 'docker-buildx',"
+        f" but '{chosen}' is none{where}. Correct it, or leave it out to have one searched for. An"
+        " image that Pants has a record of needs no Docker."
+    )
 
 
 def test_no_docker_says_where_it_was_looked_for_and_what_to_do(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
-from pants_docker_buildkit.registry.credentials import DOCKER_HUB_KEY
+from pants_docker_buildkit.registry.credentials import DOCKER_HUB_KEY, docker_config_directory
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import InvalidHostConfigError
 
@@ -25,15 +25,9 @@ HELPER = "pants-docker-buildkit"
 HELPER_COMMAND = "credentials"
 
 _REPOSITORIES_FILE = "repositories.json"
-_TAKEN_OVER = ("currentContext", "cliPluginsExtraDirs")
+_TAKEN_OVER = ("cliPluginsExtraDirs",)
 _LINKED = ("contexts", "cli-plugins")
 _HUB_KEYS = (DOCKER_HUB_KEY, DOCKER_HUB, "index.docker.io")
-
-
-def host_config_directory(environment: Mapping[str, str]) -> Path:
-    """Where the user's Docker configuration is, in the user's environment."""
-    chosen = environment.get("DOCKER_CONFIG")
-    return Path(chosen) if chosen else Path(environment.get("HOME", ""), ".docker")
 
 
 def with_private_config(
@@ -44,12 +38,13 @@ def with_private_config(
     `repositories` are the registries it may log in to, each with the repository whose account it
     is to be.
     """
-    host = host_config_directory(docker.environment)
     directory.mkdir(mode=0o700)
+    host = docker_config_directory(docker.environment) or directory
     for name in _LINKED:
         if (host / name).exists():
             (directory / name).symlink_to((host / name).absolute())
-    config = {**_taken_over(host / "config.json"), "credHelpers": _helpers(repositories)}
+    taken_over = {key: value for key, value in read_host_config(host).items() if key in _TAKEN_OVER}
+    config = {**taken_over, "credHelpers": _helpers(repositories)}
     (directory / "config.json").write_text(json.dumps(config))
     (directory / _REPOSITORIES_FILE).write_text(json.dumps(dict(repositories)))
     helpers = directory / "bin"
@@ -83,13 +78,9 @@ def _helpers(registries: Iterable[str]) -> dict[str, str]:
     return dict.fromkeys(sorted(keys), HELPER)
 
 
-def _taken_over(file: Path) -> dict[str, Any]:
-    config = read_host_config(file)
-    return {key: config[key] for key in _TAKEN_OVER if key in config}
-
-
-def read_host_config(file: Path) -> dict[str, Any]:
+def read_host_config(directory: Path) -> dict[str, Any]:
     """What the user's Docker configuration says. Raises `InvalidHostConfigError`."""
+    file = directory / "config.json"
     try:
         config = json.loads(file.read_bytes())
     except FileNotFoundError:

@@ -8,7 +8,6 @@ import pytest
 
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.docker_config import (
-    host_config_directory,
     repository_for,
     with_private_config,
 )
@@ -45,7 +44,6 @@ def test_only_the_registries_of_the_operation_have_credentials(host: Path, tmp_p
     directory = Path(docker.environment["DOCKER_CONFIG"])
     config = json.loads((directory / "config.json").read_text())
     assert config == {
-        "currentContext": "far",
         "credHelpers": dict.fromkeys(
             (HUB, "docker.io", "ghcr.io", "index.docker.io"), "pants-docker-buildkit"
         ),
@@ -94,8 +92,3 @@ def test_a_configuration_that_cannot_be_read_is_named(
         f"The Docker configuration {host}/config.json is not valid: {finding}. Mend it, or point"
         " DOCKER_CONFIG at another directory."
     )
-
-
-def test_the_users_configuration_is_where_docker_looks_for_it() -> None:
-    assert host_config_directory({"HOME": "/home/me"}) == Path("/home/me/.docker")
-    assert host_config_directory({"HOME": "/home/me", "DOCKER_CONFIG": "/c"}) == Path("/c")

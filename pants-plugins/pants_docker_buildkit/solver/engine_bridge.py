@@ -11,10 +11,12 @@ from __future__ import annotations
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import EngineUnreachableError, UnknownBuilderError
 
@@ -27,24 +29,35 @@ _UNIX = "unix://"
 Dial = Callable[[], socket.socket]
 
 
-def engine_dialer(docker: DockerCli, host: str) -> Dial:
-    """What opens a connection to the engine at `host`.
+@dataclass(frozen=True)
+class Engine:
+    """A Docker Engine: its address, and the name of the builder that buildx has for it."""
 
-    For anything but a Unix socket the Docker CLI does, which knows about TLS and SSH.
+    host: str
+    builder: str
+
+
+def buildkit_dialer(docker: DockerCli, engine: Engine) -> Dial:
+    """What opens a connection to the BuildKit of an engine.
+
+    For anything but a Unix socket a program of Docker does, which knows about TLS and SSH.
     """
-    if host.startswith(_UNIX):
-        return lambda: _connect(host[len(_UNIX) :])
-    return lambda: _connect_through_cli(docker)
+    if engine.host.startswith(_UNIX):
+        return lambda: _upgrade(_connect(engine.host[len(_UNIX) :]))
+    if docker.is_standalone_buildx:
+        dial = ("buildx", "dial-stdio", "--builder", engine.builder)
+        return lambda: _connect_through(docker, dial)
+    return lambda: _upgrade(_connect_through(docker, ("system", "dial-stdio")))
 
 
 @contextmanager
-def bridged_builder(docker: DockerCli, host: str, directory: Path) -> Iterator[DockerCli]:
-    """The CLI with a builder `BUILDER_NAME` that is the BuildKit of the engine at `host`.
+def bridged_builder(docker: DockerCli, engine: Engine, directory: Path) -> Iterator[DockerCli]:
+    """The CLI with a builder `BUILDER_NAME` that is the BuildKit of an engine.
 
     `directory` is private to this build; the builder's configuration lies there and goes with it.
     """
-    dial = engine_dialer(docker, host)
-    _probe(dial, host)
+    dial = buildkit_dialer(docker, engine)
+    _probe(dial, engine.host)
     path = directory / "engine.sock"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -66,9 +79,9 @@ def bridged_builder(docker: DockerCli, host: str, directory: Path) -> Iterator[D
 def _probe(dial: Dial, host: str) -> None:
     """Fail early, with the engine's name, rather than in the middle of buildx."""
     try:
-        _upgrade(dial()).close()
+        dial().close()
     except OSError as e:
-        raise EngineUnreachableError(host, str(e)) from e
+        raise EngineUnreachableError(redact(host), str(e)) from e
 
 
 def _serve(listener: socket.socket, dial: Dial) -> None:
@@ -83,7 +96,7 @@ def _serve(listener: socket.socket, dial: Dial) -> None:
 def _pass_on(client: socket.socket, dial: Dial) -> None:
     with client:
         try:
-            engine = _upgrade(dial())
+            engine = dial()
         except OSError:
             return
         with engine:
@@ -139,10 +152,10 @@ def _connect(path: str) -> socket.socket:
     return connection
 
 
-def _connect_through_cli(docker: DockerCli) -> socket.socket:
+def _connect_through(docker: DockerCli, command: Sequence[str]) -> socket.socket:
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(
-        docker.arguments(("system", "dial-stdio")),
+        docker.arguments(command),
         env=dict(docker.environment),
         stdin=theirs.fileno(),
         stdout=theirs.fileno(),

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, bridged_builder, engine_dialer
+from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.engine_bridge import (
+    BUILDER_NAME,
+    Engine,
+    bridged_builder,
+    buildkit_dialer,
+)
 from pants_docker_buildkit.solver.errors import EngineUnreachableError, UnknownBuilderError
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.testing.fake_engine import GREETING, FakeEngine
@@ -62,7 +68,7 @@ def test_buildkit_of_the_engine_is_reached_through_a_remote_builder(
 ) -> None:
     with (
         FakeEngine(tmp_path / "engine").running() as engine,
-        bridged_builder(docker.cli(), engine.host, scratch) as bridged,
+        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch) as bridged,
     ):
         message = bytes(range(256)) * 1024
         assert converse(scratch / "engine.sock", message) == message
@@ -79,7 +85,7 @@ def test_several_connections_are_passed_on_at_once(
 ) -> None:
     with (
         FakeEngine(tmp_path / "engine").running() as engine,
-        bridged_builder(docker.cli(), engine.host, scratch),
+        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch),
     ):
         first = socket.socket(socket.AF_UNIX)
         first.connect(str(scratch / "engine.sock"))
@@ -95,7 +101,7 @@ def test_engine_that_drops_a_connection_ends_that_connection_only(
 ) -> None:
     with (
         FakeEngine(tmp_path / "engine").running() as engine,
-        bridged_builder(docker.cli(), engine.host, scratch),
+        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch),
     ):
         engine.reply = b""
         with socket.socket(socket.AF_UNIX) as client:
@@ -111,7 +117,7 @@ def test_the_socket_lies_where_only_the_user_can_reach_it(
 ) -> None:
     with (
         FakeEngine(tmp_path / "engine").running() as engine,
-        bridged_builder(docker.cli(), engine.host, scratch),
+        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch),
     ):
         assert stat.S_IMODE((scratch / "engine.sock").parent.stat().st_mode) == 0o700
 
@@ -122,7 +128,7 @@ def test_no_engine_is_said_before_buildx_is_called(
     host = f"unix://{tmp_path}/nowhere.sock"
     with (
         pytest.raises(EngineUnreachableError, match=r"nowhere\.sock does not answer: .*No such"),
-        bridged_builder(docker.cli(), host, scratch),
+        bridged_builder(docker.cli(), Engine(host, "default"), scratch),
     ):
         pass
     assert docker.calls == []
@@ -139,7 +145,7 @@ def test_engine_without_a_buildkit_is_named_with_its_answer(
     docker: FakeDocker, tmp_path: Path, scratch: Path, reply: bytes, finding: str
 ) -> None:
     with FakeEngine(tmp_path / "engine", reply).running() as engine:
-        bridged = bridged_builder(docker.cli(), engine.host, scratch)
+        bridged = bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch)
         with pytest.raises(EngineUnreachableError, match=finding), bridged:
             pass
 
@@ -147,20 +153,41 @@ def test_engine_without_a_buildkit_is_named_with_its_answer(
 def test_builder_that_cannot_be_made_says_why(tmp_path: Path, scratch: Path) -> None:
     docker = FakeDocker(tmp_path / "bin").answer("buildx create", stderr="no room", exit_code=1)
     with FakeEngine(tmp_path / "engine").running() as engine:
-        bridged = bridged_builder(docker.cli(), engine.host, scratch)
+        bridged = bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch)
         with pytest.raises(UnknownBuilderError, match="cannot be used: no room"), bridged:
             pass
 
 
-def test_engine_that_is_not_at_a_unix_socket_is_dialled_by_the_docker_cli(tmp_path: Path) -> None:
+@pytest.fixture
+def dial_stdio(tmp_path: Path) -> str:
+    """A shell command that passes its standard input and output on to the engine."""
     script = tmp_path / "dial_stdio.py"
     script.write_text(_DIAL_STDIO)
+    return f"exec {sys.executable} {script} {tmp_path}/engine"
+
+
+def test_engine_that_is_not_at_a_unix_socket_is_dialled_by_the_docker_cli(
+    docker: FakeDocker, tmp_path: Path, dial_stdio: str
+) -> None:
+    docker.answer("system dial-stdio", run=dial_stdio)
     with FakeEngine(tmp_path / "engine").running() as engine:
-        docker = FakeDocker(tmp_path / "bin")
-        docker.answer("system dial-stdio", run=f"exec {sys.executable} {script} {engine.path}")
-        with engine_dialer(docker.cli(), "ssh://far")() as connection:
+        with buildkit_dialer(docker.cli(), Engine("ssh://far", "default"))() as connection:
             connection.settimeout(10)
-            connection.sendall(b"POST /grpc HTTP/1.1\r\n\r\n")
-            answer = receive(connection, len(engine.reply))
-    assert answer == engine.reply
+            assert receive(connection, len(GREETING)) == GREETING
+        assert engine.heads[0].startswith(b"POST /grpc HTTP/1.1\r\n")
     assert docker.calls == ["system dial-stdio"]
+
+
+def test_a_standalone_buildx_dials_the_buildkit_of_the_engine_itself(
+    tmp_path: Path, dial_stdio: str
+) -> None:
+    docker = FakeDocker(tmp_path / "bin", "docker-buildx").answer("dial-stdio", run=dial_stdio)
+    with FakeEngine(tmp_path / "engine").running():
+        dial = buildkit_dialer(
+            DockerCli.find({"PATH": str(docker.directory)}), Engine("tcp://a", "far")
+        )
+        with dial() as connection:
+            connection.settimeout(10)
+            connection.sendall(b"\r\n\r\n")
+            assert receive(connection, 4) == b"HTTP"
+    assert docker.calls == ["dial-stdio --builder far"]

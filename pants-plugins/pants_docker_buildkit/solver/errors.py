@@ -31,6 +31,18 @@ class DockerNotFoundError(SolverError):
         )
 
 
+class ChosenDockerError(SolverError):
+    """What `[docker-buildkit].docker` names cannot be run."""
+
+    def __init__(self, chosen: str, search_path: str) -> None:
+        where = "" if "/" in chosen else f" on the path {search_path!r}"
+        super().__init__(
+            "The option '[docker-buildkit].docker' must name an executable 'docker' or"
+            f" 'docker-buildx', but {chosen!r} is none{where}. Correct it, or leave it out to have"
+            " one searched for. An image that Pants has a record of needs no Docker."
+        )
+
+
 class BuildxNotFoundError(SolverError):
     """The `docker` that was found has no buildx."""
 
@@ -51,6 +63,19 @@ class EngineUnreachableError(SolverError):
             f" {_ended(finding)} Start it, point DOCKER_HOST or 'docker context use' at another"
             " one, or name a builder in '[docker-buildkit].builder'. An image that Pants has a"
             " record of needs no engine."
+        )
+
+
+class PodmanEngineError(SolverError):
+    """The only engine that could be meant is Podman's."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"Building needs BuildKit, but the engine at {where} is Podman's, which has none. Start"
+            " a Docker Engine or a BuildKit: make the latter a builder with 'docker buildx create"
+            " --driver remote --name NAME unix:///run/buildkit/buildkitd.sock', for example, and"
+            " name it in '[docker-buildkit].builder'. An image that Pants has a record of needs no"
+            " engine."
         )
 
 
@@ -113,13 +138,13 @@ class ImageNotPulledError(SolverError):
         )
 
 
-class NoDockerToRunError(SolverError):
-    """There is no `docker` to run a container with."""
+class DockerCliNeededError(SolverError):
+    """Something needs `docker` itself, and there is none, or only a stand-alone buildx."""
 
-    def __init__(self, search_path: str) -> None:
+    def __init__(self, what: str, search_path: str) -> None:
         super().__init__(
-            "Running an image needs the Docker CLI, but no executable 'docker' is on the path"
-            f" {search_path!r}. Install Docker 23 or later, or set"
+            f"{what} needs the Docker CLI, but no executable 'docker' is on the path"
+            f" {search_path!r}. Install Docker 23 or later, or set '[docker-buildkit].docker' or"
             " '[docker-buildkit].executable_search_paths'."
         )
 

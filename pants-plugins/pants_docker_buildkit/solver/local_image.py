@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.engine_search import EngineSearch
 from pants_docker_buildkit.solver.errors import EngineUnreachableError
 
 _NOT_FOUND = "No such image"
@@ -30,5 +31,4 @@ def find_local_image(docker: DockerCli, reference: str, tags: Iterable[str]) -> 
         return LocalImage.PRESENT
     if _NOT_FOUND in answer.stderr:
         return LocalImage.MISSING
-    where = docker.environment.get("DOCKER_HOST") or "the current Docker context"
-    raise EngineUnreachableError(where, answer.stderr)
+    raise EngineUnreachableError(EngineSearch(docker.environment).described, answer.stderr)

@@ -27,13 +27,18 @@ from pants_docker_buildkit.solver.docker_config import (
     repository_for,
     with_private_config,
 )
-from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, bridged_builder
+from pants_docker_buildkit.solver.engine_bridge import (
+    BUILDER_NAME,
+    Engine,
+    bridged_builder,
+)
+from pants_docker_buildkit.solver.engine_search import chosen_context, engine_environment
 from pants_docker_buildkit.solver.errors import (
     EXIT_FAILED,
     EXIT_NO_SESSION,
     ContainerdStoreError,
+    DockerCliNeededError,
     DockerNotFoundError,
-    NoDockerToRunError,
     SolverError,
 )
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT, normalize_modes
@@ -46,6 +51,8 @@ from pants_docker_buildkit.solver.session_socket import NoSessionError, SessionP
 BUILD_COMMAND = "build"
 CHECK_COMMAND = "check-engine"
 RUN_COMMAND = "run"
+
+_LOCAL_OUTPUT = "The output 'docker'"
 
 # What a credential helper says of a registry that it has nothing for, to the letter.
 _NO_CREDENTIALS = "credentials not found in native keychain"
@@ -93,17 +100,13 @@ def _build(session: SessionClient, build_key: str, generation: str) -> str:
 
 def _check_engine(session: SessionClient, _generation: str, reference: str, *tags: str) -> str:
     """Whether the local engine has an image, which then gets these tags."""
-    return find_local_image(_docker(session), reference, tags).value
+    docker = _docker_itself(session, _LOCAL_OUTPUT)
+    return find_local_image(docker, reference, tags).value
 
 
 def _run(session: SessionClient, job: str, *arguments: str) -> None:
     """Become a container of the job."""
-    try:
-        docker = _docker(session)
-    except DockerNotFoundError as e:
-        raise NoDockerToRunError(e.search_path) from e
-    if docker.is_standalone_buildx:
-        raise NoDockerToRunError(docker.search_path)
+    docker = _docker_itself(session, "Running an image")
     run_container(docker, parse_container_job(job), arguments, session.directory)
 
 
@@ -130,7 +133,24 @@ def _give_credentials(session: SessionClient, action: str = "get") -> int:
 
 
 def _docker(session: SessionClient) -> DockerCli:
-    return DockerCli.find(dict(session.profile().environment))
+    profile = session.profile()
+    environment = dict(profile.environment)
+    context = chosen_context(environment)
+    if context is not None:
+        # Whatever configuration `docker` gets to see.
+        environment["DOCKER_CONTEXT"] = context
+    return DockerCli.find(environment, profile.docker)
+
+
+def _docker_itself(session: SessionClient, what: str) -> DockerCli:
+    """The Docker CLI, on an engine, for what a stand-alone buildx cannot do."""
+    try:
+        docker = _docker(session)
+    except DockerNotFoundError as e:
+        raise DockerCliNeededError(what, e.search_path) from e
+    if docker.is_standalone_buildx:
+        raise DockerCliNeededError(what, docker.search_path)
+    return docker.with_environment(engine_environment(docker.environment))
 
 
 def _proxies(job: BuildJob, session: SessionClient, inputs: Path) -> tuple[tuple[str, str], ...]:
@@ -147,13 +167,17 @@ def _workplace(
     session: SessionClient,
     inputs: Path,
 ) -> Iterator[Workplace]:
+    output = job.definition.output
+    if output == "docker" and docker.is_standalone_buildx:
+        raise DockerCliNeededError(_LOCAL_OUTPUT, docker.search_path)
     with tempfile.TemporaryDirectory(prefix="pdb-") as directory:
         scratch = Path(directory)
         repositories = build_repositories(job, settings)
         docker = docker.with_environment({"BUILDX_METADATA_PROVENANCE": "max", "NO_COLOR": "1"})
         docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
         builder = choose_builder(docker, settings.builder, session.directory)
-        output = job.definition.output
+        if builder.is_docker_engine:
+            docker = docker.with_environment(engine_environment(docker.environment))
         if builder.is_docker_engine and not builder.has_containerd_store:
             raise ContainerdStoreError(output)
         proxies = _proxies(job, session, inputs) if settings.passes_proxies else ()
@@ -161,8 +185,8 @@ def _workplace(
             docker, builder, settings.builder, inputs, scratch, session, proxies=proxies
         )
         if builder.is_docker_engine and output == "registry":
-            host = engine_host(docker, builder)
-            with bridged_builder(docker, host, scratch) as bridged:
+            engine = Engine(engine_host(docker, builder), builder.name)
+            with bridged_builder(docker, engine, scratch) as bridged:
                 yield replace(place, docker=bridged, builder_name=BUILDER_NAME)
         else:
             yield place

@@ -30,7 +30,11 @@ FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nEndpoint: tcp://far:1\n"
 ENGINE = "Name: default\nDriver: docker\n\nNodes:\nName: default\nEndpoint: default\n"
 CONTAINERD = f"{ENGINE}Labels:\n org.mobyproject.buildkit.worker.containerd.namespace: moby\n"
 METADATA = {
-    "containerimage.descriptor": {"mediaType": "m", "digest": SHA, "size": 4},
+    "containerimage.descriptor": {
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "digest": SHA,
+        "size": 4,
+    },
     "containerimage.config.digest": SHA,
 }
 
@@ -56,8 +60,11 @@ class Sandbox:
     def settings(self, **settings: Any) -> None:
         self._session.add_build(KEY, BuildSettings(target="src/app:image", **settings))
 
+    def docker_is(self, program: str) -> None:
+        self._session.be(program, PATH="/usr/bin:/bin")
+
     def profile(self, **environment: str) -> None:
-        self._session.be(**{"PATH": self._path, **environment})
+        self._session.be(None, **{"PATH": self._path, **environment})
 
     def builds(self) -> None:
         """Let `docker buildx build` succeed."""
@@ -83,7 +90,7 @@ def test_a_build_prints_its_result_and_leaves_an_event(
     sandbox.docker.answer("buildx inspect", FAR)
     sandbox.builds()
     assert sandbox.run("3") == 0
-    assert parse_build_result(capsys.readouterr().out.encode(), BUILD).digest == SHA
+    assert parse_build_result(capsys.readouterr().out.encode(), BUILD, 1).digest == SHA
     assert event_path(sandbox.session, KEY, 3).exists()
 
 
@@ -265,3 +272,37 @@ def test_docker_is_told_why_credentials_cannot_be_had(
 
     assert give_credentials(tmp_path, monkeypatch, find, "ghcr.io", "get") == EXIT_FAILED
     assert "the variable is not set" in capsys.readouterr().out
+
+
+def test_an_image_for_the_engine_is_not_built_without_the_docker_cli(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sandbox = Sandbox(tmp_path, "docker")
+    sandbox.docker.binary.rename(sandbox.docker.directory / "docker-buildx")
+    sandbox.profile(PATH=str(sandbox.docker.directory))
+    needed = (
+        "The output 'docker' needs the Docker CLI, but no executable 'docker' is on the path"
+        f" {str(sandbox.docker.directory)!r}. Install Docker 23 or later, or set"
+        " '[docker-buildkit].docker' or '[docker-buildkit].executable_search_paths'.\n"
+    )
+    assert sandbox.run() == EXIT_FAILED
+    assert capsys.readouterr().err == needed
+    assert main(str(sandbox.session), CHECK_COMMAND, "0", f"app@{SHA}") == EXIT_FAILED
+    assert capsys.readouterr().err == needed
+    assert sandbox.docker.calls == []
+
+
+def test_the_docker_of_the_profile_is_used(sandbox: Sandbox) -> None:
+    chosen = FakeDocker(sandbox.directory / "chosen", "docker-28").answer("buildx inspect", FAR)
+    sandbox.docker_is(str(chosen.binary))
+    sandbox.run()
+    assert chosen.calls[0] == "buildx inspect"
+
+
+def test_the_current_context_is_the_one_of_the_users_configuration(sandbox: Sandbox) -> None:
+    (sandbox.directory / "config.json").write_text('{"currentContext": "far"}')
+    sandbox.docker.answer("buildx inspect", run='echo "$DOCKER_CONTEXT" >context', exit_code=1)
+    sandbox.profile(PATH=f"{sandbox.docker.directory}:/bin", DOCKER_CONFIG=str(sandbox.directory))
+    assert sandbox.run() == EXIT_FAILED
+    assert (sandbox.directory / "context").read_text() == "far\n"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 EVENTS_DIRECTORY = "events"
 PROGRESS_FILE = "progress.log"
@@ -17,9 +17,13 @@ PROGRESS_FILE = "progress.log"
 
 @dataclass(frozen=True)
 class Profile:
-    """How this session reaches Docker. `environment` is all that `docker` gets to see."""
+    """How this session reaches Docker. `environment` is all that `docker` gets to see.
+
+    `docker` is the path or name of the program, if `[docker-buildkit].docker` says it.
+    """
 
     environment: tuple[tuple[str, str], ...]
+    docker: Optional[str] = None
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pants_docker_buildkit.registry.credentials import docker_config_directory
 from pants_docker_buildkit.registry.origin import InvalidUrlError
 from pants_docker_buildkit.registry.proxies import Proxy
 from pants_docker_buildkit.solver.definition import BuildDefinition
-from pants_docker_buildkit.solver.docker_config import host_config_directory, read_host_config
+from pants_docker_buildkit.solver.docker_config import read_host_config
 
 _HOST_NETWORK = "host"
 
@@ -36,7 +37,8 @@ def proxy_build_args(
     argument that the build sets itself stays as it is. One that the Dockerfile declares is left
     out, because there BuildKit puts it into the image's history.
     """
-    config = read_host_config(host_config_directory(environment) / "config.json")
+    directory = docker_config_directory(environment)
+    config = {} if directory is None else read_host_config(directory)
     configured = _configured(config.get("proxies"), environment.get("DOCKER_HOST"))
     given = {name for name, _ in definition.build_args}
     found = {}

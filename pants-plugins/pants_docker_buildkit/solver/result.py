@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.oci.digest import OciDigest, parse_oci_digest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
+from pants_docker_buildkit.oci.json_object import JsonObject
+from pants_docker_buildkit.oci.media_types import MANIFEST_MEDIA_TYPES
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 
 SCHEMA_VERSION = 1
@@ -49,31 +51,53 @@ class BuildResult:
         return json.dumps(document, indent=1, sort_keys=True)
 
 
-def parse_build_result(text: bytes, build_digest: str) -> BuildResult:
-    """The result of the build that `build_digest` identifies. Anything else is refused."""
+def parse_build_result(text: bytes, build_digest: str, platforms: int) -> BuildResult:
+    """The result of the build that `build_digest` identifies, for as many platforms as it had.
+
+    Anything else is refused: it comes from a cache that others may write. Where the image is said
+    to be is not in it, but in the key of the process.
+    """
     try:
-        document = json.loads(text)
-        if document["schema"] != SCHEMA_VERSION:
-            raise InvalidBuildResultError(f"Its schema is {document['schema']!r}.")
-        if document["build_digest"] != build_digest:
-            raise InvalidBuildResultError(f"It is of the build {document['build_digest']!r}.")
-        return BuildResult(
-            build_digest=build_digest,
-            digest=parse_oci_digest(document["digest"]),
-            media_type=str(document["media_type"]),
-            size=int(document["size"]),
-            platforms=tuple(
-                PlatformImage(
-                    ImagePlatform.parse(each["platform"]),
-                    parse_oci_digest(each["digest"]),
-                    parse_oci_digest(each["config_digest"]),
-                )
-                for each in document["platforms"]
-            ),
-            materials=tuple(
-                BuildMaterial(str(each["uri"]), str(each["digest"]))
-                for each in document["materials"]
-            ),
-        )
-    except (KeyError, TypeError, ValueError) as e:
+        document = JsonObject.parse(text)
+        schema, found = document.natural("schema"), document.text("build_digest")
+        if schema != SCHEMA_VERSION:
+            raise InvalidBuildResultError(f"Its schema is {schema}.")
+        if found != build_digest:
+            raise InvalidBuildResultError(f"It is of the build {found!r}.")
+        result = _read_result(document)
+    except InvalidBuildResultError:
+        raise
+    except ValueError as e:
         raise InvalidBuildResultError(f"It cannot be read: {e}") from e
+    if len(result.platforms) != platforms:
+        raise InvalidBuildResultError(
+            f"It must have the images of {platforms} platforms, but has {len(result.platforms)}."
+        )
+    return result
+
+
+def _manifest_media_type(text: str) -> str:
+    if text not in MANIFEST_MEDIA_TYPES:
+        raise ValueError(f"{text!r} is no media type of a manifest")
+    return text
+
+
+def _read_result(document: JsonObject) -> BuildResult:
+    return BuildResult(
+        build_digest=document.text("build_digest"),
+        digest=parse_oci_digest(document.text("digest")),
+        media_type=_manifest_media_type(document.text("media_type")),
+        size=document.natural("size"),
+        platforms=tuple(
+            PlatformImage(
+                ImagePlatform.parse(each.text("platform")),
+                parse_oci_digest(each.text("digest")),
+                parse_oci_digest(each.text("config_digest")),
+            )
+            for each in document.objects("platforms")
+        ),
+        materials=tuple(
+            BuildMaterial(each.text("uri"), each.text("digest"))
+            for each in document.objects("materials")
+        ),
+    )

@@ -154,7 +154,8 @@ def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> 
         said = result.stderr.decode("utf-8", "replace")
         raise ImageBuildError(definition.address, f"{said}\n{_explain_end(result.exit_code)}")
     try:
-        build_result = parse_build_result(result.stdout, definition.job.build_digest)
+        platforms = len(definition.job.definition.platforms)
+        build_result = parse_build_result(result.stdout, definition.job.build_digest, platforms)
     except InvalidBuildResultError as e:
         raise InvalidRecordError(definition.address, str(e)) from e
     return ImageRecord(

@@ -10,9 +10,12 @@ from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import environment_vars_subset, implicitly, rule
 from pants_docker_buildkit.registry.accounts import Accounts
-from pants_docker_buildkit.registry.credentials import docker_config_credentials
+from pants_docker_buildkit.registry.credentials import (
+    docker_config_credentials,
+    docker_config_directory,
+    no_credentials,
+)
 from pants_docker_buildkit.secret_source import SecretSource
-from pants_docker_buildkit.solver.docker_config import host_config_directory
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironmentRequest,
     resolve_docker_environment,
@@ -65,7 +68,8 @@ async def find_accounts(_: AccountsRequest) -> UserAccounts:
     read = await read_source_variables(SourceVariablesRequest(sources), **implicitly())
     docker = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
     environment = dict(docker.variables)
-    config = docker_config_credentials(host_config_directory(environment), environment)
+    directory = docker_config_directory(environment)
+    config = docker_config_credentials(directory, environment) if directory else no_credentials
     return UserAccounts(Accounts(accounts, config, dict(read.variables)))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Optional
 
+from pants.base.build_environment import get_buildroot
 from pants.engine.env_vars import EnvironmentVarsRequest
 from pants.engine.rules import Rule, collect_rules
 
@@ -54,9 +56,17 @@ class DockerEnvironmentRequest:
 
 @dataclass(frozen=True)
 class DockerEnvironment:
-    """All that `docker` gets to see of the user's environment."""
+    """All that `docker` gets to see of the user's environment, and which `docker` it is."""
 
     variables: tuple[tuple[str, str], ...]
+    docker: Optional[str] = None
+
+
+def _program(text: str, home: str) -> str:
+    """A name to search for, or an absolute path."""
+    if text.startswith("~/") and home:
+        return os.path.join(home, text[2:])
+    return os.path.join(get_buildroot(), text) if "/" in text else text
 
 
 @rule(desc="Read environment of Docker")
@@ -70,7 +80,8 @@ async def resolve_docker_environment(
         path if entry == _PATH_PLACEHOLDER else entry for entry in subsystem.executable_search_paths
     )
     variables["PATH"] = os.pathsep.join(entries)
-    return DockerEnvironment(tuple(sorted(variables.items())))
+    docker = _program(subsystem.docker, variables.get("HOME", "")) if subsystem.docker else None
+    return DockerEnvironment(tuple(sorted(variables.items())), docker)
 
 
 def rules() -> Iterable[Rule]:

@@ -168,7 +168,7 @@ async def open_session(
     accounts = (await find_accounts(AccountsRequest(), **implicitly())).accounts
     kept = await keep_session(KeptSessionRequest(), **implicitly())
     directory = session_directory(named_caches)
-    profile = Profile(docker.variables)
+    profile = Profile(docker.variables, docker.docker)
     kept.open(directory, run_id, lambda: SessionAnswers(profile, accounts.find_for))
     return Session(str(directory))
 

@@ -47,9 +47,10 @@ def caches(tmp_path: Path) -> Path:
     return directory
 
 
-def open_session(runner: ImageRunner, caches: Path, **env: str) -> Session:
+def open_session(runner: ImageRunner, caches: Path, *options: str, **env: str) -> Session:
     runner.runner.set_options(
-        [f"--named-caches-dir={caches.parent}"], env={"PATH": "/usr/bin:/bin", **env}
+        [f"--named-caches-dir={caches.parent}", *(f"--docker-buildkit-{each}" for each in options)],
+        env={"PATH": "/usr/bin:/bin", **env},
     )
     return runner.runner.request(Session, (SessionRequest(),))
 
@@ -76,6 +77,24 @@ def test_the_profile_is_the_environment_that_docker_may_see(
         "DOCKER_HOST": "ssh://far",
         "PATH": "/usr/bin:/bin",
     }
+
+
+@pytest.mark.parametrize(
+    ("option", "program"),
+    [
+        pytest.param("docker-28", "docker-28", id="name"),
+        pytest.param("/opt/docker", "/opt/docker", id="absolute"),
+        pytest.param("~/bin/docker", "/home/me/bin/docker", id="home"),
+        pytest.param("bin/docker", "{buildroot}/bin/docker", id="in the repository"),
+    ],
+)
+def test_the_profile_says_which_docker_was_chosen(
+    runner: ImageRunner, caches: Path, option: str, program: str
+) -> None:
+    session = open_session(runner, caches, f"docker={option}", HOME="/home/me").path
+    assert SessionClient(session).profile().docker == program.format(
+        buildroot=runner.runner.build_root
+    )
 
 
 def test_a_new_session_knows_nothing_of_the_one_before(runner: ImageRunner, caches: Path) -> None:
@@ -189,4 +208,4 @@ def test_the_program_runs_outside_of_pants_with_the_standard_library_only(
     (tmp_path / CACHE_LINK).symlink_to(caches)
     answer = run_in_sandbox(tmp_path, RUN_SCRIPT, "check", "check", "0", "app@sha256:x")
     assert answer.returncode == 1
-    assert answer.stderr.startswith("Building needs the Docker CLI with buildx, but no executable")
+    assert answer.stderr.startswith("The output 'docker' needs the Docker CLI, but no executable")

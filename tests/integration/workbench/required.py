@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pants_docker_buildkit
@@ -29,6 +30,21 @@ def pants_configuration() -> Path:
 
 def docker_program() -> Path:
     return Path(required("BUILDKIT_TESTS_DOCKER", "a Docker CLI with buildx"))
+
+
+def buildx_program() -> Path:
+    """The buildx of `docker_program`, as a program of its own."""
+    beside = docker_program().with_name("docker-buildx")
+    if beside.exists():
+        return beside
+    plugins = "{{range .ClientInfo.Plugins}}{{.Path}}\n{{end}}"
+    answer = subprocess.run(
+        [str(docker_program()), "info", "--format", plugins],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return next(Path(path) for path in answer.stdout.split() if path.endswith("/docker-buildx"))
 
 
 def docker_host() -> str:

@@ -26,7 +26,7 @@ class FakeSession:
         self._find_credentials = find_credentials
         self._builds: dict[str, BuildSettings] = {}
         self._environment: dict[str, str] = {}
-        self.be(**environment)
+        self.be(None, **environment)
         SessionServer(directory, lambda question: self._answers(question)).start()
 
     @property
@@ -34,10 +34,10 @@ class FakeSession:
         """Who asks it."""
         return SessionClient(self.directory)
 
-    def be(self, **environment: str) -> None:
-        """Have another environment from now on."""
+    def be(self, docker: str | None, **environment: str) -> None:
+        """Have another `docker` and environment from now on."""
         self._environment = environment
-        profile = Profile(tuple(sorted(environment.items())))
+        profile = Profile(tuple(sorted(environment.items())), docker)
         self._answers = SessionAnswers(profile, self._find_credentials)
         for key, settings in self._builds.items():
             self._answers.add_build(key, settings, environment)

@@ -1,0 +1,1 @@
+"""What tests of parsers of untrusted input share."""
