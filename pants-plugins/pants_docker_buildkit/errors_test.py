@@ -357,9 +357,9 @@ def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunn
             id="registry-with-bad-tags",
         ),
         pytest.param(
-            ('registries={"dev": {"addres": "ghcr.io", "password": "s3cret"}}',),
+            ('registries={"dev": {"host": "ghcr.io", "password": "s3cret"}}',),
             "The option `[docker-buildkit].registries.dev` must have an `address`, such as"
-            " \"localhost:5000\", but only has 'addres', 'password'.",
+            " \"localhost:5000\", but only has 'host', 'password'.",
             id="registry-with-a-password-and-without-address",
         ),
         pytest.param(
