@@ -22,7 +22,7 @@ class TestCertificates:
     @classmethod
     def write(cls, directory: Path) -> TestCertificates:
         """The certificates, written into `directory`."""
-        contents = {"ca.pem": _AUTHORITY, "localhost.pem": _CERTIFICATE, "localhost.key": _KEY}
+        contents = {"ca.pem": _AUTHORITY, "localhost.pem": CERTIFICATE, "localhost.key": _KEY}
         for name, content in contents.items():
             (directory / name).write_text(content)
         return cls(*(str(directory / name) for name in contents))
@@ -41,7 +41,7 @@ SQAwRgIhAJDuSjyPTkrMfpA5vo9n2MV7j94zSOPuEEIbjCdVF7JbAiEAjLyjxQuG
 -----END CERTIFICATE-----
 """
 
-_CERTIFICATE = """\
+CERTIFICATE = """\
 -----BEGIN CERTIFICATE-----
 MIIBqTCCAU6gAwIBAgIBAjAKBggqhkjOPQQDAjAZMRcwFQYDVQQDDA5UZXN0IGF1
 dGhvcml0eTAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEwMTAwMDAwMFowFDESMBAG
