@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 
 from pants_docker_buildkit.oci.digest import OciDigest, parse_oci_digest
+from pants_docker_buildkit.registry.redaction import redact_user_info
 
 _PROVENANCE = "buildx.build.provenance"
 _BUILD_REFERENCE = "buildx.build.ref"
@@ -23,7 +24,10 @@ class InvalidMetadataError(ValueError):
 
 @dataclass(frozen=True, order=True)
 class BuildMaterial:
-    """Something that the build read from outside: an image, a Git repository, a download."""
+    """Something that the build read from outside: an image, a Git repository, a download.
+
+    User names and passwords in its URI are left out.
+    """
 
     uri: str
     digest: str
@@ -90,7 +94,7 @@ def _read_materials(predicate: dict[str, object]) -> set[BuildMaterial]:
     if not isinstance(materials, list):
         raise InvalidMetadataError("The materials of the provenance are not a list.")
     return {
-        BuildMaterial(material["uri"], f"{algorithm}:{value}")
+        BuildMaterial(redact_user_info(material["uri"]), f"{algorithm}:{value}")
         for material in materials
         for algorithm, value in material["digest"].items()
     }

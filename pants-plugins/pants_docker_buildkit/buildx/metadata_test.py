@@ -110,3 +110,9 @@ def test_provenance_that_is_none_is_refused(text: str) -> None:
 def test_what_names_no_image_is_refused(text: str) -> None:
     with pytest.raises(InvalidMetadataError):
         parse_metadata(text)
+
+
+def test_credentials_in_the_uri_of_a_material_are_left_out() -> None:
+    material = {"uri": "https://me:s3cret@git.example/a.git", "digest": {"sha1": "0"}}
+    (found,) = parse_provenance(json.dumps({"materials": [material]}))
+    assert found.uri == "https://***@git.example/a.git"

@@ -17,11 +17,19 @@ from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.fields.running import BuildKitImageExtraRunArgsField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.secret_source import SecretKind
 from pants_docker_buildkit.solver.container import ContainerJob
 from pants_docker_buildkit.solver.main import RUN_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build import BuildImageRequest, BuiltImage, build_image
+from pants_docker_buildkit.util_rules.build_secrets import secret_sources
+from pants_docker_buildkit.util_rules.docker_environment import PROXY_VARIABLES
 from pants_docker_buildkit.util_rules.dockerfile import host_platform
+from pants_docker_buildkit.util_rules.registries import (
+    ConfiguredRegistries,
+    ConfiguredRegistriesRequest,
+    read_configured_registries,
+)
 from pants_docker_buildkit.util_rules.session import (
     CACHE_LINK,
     CACHE_NAME,
@@ -53,13 +61,36 @@ def _platform_options(image: BuiltImage, host: str) -> tuple[str, ...]:
     return () if host in platforms else (f"--platform={platforms[0]}",)
 
 
-def _container_job(image: BuiltImage, host: str, options: Sequence[str]) -> ContainerJob:
-    all_options = (*_platform_options(image, host), *options)
-    if image.layout is not None:
-        return ContainerJob(image.record.image_digest, all_options, f"{{chroot}}/{_LAYOUT}")
-    if image.output is ImageOutput.REGISTRY:
-        return ContainerJob(image.record.references[0], all_options)
-    return ContainerJob(image.record.image_digest, all_options)
+def _container_job(
+    image: BuiltImage, options: Sequence[str], hidden: Sequence[str]
+) -> ContainerJob:
+    is_pushed = image.output is ImageOutput.REGISTRY
+    return ContainerJob(
+        image=image.record.references[0] if is_pushed else image.record.image_digest,
+        options=tuple(options),
+        layout=None if image.layout is None else f"{{chroot}}/{_LAYOUT}",
+        hidden=tuple(hidden),
+    )
+
+
+def _variables_with_secrets(
+    field_set: BuildKitImageFieldSet,
+    subsystem: DockerBuildKitSubsystem,
+    registries: ConfiguredRegistries,
+) -> list[str]:
+    """What Pants shall not write into the script that it keeps of a sandbox.
+
+    `run` gives all of the user's environment to the process, which asks the session for these.
+    """
+    accounts = (each.account for each in registries.all if each.account is not None)
+    sources = [source for account in accounts for source in account.sources]
+    sources += [source for _, source in secret_sources(field_set)]
+    names = {source.variable for source in sources if source.variable is not None}
+    hash_key = (subsystem.secret_hash_key or "").partition("=")
+    if hash_key[0] == SecretKind.ENV.value:
+        names.add(hash_key[2])
+    names.update(each.partition("=")[0] for each in subsystem.env_vars)
+    return sorted(names.union(PROXY_VARIABLES))
 
 
 @rule(desc="Prepare container")
@@ -70,14 +101,17 @@ async def prepare_container(
     package = BuildKitImageFieldSet.create(target)
     image = await build_image(BuildImageRequest(package), **implicitly())
     options = (*subsystem.run_args, *(field_set.extra_run_args.value or ()))
-    job = _container_job(image, host_platform(host), options)
+    options = (*_platform_options(image, host_platform(host)), *options)
+    registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
+    hidden = _variables_with_secrets(package, subsystem, registries)
+    job = _container_job(image, options, hidden)
     digest = EMPTY_DIGEST
     if image.layout is not None:
         digest = await add_prefix(AddPrefix(image.layout, _LAYOUT))
     return RunRequest(
         digest=digest,
         args=("/bin/sh", "-c", _SCRIPT, RUN_COMMAND, RUN_COMMAND, job.to_json()),
-        extra_env={"PATH": PROCESS_PATH},
+        extra_env={**dict.fromkeys(hidden, ""), "PATH": PROCESS_PATH},
         append_only_caches={CACHE_NAME: CACHE_LINK},
     )
 

@@ -11,6 +11,11 @@ _AUTHORIZATION = re.compile(r"\b(Basic|Bearer)\s+[A-Za-z0-9._~+/=-]+", re.IGNORE
 _MAX_LENGTH = 300
 
 
+def redact_user_info(text: str) -> str:
+    """`text` of any length and shape, without the user names and passwords of URLs in it."""
+    return _USER_INFO.sub("***@", text)
+
+
 def redact(text: str) -> str:
     """`text` from outside made fit for a message: one short line without credentials.
 
@@ -18,7 +23,7 @@ def redact(text: str) -> str:
     value of an `Authorization` header are left out.
     """
     line = "".join(each if each.isprintable() else " " for each in text).strip()
-    line = _USER_INFO.sub("***@", line)
+    line = redact_user_info(line)
     line = _WORD.sub(_without_query, line)
     line = _AUTHORIZATION.sub(r"\1 ***", line)
     return line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]}…"

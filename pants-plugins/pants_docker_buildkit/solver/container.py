@@ -21,6 +21,7 @@ from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageRefe
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.docker_config import with_private_config
 from pants_docker_buildkit.solver.errors import ImageNotPulledError, LayoutNotLoadedError
+from pants_docker_buildkit.solver.session_client import SessionClient
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,14 @@ class ContainerJob:
     """What to run. `options` are for `docker run`.
 
     `image` is a pinned reference, or the digest of an image that is in the engine, or gets there
-    from the OCI image layout in the directory `layout`.
+    from the OCI image layout in the directory `layout`. `hidden` are variables of the user's
+    environment that Pants was not given, because it writes down what it is given.
     """
 
     image: str
     options: tuple[str, ...] = ()
     layout: str | None = None
+    hidden: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """As `parse_container_job` reads it."""
@@ -43,16 +46,17 @@ class ContainerJob:
 def parse_container_job(text: str) -> ContainerJob:
     """What `ContainerJob.to_json` wrote."""
     fields = json.loads(text)
-    return ContainerJob(**{**fields, "options": tuple(fields["options"])})
+    tuples = {key: tuple(fields[key]) for key in ("options", "hidden")}
+    return ContainerJob(**{**fields, **tuples})
 
 
 def run_container(
-    docker: DockerCli, job: ContainerJob, arguments: Sequence[str], session: Path
+    docker: DockerCli, job: ContainerJob, arguments: Sequence[str], session: SessionClient
 ) -> None:
     """Become `docker run`. Returns only by raising a `SolverError`."""
     image = job.image
     if job.layout is None:
-        _pull(docker, job, session)
+        _pull(docker, job, session.directory)
     if job.layout is not None and docker.ask("image", "inspect", image).returncode != 0:
         image = _load(docker, Path(job.layout))
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
@@ -60,7 +64,12 @@ def run_container(
     command = docker.arguments(["run", *options, image, *arguments])
     sys.stdout.flush()
     # The variables that `--env NAME` passes on are the user's.
-    os.execve(docker.binary, command, {**os.environ, **docker.environment})
+    environment = dict(os.environ)
+    for name, value in session.variables(job.hidden).items():
+        environment.pop(name, None)
+        if value is not None:
+            environment[name] = value
+    os.execve(docker.binary, command, {**environment, **docker.environment})
 
 
 def _pull(docker: DockerCli, job: ContainerJob, session: Path) -> None:

@@ -55,7 +55,7 @@ def write_layout(directory: Path) -> Path:
 
 
 def test_a_job_is_read_as_it_was_written() -> None:
-    job = ContainerJob(REFERENCE, ("--publish=80:80",), "layout")
+    job = ContainerJob(REFERENCE, ("--publish=80:80",), "layout", ("TOKEN",))
     assert parse_container_job(job.to_json()) == job
 
 
@@ -69,6 +69,13 @@ def test_the_container_is_the_process(tmp_path: Path, docker: FakeDocker) -> Non
 def test_variables_of_the_user_can_be_passed_on(tmp_path: Path, docker: FakeDocker) -> None:
     docker.answer("image inspect").answer("run", run="printf %s $GREETING")
     assert run(tmp_path, ContainerJob(REFERENCE), GREETING="hello").stdout == "hello"
+
+
+def test_hidden_variables_come_from_the_session(tmp_path: Path, docker: FakeDocker) -> None:
+    docker.answer("image inspect").answer("run", run="printf %s $PATH,${OTHER-unset}")
+    job = ContainerJob(REFERENCE, hidden=("OTHER", "PATH"))
+    done = run(tmp_path, job, OTHER="", PATH="")
+    assert done.stdout == f"{tmp_path}/bin,unset"
 
 
 def test_an_image_that_the_engine_lacks_is_pulled_with_the_credentials_of_the_session(

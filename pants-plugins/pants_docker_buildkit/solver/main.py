@@ -107,7 +107,7 @@ def _check_engine(session: SessionClient, _generation: str, reference: str, *tag
 def _run(session: SessionClient, job: str, *arguments: str) -> None:
     """Become a container of the job."""
     docker = _docker_itself(session, "Running an image")
-    run_container(docker, parse_container_job(job), arguments, session.directory)
+    run_container(docker, parse_container_job(job), arguments, session)
 
 
 def _give_credentials(session: SessionClient, action: str = "get") -> int:

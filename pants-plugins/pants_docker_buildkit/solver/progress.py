@@ -6,10 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pants_docker_buildkit.registry.redaction import redact_user_info
+
 
 @dataclass(frozen=True)
 class Progress:
-    """The output of one build. `shown` is the file that the session shows, if it does."""
+    """The output of one build, without the user names and passwords of URLs.
+
+    `shown` is the file that the session shows, if it does.
+    """
 
     target: str
     shown: Path | None
@@ -18,7 +23,7 @@ class Progress:
         """All of the output, once it has ended."""
         output = []
         for line in lines:
-            text = line.decode("utf-8", "replace")
+            text = redact_user_info(line.decode("utf-8", "replace"))
             output.append(text)
             if self.shown is not None and text.strip():
                 self._show(text)

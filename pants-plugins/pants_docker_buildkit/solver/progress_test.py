@@ -12,6 +12,13 @@ def test_all_of_the_output_is_kept_for_a_failure() -> None:
     assert output == "#1 [internal] load\n\n#1 DONE � 0.1s\n"
 
 
+def test_credentials_of_urls_are_left_out(tmp_path: Path) -> None:
+    shown = tmp_path / "progress"
+    output = Progress("a", shown).follow([b"#1 https://me:s3cret@git.example/a.git\n"])
+    assert output == "#1 https://***@git.example/a.git\n"
+    assert shown.read_text() == f"a {output}"
+
+
 def test_each_line_is_shown_with_its_target_and_empty_ones_are_not(tmp_path: Path) -> None:
     shown = tmp_path / "progress"
     Progress("src/app:image", shown).follow(LINES)

@@ -18,7 +18,13 @@ from pants_docker_buildkit.secret_source import (
     SecretUnavailableError,
 )
 from pants_docker_buildkit.solver.profile import BuildSettings, Profile
-from pants_docker_buildkit.solver.session_client import CREDENTIALS, PROFILE, SECRETS, SETTINGS
+from pants_docker_buildkit.solver.session_client import (
+    CREDENTIALS,
+    PROFILE,
+    SECRETS,
+    SETTINGS,
+    VARIABLES,
+)
 from pants_docker_buildkit.solver.session_socket import SessionProblemError
 
 # Of one variable of an environment, on Linux, with room for its name.
@@ -26,20 +32,22 @@ _MAX_VALUE = 120 * 1024
 
 
 class SessionAnswers:
-    """Knows one session."""
+    """Knows one session. `environment` is all of the user's, in which secrets are read."""
 
     def __init__(
-        self, profile: Profile, find_credentials: Callable[[str, str], Credentials | None]
+        self,
+        profile: Profile,
+        environment: Mapping[str, str],
+        find_credentials: Callable[[str, str], Credentials | None],
     ) -> None:
         self._profile = profile
+        self._environment = environment
         self._find_credentials = find_credentials
-        self._builds: dict[str, tuple[BuildSettings, Mapping[str, str]]] = {}
+        self._builds: dict[str, BuildSettings] = {}
 
-    def add_build(
-        self, key: str, settings: BuildSettings, environment: Mapping[str, str] | None = None
-    ) -> None:
-        """Be ready for the process of this build, whose secrets are read in `environment`."""
-        self._builds[key] = (settings, environment or {})
+    def add_build(self, key: str, settings: BuildSettings) -> None:
+        """Be ready for the process of this build."""
+        self._builds[key] = settings
 
     def __call__(self, question: Sequence[str]) -> Any:
         """The answer to a question of `SessionClient`. Raises `LookupError` for any other."""
@@ -47,9 +55,11 @@ class SessionAnswers:
         if subject == PROFILE:
             return asdict(self._profile)
         if subject == SETTINGS:
-            return asdict(self._builds[arguments[0]][0])
+            return asdict(self._builds[arguments[0]])
         if subject == SECRETS:
-            return _secrets(*self._builds[arguments[0]])
+            return _secrets(self._builds[arguments[0]], self._environment)
+        if subject == VARIABLES:
+            return [(name, self._environment.get(name)) for name in arguments]
         if subject == CREDENTIALS:
             return self._credentials(*arguments)
         raise LookupError(subject)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ PROFILE = "profile"
 SETTINGS = "settings"
 SECRETS = "secrets"
 CREDENTIALS = "credentials"
+VARIABLES = "variables"
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class SessionClient:
         """The secrets of this build, all of them."""
         found = ask_session(self.directory, SECRETS, build_key)
         return tuple(BuildSecret(*each) for each in found)
+
+    def variables(self, names: Iterable[str]) -> Mapping[str, str | None]:
+        """Variables of the user's environment; `None` for one that is not set."""
+        return dict(ask_session(self.directory, VARIABLES, *names))
 
     def credentials(self, registry: str, repository: str) -> Credentials | None:
         """Who this session is to a repository."""

@@ -37,7 +37,6 @@ from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.secret_source import SecretSource
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
 from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOUT
@@ -52,10 +51,6 @@ from pants_docker_buildkit.util_rules.confirmation import (
     LocalConfirmationRequest,
     confirm_image,
     confirm_local_image,
-)
-from pants_docker_buildkit.util_rules.credentials import (
-    SourceVariablesRequest,
-    read_source_variables,
 )
 from pants_docker_buildkit.util_rules.definition import (
     ImageDefinition,
@@ -170,7 +165,6 @@ def _settings(
     field_set: BuildKitImageFieldSet,
     subsystem: DockerBuildKitSubsystem,
     registries: ConfiguredRegistries,
-    secrets: Iterable[tuple[str, SecretSource]],
 ) -> BuildSettings:
     return BuildSettings(
         target=field_set.address.spec,
@@ -178,7 +172,7 @@ def _settings(
         cache_from=(*subsystem.cache_from, *_caches(field_set, field_set.cache_from)),
         cache_to=(*subsystem.cache_to, *_caches(field_set, field_set.cache_to)),
         inline_cache_tag=subsystem.inline_cache_tag,
-        secrets=tuple((name, str(source)) for name, source in secrets),
+        secrets=tuple((name, str(source)) for name, source in secret_sources(field_set)),
         ssh=tuple(field_set.ssh.value or ()),
         shows_progress=subsystem.progress is BuildProgress.PLAIN,
         registries=tuple(each.hints for each in registries.all),
@@ -265,12 +259,9 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
     session = await open_session(SessionRequest(), **implicitly())
     registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
-    secrets = secret_sources(field_set)
-    requested = SourceVariablesRequest(tuple(source for _, source in secrets))
-    read = await read_source_variables(requested, **implicitly())
-    settings = _settings(field_set, subsystem, registries, secrets)
+    settings = _settings(field_set, subsystem, registries)
     kept = await keep_session(KeptSessionRequest(), **implicitly())
-    kept.answers.add_build(definition.key, settings, dict(read.variables))
+    kept.answers.add_build(definition.key, settings)
     history = history_path(session.path.parent, get_buildroot(), field_set.address.spec)
     past = read_past_build(history)
     is_same = past is not None and past.build_digest == definition.job.build_digest

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from blake3 import blake3
 from pants.base.build_environment import get_buildroot
+from pants.engine.internals.session import SessionValues
 from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, rule, uncacheable_rule
@@ -21,9 +22,10 @@ from pants_docker_buildkit.secret_source import (
     SecretUnavailableError,
 )
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.credentials import (
-    SourceVariablesRequest,
-    read_source_variables,
+from pants_docker_buildkit.util_rules.credentials import source_environment
+from pants_docker_buildkit.util_rules.docker_environment import (
+    DockerEnvironmentRequest,
+    resolve_docker_environment,
 )
 
 _KEY_OPTION = "secret_hash_key"
@@ -129,16 +131,16 @@ def hash_secret(name: str, value: bytes, key: bytes) -> str:
 
 @uncacheable_rule(desc="Hash content of secrets")
 async def hash_secrets(
-    request: CountingSecretsRequest, subsystem: DockerBuildKitSubsystem
+    request: CountingSecretsRequest,
+    subsystem: DockerBuildKitSubsystem,
+    session_values: SessionValues,
 ) -> CountingSecrets:
     # In each session, because Pants notices no change of a command or of a file elsewhere.
     field_set = request.field_set
     counting = _counting(field_set)
-    key_source = _key_source(subsystem)
-    sources = (key_source, *(source for _, source in counting))
-    read = await read_source_variables(SourceVariablesRequest(sources), **implicitly())
-    environment = dict(read.variables)
-    key = _read_key(key_source, environment)
+    docker = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    environment = source_environment(session_values, docker)
+    key = _read_key(_key_source(subsystem), environment)
     hashes = []
     for name, source in counting:
         try:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from pants.engine.env_vars import EnvironmentVarsRequest
+from pants.engine.env_vars import CompleteEnvironmentVars
+from pants.engine.internals.session import SessionValues
 from pants.engine.rules import Rule, collect_rules
 
-from pants_docker_buildkit.compat import environment_vars_subset, implicitly, rule
+from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.credentials import (
     docker_config_credentials,
     docker_config_directory,
     no_credentials,
 )
-from pants_docker_buildkit.secret_source import SecretSource
 from pants_docker_buildkit.util_rules.docker_environment import (
+    DockerEnvironment,
     DockerEnvironmentRequest,
     resolve_docker_environment,
 )
@@ -38,39 +39,26 @@ class UserAccounts:
     accounts: Accounts
 
 
-@dataclass(frozen=True)
-class SourceVariablesRequest:
-    """Asks for the environment in which these sources are read."""
-
-    sources: tuple[SecretSource, ...]
-
-
-@dataclass(frozen=True)
-class SourceVariables:
-    """The user's environment, as far as it is Docker's or a source names it."""
-
-    variables: tuple[tuple[str, str], ...] = field(repr=False)
-
-
-@rule
-async def read_source_variables(request: SourceVariablesRequest) -> SourceVariables:
-    docker = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
-    names = sorted({each.variable for each in request.sources if each.variable is not None})
-    named = await environment_vars_subset(EnvironmentVarsRequest(names), **implicitly())
-    return SourceVariables(tuple(sorted({**named, **dict(docker.variables)}.items())))
+def source_environment(
+    session_values: SessionValues, docker: DockerEnvironment
+) -> Mapping[str, str]:
+    """The user's environment, in which sources of secrets are read, with the path of Docker's."""
+    return {**session_values[CompleteEnvironmentVars], **dict(docker.variables)}
 
 
 @rule(desc="Find accounts for registries")
-async def find_accounts(_: AccountsRequest) -> UserAccounts:
+async def find_accounts(_: AccountsRequest, session_values: SessionValues) -> UserAccounts:
     registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
-    accounts = tuple(each.account for each in registries.all if each.account is not None)
-    sources = tuple(source for each in accounts for source in each.sources)
-    read = await read_source_variables(SourceVariablesRequest(sources), **implicitly())
     docker = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
     environment = dict(docker.variables)
     directory = docker_config_directory(environment)
-    config = docker_config_credentials(directory, environment) if directory else no_credentials
-    return UserAccounts(Accounts(accounts, config, dict(read.variables)))
+    return UserAccounts(
+        Accounts(
+            tuple(each.account for each in registries.all if each.account is not None),
+            docker_config_credentials(directory, environment) if directory else no_credentials,
+            source_environment(session_values, docker),
+        )
+    )
 
 
 def rules() -> Iterable[Rule]:

@@ -14,6 +14,13 @@ from pants.engine.rules import Rule, collect_rules
 from pants_docker_buildkit.compat import environment_vars_subset, implicitly, rule
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 
+PROXY_VARIABLES = tuple(
+    spelling
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "FTP_PROXY")
+    for spelling in (name, name.lower())
+)
+"""Which may have a password in their value."""
+
 _PATH_PLACEHOLDER = "<PATH>"
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -38,14 +45,7 @@ _DOCUMENTED = (
     "DOCKER_TLS_VERIFY",
     "BUILDX_BUILDER",
     "BUILDX_CONFIG",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "all_proxy",
+    *PROXY_VARIABLES,
 )
 
 

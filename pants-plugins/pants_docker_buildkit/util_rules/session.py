@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pants.engine.internals.session import RunId
+from pants.engine.internals.session import RunId, SessionValues
 from pants.engine.rules import Rule, collect_rules
 from pants.option.global_options import NamedCachesDirOption
 
@@ -30,7 +30,11 @@ from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
 from pants_docker_buildkit.solver.profile import EVENTS_DIRECTORY, Profile
 from pants_docker_buildkit.solver.session_answers import SessionAnswers
 from pants_docker_buildkit.solver.session_socket import SessionServer
-from pants_docker_buildkit.util_rules.credentials import AccountsRequest, find_accounts
+from pants_docker_buildkit.util_rules.credentials import (
+    AccountsRequest,
+    find_accounts,
+    source_environment,
+)
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironmentRequest,
     resolve_docker_environment,
@@ -162,14 +166,18 @@ def prepare_session(directory: Path, name: str, answers: SessionAnswers) -> None
 
 @rule(desc="Open session for builds")
 async def open_session(
-    _: SessionRequest, named_caches: NamedCachesDirOption, run_id: RunId
+    _: SessionRequest,
+    named_caches: NamedCachesDirOption,
+    run_id: RunId,
+    session_values: SessionValues,
 ) -> Session:
     docker = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
     accounts = (await find_accounts(AccountsRequest(), **implicitly())).accounts
     kept = await keep_session(KeptSessionRequest(), **implicitly())
     directory = session_directory(named_caches)
     profile = Profile(docker.variables, docker.docker)
-    kept.open(directory, run_id, lambda: SessionAnswers(profile, accounts.find_for))
+    environment = source_environment(session_values, docker)
+    kept.open(directory, run_id, lambda: SessionAnswers(profile, environment, accounts.find_for))
     return Session(str(directory))
 
 

@@ -119,7 +119,7 @@ def test_what_a_session_wrote_stays_when_it_is_opened_again(caches: Path) -> Non
 
     def open_as(number: int) -> None:
         profile = Profile((("HOME", f"/home/{number}"),))
-        kept.open(directory, RunId(number), lambda: SessionAnswers(profile, lambda *_: None))
+        kept.open(directory, RunId(number), lambda: SessionAnswers(profile, {}, lambda *_: None))
 
     open_as(1)
     write_private(directory / "written", b"")

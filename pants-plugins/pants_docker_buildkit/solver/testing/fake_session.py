@@ -25,7 +25,6 @@ class FakeSession:
         self.directory = directory
         self._find_credentials = find_credentials
         self._builds: dict[str, BuildSettings] = {}
-        self._environment: dict[str, str] = {}
         self.be(None, **environment)
         SessionServer(directory, lambda question: self._answers(question)).start()
 
@@ -36,13 +35,12 @@ class FakeSession:
 
     def be(self, docker: str | None, **environment: str) -> None:
         """Have another `docker` and environment from now on."""
-        self._environment = environment
         profile = Profile(tuple(sorted(environment.items())), docker)
-        self._answers = SessionAnswers(profile, self._find_credentials)
+        self._answers = SessionAnswers(profile, environment, self._find_credentials)
         for key, settings in self._builds.items():
-            self._answers.add_build(key, settings, environment)
+            self._answers.add_build(key, settings)
 
     def add_build(self, key: str, settings: BuildSettings) -> None:
         """Know a build, whose secrets come from the session's environment."""
         self._builds[key] = settings
-        self._answers.add_build(key, settings, self._environment)
+        self._answers.add_build(key, settings)
