@@ -17,7 +17,7 @@ from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.fields.running import BuildKitImageExtraRunArgsField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
-from pants_docker_buildkit.secret_source import SecretKind
+from pants_docker_buildkit.registry.secret_source import SecretKind
 from pants_docker_buildkit.solver.container import ContainerJob
 from pants_docker_buildkit.solver.main import RUN_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem

@@ -11,7 +11,7 @@ from pants_docker_buildkit.registry.credentials import (
     FindCredentials,
     no_credentials,
 )
-from pants_docker_buildkit.secret_source import SecretSource, SecretUnavailableError
+from pants_docker_buildkit.registry.secret_source import SecretSource, SecretUnavailableError
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from pants_docker_buildkit.registry.credentials import (
     CredentialsUnavailableError,
 )
 from pants_docker_buildkit.registry.errors import CredentialsError, UnauthorizedError
+from pants_docker_buildkit.registry.secret_source import SecretSource
 from pants_docker_buildkit.registry.testing.access import BasicAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
-from pants_docker_buildkit.secret_source import SecretSource
 
 PASSWORD = SecretSource.parse("env=PASSWORD")
 FROM_DOCKER = Credentials("docker", "s3cret")

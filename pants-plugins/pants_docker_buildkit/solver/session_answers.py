@@ -12,7 +12,7 @@ from pants_docker_buildkit.registry.credentials import (
     CredentialsUnavailableError,
     InvalidDockerConfigError,
 )
-from pants_docker_buildkit.secret_source import (
+from pants_docker_buildkit.registry.secret_source import (
     SecretKind,
     SecretSource,
     SecretUnavailableError,

@@ -15,7 +15,7 @@ from pants_docker_buildkit.compat import implicitly, rule, uncacheable_rule
 from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidOptionError
 from pants_docker_buildkit.fields.inputs import BuildKitImageSecretsField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
-from pants_docker_buildkit.secret_source import (
+from pants_docker_buildkit.registry.secret_source import (
     InvalidSecretSourceError,
     SecretKind,
     SecretSource,

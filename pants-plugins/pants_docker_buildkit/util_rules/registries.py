@@ -15,8 +15,8 @@ from pants_docker_buildkit.compat import rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.oci.reference import InvalidNameError, parse_registry
 from pants_docker_buildkit.registry.accounts import Account
+from pants_docker_buildkit.registry.secret_source import InvalidSecretSourceError, SecretSource
 from pants_docker_buildkit.registry.settings import RegistrySettings, TlsSettings
-from pants_docker_buildkit.secret_source import InvalidSecretSourceError, SecretSource
 from pants_docker_buildkit.solver.profile import RegistryHints
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 

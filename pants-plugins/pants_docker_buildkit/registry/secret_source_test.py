@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pants_docker_buildkit.secret_source import (
+from pants_docker_buildkit.registry.secret_source import (
     InvalidSecretSourceError,
     SecretKind,
     SecretSource,
