@@ -237,8 +237,8 @@ def test_of_two_registries_one_that_refuses_does_not_keep_the_other_from_its_tag
     assert code == 1
     assert text == (
         f"Could not write {prod.address}/everywhere:latest (HTTP 403 DENIED: quota exceeded)."
-        f" Grant anonymous users access to the repository, or log in as somebody else with"
-        f" 'docker login {prod.address}'.\n"
+        " There is no room left, whoever asks: delete images that nobody needs any more, or have"
+        " the limit raised.\n"
     )
     assert lines(published) == [
         f"{name(dev, 'everywhere', 'latest')} published to {NEW.digest} (new tag).",

@@ -186,3 +186,22 @@ def test_a_body_is_not_decompressed(registry: FakeRegistry, client: RegistryClie
     registry.plan(faults.content(b"\x1f\x8b" + b"x" * 64, Content_Encoding="gzip"), times=None)
     with pytest.raises(ContentMismatchError, match="is other content"):
         client.get_manifest("app", DIGEST)
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "inf",
+        "nan",
+        "-1",
+        "9" * 5000,
+        "Mon, 01 Jan 9999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 +9 9",
+    ],
+)
+def test_a_time_that_never_comes_is_not_waited_for(
+    registry: FakeRegistry, client: RegistryClient, when: str
+) -> None:
+    registry.plan(faults.status(503, headers={"Retry-After": when}), times=None)
+    with pytest.raises(RegistryUnavailableError):
+        client.get_manifest("app", "1")

@@ -171,7 +171,7 @@ class Transport:
             else:
                 if response.status not in _TRANSIENT_STATUSES or attempt == attempts:
                     return response
-                wait = max(wait, _retry_after(response))
+                wait = max(wait, seconds_until(response.header("Retry-After")))
                 if wait > self._patience.longest_wait:
                     return response
                 response.discard()
@@ -229,8 +229,11 @@ class Transport:
         return Response(raw, connection, self._connections)
 
 
-def _retry_after(response: Response) -> float:
-    value = response.header("Retry-After")
+def seconds_until(value: str | None) -> float:
+    """How long to wait until what a `Retry-After` header says; no time if it says nothing.
+
+    https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+    """
     if not value:
         return 0.0
     try:
@@ -239,7 +242,8 @@ def _retry_after(response: Response) -> float:
         pass
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, LookupError):
+        # A date that no calendar has, of which Python says so in several ways.
         return 0.0
 
 

@@ -17,6 +17,7 @@ from pants_docker_buildkit.registry.challenge import choose_challenge, parse_cha
 from pants_docker_buildkit.registry.credentials import DockerConfig, InvalidDockerConfigError
 from pants_docker_buildkit.registry.origin import InvalidUrlError, Origin, resolve_location
 from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.registry.transport import seconds_until
 
 URLS = st.one_of(
     st.text(),
@@ -47,6 +48,16 @@ def test_any_location_leads_to_a_server_or_is_refused(location: str) -> None:
         assert origin.scheme in ("http", "https")
         assert target.startswith("/")
         assert not set(" \r\n\t") & set(target)
+
+
+DATES = st.lists(
+    st.sampled_from(["Mon", ",", " ", "1", "Jan", "99999999999", "00:00:00", ":", "-", "GMT", "+1"])
+).map("".join)
+
+
+@given(st.text() | DATES)
+def test_any_time_to_come_back_at_is_some_seconds_away(text: str) -> None:
+    assert seconds_until(text) >= 0
 
 
 @given(CONFIGS)

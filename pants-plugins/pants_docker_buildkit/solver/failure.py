@@ -14,6 +14,8 @@ _LAST_LINES = 30
 _RULER = "------"
 _FAILED_STEP = " > "
 _COLOR = re.compile("\x1b\\[[0-9;]*m")
+# What moves the cursor, or more, when a terminal shows it.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _NOISE = re.compile(r"View build details: |^\s*\d+ warnings? found |^ - \w+: |^\s*$")
 
 
@@ -41,7 +43,7 @@ def summarize_failure(output: str, exit_code: int = 1) -> str:
 
     An output that ends in the middle is followed by the signal that ended buildx.
     """
-    lines = _COLOR.sub("", output).splitlines()
+    lines = [_CONTROL.sub("", line) for line in _COLOR.sub("", output).splitlines()]
     for index in range(len(lines) - 2, -1, -1):
         if lines[index] == _RULER and lines[index + 1].startswith(_FAILED_STEP):
             lines = lines[index:]

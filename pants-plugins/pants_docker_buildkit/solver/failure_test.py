@@ -87,3 +87,8 @@ def test_a_killed_buildx_is_said_to_be_killed(exit_code: int) -> None:
 @pytest.mark.parametrize("exit_code", [0, 1, 17, 255])
 def test_an_ordinary_exit_code_is_not_mentioned(exit_code: int) -> None:
     assert summarize_failure("", exit_code) == ""
+
+
+def test_output_of_a_build_does_not_reach_into_the_terminal() -> None:
+    output = "ERROR: \x1b]52;c;cm0gLXJm\x07 \x1b[2Jno\x9b1m\n"
+    assert summarize_failure(output) == "ERROR: ]52;c;cm0gLXJm [2Jno1m"

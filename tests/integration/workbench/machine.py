@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
 from tests.integration.workbench.pants_run import PantsRun
 from tests.integration.workbench.recorded_docker import RecordedDocker
@@ -147,8 +149,13 @@ class Checkout:
         env: Mapping[str, str] | None = None,
         pantsd: bool = False,
         wrapper: Sequence[str] = (),
+        stdin: int = subprocess.DEVNULL,
+        terminal: Optional[int] = None,
     ) -> subprocess.Popen[bytes]:
-        """Start Pants, and leave it to the test. `wrapper` is a command that starts another one."""
+        """Start Pants, and leave it to the test. `wrapper` is a command that starts another one.
+
+        With a `terminal`, Pants has that one, and `^C` typed into it reaches Pants.
+        """
         environment = {
             **self.machine.environment,
             "PANTS_WORKDIR": str(self._private / "workdir"),
@@ -160,11 +167,11 @@ class Checkout:
             [*wrapper, str(pants_program()), mode, "--no-dynamic-ui", *arguments],
             cwd=self.directory,
             env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdin=stdin if terminal is None else terminal,
+            stdout=subprocess.PIPE if terminal is None else terminal,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_listen_to_interrupts,
+            preexec_fn=_listen_to_interrupts if terminal is None else _take_terminal,
         )
         self._started.append(process)
         return process
@@ -205,6 +212,12 @@ class Checkout:
 def _listen_to_interrupts() -> None:
     """Whoever started the tests in the background made them ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _take_terminal() -> None:
+    """Make the standard input the terminal of this session."""
+    _listen_to_interrupts()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _wait_for_end(pid: int) -> None:

@@ -1,0 +1,87 @@
+"""`pants run` gives a container its terminal, its standard input, and the signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.integration.workbench.base_image import plain_docker
+from tests.integration.workbench.machine import Checkout, Machine, repository_settings
+from tests.integration.workbench.registry import Registry
+from tests.integration.workbench.terminal import CONTROL_C, Terminal
+
+TRAP = """\
+trap 'echo interrupted; exit 42' INT
+trap 'echo terminated; exit 43' TERM
+echo ready
+while true; do sleep 0.1; done
+"""
+_END_SECONDS = 30.0
+
+
+@pytest.fixture
+def checkout(machine: Machine, registry: Registry, repository: str, busybox: str) -> Checkout:
+    """A repository with one image, whose containers have the name of the repository as a label."""
+    return machine.checkout(
+        "checkout",
+        {
+            "pants.toml": repository_settings(registry.address, repository),
+            "app/BUILD": "docker_buildkit_image(name='image',"
+            f" extra_run_args=['--label=test={repository}'])",
+            "app/Dockerfile": f"FROM {busybox}\nRUN echo {repository} > /name\n",
+        },
+    )
+
+
+def shell(script: str) -> tuple[str, ...]:
+    return ("run", "app:image", "--", "sh", "-c", script)
+
+
+def test_a_container_has_the_terminal_the_input_and_the_signals(
+    checkout: Checkout, repository: str
+) -> None:
+    size = shell("test -t 0 && test -t 1 && stty size")
+    terminal = Terminal(checkout, *size, rows=33, columns=101)
+    assert terminal.finish() == 0, terminal.screen
+    assert "33 101" in terminal.screen
+
+    terminal = Terminal(checkout, *shell(TRAP), rows=24, columns=80)
+    terminal.wait_for("ready")
+    terminal.type(CONTROL_C)
+    assert terminal.finish() == 42, terminal.screen
+    assert "interrupted" in terminal.screen
+
+    process = checkout.start(*shell("test -t 0 || cat"), pantsd=True, stdin=subprocess.PIPE)
+    output, _ = process.communicate(b"typed before\n")
+    assert process.returncode == 0
+    assert output.endswith(b"typed before\n")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = checkout.start(*shell(TRAP), pantsd=True)
+        read_until(process, b"ready")
+        process.send_signal(number)
+        process.communicate()
+        # Pants ends with a code of its own then.
+        assert process.returncode != 0
+        wait_for_no_container(repository)
+
+
+def read_until(process: subprocess.Popen[bytes], text: bytes) -> None:
+    assert process.stdout is not None
+    output = b""
+    while text not in output:
+        data = os.read(process.stdout.fileno(), 4096)
+        assert data, output
+        output += data
+
+
+def wait_for_no_container(repository: str) -> None:
+    """Until no container of a test runs any more. They are removed when they end."""
+    deadline = time.monotonic() + _END_SECONDS
+    while plain_docker("ps", "--quiet", f"--filter=label=test={repository}"):
+        assert time.monotonic() < deadline, "the container goes on"
+        time.sleep(0.2)

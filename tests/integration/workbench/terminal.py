@@ -1,0 +1,60 @@
+"""Pants in a terminal, as somebody who sits before it has it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import termios
+import time
+
+from tests.integration.workbench.machine import Checkout
+
+CONTROL_C = b"\x03"
+
+_SECONDS = 120.0
+
+
+class Terminal:
+    """A terminal of `rows` and `columns` in which Pants runs. `screen` is what it has shown."""
+
+    def __init__(self, checkout: Checkout, *arguments: str, rows: int, columns: int) -> None:
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.screen = ""
+        self._process: subprocess.Popen[bytes] = checkout.start(
+            *arguments, pantsd=True, terminal=theirs
+        )
+        os.close(theirs)
+
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self._ours, keys)
+
+    def wait_for(self, text: str) -> None:
+        """Until the screen has shown this."""
+        deadline = time.monotonic() + _SECONDS
+        while text not in self.screen:
+            assert time.monotonic() < deadline, self.screen
+            assert self._read(), self.screen
+
+    def finish(self) -> int:
+        """Wait for the end, and give the exit code."""
+        while self._read():
+            pass
+        os.close(self._ours)
+        return self._process.wait(_SECONDS)
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._ours], [], [], _SECONDS)
+        assert ready, f"nothing happens: {self.screen}"
+        try:
+            data = os.read(self._ours, 4096)
+        except OSError:
+            # Linux says so when nobody has the other side any more.
+            return False
+        self.screen += data.decode("utf-8", "replace")
+        return bool(data)
