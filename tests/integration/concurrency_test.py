@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import stat
+from pathlib import Path
+
 import pytest
 
+from tests.integration.workbench.builder import BuildKitSocket, create_remote_builder
 from tests.integration.workbench.machine import Machine, repository_settings
+from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.registry import Registry
 
 TARGETS = {"base:image", "one:image", "two:image"}
@@ -39,3 +45,46 @@ def test_two_runs_at_the_same_time_agree(
         after = checkout.pants("package", "::")
         assert after.docker_calls == ()
         assert after.kinds == dict.fromkeys(TARGETS, "unchanged")
+
+
+def test_two_users_at_once_have_each_their_own_builder_and_secrets(
+    machine: Machine, registry: Registry, repository: str, busybox: str, tmp_path: Path
+) -> None:
+    buildkit = BuildKitSocket(tmp_path / "buildkit.sock")
+    create_remote_builder(machine, "far-away", buildkit.url)
+    far = {"BUILD_TOKEN": "two", "DOCKER_HOST": "unix:///nonexistent/docker.sock"}
+    users = {
+        "one": {"BUILD_TOKEN": "one", "HOME": str(tmp_path / "another-home")},
+        "two": {**far, "PANTS_DOCKER_BUILDKIT_BUILDER": "far-away"},
+    }
+    started = {}
+    for name, environment in users.items():
+        sha256 = hashlib.sha256(name.encode()).hexdigest()
+        files = {
+            "pants.toml": repository_settings(registry.address, f"{repository}/{name}"),
+            "app/BUILD": "docker_buildkit_image(name='image', secrets={'t': 'env=BUILD_TOKEN'})",
+            "app/Dockerfile": f"FROM {busybox}\nRUN --mount=type=secret,id=t echo {repository} &&"
+            f" sleep 3 && [ $(sha256sum </run/secrets/t | cut -c1-64) = {sha256} ]\n",
+        }
+        checkout = machine.checkout(name, files)
+        started[name] = (checkout, checkout.start("package", "::", env=environment))
+
+    def sessions() -> list[Path]:
+        return sorted((machine.named_caches / "docker_buildkit").glob("*-[0-9]*/socket"))
+
+    wait_until(lambda: len(sessions()) == 2)
+    for socket in sessions():
+        assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+        assert stat.S_IMODE(socket.stat().st_mode) == 0o600
+    for name, (checkout, process) in started.items():
+        run = checkout.finish(process)
+        assert run.exit_code == 0, run.output
+        assert run.kinds == {"app:image": "built"}, name
+    assert sessions() == []
+    builders = {
+        each[each.index("--builder") + 1]
+        for each in machine.docker_calls()
+        if each[:2] == ("buildx", "build")
+    }
+    assert builders == {"far-away", "pants-docker-buildkit"}
+    buildkit.close()

@@ -44,9 +44,9 @@ class RegistryHints:
 class BuildSettings:
     """What one build is told besides its definition, none of which can change the image.
 
-    `secrets` maps IDs to sources (`registry/secret_source.py`). `registries` are those that the options say
-    something of. With `passes_proxies`, `RUN` steps get the user's proxies. With `shows_progress`,
-    what BuildKit says goes into the session's `PROGRESS_FILE` as it comes.
+    `secrets` maps IDs to sources (`registry/secret_source.py`). `registries` are those that the
+    options say something of. With `passes_proxies`, `RUN` steps get the user's proxies. With
+    `shows_progress`, what BuildKit says goes into the session's `PROGRESS_FILE` as it comes.
     """
 
     target: str
