@@ -104,12 +104,12 @@ class User:
         self.printed = new_secret("printed")
         self.filed = new_secret("filed")
         self.proxy = new_secret("proxy")
+        self.login = new_secret("login")
         key = Path(TestCertificates.write(machine.home).key_file)
         self.key = Secret("key", key.read_text().splitlines()[1])
         docker = machine.home / ".docker"
         docker.mkdir()
-        login = base64.b64encode(f"me:{self.token.value}".encode()).decode()
-        (docker / "config.json").write_text(json.dumps({"auths": {"ghcr.io": {"auth": login}}}))
+        (docker / "config.json").write_text(login("ghcr.io", self.token))
         for secret in (self.printed, self.filed):
             (machine.home / secret.name).write_text(secret.value)
         self.own_files = {path for path in machine.home.rglob("*") if path.is_file()}
@@ -118,6 +118,7 @@ class User:
             REGISTRY_PASSWORD=self.password.value,
             BUILD_TOKEN=self.variable.value,
             HTTPS_PROXY=self.proxy_url,
+            DOCKER_AUTH_CONFIG=login("quay.io", self.login),
             PANTS_LOCAL_EXECUTION_ROOT_DIR=str(machine.directory / "sandboxes"),
             PANTS_KEEP_SANDBOXES="always",
             PANTS_LEVEL="debug",
@@ -147,7 +148,7 @@ password = "env=REGISTRY_PASSWORD"
     def secrets(self) -> tuple[Secret, ...]:
         return (
             *(self.password, self.token, self.variable, self.printed, self.filed),
-            *(self.proxy, self.key),
+            *(self.proxy, self.key, self.login),
         )
 
     def _build_file(self, key: str) -> str:
@@ -174,6 +175,12 @@ password = "env=REGISTRY_PASSWORD"
         lines.append(f'RUN [ $(printf %s "$HTTPS_PROXY" | sha256sum | cut -c1-64) = {proxy} ]')
         lines.append('RUN --mount=type=ssh [ -S "$SSH_AUTH_SOCK" ]')
         return "\n".join((*lines, f"RUN echo {uuid.uuid4().hex} && {command}\n"))
+
+
+def login(registry: str, password: Secret) -> str:
+    """A Docker configuration."""
+    pair = base64.b64encode(f"me:{password.value}".encode()).decode()
+    return json.dumps({"auths": {registry: {"auth": pair}}})
 
 
 def registry_password(registry: PasswordRegistry) -> str:

@@ -17,6 +17,7 @@ from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.fields.running import BuildKitImageExtraRunArgsField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.registry.credentials import AUTH_CONFIG_VARIABLE
 from pants_docker_buildkit.registry.secret_source import SecretKind
 from pants_docker_buildkit.solver.container import ContainerJob
 from pants_docker_buildkit.solver.main import RUN_COMMAND
@@ -90,7 +91,7 @@ def _variables_with_secrets(
     if hash_key[0] == SecretKind.ENV.value:
         names.add(hash_key[2])
     names.update(each.partition("=")[0] for each in subsystem.env_vars)
-    return sorted(names.union(PROXY_VARIABLES))
+    return sorted(names.union(PROXY_VARIABLES, [AUTH_CONFIG_VARIABLE]))
 
 
 @rule(desc="Prepare container")

@@ -19,6 +19,9 @@ from pants_docker_buildkit.registry.credential_helper import CredentialHelper
 DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 """What Docker's configuration calls Docker Hub."""
 
+AUTH_CONFIG_VARIABLE = "DOCKER_AUTH_CONFIG"
+"""The variable that may hold a Docker configuration."""
+
 
 class InvalidDockerConfigError(ValueError):
     """A Docker configuration file cannot be read. The text names no secret."""
@@ -89,6 +92,21 @@ def docker_config_credentials(path: Path, environment: Mapping[str, str]) -> Fin
     return lambda registry: DockerConfig.load(path, environment).find(registry)
 
 
+def environment_credentials(environment: Mapping[str, str]) -> FindCredentials:
+    """The credentials of `DOCKER_AUTH_CONFIG`, a Docker configuration in a variable.
+
+    https://docs.docker.com/reference/cli/docker/#environment-variables
+    """
+
+    def find(registry: str) -> Credentials | None:
+        text = environment.get(AUTH_CONFIG_VARIABLE)
+        if not text:
+            return None
+        return DockerConfig.parse(Path(f"${AUTH_CONFIG_VARIABLE}"), text.encode()).find(registry)
+
+    return find
+
+
 def docker_config_directory(environment: Mapping[str, str]) -> Path | None:
     """Where the user's Docker keeps its configuration, if the user's environment says so."""
     if environment.get("DOCKER_CONFIG"):
@@ -124,8 +142,15 @@ class DockerConfig:
             return cls(file, environment=environment)
         except OSError as e:
             raise InvalidDockerConfigError(file, e.strerror or "it cannot be read") from e
+        return cls.parse(file, content, environment)
+
+    @classmethod
+    def parse(
+        cls, file: Path, content: bytes, environment: Mapping[str, str] | None = None
+    ) -> DockerConfig:
+        """The configuration with this content. `file` is what errors call it."""
         try:
-            return cls._read(file, JsonObject.parse(content), environment)
+            return cls._read(file, JsonObject.parse(content), environment or {})
         except InvalidJsonError as e:
             raise InvalidDockerConfigError(file, str(e)) from e
 

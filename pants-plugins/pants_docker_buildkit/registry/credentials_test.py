@@ -13,6 +13,7 @@ from pants_docker_buildkit.registry.credentials import (
     DockerConfig,
     InvalidDockerConfigError,
     docker_config_credentials,
+    environment_credentials,
     first_credentials,
     no_credentials,
 )
@@ -79,6 +80,19 @@ def test_an_empty_entry_says_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("document", [{}, {"auths": None}, {"credsStore": ""}])
 def test_a_configuration_without_credentials_has_none(tmp_path: Path, document: object) -> None:
     assert write_config(tmp_path, document).find("ghcr.io") is None
+
+
+def test_a_configuration_may_be_in_a_variable() -> None:
+    text = '{"auths": {"ghcr.io": {"auth": "bWU6czNjcmV0"}}}'
+    find = environment_credentials({"DOCKER_AUTH_CONFIG": text})
+    assert find("ghcr.io") == Credentials("me", "s3cret")
+    assert find("quay.io") is None
+    assert environment_credentials({})("ghcr.io") is None
+    with pytest.raises(InvalidDockerConfigError) as raised:
+        environment_credentials({"DOCKER_AUTH_CONFIG": "s3cret"})("ghcr.io")
+    assert str(raised.value) == (
+        "the Docker configuration $DOCKER_AUTH_CONFIG is not valid: it must be JSON"
+    )
 
 
 def test_a_configuration_that_does_not_exist_has_no_credentials(tmp_path: Path) -> None:

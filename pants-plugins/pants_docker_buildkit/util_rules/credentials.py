@@ -14,6 +14,8 @@ from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.credentials import (
     docker_config_credentials,
     docker_config_directory,
+    environment_credentials,
+    first_credentials,
     no_credentials,
 )
 from pants_docker_buildkit.util_rules.docker_environment import (
@@ -52,11 +54,15 @@ async def find_accounts(_: AccountsRequest, session_values: SessionValues) -> Us
     docker = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
     environment = dict(docker.variables)
     directory = docker_config_directory(environment)
+    all_variables = source_environment(session_values, docker)
     return UserAccounts(
         Accounts(
             tuple(each.account for each in registries.all if each.account is not None),
-            docker_config_credentials(directory, environment) if directory else no_credentials,
-            source_environment(session_values, docker),
+            first_credentials(
+                environment_credentials(all_variables),
+                docker_config_credentials(directory, environment) if directory else no_credentials,
+            ),
+            all_variables,
         )
     )
 
