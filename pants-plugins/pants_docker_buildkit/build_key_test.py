@@ -134,6 +134,12 @@ OPTIONS = {
     "builder": Variation(keeps=("far",)),
     "secret_hash_key": Variation(keeps=("env=KEY",)),
     "pass_proxies": Variation(keeps=("false",)),
+    "builders": Variation(
+        keeps=(
+            "{'far': {'driver': 'remote', 'endpoint': 'tcp://far:1'}}",
+            "{'far': {'driver': 'docker-container', 'nodes': [{'platforms': ['linux/arm64']}]}}",
+        )
+    ),
     "cache_from": Variation(keeps=('["type=gha"]',)),
     "cache_to": Variation(keeps=('["type=gha"]',)),
     "inline_cache_tag": Variation(keeps=("moving",)),

@@ -147,10 +147,59 @@ class DockerBuildKitSubsystem(Subsystem):
         default=None,
         help=softwrap(
             """
-            The name of the buildx builder to use (`--builder`). Defaults to the one that
-            `docker buildx use` chose, or the Docker Engine of the current context. In no key.
+            The name of the builder to use (`--builder`): one that `builders` describes, else one of
+            buildx. Defaults to the one that `docker buildx use` chose, or the Docker Engine of the
+            current context. In no key.
             """
         ),
+    )
+    builders = DictOption[Any](
+        help=softwrap(
+            """
+            Builders that are created where they are missing, booted and used again, from a name to
+            settings. They are the plugin's own: the builders of `docker buildx ls` stay as they
+            are. In no key.
+
+            ```
+                [docker-buildkit.builders.ci]
+                driver = "docker-container"
+                driver_opts = { image = "mirror.example/moby/buildkit:v0.25.1" }
+
+                [docker-buildkit.builders.ci.registries."docker.io"]
+                mirrors = ["mirror.example"]
+            ```
+
+            - `driver`: `docker`, `docker-container`, `kubernetes` or `remote`. Required.
+
+            - `endpoint`: for `docker` and `docker-container` a Docker context or the address of an
+            engine, by default the current one; for `remote` the address of a BuildKit.
+
+            - `platforms`: what it builds for, if not what it says itself (`--platform`).
+
+            - `cacert`, `cert`, `key`: the TLS files for an endpoint of `remote` with `tcp://`.
+
+            - `driver_opts`: a table of options for the driver (`--driver-opt`).
+
+            - `nodes`: a list of tables with the settings above, in place of them, for several
+            BuildKits. There `driver_opts` win over those of the builder.
+
+            - `boot_timeout`: seconds to wait for it. Defaults to 120, for `remote` to 20.
+
+            - `registries`: from a host to how the BuildKit reaches it: `mirrors`, `http`,
+            `insecure`, `ca` (a list of files), `keypair` (a list of tables with `cert` and `key`).
+
+            - `gc`: how much its cache may take: `enabled`, `reserved_space`, `max_used_space`,
+            `min_free_space`.
+
+            - `entitlements`: what builds may be allowed, such as `network.host`.
+
+            - `buildkitd_config`: a file with the BuildKit's whole configuration, in place of the
+            last three (`--buildkitd-config`).
+
+            Paths are relative to the build root. See `docs/builders.md`.
+            """
+        ),
+        fromfile=True,
     )
     secret_hash_key = StrOption(
         default=None,

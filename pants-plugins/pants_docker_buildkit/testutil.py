@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pants.backend.shell import register as shell
@@ -76,9 +77,15 @@ TARGET_TYPES = (
 
 
 def create_rule_runner(
-    target_types: Iterable[type[Target]] = (), rules: Iterable[Any] = ()
+    target_types: Iterable[type[Target]] = (),
+    rules: Iterable[Any] = (),
+    *,
+    named_caches: Path | None = None,
 ) -> RuleRunner:
-    """An engine that knows image targets, what can go into their contexts, and what is added."""
+    """An engine that knows image targets, what can go into their contexts, and what is added.
+
+    With `named_caches` it has caches of its own.
+    """
     return RuleRunner(
         target_types=(*TARGET_TYPES, *target_types),
         objects={"parametrize": Parametrize},
@@ -101,6 +108,8 @@ def create_rule_runner(
             QueryRule(PublishedNames, (PublishedNamesRequest,)),
         ),
         preserve_tmpdirs=False,
+        isolated_local_store=named_caches is not None,
+        bootstrap_args=() if named_caches is None else (f"--named-caches-dir={named_caches}",),
     )
 
 

@@ -18,6 +18,7 @@ from tests.integration.workbench.builder import (
 )
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
 from tests.integration.workbench.pants_run import PantsRun
+from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.registry import Registry
 
 TARGET = "app:image"
@@ -113,6 +114,35 @@ def test_a_remote_builder_builds_the_same_image(
     here = checkout.pants("package", "::", env={"DOCKER_HOST": machine.engine})
     assert len(here.builds) == 1
     assert reference(here) == by_option
+
+
+def test_a_described_builder_is_waited_for_and_the_user_is_told(
+    machine: Machine, registry: Registry, repository: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "late.sock"
+    files = one_image(
+        registry, repository, "inline_cache=False", "FROM scratch\nCOPY app/hello.txt /\n"
+    )
+    late = {"driver": "remote", "endpoint": f"unix://{path}", "boot_timeout": 120}
+    settings = "\n".join(f"{key} = {json.dumps(value)}" for key, value in late.items())
+    options = f"[docker-buildkit.builders.late]\n{settings}\n"
+    files["pants.toml"] = repository_settings(registry.address, repository, options)
+    checkout = machine.checkout("checkout", files)
+    started = checkout.start("package", "::", "--docker-buildkit-builder=late")
+
+    def is_waited_for() -> bool:
+        return any(call[1:2] == ("du",) for call in machine.docker_calls())
+
+    wait_until(lambda: is_waited_for() or started.poll() is not None)
+    buildkit = BuildKitSocket(path)
+    try:
+        run = checkout.finish(started)
+    finally:
+        buildkit.close()
+    assert run.kinds == {TARGET: "built"}, run.output
+    assert "[INFO] Waiting for builder late (remote)…\n" in run.output
+    config = machine.named_caches / "docker_buildkit" / "buildx"
+    assert config.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(

@@ -58,3 +58,22 @@ def parse_builder(text: str) -> Builder:
         )
     except KeyError as e:
         raise InvalidBuilderError(f"docker buildx inspect named no {e.args[0]}.") from e
+
+
+def parse_node_statuses(text: str) -> tuple[str, ...]:
+    """The status of each node, in order, from the same text. An unknown one is `inactive`."""
+    statuses: list[str] = []
+    _, _, nodes = text.partition("\nNodes:")
+    for line in nodes.splitlines():
+        key, _, value = line.partition(":")
+        if key == "Name":
+            statuses.append("inactive")
+        elif key == "Status" and statuses:
+            statuses[-1] = value.strip()
+    return tuple(statuses)
+
+
+def all_nodes_run(text: str) -> bool:
+    """Whether there are nodes, and all of them are `running`."""
+    statuses = parse_node_statuses(text)
+    return bool(statuses) and all(status == "running" for status in statuses)

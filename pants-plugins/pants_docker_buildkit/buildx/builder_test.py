@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from pants_docker_buildkit.buildx.builder import InvalidBuilderError, parse_builder
+from pants_docker_buildkit.buildx.builder import (
+    InvalidBuilderError,
+    all_nodes_run,
+    parse_builder,
+    parse_node_statuses,
+)
 
 # What `docker buildx inspect` of buildx 0.29 prints, shortened.
 ENGINE = """\
@@ -87,3 +92,32 @@ def test_name_of_a_builder_is_not_that_of_its_node() -> None:
 def test_output_without_a_builder_is_refused(text: str) -> None:
     with pytest.raises(InvalidBuilderError, match="named no Name"):
         parse_builder(text)
+
+
+TWO_NODES = """\
+Name:   farm
+Driver: remote
+
+Nodes:
+Name:     farm0
+Endpoint: tcp://amd64.example:1234
+Status:   running
+
+Name:     farm1
+Endpoint: tcp://arm64.example:1234
+Status:   {status}
+"""
+
+
+def test_each_node_has_a_status() -> None:
+    assert parse_node_statuses(TWO_NODES.format(status="inactive")) == ("running", "inactive")
+
+
+def test_a_builder_runs_when_all_its_nodes_do() -> None:
+    assert all_nodes_run(TWO_NODES.format(status="running"))
+    assert not all_nodes_run(TWO_NODES.format(status="inactive"))
+    assert not all_nodes_run("")
+
+
+def test_a_node_that_says_nothing_is_inactive() -> None:
+    assert parse_node_statuses("Name: a\n\nNodes:\nName: a0\nError: no\n") == ("inactive",)

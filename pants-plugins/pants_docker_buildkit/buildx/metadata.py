@@ -6,11 +6,17 @@ https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pants_docker_buildkit.oci.digest import OciDigest, parse_oci_digest
 from pants_docker_buildkit.registry.redaction import redact_user_info
 
+ReadIndex = Callable[[OciDigest], bytes]
+"""Gives the verified bytes of an index that was pushed."""
+
+_DESCRIPTOR = "containerimage.descriptor"
+_DIGEST = "containerimage.digest"
 _PROVENANCE = "buildx.build.provenance"
 _BUILD_REFERENCE = "buildx.build.ref"
 
@@ -49,11 +55,17 @@ class BuildMetadata:
     build_reference: str | None = None
 
 
-def parse_metadata(text: str) -> BuildMetadata:
-    """What a metadata file says. Raises `InvalidMetadataError` if it names no image."""
+def parse_metadata(text: str, read: ReadIndex | None = None) -> BuildMetadata:
+    """What a metadata file says. Raises `InvalidMetadataError` if it names no image.
+
+    Of an index that buildx merged from what several nodes pushed it says the digest only; `read`
+    gives the rest.
+    """
     try:
         document = json.loads(text)
-        descriptor = document["containerimage.descriptor"]
+        if _DESCRIPTOR not in document and read is not None:
+            document[_DESCRIPTOR] = _describe(parse_oci_digest(document[_DIGEST]), read)
+        descriptor = document[_DESCRIPTOR]
         config_digest = document.get("containerimage.config.digest")
         return BuildMetadata(
             digest=parse_oci_digest(descriptor["digest"]),
@@ -78,6 +90,12 @@ def parse_provenance(text: str) -> tuple[BuildMaterial, ...]:
         return tuple(sorted(_read_materials(predicate)))
     except _UNUSABLE as e:
         raise InvalidMetadataError(f"buildx gave no usable provenance: {e!r}.") from e
+
+
+def _describe(digest: OciDigest, read: ReadIndex) -> dict[str, object]:
+    content = read(digest)
+    media_type = json.loads(content)["mediaType"]
+    return {"mediaType": media_type, "digest": digest, "size": len(content)}
 
 
 def _materials(document: dict[str, dict[str, object]]) -> tuple[BuildMaterial, ...]:

@@ -45,6 +45,16 @@ def test_an_index_has_no_config() -> None:
     assert parse_metadata(without("containerimage.config.digest")).config_digest is None
 
 
+def test_of_an_index_that_was_merged_the_registry_says_more() -> None:
+    index = b'{"mediaType": "application/vnd.oci.image.index.v1+json"}'
+    text = json.dumps({"containerimage.digest": DIGEST})
+    metadata = parse_metadata(text, lambda digest: index if digest == DIGEST else b"")
+    assert (metadata.digest, metadata.config_digest, metadata.size) == (DIGEST, None, len(index))
+    assert metadata.media_type == "application/vnd.oci.image.index.v1+json"
+    with pytest.raises(InvalidMetadataError, match=r"containerimage\.descriptor"):
+        parse_metadata(text)
+
+
 def test_materials_of_several_platforms_are_merged_sorted_and_each_once() -> None:
     more = {"materials": [*PROVENANCE["materials"], {"uri": "a", "digest": {"sha256": BASE}}]}
     document = {

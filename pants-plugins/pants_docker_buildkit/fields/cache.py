@@ -50,7 +50,8 @@ class BuildKitImageBuilderField(StringField):
     alias = "builder"
     help = help_text(
         """
-        The name of the buildx builder to use (`--builder`).
+        The name of the builder to use (`--builder`): one that `[docker-buildkit.builders]`
+        describes, else one that `docker buildx ls` lists.
 
         Defaults to `[docker-buildkit].builder`, then to the one that `docker buildx use` chose. It
         does not affect whether the image is built.

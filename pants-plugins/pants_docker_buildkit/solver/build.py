@@ -19,21 +19,25 @@ from pants_docker_buildkit.buildx.metadata import (
 )
 from pants_docker_buildkit.oci.content import InvalidContentError
 from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
 from pants_docker_buildkit.oci.manifest import InvalidManifestError
 from pants_docker_buildkit.oci.platform_image import PlatformImage, read_platform_images
 from pants_docker_buildkit.registry.rules_of_registries import RegistryRule, find_rule
+from pants_docker_buildkit.solver.builder_advice import advise_on_loss
 from pants_docker_buildkit.solver.definition import BuildJob, ContextKind, NamedContext
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import BuildFailedError
+from pants_docker_buildkit.solver.errors import BuilderLostError, BuildFailedError
 from pants_docker_buildkit.solver.failure import summarize_failure
 from pants_docker_buildkit.solver.input_tree import (
     CONTEXT_DIRECTORY,
     DOCKERFILE,
     OUTPUT_LAYOUT,
 )
+from pants_docker_buildkit.solver.lost_builder import find_loss
 from pants_docker_buildkit.solver.materials import find_materials
+from pants_docker_buildkit.solver.merged_index import read_merged_index
 from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
 from pants_docker_buildkit.solver.progress import Progress
 from pants_docker_buildkit.solver.registry_reader import RegistryReader
@@ -54,7 +58,8 @@ def content_tag(build_digest: str) -> str:
 class Workplace:
     """Where one build runs: the CLI and builder, the input tree, and a directory of its own.
 
-    `secrets` are those that the builder may ask for, `proxies` are build arguments for its steps.
+    `secrets` are those that the builder may ask for, `proxies` are build arguments for its steps. A
+    builder of the plugin's own lies in `own_buildx_config`.
     """
 
     docker: DockerCli
@@ -65,6 +70,7 @@ class Workplace:
     session: SessionClient
     secrets: tuple[BuildSecret, ...] = ()
     proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    own_buildx_config: str | None = None
 
     def progress(self, settings: BuildSettings) -> Progress:
         """Where what BuildKit says goes."""
@@ -80,8 +86,13 @@ def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) ->
         _run(command, workplace.progress(settings), workplace)
     except BuildFailedError as e:
         raise BuildFailedError(f"{e}{_advise(str(e), job, settings)}") from e
+
+    def read_index(digest: OciDigest) -> bytes:
+        place, repository = workplace, job.repositories[0]
+        return read_merged_index(place.docker, place.builder_name, repository, digest)
+
     try:
-        metadata = parse_metadata(metadata_path.read_text())
+        metadata = parse_metadata(metadata_path.read_text(), read_index)
     except (OSError, InvalidMetadataError) as e:
         raise BuildFailedError(f"{e} Use buildx 0.13 or later.") from e
     try:
@@ -205,6 +216,10 @@ def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> Non
         assert process.stdout is not None
         output = progress.follow(process.stdout)
     if process.returncode != 0:
+        loss = find_loss(output)
+        if loss is not None:
+            advice = advise_on_loss(workplace.builder, workplace.own_buildx_config)
+            raise BuilderLostError(workplace.builder.name, loss, advice)
         raise BuildFailedError(summarize_failure(output, process.returncode))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from pants_docker_buildkit.buildx.attributes import (
     InvalidAttributesError,
     parse_cache_attributes,
 )
+from pants_docker_buildkit.buildx.builder_registries import daemon_images, mirror_references
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.solver.definition import BuildJob, ContextKind
 from pants_docker_buildkit.solver.profile import BuildSettings
@@ -17,15 +18,24 @@ from pants_docker_buildkit.solver.profile import BuildSettings
 def build_repositories(job: BuildJob, settings: BuildSettings) -> Mapping[str, str]:
     """The registries that the build pushes to, has its bases and frontend from, and caches in.
 
+    Also the mirrors that a described builder asks in their place, and where its own image is from.
+
     Each with the repository whose account it is to be: BuildKit has one for a registry, so it is
     the one that the image is pushed to, if it is pushed there.
     """
     found: dict[str, str] = {}
-    for text in _references(job, settings):
+    _add(found, _references(job, settings))
+    if settings.described_builder is not None:
+        _add(found, tuple(mirror_references(settings.described_builder, found)))
+        _add(found, daemon_images(settings.described_builder))
+    return found
+
+
+def _add(found: dict[str, str], references: Iterable[str]) -> None:
+    for text in references:
         with suppress(InvalidImageReferenceError):
             reference = ImageReference.parse_familiar(text)
             found.setdefault(reference.registry, reference.repository)
-    return found
 
 
 def _references(job: BuildJob, settings: BuildSettings) -> Iterator[str]:

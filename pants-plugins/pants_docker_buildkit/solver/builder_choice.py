@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,21 +23,38 @@ from pants_docker_buildkit.solver.errors import (
     PodmanEngineError,
     UnknownBuilderError,
 )
+from pants_docker_buildkit.solver.remote_builder import await_remote_builder
+
+_REMOTE_SECONDS = 20.0
+"""How long buildx waits for a remote builder, too."""
 
 
 def choose_builder(docker: DockerCli, name: str | None, session: Path) -> Builder:
     """The builder called `name`, or buildx's current one. Raises if it does not answer."""
-    key = hashlib.sha256((name or "").encode()).hexdigest()[:16]
-    with open(session / f"builder-{key}.json", "a+") as file:
+    place = (docker.environment.get(each, "") for each in ("DOCKER_HOST", "DOCKER_CONTEXT"))
+    key = "\0".join((name or "", *place))
+    return remember_builder(session, key, lambda: _ask_for_builder(docker, name))
+
+
+def remember_builder(session: Path, key: str, ask: Callable[[], Builder]) -> Builder:
+    """What `ask` gives, which is called once in a session for each `key`."""
+    name = hashlib.sha256(key.encode()).hexdigest()[:16]
+    with open(session / f"builder-{name}.json", "a+") as file:
         # Builds of one session start together; one of them asks, the others wait for its answer.
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         known = file.read()
         if known:
             return Builder(**json.loads(known))
-        builder = _ask_for_builder(docker, name)
+        builder = ask()
         file.write(json.dumps(asdict(builder)))
         return builder
+
+
+def forget_builders(session: Path) -> None:
+    """Let each builder be asked again."""
+    for file in session.glob("builder-*.json"):
+        file.unlink(missing_ok=True)
 
 
 def engine_host(docker: DockerCli, builder: Builder) -> str:
@@ -85,6 +103,10 @@ def _inspect(docker: DockerCli, name: str | None) -> Builder:
             # A Docker Engine that does not answer is not even known to be one.
             raise EngineUnreachableError(where, builder.problem)
         raise UnknownBuilderError(builder.name, builder.problem)
+    if builder.driver == "remote" and builder.status == "inactive":
+        reason = await_remote_builder(docker, builder.name, _REMOTE_SECONDS).problem
+        if reason is not None:
+            raise UnknownBuilderError(builder.name, reason)
     return builder
 
 

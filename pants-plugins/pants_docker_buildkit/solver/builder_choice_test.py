@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.solver import engine_search
-from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
+from pants_docker_buildkit.solver.builder_choice import (
+    choose_builder,
+    engine_host,
+    forget_builders,
+)
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import (
     EngineUnreachableError,
@@ -18,7 +22,7 @@ from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.testing.fake_engine import FakeEngine
 
 ENGINE = "Name: default\nDriver: docker\n\nNodes:\nName: default\nEndpoint: default\n"
-FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nEndpoint: tcp://far:1\n"
+FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nStatus: running\n"
 ON_CONTEXT = ENGINE.replace("Endpoint: default", "Endpoint: colima")
 NO_ENGINE = (
     "Name: default\nDriver:\nError: Cannot connect to the Docker daemon at unix:///x.sock.\n"
@@ -230,3 +234,31 @@ def test_podman_is_named_where_there_is_nothing_else(docker: FakeDocker, tmp_pat
     with FakeEngine(path).running() as engine, pytest.raises(PodmanEngineError) as raised:
         choose_builder(docker.cli(XDG_RUNTIME_DIR=str(tmp_path)), None, tmp_path)
     assert str(raised.value) == PODMAN_REFUSED.format(where=engine.host)
+
+
+def test_remote_builder_that_is_not_there_is_named_with_the_reason(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    docker.answer("buildx inspect", FAR.replace("running", "inactive"))
+    reason = 'Unavailable: connection error: desc = "remote error: tls: certificate required"'
+    docker.answer("buildx du", stderr=f"ERROR: {reason}\n", exit_code=1)
+    with pytest.raises(UnknownBuilderError) as raised:
+        choose_builder(docker.cli(), "far", tmp_path)
+    assert str(raised.value).startswith(f"The builder 'far' cannot be used: {reason}. List the")
+
+
+def test_builders_of_one_name_on_two_engines_are_two(docker: FakeDocker, tmp_path: Path) -> None:
+    docker.answer("buildx inspect", ENGINE)
+    choose_builder(docker.cli(), "default", tmp_path)
+    choose_builder(docker.cli().at_engine("colima"), "default", tmp_path)
+    choose_builder(docker.cli().at_engine("ssh://build@far"), "default", tmp_path)
+    choose_builder(docker.cli(), "default", tmp_path)
+    assert len(docker.calls) == 3
+
+
+def test_a_builder_that_is_forgotten_is_asked_again(docker: FakeDocker, tmp_path: Path) -> None:
+    docker.answer("buildx inspect", ENGINE)
+    choose_builder(docker.cli(), None, tmp_path)
+    forget_builders(tmp_path)
+    choose_builder(docker.cli(), None, tmp_path)
+    assert len(docker.calls) == 2

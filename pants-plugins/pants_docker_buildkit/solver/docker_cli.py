@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pants_docker_buildkit.solver.errors import (
     BuildxNotFoundError,
@@ -50,6 +51,16 @@ class DockerCli:
     def with_environment(self, extra: Mapping[str, str]) -> DockerCli:
         """The same CLI with more in its environment."""
         return replace(self, environment={**self.environment, **extra})
+
+    def at_engine(self, endpoint: str) -> DockerCli:
+        """The same CLI for the engine at an address, or for that of a Docker context."""
+        if "://" in endpoint:
+            return self.with_environment({"DOCKER_HOST": endpoint})
+        return self.with_environment({"DOCKER_HOST": "", "DOCKER_CONTEXT": endpoint})
+
+    def with_buildx_config(self, directory: Path) -> DockerCli:
+        """The same CLI with the builders of this directory, and none that it takes by default."""
+        return self.with_environment({"BUILDX_CONFIG": str(directory), "BUILDX_BUILDER": ""})
 
     def arguments(self, arguments: Sequence[str]) -> list[str]:
         """The whole command for `arguments`, which start with `buildx` for buildx."""

@@ -112,3 +112,15 @@ def test_only_the_environment_of_the_profile_reaches_docker(
 def test_failure_of_a_command_is_left_to_the_caller(tmp_path: Path) -> None:
     answer = FakeDocker(tmp_path).answer("info", stderr="no", exit_code=3).cli().ask("info")
     assert (answer.returncode, answer.stderr) == (3, "no")
+
+
+def test_an_engine_is_named_by_an_address_or_by_a_context() -> None:
+    cli = DockerCli("/bin/docker", {"DOCKER_HOST": "unix:///here", "DOCKER_CONTEXT": "here"})
+    assert cli.at_engine("ssh://far").environment["DOCKER_HOST"] == "ssh://far"
+    environment = cli.at_engine("colima").environment
+    assert (environment["DOCKER_HOST"], environment["DOCKER_CONTEXT"]) == ("", "colima")
+
+
+def test_a_builder_that_the_user_chose_is_none_of_another_configuration() -> None:
+    cli = DockerCli("/bin/docker", {"BUILDX_BUILDER": "mine"}).with_buildx_config(Path("/other"))
+    assert cli.environment == {"BUILDX_CONFIG": "/other", "BUILDX_BUILDER": ""}

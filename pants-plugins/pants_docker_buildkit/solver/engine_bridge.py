@@ -63,7 +63,7 @@ def bridged_builder(docker: DockerCli, engine: Engine, directory: Path) -> Itera
         listener.bind(str(path))
         listener.listen()
         threading.Thread(target=_serve, args=(listener, dial), daemon=True).start()
-        bridged = docker.with_environment({"BUILDX_CONFIG": str(directory / "buildx")})
+        bridged = docker.with_buildx_config(directory / "buildx")
         created = bridged.ask(
             "buildx", "create", "--name", BUILDER_NAME, "--driver", "remote", f"{_UNIX}{path}"
         )

@@ -90,6 +90,41 @@ class UnknownBuilderError(SolverError):
         )
 
 
+class BuilderNotReadyError(SolverError):
+    """A builder that the options describe cannot be used. `requirement` completes "must …"."""
+
+    def __init__(self, name: str, requirement: str, finding: str, next_step: str = "") -> None:
+        step = f" {next_step}" if next_step else ""
+        super().__init__(
+            f"The builder of '[docker-buildkit.builders.{name}]' must {requirement}, but:"
+            f" {_ended(finding)}{step}"
+        )
+
+
+class BuilderLostError(SolverError):
+    """The connection to a builder broke off while it built."""
+
+    def __init__(self, name: str, finding: str, advice: str) -> None:
+        self.name = name
+        self.finding = finding
+        self.advice = advice
+        super().__init__(
+            f"The builder {name!r} was lost while it built, and again when the build was repeated:"
+            f" {_ended(finding)} {advice} A builder that is short of memory is killed: give it"
+            " more, or let Pants run less at the same time."
+        )
+
+
+class BuilderGoneError(SolverError):
+    """A builder was lost while it built, and did not come back."""
+
+    def __init__(self, lost: BuilderLostError, reason: str) -> None:
+        super().__init__(
+            f"The builder {lost.name!r} was lost while it built: {_ended(lost.finding)} The build"
+            f" could not be repeated, because it did not come back. {lost.advice}\n\n{reason}"
+        )
+
+
 class ContainerdStoreError(SolverError):
     """The engine keeps images in a store that cannot do what the output needs."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,9 +19,10 @@ from pathlib import Path
 
 from pants_docker_buildkit.solver.build import Workplace, build_image
 from pants_docker_buildkit.solver.build_repositories import build_repositories
-from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
+from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host, forget_builders
 from pants_docker_buildkit.solver.container import parse_container_job, run_container
 from pants_docker_buildkit.solver.definition import BuildJob, parse_job
+from pants_docker_buildkit.solver.described_builder import ChosenBuilder, choose_described_builder
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.docker_config import (
     HELPER_COMMAND,
@@ -32,19 +34,33 @@ from pants_docker_buildkit.solver.engine_bridge import (
     Engine,
     bridged_builder,
 )
-from pants_docker_buildkit.solver.engine_search import chosen_context, engine_environment
+from pants_docker_buildkit.solver.engine_search import (
+    DEFAULT_CONTEXT,
+    chosen_context,
+    engine_environment,
+)
 from pants_docker_buildkit.solver.errors import (
     EXIT_FAILED,
     EXIT_NO_SESSION,
+    BuilderLostError,
     ContainerdStoreError,
     DockerCliNeededError,
     DockerNotFoundError,
     SolverError,
 )
-from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT, normalize_modes
+from pants_docker_buildkit.solver.input_tree import (
+    DOCKERFILE,
+    JOB_FILE,
+    OUTPUT_LAYOUT,
+    ROOT,
+    normalize_modes,
+)
 from pants_docker_buildkit.solver.local_image import find_local_image
+from pants_docker_buildkit.solver.lost_builder import build_again_if_lost
 from pants_docker_buildkit.solver.profile import BuildSettings, event_path
+from pants_docker_buildkit.solver.progress import tell
 from pants_docker_buildkit.solver.proxy_args import proxy_build_args
+from pants_docker_buildkit.solver.result import BuildResult
 from pants_docker_buildkit.solver.session_client import SessionClient
 from pants_docker_buildkit.solver.session_socket import NoSessionError, SessionProblemError
 
@@ -92,8 +108,18 @@ def _build(session: SessionClient, build_key: str, generation: str) -> str:
     # Before anything is asked of a builder: without all of its secrets, the build would fail.
     secrets = session.secrets(build_key) if settings.secrets else ()
     normalize_modes(inputs)
-    with _workplace(job, settings, docker, session, inputs) as place:
-        result = build_image(job, settings, replace(place, secrets=secrets)).to_json()
+
+    def build() -> BuildResult:
+        with _workplace(job, settings, docker, session, inputs) as place:
+            return build_image(job, settings, replace(place, secrets=secrets))
+
+    def prepare_again(lost: BuilderLostError) -> None:
+        again = f"{settings.target} is built again: {lost.name} was lost ({lost.finding})."
+        tell(session.directory, again)
+        forget_builders(session.directory)
+        shutil.rmtree(inputs.parent / OUTPUT_LAYOUT, ignore_errors=True)
+
+    result = build_again_if_lost(build, prepare_again).to_json()
     event_path(session.directory, build_key, int(generation)).write_text(result)
     return result
 
@@ -175,18 +201,28 @@ def _workplace(
         repositories = build_repositories(job, settings)
         docker = docker.with_environment({"BUILDX_METADATA_PROVENANCE": "max", "NO_COLOR": "1"})
         docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
-        builder = choose_builder(docker, settings.builder, session.directory)
+        chosen = _choose(docker, settings, session.directory)
+        docker, builder = chosen.docker, chosen.builder
         if builder.is_docker_engine:
             docker = docker.with_environment(engine_environment(docker.environment))
         if builder.is_docker_engine and not builder.has_containerd_store:
             raise ContainerdStoreError(output)
         proxies = _proxies(job, session, inputs) if settings.passes_proxies else ()
-        place = Workplace(
-            docker, builder, settings.builder, inputs, scratch, session, proxies=proxies
-        )
+        place = Workplace(docker, builder, chosen.name, inputs, scratch, session)
+        place = replace(place, proxies=proxies, own_buildx_config=chosen.own_buildx_config)
         if builder.is_docker_engine and output == "registry":
             engine = Engine(engine_host(docker, builder), builder.name)
+            if builder.endpoint != DEFAULT_CONTEXT:
+                # A builder of another context than the current one, which the CLI has to dial.
+                docker = docker.at_engine(builder.endpoint)
             with bridged_builder(docker, engine, scratch) as bridged:
                 yield replace(place, docker=bridged, builder_name=BUILDER_NAME)
         else:
             yield place
+
+
+def _choose(docker: DockerCli, settings: BuildSettings, session: Path) -> ChosenBuilder:
+    if settings.described_builder is not None:
+        return choose_described_builder(docker, settings.described_builder, session)
+    builder = choose_builder(docker, settings.builder, session)
+    return ChosenBuilder(docker, builder, settings.builder)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
 from pants_docker_buildkit.registry.credentials import (
     Credentials,
     CredentialsUnavailableError,
@@ -19,14 +20,14 @@ from pants_docker_buildkit.solver.docker_config import HELPER_COMMAND
 from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_NO_SESSION
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
 from pants_docker_buildkit.solver.main import BUILD_COMMAND, CHECK_COMMAND, main
-from pants_docker_buildkit.solver.profile import BuildSettings, event_path
+from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings, event_path
 from pants_docker_buildkit.solver.result import parse_build_result
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.testing.fake_engine import FakeEngine
 from pants_docker_buildkit.solver.testing.fake_session import FakeSession
 
 KEY, BUILD, SHA = "0123abcd", "blake3:" + "1" * 64, "sha256:" + "a" * 64
-FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nEndpoint: tcp://far:1\n"
+FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nStatus: running\n"
 ENGINE = "Name: default\nDriver: docker\n\nNodes:\nName: default\nEndpoint: default\n"
 CONTAINERD = f"{ENGINE}Labels:\n org.mobyproject.buildkit.worker.containerd.namespace: moby\n"
 METADATA = {
@@ -306,3 +307,59 @@ def test_the_current_context_is_the_one_of_the_users_configuration(sandbox: Sand
     sandbox.profile(PATH=f"{sandbox.docker.directory}:/bin", DOCKER_CONFIG=str(sandbox.directory))
     assert sandbox.run() == EXIT_FAILED
     assert (sandbox.directory / "context").read_text() == "far\n"
+
+
+DIED = "ERROR: failed to receive status: rpc error: code = Unavailable desc = transport is closing"
+
+
+def builder_that_dies(sandbox: Sandbox, times: int) -> None:
+    """The first builds leave half of a layout, and lose their builder."""
+    (sandbox.directory / "metadata").write_text(json.dumps(METADATA))
+    sandbox.docker.answer("buildx inspect", FAR)
+    sandbox.docker.answer(
+        "buildx build",
+        run=f"""
+echo x >>deaths
+if [ $(grep -c x deaths) -le {times} ]; then
+  mkdir -p ../layout && echo half >../layout/half
+  echo '{DIED}' >&2; exit 1
+fi
+[ ! -e ../layout/half ] || exit 3
+while [ "$1" != --metadata-file ]; do shift; done; cat {sandbox.directory}/metadata >"$2"
+""",
+    )
+
+
+def test_a_build_whose_builder_dies_is_run_again_and_says_so(sandbox: Sandbox) -> None:
+    builder_that_dies(sandbox, 1)
+    assert sandbox.run() == 0
+    assert [call.split()[1] for call in sandbox.docker.calls] == [
+        *("inspect", "build"),
+        *("inspect", "build"),
+    ]
+    assert (sandbox.session / PROGRESS_FILE).read_text() == (
+        "src/app:image is built again: far was lost (failed to receive status: rpc error: code ="
+        " Unavailable desc = transport is closing).\n"
+    )
+
+
+def test_a_builder_that_dies_again_is_an_error(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builder_that_dies(sandbox, 2)
+    assert sandbox.run() == EXIT_FAILED
+    error = capsys.readouterr().err
+    assert error.startswith("The builder 'far' was lost while it built, and again when the build")
+    assert "'docker buildx inspect --bootstrap far'" in error
+
+
+def test_a_described_builder_is_created_and_named(sandbox: Sandbox) -> None:
+    node = NodeDescription("unix:///far.sock")
+    described = BuilderDescription("far", "remote", (node,), 20)
+    sandbox.settings(builder="far", described_builder=described)
+    sandbox.docker.answer("buildx inspect", FAR)
+    sandbox.builds()
+    assert sandbox.run() == 0
+    inspected, built = sandbox.docker.calls
+    assert inspected.split()[-1].startswith("pants-far-")
+    assert f"--builder {inspected.split()[-1]} " in built

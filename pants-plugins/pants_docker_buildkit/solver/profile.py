@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from pants_docker_buildkit.buildx.builder_description import BuilderDescription
+
 EVENTS_DIRECTORY = "events"
 PROGRESS_FILE = "progress.log"
 
@@ -47,10 +49,12 @@ class BuildSettings:
     `secrets` maps IDs to sources (`registry/secret_source.py`). `registries` are those that the
     options say something of. With `passes_proxies`, `RUN` steps get the user's proxies. With
     `shows_progress`, what BuildKit says goes into the session's `PROGRESS_FILE` as it comes.
+    `described_builder` is what the options say of `builder`, unless that is one of the user's own.
     """
 
     target: str
     builder: str | None = None
+    described_builder: BuilderDescription | None = None
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
     inline_cache_tag: str = "buildcache"
@@ -70,7 +74,9 @@ def parse_settings(document: Mapping[str, Any]) -> BuildSettings:
     """The settings whose fields JSON has carried."""
     fields = _frozen_fields(document)
     hints = tuple(RegistryHints(**each) for each in fields.get("registries", ()))
-    return BuildSettings(**{**fields, "registries": hints})
+    described = fields.get("described_builder")
+    builder = None if described is None else BuilderDescription.from_fields(described)
+    return BuildSettings(**{**fields, "registries": hints, "described_builder": builder})
 
 
 def event_path(session: Path, build_key: str, generation: int) -> Path:
@@ -83,4 +89,6 @@ def _frozen_fields(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _frozen(item) for key, item in value.items()}
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

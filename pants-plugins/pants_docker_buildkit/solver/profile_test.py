@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
+from pants_docker_buildkit.buildx.buildkitd_config import (
+    BuildkitdConfig,
+    ClientKeyPair,
+    GarbageCollection,
+    RegistryConfig,
+)
 from pants_docker_buildkit.solver.profile import (
     BuildSettings,
     Profile,
@@ -38,6 +45,20 @@ def test_settings_are_the_same_behind_a_socket() -> None:
         shows_progress=True,
     )
     assert parse_settings(through_json(settings)) == settings
+
+
+def test_a_described_builder_is_the_same_behind_a_socket() -> None:
+    registry = RegistryConfig("r", ("m",), http=True, keypair=(ClientKeyPair("c", "k"),))
+    description = BuilderDescription(
+        name="ci",
+        driver="docker-container",
+        nodes=(NodeDescription("a", ("linux/amd64",), (("image", "b"),)), NodeDescription("b")),
+        boot_timeout=60,
+        buildkitd=BuildkitdConfig((registry,), GarbageCollection(enabled=True), ("network.host",)),
+    )
+    for each in (description, replace(description, buildkitd=None, buildkitd_config_file="/b")):
+        settings = BuildSettings("src/app:image", "ci", each)
+        assert parse_settings(through_json(settings)) == settings
 
 
 def test_events_of_different_builds_lie_apart() -> None:

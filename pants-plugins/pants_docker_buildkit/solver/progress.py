@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pants_docker_buildkit.registry.redaction import redact_user_info
+from pants_docker_buildkit.solver.profile import PROGRESS_FILE
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,15 @@ class Progress:
 
     def _show(self, text: str) -> None:
         assert self.shown is not None
-        # Several builds append to one file; one write per line keeps their lines whole.
-        with open(self.shown, "a", encoding="utf-8") as file:
-            file.write(f"{self.target} {text}")
+        _append(self.shown, f"{self.target} {text}")
+
+
+def tell(session: Path, text: str) -> None:
+    """Show a line to the user of a session, whatever else of its builds is shown."""
+    _append(session / PROGRESS_FILE, f"{text}\n")
+
+
+def _append(path: Path, line: str) -> None:
+    # Several builds append to one file; one write per line keeps their lines whole.
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(line)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pants_docker_buildkit.solver.progress import Progress
+from pants_docker_buildkit.solver.profile import PROGRESS_FILE
+from pants_docker_buildkit.solver.progress import Progress, tell
 
 LINES = [b"#1 [internal] load\n", b"\n", b"#1 DONE \xff 0.1s\n"]
 
@@ -30,3 +31,9 @@ def test_several_builds_show_their_lines_in_one_file(tmp_path: Path) -> None:
     Progress("a", shown).follow([b"1\n"])
     Progress("b", shown).follow([b"2\n"])
     assert shown.read_text() == "a 1\nb 2\n"
+
+
+def test_a_line_for_the_user_is_shown_in_any_case(tmp_path: Path) -> None:
+    tell(tmp_path, "Booting builder ci (remote)…")
+    tell(tmp_path, "Done.")
+    assert (tmp_path / PROGRESS_FILE).read_text() == "Booting builder ci (remote)…\nDone.\n"

@@ -45,6 +45,11 @@ from pants_docker_buildkit.solver.profile import BuildSettings, event_path
 from pants_docker_buildkit.solver.result import InvalidBuildResultError, parse_build_result
 from pants_docker_buildkit.subsystem import BuildProgress, DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_secrets import secret_sources
+from pants_docker_buildkit.util_rules.builders import (
+    DescribedBuilders,
+    DescribedBuildersRequest,
+    read_described_builders,
+)
 from pants_docker_buildkit.util_rules.confirmation import (
     ConfirmationRequest,
     ImageConfirmation,
@@ -165,10 +170,13 @@ def _settings(
     field_set: BuildKitImageFieldSet,
     subsystem: DockerBuildKitSubsystem,
     registries: ConfiguredRegistries,
+    builders: DescribedBuilders,
 ) -> BuildSettings:
+    builder = field_set.builder.value or subsystem.builder
     return BuildSettings(
         target=field_set.address.spec,
-        builder=field_set.builder.value or subsystem.builder,
+        builder=builder,
+        described_builder=builders.find(builder),
         cache_from=(*subsystem.cache_from, *_caches(field_set, field_set.cache_from)),
         cache_to=(*subsystem.cache_to, *_caches(field_set, field_set.cache_to)),
         inline_cache_tag=subsystem.inline_cache_tag,
@@ -259,7 +267,8 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
     session = await open_session(SessionRequest(), **implicitly())
     registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
-    settings = _settings(field_set, subsystem, registries)
+    builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
+    settings = _settings(field_set, subsystem, registries, builders)
     kept = await keep_session(KeptSessionRequest(), **implicitly())
     kept.answers.add_build(definition.key, settings)
     history = history_path(session.path.parent, get_buildroot(), field_set.address.spec)

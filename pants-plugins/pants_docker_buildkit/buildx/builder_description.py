@@ -1,0 +1,55 @@
+"""A builder that the options describe: what has to be there, not how it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pants_docker_buildkit.buildx.buildkitd_config import BuildkitdConfig
+
+DOCKER = "docker"
+DOCKER_CONTAINER = "docker-container"
+KUBERNETES = "kubernetes"
+REMOTE = "remote"
+
+DRIVERS = (DOCKER, DOCKER_CONTAINER, KUBERNETES, REMOTE)
+
+
+@dataclass(frozen=True)
+class NodeDescription:
+    """One BuildKit of a builder.
+
+    `endpoint` is a Docker context or the address of an engine, for `remote` that of a BuildKit.
+    The TLS files of a `remote` node are among its `driver_opts`, as buildx has it.
+    """
+
+    endpoint: str | None = None
+    platforms: tuple[str, ...] = ()
+    driver_opts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class BuilderDescription:
+    """One entry of `[docker-buildkit.builders]`. Paths are absolute.
+
+    The daemons' configuration is generated from `buildkitd`, or lies in `buildkitd_config_file`,
+    or is BuildKit's own.
+    """
+
+    name: str
+    driver: str
+    nodes: tuple[NodeDescription, ...]
+    boot_timeout: int
+    buildkitd: BuildkitdConfig | None = None
+    buildkitd_config_file: str | None = None
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> BuilderDescription:
+        """What `asdict` gave, after a way through JSON with tuples in place of lists."""
+        buildkitd = fields["buildkitd"]
+        return replace(
+            cls(**fields),
+            nodes=tuple(NodeDescription(**node) for node in fields["nodes"]),
+            buildkitd=None if buildkitd is None else BuildkitdConfig.from_fields(buildkitd),
+        )

@@ -1,0 +1,42 @@
+"""`BuilderDescription` → the arguments of `docker buildx create`.
+
+https://docs.docker.com/reference/cli/docker/buildx/create/
+"""
+
+from __future__ import annotations
+
+from pants_docker_buildkit.buildx.attributes import render_attributes
+from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
+
+
+def node_name(instance: str, index: int) -> str:
+    """What a node is called, and with it its container or deployment."""
+    return f"{instance}{index}"
+
+
+def render_create_arguments(
+    description: BuilderDescription, instance: str, config_file: str | None
+) -> tuple[tuple[str, ...], ...]:
+    """What follows `docker` to create the builder `instance`: one call for each node.
+
+    Nodes have names, so a call that was made before changes nothing.
+    """
+    return tuple(
+        _create_node(description.driver, instance, index, node, config_file)
+        for index, node in enumerate(description.nodes)
+    )
+
+
+def _create_node(
+    driver: str, instance: str, index: int, node: NodeDescription, config_file: str | None
+) -> tuple[str, ...]:
+    arguments = ["buildx", "create", "--name", instance, "--node", node_name(instance, index)]
+    arguments += ["--append"] if index else []
+    arguments += ["--driver", driver]
+    for option in node.driver_opts:
+        arguments += ["--driver-opt", render_attributes((option,))]
+    if node.platforms:
+        arguments += ["--platform", ",".join(node.platforms)]
+    if config_file is not None:
+        arguments += ["--buildkitd-config", config_file]
+    return (*arguments, *([] if node.endpoint is None else [node.endpoint]))

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
+from pants_docker_buildkit.buildx.buildkitd_config import BuildkitdConfig, RegistryConfig
+from pants_docker_buildkit.solver.build_repositories import build_repositories
+from pants_docker_buildkit.solver.definition import (
+    BuildDefinition,
+    BuildJob,
+    ContextKind,
+    NamedContext,
+)
+from pants_docker_buildkit.solver.profile import BuildSettings
+
+BASE = NamedContext("base", ContextKind.IMAGE, f"docker.io/library/python@sha256:{'b' * 64}")
+DEFINITION = BuildDefinition("d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), "registry")
+JOB = BuildJob(
+    "blake3:" + "1" * 64, replace(DEFINITION, named_contexts=(BASE,)), ("ghcr.io/org/app",)
+)
+SETTINGS = BuildSettings("src/app:image", cache_from=("type=registry,ref=cache.example/app",))
+NAMED = {
+    "ghcr.io": "org/app",
+    "docker.io": "library/python",
+    "cache.example": "app",
+}
+
+
+def test_what_a_build_names_is_what_it_may_log_in_to() -> None:
+    assert build_repositories(JOB, SETTINGS) == NAMED
+
+
+def test_a_layout_is_pushed_nowhere() -> None:
+    job = replace(JOB, definition=replace(JOB.definition, output="oci"))
+    assert "ghcr.io" not in build_repositories(job, SETTINGS)
+
+
+def test_a_described_builder_may_log_in_to_its_mirrors_and_to_where_its_image_is() -> None:
+    hub = RegistryConfig("docker.io", ("mirror.example/hub", "ghcr.io/hub"))
+    unused = RegistryConfig("quay.io", ("unused.example",))
+    node = NodeDescription("default", (), (("image", "images.example/buildkit:1"),))
+    described = BuilderDescription(
+        "ci", "docker-container", (node,), 120, BuildkitdConfig((hub, unused))
+    )
+    assert build_repositories(JOB, replace(SETTINGS, described_builder=described)) == {
+        **NAMED,
+        "mirror.example": "hub/library/python",
+        "images.example": "buildkit",
+    }

@@ -1,0 +1,80 @@
+"""Was the builder lost while it built, or did the build fail? One that was lost is built again.
+
+Only the error that buildx ends with is looked at, and of that only what gRPC says of a connection:
+steps print what they like. To build again is safe, because it gives the same image under the same
+names; a build that failed would fail again.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from pants_docker_buildkit.solver.errors import (
+    BuilderGoneError,
+    BuilderLostError,
+    BuilderNotReadyError,
+    EngineUnreachableError,
+    UnknownBuilderError,
+)
+
+T = TypeVar("T")
+
+_RETURN_SECONDS = 30.0
+_ASK_AGAIN_SECONDS = 1.0
+
+# Words of buildx and BuildKit, each ending in a colon, then gRPC's status of a connection.
+_STATUS = re.compile(
+    r"ERROR: (?:[a-zA-Z ]+: )*?"
+    r"(?:rpc error: code = (?:Unavailable|Internal) desc = |(?:Unavailable|Internal): )(?P<why>.*)"
+)
+_CONNECTION = re.compile(
+    r"connection error: desc = |error reading from server|error reading server preface"
+    r"|transport is closing|closing transport|the connection is draining|keepalive ping failed"
+    r"|server closed the stream without sending trailers|stream terminated by RST_STREAM"
+    r"|(?:read|write) (?:tcp|unix) .*(?:broken pipe|connection reset by peer|use of closed)"
+)
+_NOT_BACK = re.compile(r"ERROR: (?:[a-zA-Z ]+: )*?context deadline exceeded")
+_WAITING = " > [internal] waiting for connection:"
+_COLOR = re.compile("\x1b\\[[0-9;]*m")
+
+
+def find_loss(output: str) -> str | None:
+    """How the connection to the builder was lost, if that is why a build ended."""
+    lines = _COLOR.sub("", output).splitlines()
+    error = next((line for line in reversed(lines) if line.startswith("ERROR: ")), "")
+    status = _STATUS.fullmatch(error)
+    if status and _CONNECTION.match(status["why"]):
+        return error.removeprefix("ERROR: ")
+    if _NOT_BACK.fullmatch(error) and _WAITING in lines:
+        return "it did not accept a connection"
+    return None
+
+
+def build_again_if_lost(
+    build: Callable[[], T],
+    prepare: Callable[[BuilderLostError], None],
+    return_seconds: float = _RETURN_SECONDS,
+) -> T:
+    """What `build` gives, which is called once more if its builder is lost.
+
+    `prepare` is called in between. A builder that is not back at once is waited for.
+    """
+    try:
+        return build()
+    except BuilderLostError as e:
+        lost = e
+    prepare(lost)
+    deadline = time.monotonic() + return_seconds
+    while True:
+        try:
+            return build()
+        except BuilderNotReadyError as e:
+            # It was waited for as long as the options say.
+            raise BuilderGoneError(lost, str(e)) from e
+        except (EngineUnreachableError, UnknownBuilderError) as e:
+            if time.monotonic() >= deadline:
+                raise BuilderGoneError(lost, str(e)) from e
+        time.sleep(_ASK_AGAIN_SECONDS)

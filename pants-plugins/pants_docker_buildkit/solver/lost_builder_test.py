@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import pytest
+
+from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.solver.builder_advice import advise_on_loss
+from pants_docker_buildkit.solver.errors import (
+    BuilderGoneError,
+    BuilderLostError,
+    BuilderNotReadyError,
+    BuildFailedError,
+    EngineUnreachableError,
+    SolverError,
+)
+from pants_docker_buildkit.solver.lost_builder import build_again_if_lost, find_loss
+
+EOF = "rpc error: code = Unavailable desc = error reading from server: EOF"
+GOAWAY = (
+    "rpc error: code = Unavailable desc = closing transport due to: connection error: desc ="
+    ' "error reading from server: EOF", received prior goaway: code: NO_ERROR, debug data:'
+    ' "graceful_stop"'
+)
+REFUSED = (
+    'Unavailable: connection error: desc = "transport: Error while dialing: dial unix /x.sock:'
+    ' connect: no such file or directory"'
+)
+RESET = "Unavailable: read tcp 10.0.0.1:4->10.0.0.2:1234: read: connection reset by peer"
+
+
+# What buildx 0.29.1 printed when the socket of its builder was cut, and words of grpc-go.
+@pytest.mark.parametrize(
+    "error",
+    [
+        f"failed to build: failed to receive status: {EOF}",
+        f"failed to solve: {EOF}",
+        f"failed to build: failed to solve: {GOAWAY}",
+        f"failed to build: listing workers for Build: failed to list workers: {REFUSED}",
+        f"failed to build: failed to receive status: {RESET}",
+        "failed to solve: rpc error: code = Unavailable desc = transport is closing",
+        "failed to solve: rpc error: code = Unavailable desc = keepalive ping failed to receive"
+        " ACK within timeout",
+        "failed to solve: rpc error: code = Internal desc = server closed the stream without"
+        " sending trailers",
+    ],
+)
+def test_a_connection_that_broke_off_is_a_loss(error: str) -> None:
+    output = f"#5 [2/2] RUN make\n#5 0.1 ok\nERROR: {error}\n"
+    assert find_loss(output) == error
+    assert find_loss(f"\x1b[31m{output}\x1b[0m") == error
+
+
+def test_a_builder_that_does_not_take_connections_any_more_is_a_loss() -> None:
+    output = """\
+#1 [internal] waiting for connection
+#1 ERROR: context deadline exceeded
+------
+ > [internal] waiting for connection:
+------
+ERROR: failed to build: context deadline exceeded
+"""
+    assert find_loss(output) == "it did not accept a connection"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "",
+        "#5 DONE 0.1s\n",
+        'ERROR: failed to solve: process "/bin/sh -c false" did not complete successfully: exit'
+        " code: 1\n",
+        f'ERROR: failed to solve: process "/bin/sh -c echo {EOF} && false" did not complete'
+        " successfully: exit code: 1\n",
+        f"#5 0.1 ERROR: failed to solve: {EOF}\n------\n > [2/2] RUN make:\n"
+        f"0.1 ERROR: {EOF}\n------\nERROR: failed to solve: exit code: 1\n",
+        f"ERROR: failed to solve: {EOF}\n#5 more\nERROR: failed to solve: exit code: 1\n",
+        "ERROR: failed to solve: failed to push localhost:5000/app: failed to do request: Head"
+        ' "http://localhost:5000/v2/app/blobs/sha256:1": EOF\n',
+        "ERROR: failed to solve: failed to push localhost:5000/app: unexpected status from PUT"
+        " request: 503 Service Unavailable\n",
+        "ERROR: failed to solve: Unavailable: the registry is in maintenance\n",
+        f'ERROR: failed to solve: target stage "{EOF}" could not be found\n',
+        "ERROR: failed to solve: Internal: failed to compute cache key\n",
+        "ERROR: failed to solve: Canceled: context canceled\n",
+        "ERROR: failed to solve: context deadline exceeded\n",
+        "ERROR: failed to solve: ResourceExhausted: no space left on device\n",
+    ],
+)
+def test_anything_else_is_none(output: str) -> None:
+    assert find_loss(output) is None
+
+
+LOST = BuilderLostError("far", EOF, "Look there.")
+
+
+class Builds:
+    """Builds that end as told, and remember what came before each."""
+
+    def __init__(self, *ends: SolverError | str) -> None:
+        self.ends = list(ends)
+        self.prepared: list[str] = []
+
+    def build(self) -> str:
+        end = self.ends.pop(0)
+        if isinstance(end, str):
+            return end
+        raise end
+
+    def prepare(self, lost: BuilderLostError) -> None:
+        self.prepared.append(lost.finding)
+
+    def run(self, return_seconds: float = 0.0) -> str:
+        return build_again_if_lost(self.build, self.prepare, return_seconds)
+
+
+def test_a_build_whose_builder_stays_is_run_once() -> None:
+    builds = Builds("image")
+    assert builds.run() == "image"
+    assert builds.prepared == []
+
+
+def test_a_build_whose_builder_is_lost_is_run_again() -> None:
+    builds = Builds(LOST, "image")
+    assert builds.run() == "image"
+    assert builds.prepared == [EOF]
+
+
+def test_a_build_that_fails_is_not_run_again() -> None:
+    builds = Builds(BuildFailedError("exit code: 1"), "image")
+    with pytest.raises(BuildFailedError):
+        builds.run()
+    assert builds.ends == ["image"]
+
+
+def test_a_builder_that_is_lost_twice_is_named_with_where_to_look() -> None:
+    builds = Builds(LOST, LOST, "image")
+    with pytest.raises(BuilderLostError) as raised:
+        builds.run()
+    assert builds.ends == ["image"]
+    assert str(raised.value) == (
+        "The builder 'far' was lost while it built, and again when the build was repeated: rpc"
+        " error: code = Unavailable desc = error reading from server: EOF. Look there. A builder"
+        " that is short of memory is killed: give it more, or let Pants run less at the same time."
+    )
+
+
+def test_an_engine_that_restarts_is_waited_for() -> None:
+    builds = Builds(LOST, EngineUnreachableError("unix:///x", "refused"), "image")
+    assert builds.run(return_seconds=20.0) == "image"
+
+
+@pytest.mark.parametrize(
+    ("end", "seconds"),
+    [
+        (EngineUnreachableError("unix:///x", "refused"), 0.0),
+        (BuilderNotReadyError("far", "boot", "refused"), 60.0),
+    ],
+)
+def test_a_builder_that_does_not_come_back_is_named_with_both_reasons(
+    end: SolverError, seconds: float
+) -> None:
+    with pytest.raises(BuilderGoneError) as raised:
+        Builds(LOST, end).run(seconds)
+    assert str(raised.value) == (
+        "The builder 'far' was lost while it built: rpc error: code = Unavailable desc = error"
+        " reading from server: EOF. The build could not be repeated, because it did not come back."
+        f" Look there.\n\n{end}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("driver", "config", "advice"),
+    [
+        ("docker", None, "Look at the Docker Engine's log, as with 'journalctl --unit docker'."),
+        (
+            "docker-container",
+            None,
+            "Look at 'docker logs buildx_buildkit_far0' and 'docker buildx inspect --bootstrap"
+            " far'.",
+        ),
+        (
+            "kubernetes",
+            "/my cache/buildx",
+            "Look at 'kubectl logs deployment/far0' and 'BUILDX_CONFIG='/my cache/buildx' docker"
+            " buildx inspect --bootstrap far'.",
+        ),
+        (
+            "remote",
+            None,
+            "Look at the log of the BuildKit at tcp://far:1 and 'docker buildx inspect --bootstrap"
+            " far'.",
+        ),
+    ],
+)
+def test_where_to_look_depends_on_the_driver(driver: str, config: str | None, advice: str) -> None:
+    builder = Builder("far", driver, "tcp://far:1", "running", has_containerd_store=True)
+    assert advise_on_loss(builder, config) == advice

@@ -1,0 +1,68 @@
+"""Which builders do the options describe?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.base.build_environment import get_buildroot
+from pants.engine.rules import Rule, collect_rules
+
+from pants_docker_buildkit.buildx.builder_description import BuilderDescription
+from pants_docker_buildkit.buildx.builder_table import (
+    InvalidBuilderTableError,
+    parse_builder_table,
+)
+from pants_docker_buildkit.compat import implicitly, rule
+from pants_docker_buildkit.errors import InvalidOptionError
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.docker_environment import (
+    DockerEnvironmentRequest,
+    resolve_docker_environment,
+)
+
+
+@dataclass(frozen=True)
+class DescribedBuildersRequest:
+    """Asks for the builders of the options."""
+
+
+@dataclass(frozen=True)
+class DescribedBuilders:
+    """All entries of `[docker-buildkit.builders]`."""
+
+    all: tuple[BuilderDescription, ...]
+
+    def find(self, name: str | None) -> BuilderDescription | None:
+        """The builder of this name, unless it is one of the user's own."""
+        return next((each for each in self.all if each.name == name), None)
+
+
+def _absolute(path: str, home: str) -> str:
+    if path == "~" or path.startswith("~/"):
+        return home + path[1:]
+    return os.path.normpath(os.path.join(get_buildroot(), path))
+
+
+def _parse(name: str, table: object, home: str) -> BuilderDescription:
+    try:
+        return parse_builder_table(name, table, lambda path: _absolute(path, home))
+    except InvalidBuilderTableError as e:
+        option = ".".join(filter(None, ("builders", name, e.setting)))
+        raise InvalidOptionError(option, e.requirement, e.finding) from e
+
+
+@rule(desc="Read described builders")
+async def read_described_builders(
+    _: DescribedBuildersRequest, subsystem: DockerBuildKitSubsystem
+) -> DescribedBuilders:
+    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    home = dict(environment.variables).get("HOME", "~")
+    return DescribedBuilders(
+        tuple(_parse(name, table, home) for name, table in sorted(subsystem.builders.items()))
+    )
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()
