@@ -166,6 +166,26 @@ def test_builders_of_several_kinds_are_used_and_none_is_in_a_key(
     assert not list(Path(user.environment["HOME"]).glob(".docker/**/instances/*"))
 
 
+@pytest.mark.parametrize("fields", ["", "registries=[]"], ids=["pushed", "a layout"])
+@pytest.mark.parametrize("is_described", [True, False])
+def test_the_engine_of_a_context_builds_that_is_not_the_current_one(
+    user: User, repository: str, fields: str, is_described: bool
+) -> None:
+    host = f"host={docker_host()}"
+    subprocess.run(
+        [str(docker_program()), "context", "create", "far", "--docker", host],
+        env={"HOME": user.environment["HOME"], "PATH": "/usr/bin:/bin"},
+        check=True,
+        capture_output=True,
+    )
+    del user.environment["DOCKER_HOST"]
+    user.writes(f"FROM scratch\nLABEL name={repository}\n", fields)
+    engine = {"driver": "docker", "endpoint": "far"}
+    user.builds_with(engine, f"--docker-buildkit-builder={'ci' if is_described else 'far'}")
+    line, _ = user.package()
+    assert line.startswith("  built (first build here)")
+
+
 def test_the_node_of_a_platform_builds_it(
     user: User,
     buildkit: BuildKitSocket,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.registry.redaction import redact
 
 
 def advise_on_loss(builder: Builder, buildx_config: str | None) -> str:
@@ -17,4 +18,4 @@ def advise_on_loss(builder: Builder, buildx_config: str | None) -> str:
         return f"Look at 'docker logs buildx_buildkit_{builder.name}0' and {inspect}."
     if builder.driver == "kubernetes":
         return f"Look at 'kubectl logs deployment/{builder.name}0' and {inspect}."
-    return f"Look at the log of the BuildKit at {builder.endpoint} and {inspect}."
+    return f"Look at the log of the BuildKit at {redact(builder.endpoint)} and {inspect}."

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pants_docker_buildkit.buildx.builder_description import (
     BuilderDescription,
 )
 from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.engine_search import DEFAULT_CONTEXT, chosen_context
 from pants_docker_buildkit.solver.errors import BuilderNotReadyError
 
 
@@ -58,16 +58,8 @@ def _place(docker: DockerCli, driver: str) -> list[str]:
     if driver == KUBERNETES:
         return [docker.environment.get("KUBECONFIG", "")]
     if driver == DOCKER_CONTAINER:
-        names = ("DOCKER_HOST", "DOCKER_CONTEXT")
-        return [*(docker.environment.get(name, "") for name in names), _current_context(docker)]
+        return [
+            docker.environment.get("DOCKER_HOST", ""),
+            chosen_context(docker.environment) or DEFAULT_CONTEXT,
+        ]
     return []
-
-
-def _current_context(docker: DockerCli) -> str:
-    home = docker.environment.get("HOME", "")
-    directory = docker.environment.get("DOCKER_CONFIG") or os.path.join(home, ".docker")
-    try:
-        content = json.loads(Path(directory, "config.json").read_bytes())
-        return str(content.get("currentContext", ""))
-    except (OSError, ValueError, AttributeError):
-        return ""

@@ -32,6 +32,11 @@ from pants_docker_buildkit.buildx.create_command import render_create_arguments
 from pants_docker_buildkit.solver.builder_choice import choose_builder, remember_builder
 from pants_docker_buildkit.solver.builder_instance import content_hash, instance_name
 from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.engine_search import (
+    DEFAULT_CONTEXT,
+    chosen_context,
+    engine_environment,
+)
 from pants_docker_buildkit.solver.errors import BuilderNotReadyError
 from pants_docker_buildkit.solver.progress import tell
 from pants_docker_buildkit.solver.remote_builder import await_remote_builder, last_error
@@ -41,7 +46,6 @@ BUILDX_DIRECTORY = "buildx"
 
 _ASK_AGAIN_SECONDS = 0.1
 _END_SECONDS = 5.0
-_ENGINES_OWN = "default"
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,9 @@ def choose_described_builder(
 ) -> ChosenBuilder:
     """The builder of a description, ready to build. It is asked once in a session."""
     if description.driver == DOCKER:
-        endpoint = description.nodes[0].endpoint
-        docker = docker if endpoint is None else docker.at_engine(endpoint)
-        return ChosenBuilder(docker, choose_builder(docker, _ENGINES_OWN, session), _ENGINES_OWN)
+        return _choose_engine(docker, description.nodes[0].endpoint, session)
+    # A container is run by an engine that people expect to be found, where nobody chose one.
+    docker = docker.with_environment(engine_environment(docker.environment))
     docker = _own_buildx(docker, session)
     instance = instance_name(docker, description)
     builder = remember_builder(
@@ -73,6 +77,14 @@ def choose_described_builder(
         lambda: parse_builder(boot_builder(docker, description, instance, session)),
     )
     return ChosenBuilder(docker, builder, instance, docker.environment["BUILDX_CONFIG"])
+
+
+def _choose_engine(docker: DockerCli, endpoint: str | None, session: Path) -> ChosenBuilder:
+    """The builder that buildx has for an engine: its name is that of the engine's context."""
+    if endpoint is not None:
+        docker = docker.at_engine(endpoint)
+    name = chosen_context(docker.environment) or DEFAULT_CONTEXT
+    return ChosenBuilder(docker, choose_builder(docker, name, session), name)
 
 
 def boot_builder(

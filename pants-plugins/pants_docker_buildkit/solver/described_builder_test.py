@@ -135,23 +135,29 @@ def test_a_verbatim_configuration_is_given_as_it_is(host: Host, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "environment"),
+    ("endpoint", "name", "environment"),
     [
-        (None, {"DOCKER_HOST": "unix:///here.sock", "DOCKER_CONTEXT": "here"}),
-        ("ssh://build@far", {"DOCKER_HOST": "ssh://build@far", "DOCKER_CONTEXT": "here"}),
-        ("colima", {"DOCKER_HOST": "", "DOCKER_CONTEXT": "colima"}),
+        (None, "default", {"DOCKER_HOST": "unix:///here.sock", "DOCKER_CONTEXT": "here"}),
+        ("ssh://build@far", "default", {"DOCKER_HOST": "ssh://build@far"}),
+        ("colima", "colima", {"DOCKER_HOST": "", "DOCKER_CONTEXT": "colima"}),
     ],
 )
 def test_an_engine_is_used_where_it_is(
-    host: Host, endpoint: str | None, environment: dict[str, str]
+    host: Host, endpoint: str | None, name: str, environment: dict[str, str]
 ) -> None:
-    host.docker.answer("buildx inspect default", host.nodes("running", driver="docker"))
+    host.docker.answer(f"buildx inspect {name}", host.nodes("running", driver="docker"))
     cli = host.docker.cli(DOCKER_HOST="unix:///here.sock", DOCKER_CONTEXT="here")
     description = BuilderDescription("ci", "docker", (NodeDescription(endpoint),), 20)
     chosen = choose_described_builder(cli, description, host.session)
-    assert chosen.name == "default"
+    assert chosen.name == name
     assert environment.items() <= chosen.docker.environment.items()
     assert not host.config.exists()
+
+
+def test_the_engine_of_the_current_context_has_its_name(host: Host) -> None:
+    host.docker.answer("buildx inspect colima", host.nodes("running", driver="docker"))
+    description = BuilderDescription("ci", "docker", (NodeDescription(),), 20)
+    assert host.choose(description, DOCKER_CONTEXT="colima") == "colima"
 
 
 def failure(host: Host, description: BuilderDescription) -> str:

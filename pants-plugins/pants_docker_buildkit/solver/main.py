@@ -205,6 +205,9 @@ def _workplace(
         docker, builder = chosen.docker, chosen.builder
         if builder.is_docker_engine:
             docker = docker.with_environment(engine_environment(docker.environment))
+            if builder.endpoint != DEFAULT_CONTEXT:
+                # buildx uses the builder of a context only where that is the current one.
+                docker = docker.at_engine(builder.endpoint)
         if builder.is_docker_engine and not builder.has_containerd_store:
             raise ContainerdStoreError(output)
         proxies = _proxies(job, session, inputs) if settings.passes_proxies else ()
@@ -212,9 +215,6 @@ def _workplace(
         place = replace(place, proxies=proxies, own_buildx_config=chosen.own_buildx_config)
         if builder.is_docker_engine and output == "registry":
             engine = Engine(engine_host(docker, builder), builder.name)
-            if builder.endpoint != DEFAULT_CONTEXT:
-                # A builder of another context than the current one, which the CLI has to dial.
-                docker = docker.at_engine(builder.endpoint)
             with bridged_builder(docker, engine, scratch) as bridged:
                 yield replace(place, docker=bridged, builder_name=BUILDER_NAME)
         else:

@@ -37,7 +37,7 @@ class Progress:
 
 def tell(session: Path, text: str) -> None:
     """Show a line to the user of a session, whatever else of its builds is shown."""
-    _append(session / PROGRESS_FILE, f"{text}\n")
+    _append(session / PROGRESS_FILE, f"{redact_user_info(text)}\n")
 
 
 def _append(path: Path, line: str) -> None:

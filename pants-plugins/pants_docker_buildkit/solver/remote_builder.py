@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from pants_docker_buildkit.buildx.builder import all_nodes_run
+from pants_docker_buildkit.registry.redaction import redact_user_info
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 
 _ASK_AGAIN_SECONDS = 1.0
@@ -49,7 +50,7 @@ def explain_silence(docker: DockerCli, name: str) -> str:
 
 
 def last_error(text: str) -> str:
-    """The error that a call of buildx ends with; empty if it says nothing."""
-    lines = text.strip().splitlines()
+    """The error that a call of buildx ends with, without credentials; empty if it says nothing."""
+    lines = redact_user_info(text).strip().splitlines()
     errors = [line for line in lines if line.startswith("ERROR: ")]
     return (errors or lines)[-1].removeprefix("ERROR: ") if lines else ""

@@ -55,3 +55,6 @@ def test_the_last_error_is_what_buildx_ends_with() -> None:
     assert last_error("#1 working\nERROR: one\nERROR: two\n\n") == "two"
     assert last_error("no such command\n") == "no such command"
     assert last_error("\n") == ""
+    assert last_error("ERROR: no proxy at http://me:s3cret@proxy:1\n") == (
+        "no proxy at http://***@proxy:1"
+    )

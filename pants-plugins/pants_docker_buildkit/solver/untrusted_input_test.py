@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,8 @@ def test_a_cached_result_that_was_damaged_is_refused_or_a_result(edits: list[Edi
 @given(st.sampled_from([METADATA, PROVENANCE]), EDITS)
 def test_what_buildx_says_of_a_build_is_read_or_refused(sample: bytes, edits: list[Edit]) -> None:
     text = damage(sample, edits).decode("utf-8", "replace")
-    for parse in (parse_metadata, parse_provenance):
+    parsers: tuple[Callable[[str], object], ...] = (parse_metadata, parse_provenance)
+    for parse in parsers:
         with contextlib.suppress(InvalidMetadataError):
             parse(text)
 
