@@ -32,6 +32,9 @@ RESET = "Unavailable: read tcp 10.0.0.1:4->10.0.0.2:1234: read: connection reset
     "error",
     [
         f"failed to build: failed to receive status: {EOF}",
+        "failed to build: failed to solve: Unavailable: error reading from server: EOF",
+        "failed to build: failed to receive status: rpc error: code = Unavailable desc = error"
+        " reading from server: connection reset by peer",
         f"failed to solve: {EOF}",
         f"failed to build: failed to solve: {GOAWAY}",
         f"failed to build: listing workers for Build: failed to list workers: {REFUSED}",
