@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.attributes import render_attributes, render_values
@@ -19,7 +17,6 @@ from pants_docker_buildkit.buildx.metadata import (
 )
 from pants_docker_buildkit.oci.content import InvalidContentError
 from pants_docker_buildkit.oci.descriptor import Descriptor
-from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
 from pants_docker_buildkit.oci.manifest import InvalidManifestError
@@ -27,7 +24,6 @@ from pants_docker_buildkit.oci.platform_image import PlatformImage, read_platfor
 from pants_docker_buildkit.registry.rules_of_registries import RegistryRule, find_rule
 from pants_docker_buildkit.solver.builder_advice import advise_on_loss
 from pants_docker_buildkit.solver.definition import BuildJob, ContextKind, NamedContext
-from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import BuilderLostError, BuildFailedError
 from pants_docker_buildkit.solver.failure import summarize_failure
 from pants_docker_buildkit.solver.input_tree import (
@@ -37,12 +33,12 @@ from pants_docker_buildkit.solver.input_tree import (
 )
 from pants_docker_buildkit.solver.lost_builder import find_loss
 from pants_docker_buildkit.solver.materials import find_materials
-from pants_docker_buildkit.solver.merged_index import read_merged_index
 from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
 from pants_docker_buildkit.solver.progress import Progress
 from pants_docker_buildkit.solver.registry_reader import RegistryReader
 from pants_docker_buildkit.solver.result import BuildResult
-from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
+from pants_docker_buildkit.solver.session_client import BuildSecret
+from pants_docker_buildkit.solver.workplace import Workplace
 
 CONTENT_TAG_LENGTH = 32
 
@@ -54,51 +50,25 @@ def content_tag(build_digest: str) -> str:
     return f"build-{build_digest.rpartition(':')[2][:CONTENT_TAG_LENGTH]}"
 
 
-@dataclass(frozen=True)
-class Workplace:
-    """Where one build runs: the CLI and builder, the input tree, and a directory of its own.
-
-    `secrets` are those that the builder may ask for, `proxies` are build arguments for its steps. A
-    builder of the plugin's own lies in `own_buildx_config`.
-    """
-
-    docker: DockerCli
-    builder: Builder
-    builder_name: str | None
-    inputs: Path
-    scratch: Path
-    session: SessionClient
-    secrets: tuple[BuildSecret, ...] = ()
-    proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    own_buildx_config: str | None = None
-
-    def progress(self, settings: BuildSettings) -> Progress:
-        """Where what BuildKit says goes."""
-        shown = self.session.directory / PROGRESS_FILE if settings.shows_progress else None
-        return Progress(settings.target, shown)
-
-
 def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) -> BuildResult:
     """The image of this job, built and put where its output says. Raises `BuildFailedError`."""
     metadata_path = workplace.scratch / "metadata.json"
     command = build_command(job, settings, workplace, metadata_path)
     try:
-        _run(command, workplace.progress(settings), workplace)
+        _run(command, _progress(settings, workplace), workplace)
     except BuildFailedError as e:
         raise BuildFailedError(f"{e}{_advise(str(e), job, settings)}") from e
 
-    def read_index(digest: OciDigest) -> bytes:
-        place, repository = workplace, job.repositories[0]
-        return read_merged_index(place.docker, place.builder_name, repository, digest)
-
-    try:
-        metadata = parse_metadata(metadata_path.read_text(), read_index)
-    except (OSError, InvalidMetadataError) as e:
-        raise BuildFailedError(f"{e} Use buildx 0.13 or later.") from e
-    try:
-        platforms = _platform_images(job, settings, metadata, workplace)
-    except (InvalidLayoutError, InvalidManifestError, InvalidContentError) as e:
-        raise BuildFailedError(f"The build ended, but not with an image: {e} Run it again.") from e
+    with RegistryReader(job.repositories, settings, workplace.session) as reader:
+        try:
+            metadata = parse_metadata(metadata_path.read_text(), reader.read_digest)
+        except (OSError, InvalidMetadataError) as e:
+            raise BuildFailedError(f"{e} Use buildx 0.13 or later.") from e
+        try:
+            platforms = _platform_images(job, metadata, workplace, reader)
+        except (InvalidLayoutError, InvalidManifestError, InvalidContentError) as e:
+            finding = f"The build ended, but not with an image: {e} Run it again."
+            raise BuildFailedError(finding) from e
     return BuildResult(
         build_digest=job.build_digest,
         digest=metadata.digest,
@@ -202,6 +172,11 @@ def _outputs(job: BuildJob, settings: BuildSettings, builder: Builder) -> tuple[
 _REPRODUCIBLE = (("oci-mediatypes", "true"), ("rewrite-timestamp", "true"))
 
 
+def _progress(settings: BuildSettings, workplace: Workplace) -> Progress:
+    shown = workplace.session.directory / PROGRESS_FILE if settings.shows_progress else None
+    return Progress(settings.target, shown)
+
+
 def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> None:
     # Values are in the environment of buildx, which only its user can read, unlike its arguments.
     values = {variable: each.value or "" for variable, each in _values(workplace.secrets)}
@@ -235,7 +210,7 @@ def _advise(failure: str, job: BuildJob, settings: BuildSettings) -> str:
 
 
 def _platform_images(
-    job: BuildJob, settings: BuildSettings, metadata: BuildMetadata, workplace: Workplace
+    job: BuildJob, metadata: BuildMetadata, workplace: Workplace, reader: RegistryReader
 ) -> tuple[PlatformImage, ...]:
     root = Descriptor(metadata.media_type, metadata.digest, metadata.size)
     if job.definition.output == "oci":
@@ -248,5 +223,4 @@ def _platform_images(
     if len(platforms) == 1 and metadata.config_digest is not None:
         platform = ImagePlatform.parse(platforms[0])
         return (PlatformImage(platform, metadata.digest, metadata.config_digest),)
-    with closing(RegistryReader(job.repositories[0], settings, workplace.session)) as reader:
-        return read_platform_images(root, reader.read)
+    return read_platform_images(root, reader.read)

@@ -12,7 +12,7 @@ import pytest
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import BuildCommand
 from pants_docker_buildkit.registry.rules_of_registries import RegistryRule
-from pants_docker_buildkit.solver.build import Workplace, build_command, build_image, content_tag
+from pants_docker_buildkit.solver.build import build_command, build_image, content_tag
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
     BuildJob,
@@ -24,6 +24,7 @@ from pants_docker_buildkit.solver.errors import BuildFailedError
 from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings, RegistryHints
 from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+from pants_docker_buildkit.solver.workplace import Workplace
 
 BUILD = "blake3:" + "1" * 64
 SHA = "sha256:" + "a" * 64

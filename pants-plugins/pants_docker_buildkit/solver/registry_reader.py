@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
@@ -19,34 +22,53 @@ from pants_docker_buildkit.solver.session_socket import SessionProblemError
 
 
 class RegistryReader:
-    """The manifests of one repository, given as `registry/repository`."""
+    """The manifests of the first of some repositories, each given as `registry/repository`.
 
-    def __init__(self, repository: str, settings: BuildSettings, session: SessionClient) -> None:
-        self._reference = ImageReference.parse(repository)
+    Nothing is asked before something is read. Its connections close with the `with` block.
+    """
+
+    def __init__(
+        self, repositories: Sequence[str], settings: BuildSettings, session: SessionClient
+    ) -> None:
+        self._repositories = repositories
+        self._settings = settings
         self._session = session
-        self._clients = RegistryClients(
-            accounts=Accounts(fallback=self._find_credentials),
-            settings={each.address: _reach(each) for each in settings.registries},
-            environment=dict(session.profile().environment),
-        )
+        self._open: RegistryClients | None = None
 
-    def read(self, descriptor: Descriptor) -> bytes:
-        """The bytes that a descriptor names, checked against it."""
-        reference = self._reference
-        client = self._clients.client(reference.registry, reference.repository)
+    def __enter__(self) -> RegistryReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._open is not None:
+            self._open.close()
+
+    def read_digest(self, digest: OciDigest) -> bytes:
+        """The bytes that a digest names, checked against it. Raises `BuildFailedError`."""
+        reference = ImageReference.parse(self._repositories[0])
+        client = self._clients().client(reference.registry, reference.repository)
         try:
-            _, content = client.get_manifest(reference.repository, descriptor.digest)
+            _, content = client.get_manifest(reference.repository, digest)
         except RegistryError as e:
             raise BuildFailedError(f"The image was pushed, but cannot be read: {e}") from e
-        return descriptor.verify(content)
+        return content
 
-    def close(self) -> None:
-        """Close its connections."""
-        self._clients.close()
+    def read(self, descriptor: Descriptor) -> bytes:
+        """The bytes that a descriptor names, checked against it. Raises `BuildFailedError`."""
+        return descriptor.verify(self.read_digest(descriptor.digest))
+
+    def _clients(self) -> RegistryClients:
+        if self._open is None:
+            self._open = RegistryClients(
+                accounts=Accounts(fallback=self._find_credentials),
+                settings={each.address: _reach(each) for each in self._settings.registries},
+                environment=dict(self._session.profile().environment),
+            )
+        return self._open
 
     def _find_credentials(self, registry: str) -> Credentials | None:
         try:
-            return self._session.credentials(registry, self._reference.repository)
+            repository = ImageReference.parse(self._repositories[0]).repository
+            return self._session.credentials(registry, repository)
         except SessionProblemError as e:
             raise CredentialsUnavailableError(str(e)) from e
 

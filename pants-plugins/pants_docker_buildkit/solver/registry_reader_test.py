@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,7 @@ def read(registry: FakeRegistry, directory: Path) -> bytes:
         return Credentials("me", "s3cret") if repository == "app" else None
 
     session = FakeSession(directory, find_credentials).client
-    with closing(RegistryReader(f"{registry.address}/app", SETTINGS, session)) as reader:
+    with RegistryReader((f"{registry.address}/app",), SETTINGS, session) as reader:
         return reader.read(DESCRIPTOR)
 
 

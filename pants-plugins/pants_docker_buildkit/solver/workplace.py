@@ -1,0 +1,95 @@
+"""Where does a build run: with which CLI, on which builder, and as whom to registries?"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.solver.build_repositories import build_repositories
+from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
+from pants_docker_buildkit.solver.definition import BuildJob
+from pants_docker_buildkit.solver.described_builder import ChosenBuilder, choose_described_builder
+from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.docker_config import with_private_config
+from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, Engine, bridged_builder
+from pants_docker_buildkit.solver.engine_search import DEFAULT_CONTEXT, engine_environment
+from pants_docker_buildkit.solver.errors import ContainerdStoreError, DockerCliNeededError
+from pants_docker_buildkit.solver.input_tree import DOCKERFILE
+from pants_docker_buildkit.solver.profile import BuildSettings
+from pants_docker_buildkit.solver.proxy_args import proxy_build_args
+from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
+
+LOCAL_OUTPUT = "The output 'docker'"
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where one build runs: the CLI and builder, the input tree, and a directory of its own.
+
+    `secrets` are those that the builder may ask for, `proxies` are build arguments for its steps. A
+    builder of the plugin's own lies in `own_buildx_config`.
+    """
+
+    docker: DockerCli
+    builder: Builder
+    builder_name: str | None
+    inputs: Path
+    scratch: Path
+    session: SessionClient
+    secrets: tuple[BuildSecret, ...] = ()
+    proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    own_buildx_config: str | None = None
+
+
+def _proxies(job: BuildJob, session: SessionClient, inputs: Path) -> tuple[tuple[str, str], ...]:
+    dockerfile = (inputs / DOCKERFILE).read_text("utf-8", "replace")
+    environment = dict(session.profile().environment)
+    return proxy_build_args(environment, job.definition, dockerfile)
+
+
+def _choose(docker: DockerCli, settings: BuildSettings, session: Path) -> ChosenBuilder:
+    if settings.described_builder is not None:
+        return choose_described_builder(docker, settings.described_builder, session)
+    builder = choose_builder(docker, settings.builder, session)
+    return ChosenBuilder(docker, builder, settings.builder)
+
+
+@contextmanager
+def open_workplace(
+    job: BuildJob,
+    settings: BuildSettings,
+    docker: DockerCli,
+    session: SessionClient,
+    inputs: Path,
+) -> Iterator[Workplace]:
+    """A workplace for this job, which ends with the block. Raises a `SolverError`."""
+    output = job.definition.output
+    if output == "docker" and docker.is_standalone_buildx:
+        raise DockerCliNeededError(LOCAL_OUTPUT, docker.search_path)
+    with tempfile.TemporaryDirectory(prefix="pdb-") as directory:
+        scratch = Path(directory)
+        repositories = build_repositories(job, settings)
+        docker = docker.with_environment({"BUILDX_METADATA_PROVENANCE": "max", "NO_COLOR": "1"})
+        docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
+        chosen = _choose(docker, settings, session.directory)
+        docker, builder = chosen.docker, chosen.builder
+        if builder.is_docker_engine:
+            docker = docker.with_environment(engine_environment(docker.environment))
+            if builder.endpoint != DEFAULT_CONTEXT:
+                # buildx uses the builder of a context only where that is the current one.
+                docker = docker.at_engine(builder.endpoint)
+        if builder.is_docker_engine and not builder.has_containerd_store:
+            raise ContainerdStoreError(output)
+        proxies = _proxies(job, session, inputs) if settings.passes_proxies else ()
+        place = Workplace(docker, builder, chosen.name, inputs, scratch, session)
+        place = replace(place, proxies=proxies, own_buildx_config=chosen.own_buildx_config)
+        if builder.is_docker_engine and output == "registry":
+            engine = Engine(engine_host(docker, builder), builder.name)
+            with bridged_builder(docker, engine, scratch) as bridged:
+                yield replace(place, docker=bridged, builder_name=BUILDER_NAME)
+        else:
+            yield place
