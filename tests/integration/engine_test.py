@@ -20,7 +20,7 @@ from pants_docker_buildkit.built_image import BuiltBuildKitImage
 from pants_docker_buildkit.registry.testing.certificates import TestCertificates
 from pants_docker_buildkit.solver.engine_search import DEFAULT_SOCKET, is_socket
 from pants_docker_buildkit.testutil import ImageRunner
-from tests.integration.workbench.engine_door import EngineDoor
+from tests.integration.workbench.door import Door, engine_door, engine_door_with_tls
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.required import buildx_program, docker_host, docker_program
 
@@ -91,9 +91,9 @@ def user(engine: ImageRunner, tmp_path: Path, registry: Registry, repository: st
 
 
 @contextmanager
-def door_at(path: Path) -> Iterator[EngineDoor]:
+def door_at(path: Path) -> Iterator[Door]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    door = EngineDoor.at(path)
+    door = engine_door(path)
     yield door
     door.close()
 
@@ -143,7 +143,7 @@ def test_an_engine_behind_tls_gets_the_users_certificate(user: User, program: st
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificates.ca_file)
     tls.load_cert_chain(certificates.certificate_file, certificates.key_file)
     tls.verify_mode = ssl.CERT_REQUIRED
-    door = EngineDoor.with_tls(tls)
+    door = engine_door_with_tls(tls)
     user.environment.update(
         DOCKER_HOST=f"tcp://localhost:{door.port}",
         DOCKER_TLS_VERIFY="1",
