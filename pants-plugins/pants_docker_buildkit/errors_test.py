@@ -214,6 +214,14 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             id="git-branch-that-may-move",
         ),
         pytest.param(
+            f"build_contexts={{'src': 'https://me:token@git.example/a.git#{'a' * 40}'}}",
+            SCRATCH,
+            "The `build_contexts` field in target HERE:image must have no password in Git URLs,"
+            " which caches would show to others (give BuildKit a secret with the ID"
+            f" 'GIT_AUTH_TOKEN'), but 'src' is 'https://***@git.example/a.git#{'a' * 40}'.",
+            id="git-url-with-a-password",
+        ),
+        pytest.param(
             "build_contexts={'docs': 'docs:guides'}",
             SCRATCH,
             "The `build_contexts` field in target HERE:image must name targets that exist, but for"

@@ -19,6 +19,7 @@ from pants_docker_buildkit.compat import (
 )
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import FILE_ENDING
+from pants_docker_buildkit.output_file import output_file
 from pants_docker_buildkit.util_rules.build import (
     BuildImageRequest,
     BuiltImage,
@@ -38,8 +39,8 @@ def outcome_line(image: BuiltImage) -> str:
 
 @rule(desc="Package image")
 async def package_image(field_set: BuildKitImageFieldSet) -> BuiltPackage:
+    path = output_file(field_set.output_path, field_set.address, FILE_ENDING)
     image = await build_image(BuildImageRequest(field_set), **implicitly())
-    path = field_set.output_path.value_or_default(file_ending=FILE_ENDING)
     if not path.endswith(f".{FILE_ENDING}"):
         path = f"{path}.{FILE_ENDING}"
     digest = await create_digest(CreateDigest((FileContent(path, image.record.to_json()),)))

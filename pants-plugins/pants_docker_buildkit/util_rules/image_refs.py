@@ -20,6 +20,7 @@ from pants_docker_buildkit.fields.references import (
     BuildKitImageRefsOutputPathField,
     BuildKitImageRefsSourcesField,
 )
+from pants_docker_buildkit.output_file import output_file
 from pants_docker_buildkit.references.pinned_image import PinnedImage
 from pants_docker_buildkit.references.refs_file import (
     InvalidRefsKeyError,
@@ -97,7 +98,7 @@ async def write_refs_file(request: RefsFileRequest) -> RefsFile:
     by_address = dict(pinned.by_text)
     images = {key: by_address[address] for key, address in field.value.items()}
     content = _render(field_set, refs_format, images)
-    path = field_set.output_path.value_or_default(file_ending=refs_format.file_ending)
+    path = output_file(field_set.output_path, field_set.address, refs_format.file_ending)
     digest = await create_digest(CreateDigest((FileContent(path, content),)))
     references = tuple((key, image.reference) for key, image in sorted(images.items()))
     return RefsFile(path, digest, references)

@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from pants.core.goals.package import OutputPathField
+from pants.engine.addresses import Address
 
+from pants_docker_buildkit.errors import InvalidImageFieldError
+from pants_docker_buildkit.output_file import output_file
 from pants_docker_buildkit.testutil import ImageRunner
 
 
@@ -60,6 +64,34 @@ def test_a_context_root_outside_of_the_repository_is_refused(
     assert failure(runner, "roots", f"context_root={root!r}").startswith(
         "The `context_root` field in target roots:image must name a directory below the build root"
     )
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", "."])
+@pytest.mark.parametrize("target", ["image", "refs"])
+def test_a_file_outside_of_dist_is_refused_before_anything_is_built(
+    runner: ImageRunner, path: str, target: str
+) -> None:
+    field = f"output_path={path!r}"
+    runner.write(
+        {
+            "out/BUILD": f"docker_buildkit_image(name='image', {field})\n"
+            f"docker_buildkit_image_refs(name='refs', images={{'a': ':image'}}, {field})",
+            "out/Dockerfile": "FROM scratch\n",
+        }
+    )
+    with pytest.raises(InvalidImageFieldError) as raised:
+        output_file(
+            runner.target(f"out:{target}")[OutputPathField],
+            Address("out", target_name=target),
+            "json",
+        )
+    assert str(raised.value) == (
+        f"The `output_path` field in target out:{target} must name a file below `dist/`, but it is"
+        f" {path!r}. Leave it out, or write a path such as 'deploy/file'."
+    )
+    if target == "image":
+        assert runner.failure("out:image", of_build=True) == str(raised.value)
+    runner.write({"out/BUILD": ""})
 
 
 @pytest.mark.parametrize("source", ["../x", "../../etc/passwd", "copies/../../x"])

@@ -21,6 +21,7 @@ from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
+from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfileRequest,
     read_image_dockerfile,
@@ -28,6 +29,7 @@ from pants_docker_buildkit.util_rules.dockerfile import (
 
 _DOCKER_IMAGE = "docker-image://"
 _GIT_URL = re.compile(r"(?:https?|git|ssh)://|git@")
+_PASSWORD = re.compile(r"[a-z]+://[^/?#]*:[^/?#]*@|https?://[^/?#]*@")
 _FULL_COMMIT = re.compile(r"#(?:[0-9a-f]{40}|[0-9a-f]{64})(?::|$)")
 
 
@@ -189,6 +191,13 @@ def _sort_contexts(
                     "end Git URLs in '#' and a full commit, so that none changes unnoticed",
                     name,
                 )
+            if _PASSWORD.match(value):
+                raise _bad_context(
+                    field_set,
+                    "have no password in Git URLs, which caches would show to others (give BuildKit"
+                    " a secret with the ID 'GIT_AUTH_TOKEN')",
+                    name,
+                )
             git.append((name, value))
         else:
             addresses.append((name, value))
@@ -213,7 +222,7 @@ def _bad_context(
 ) -> InvalidImageFieldError:
     field = field_set.build_contexts
     value = None if field.value is None else field.value[name]
-    finding = f"{name!r} is {value!r}"
+    finding = f"{name!r} is {None if value is None else redact(value)!r}"
     return InvalidImageFieldError(field.alias, field_set.address, requirement, finding)
 
 
