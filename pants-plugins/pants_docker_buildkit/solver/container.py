@@ -5,7 +5,6 @@ So its terminal, its signals and its exit code are those of `docker run`.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
@@ -17,10 +16,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.docker_config import with_private_config
 from pants_docker_buildkit.solver.errors import ImageNotPulledError, LayoutNotLoadedError
+from pants_docker_buildkit.solver.layout_archive import add_layout
 from pants_docker_buildkit.solver.session_client import SessionClient
 
 
@@ -114,25 +115,15 @@ def _load(docker: DockerCli, layout: Path) -> str:
         assert load.stdin is not None
         assert load.stdout is not None
         # An engine that hangs up says why below.
-        with suppress(BrokenPipeError):
-            with tarfile.open(fileobj=load.stdin, mode="w|") as archive:
-                _add_layout(archive, layout)
-            load.stdin.close()
+        try:
+            with suppress(BrokenPipeError):
+                with tarfile.open(fileobj=load.stdin, mode="w|") as archive:
+                    add_layout(archive, ImageLayout.open(layout))
+                load.stdin.close()
+        except InvalidLayoutError as e:
+            load.kill()
+            raise LayoutNotLoadedError(str(e)) from e
         said = load.stdout.read().decode("utf-8", "replace").strip()
     if load.returncode != 0 or not said.startswith("Loaded image"):
         raise LayoutNotLoadedError(said)
     return said.splitlines()[-1].partition(": ")[2]
-
-
-def _add_layout(archive: tarfile.TarFile, layout: Path) -> None:
-    """Add a layout whose image has no name: the engine would tag it."""
-    index = json.loads((layout / "index.json").read_bytes())
-    for manifest in index["manifests"]:
-        manifest.pop("annotations", None)
-    content = json.dumps(index).encode()
-    member = tarfile.TarInfo("index.json")
-    member.size = len(content)
-    archive.addfile(member, io.BytesIO(content))
-    for path in sorted(layout.iterdir()):
-        if path.name != member.name:
-            archive.add(path, arcname=path.name)

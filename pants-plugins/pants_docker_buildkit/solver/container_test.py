@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.oci.digest import sha256_digest
+from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.solver.container import ContainerJob, parse_container_job
 from pants_docker_buildkit.solver.errors import EXIT_FAILED
 from pants_docker_buildkit.solver.main import RUN_COMMAND
@@ -46,11 +48,22 @@ def run(
 
 
 def write_layout(directory: Path) -> Path:
-    """A layout as BuildKit writes it, in as far as loading it looks at it."""
-    directory.mkdir()
-    manifest = {"digest": SHA, "annotations": {"org.opencontainers.image.ref.name": "latest"}}
-    (directory / "index.json").write_text(json.dumps({"manifests": [manifest]}))
-    (directory / "oci-layout").write_text("{}")
+    """A layout as BuildKit writes it."""
+    blobs = directory / "blobs/sha256"
+    blobs.mkdir(parents=True)
+
+    def blob(content: bytes, media_type: str) -> dict[str, object]:
+        digest = sha256_digest(content)
+        blobs.joinpath(digest.partition(":")[2]).write_bytes(content)
+        return {"mediaType": media_type, "digest": digest, "size": len(content)}
+
+    config = blob(b'{"os": "linux", "architecture": "amd64"}', MediaType.OCI_IMAGE_CONFIG)
+    manifest = json.dumps({"schemaVersion": 2, "config": config}).encode()
+    root = blob(manifest, MediaType.OCI_IMAGE_MANIFEST)
+    named = {**root, "annotations": {"org.opencontainers.image.ref.name": "latest"}}
+    index = {"schemaVersion": 2, "manifests": [named]}
+    (directory / "index.json").write_text(json.dumps(index))
+    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     return directory
 
 
@@ -112,10 +125,26 @@ def test_a_layout_that_the_engine_lacks_is_loaded_without_a_name(
     assert run(tmp_path, ContainerJob(SHA, layout=str(layout))).returncode == 0
     assert docker.calls[-1] == f"run --rm --interactive {SHA}"
     with tarfile.open(tmp_path / "loaded.tar") as archive:
-        assert sorted(archive.getnames()) == ["index.json", "oci-layout"]
+        names = archive.getnames()
         index = archive.extractfile("index.json")
         assert index is not None
-        assert json.load(index) == {"manifests": [{"digest": SHA}]}
+        (manifest,) = json.load(index)["manifests"]
+    assert sorted(manifest) == ["digest", "mediaType", "size"]
+    assert f"blobs/{manifest['digest'].replace(':', '/')}" in names
+
+
+def test_a_layout_with_other_content_does_not_get_into_the_engine(
+    tmp_path: Path, docker: FakeDocker
+) -> None:
+    layout = write_layout(tmp_path / "layout")
+    for blob in (layout / "blobs/sha256").iterdir():
+        blob.write_bytes(b"other")
+    docker.answer("image inspect", exit_code=1)
+    docker.answer("load", f"Loaded image ID: {SHA}\n", run="exec /bin/cat >/dev/null")
+    done = run(tmp_path, ContainerJob(SHA, layout=str(layout)))
+    assert done.returncode == EXIT_FAILED
+    assert "did not load its layout: The directory" in done.stderr
+    assert not any(call.startswith("run") for call in docker.calls)
 
 
 def test_a_layout_that_the_engine_has_is_not_loaded(tmp_path: Path, docker: FakeDocker) -> None:
