@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+_MAX_DIGITS = 20
+
 
 class InvalidJsonError(ValueError):
     """A JSON document, or a member of it, is not what its specification says.
@@ -30,6 +32,13 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return members
 
 
+def _integer(text: str) -> int:
+    """A number that others can hold, too. Older Pythons take minutes for one that is very long."""
+    if len(text) > _MAX_DIGITS:
+        raise ValueError("a number is too long")
+    return int(text)
+
+
 class JsonObject:
     """A JSON object that knows where in its document it stands, for the errors it raises."""
 
@@ -41,7 +50,12 @@ class JsonObject:
     def parse(cls, content: bytes) -> JsonObject:
         """The object that is the whole of `content`."""
         try:
-            value = json.loads(content.decode(), parse_constant=_refuse, object_pairs_hook=_once)
+            value = json.loads(
+                content.decode(),
+                parse_constant=_refuse,
+                parse_int=_integer,
+                object_pairs_hook=_once,
+            )
             if b"\\u" in content:
                 # Half of a surrogate pair is no text: it cannot be printed or sent.
                 json.dumps(value, ensure_ascii=False).encode()
