@@ -64,6 +64,8 @@ password = "command=cat {machine.home}/password"
     assert "The registry refused the credentials of user 'me'" in refused.output
 
     (machine.home / "password").write_text("second\n")
+    # A proxy builds nothing either, and is not asked the way to this machine.
+    machine.environment["HTTPS_PROXY"] = "http://me:s3cret@proxy.example:3128"
     rotated = checkout.pants("package", "::", pantsd=True)
     assert rotated.kinds == {TARGET: "unchanged"}
     assert rotated.docker_calls == ()
