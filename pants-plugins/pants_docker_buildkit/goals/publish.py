@@ -22,6 +22,7 @@ from pants_docker_buildkit.fields.naming import (
     BuildKitImageSkipPushField,
     ImageOutput,
 )
+from pants_docker_buildkit.goals.moved_tag import MovedTag
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.util_rules.publication import (
     PublicationRequest,
@@ -77,17 +78,17 @@ def _result(tag: TagPublication, image: BuiltBuildKitImage) -> PublishPackages:
     }
     if tag.problem is not None:
         data["problem"] = tag.problem
-    descriptions = {
-        TagChange.NONE: f"(already at {image.image_digest})",
-        TagChange.CREATED: f"{image.image_digest} (new tag)",
-        TagChange.MOVED: f"{image.image_digest} (was at {tag.before})",
-        TagChange.UNKNOWN: f"{image.image_digest}",
-    }
-    return PublishPackages(
-        names=(f"{repository.name}:{tag.tag}",),
+    assert image.image_digest is not None
+    result = PublishPackages(
+        names=(tag.name,),
         process=tag.process,
-        description=descriptions[tag.change],
+        description=tag.describe(image.image_digest),
         data=PublishOutputData(data),
+    )
+    if tag.outcome is None:
+        return result
+    return MovedTag(
+        result.names, result.process, result.description, result.data, outcome=tag.outcome
     )
 
 

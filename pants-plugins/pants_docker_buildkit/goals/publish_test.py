@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,26 +108,42 @@ def becomes_true(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-def run(process: PublishPackages) -> tuple[int, str]:
-    """What the goal does with a process: its exit code, and what it says."""
+def start(process: PublishPackages) -> subprocess.CompletedProcess[str]:
     assert process.process is not None
     description = process.process.process
-    done = subprocess.run(
-        description.argv, env=dict(description.env), capture_output=True, text=True, timeout=60
+    return subprocess.run(
+        description.argv,
+        env=dict(description.env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
-    return done.returncode, done.stderr
+
+
+def run(process: PublishPackages) -> tuple[int, str]:
+    """What the goal does with a process: its exit code, and what it says."""
+    if process.process is None:
+        # The first process has moved the tag, and told it.
+        data = process.get_output_data()
+        assert (data["published"], data["exit_code"]) == (True, 0)
+        return 0, ""
+    done = start(process)
+    said = [line for line in done.stderr.splitlines(keepends=True) if not line.startswith("✓ ")]
+    return done.returncode, "".join(said)
 
 
 def lines(processes: PublishProcesses) -> list[str]:
     """The result lines, as the goal writes them."""
     written = []
     for each in processes:
-        if each.process is None:
+        if each.process is None and each.names:
             written += [f"{name} skipped {each.description}." for name in each.names]
             continue
+        names = each.get_output_data()["names"]
         code, _ = run(each)
         status = "failed for" if code else "published to"
-        written += [f"{name} {status} {each.description}." for name in each.names]
+        written += [f"{name} {status} {each.description}." for name in names]
     return written
 
 
@@ -163,6 +180,32 @@ def test_no_tag_moves_before_the_goal_runs_its_first_process_and_then_all_do(
     assert run(first[0]) == (0, "")
     assert becomes_true(lambda: dev.repository("other").tags == {"latest": NEW.digest})
     assert [run(each) for each in (*first, *second)] == [(0, "")] * 3
+
+
+def test_a_tag_that_the_first_process_moved_has_nothing_left_to_run(
+    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    for target in ("image", "other"):
+        NEW.push(dev_client, target)
+    OLD.push(dev_client, "shared")
+    dev.plan(faults.status(403), "/shared/manifests/latest", method="PUT", times=None)
+    first, *_ = runner.publish("app:image", NEW.digest, reference(dev))
+    (second,) = runner.publish("app:other", NEW.digest, reference(dev, "other"))
+    (denied,) = runner.publish("twins:one", OLD.digest, f"{dev.address}/shared@{OLD.digest}")
+    # As the goal itself makes each into another one, with data of its target.
+    second, denied = (replace(each, data=each.data) for each in (second, denied))
+    assert second.process is not None
+    done = start(first)
+    line = f"{name(dev, 'other', 'latest')} published to {second.description}."
+    assert (done.returncode, done.stderr) == (0, f"✓ {line}\n")
+    assert (second.process, second.names) == (None, ())
+    entry = second.get_output_data(published=False, status="skipped")
+    assert entry["names"] == (name(dev, "other", "latest"),)
+    assert (entry["published"], entry["exit_code"]) == (True, 0)
+    assert f"{entry['names'][0]} {entry['status']}." == line
+    assert run(denied)[0] == 1
+    assert denied.names == (name(dev, "shared", "latest"),)
+    assert denied.get_output_data(published=False)["published"] is False
 
 
 def test_what_was_planned_for_files_that_changed_since_does_not_happen(
@@ -477,8 +520,8 @@ def test_publishing_that_takes_long_says_how_far_it_is(
     NEW.push(dev_client, "image")
     dev.plan(faults.slow(0.5), "/manifests/1.0", method="PUT")
     latest, other = runner.publish("app:image", NEW.digest, reference(dev))
-    assert run(latest) == (0, "")
-    assert run(other) == (0, "1 of 2 tags are done.\n")
+    assert run(latest) == (0, "1 of 2 tags are done.\n")
+    assert run(other) == (0, "")
 
 
 def test_an_interrupted_publish_run_again_moves_what_is_left(

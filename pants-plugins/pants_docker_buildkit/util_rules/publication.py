@@ -17,7 +17,12 @@ from pants.engine.fs import Digest
 from pants.engine.process import InteractiveProcess
 from pants.engine.rules import Rule, collect_rules
 
-from pants_docker_buildkit.compat import execute_process, implicitly, uncacheable_rule
+from pants_docker_buildkit.compat import (
+    PUBLISHES_ONE_BY_ONE,
+    execute_process,
+    implicitly,
+    uncacheable_rule,
+)
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Unknown
@@ -36,7 +41,11 @@ from pants_docker_buildkit.util_rules.session import (
     SessionRequest,
     open_session,
 )
-from pants_docker_buildkit.util_rules.tag_moves import failing_process
+from pants_docker_buildkit.util_rules.tag_moves import (
+    MoveOutcome,
+    PlannedMove,
+    failing_process,
+)
 
 
 class TagChange(str, Enum):
@@ -66,7 +75,8 @@ class PublicationRequest:
 class TagPublication:
     """What becomes of one tag.
 
-    `process` moves it, or tells the `problem`. There is none for a tag that needs no change.
+    `process` moves it, or tells the `problem`. There is none for a tag that needs no change. With
+    an `outcome`, it may be moved and told before the goal comes to that process.
     """
 
     repository: PublishedRepository
@@ -75,6 +85,22 @@ class TagPublication:
     before: OciDigest | None = None
     process: InteractiveProcess | None = None
     problem: str | None = None
+    outcome: MoveOutcome | None = None
+
+    @property
+    def name(self) -> str:
+        """`registry/repository:tag`."""
+        return f"{self.repository.name}:{self.tag}"
+
+    def describe(self, digest: OciDigest) -> str:
+        """Where the tag goes, and where it was."""
+        descriptions = {
+            TagChange.NONE: f"(already at {digest})",
+            TagChange.CREATED: f"{digest} (new tag)",
+            TagChange.MOVED: f"{digest} (was at {self.before})",
+            TagChange.UNKNOWN: f"{digest}",
+        }
+        return descriptions[self.change]
 
 
 @dataclass(frozen=True)
@@ -150,20 +176,28 @@ def _with_processes(
         for each in tags
         if each.problem is None and each.change is not TagChange.NONE
     }
-    processes: dict[str, InteractiveProcess] = {}
+    planned: dict[str, PlannedMove] = {}
     if moves:
         repository = tags[0].repository
         wanted = RepositoryMoves(
             repository.registry, repository.repository, request.digest, tuple(moves.values())
         )
         sources = _sources(access, request)
-        planned = access.tag_moves.plan(request.address, wanted, sources, session.path)
-        processes = dict(zip(moves, planned))
+        lines = {
+            each.tag: f"✓ {each.name} published to {each.describe(request.digest)}."
+            for each in tags
+            if PUBLISHES_ONE_BY_ONE
+        }
+        found = access.tag_moves.plan(request.address, wanted, sources, session.path, lines)
+        planned = dict(zip(moves, found))
     for each in tags:
         if each.problem is not None:
             yield replace(each, process=failing_process(each.problem))
+        elif each.tag in planned:
+            move = planned[each.tag]
+            yield replace(each, process=move.process, outcome=move.outcome)
         else:
-            yield replace(each, process=processes.get(each.tag))
+            yield each
 
 
 @uncacheable_rule(desc="Look up published tags")

@@ -58,6 +58,24 @@ exit "$code"
 _FAILURE_SCRIPT = """printf '%s\\n' "$1" >&2; exit 1"""
 
 
+@dataclass(eq=False)
+class MoveOutcome:
+    """What is known of a tag while the goal runs.
+
+    `is_told` becomes true when the first process has moved it, and says so.
+    """
+
+    is_told: bool = False
+
+
+@dataclass(frozen=True)
+class PlannedMove:
+    """What moves a tag: the process of its own, and whether another one has moved and told it."""
+
+    process: InteractiveProcess
+    outcome: MoveOutcome
+
+
 @dataclass(frozen=True)
 class _Plan:
     """Tags of one repository, and where else the image is that they shall point to."""
@@ -65,6 +83,8 @@ class _Plan:
     key: str
     wanted: RepositoryMoves
     others: tuple[ImageContent, ...]
+    lines: Mapping[str, str]
+    outcomes: Mapping[str, MoveOutcome]
 
 
 class TagMoves:
@@ -77,6 +97,9 @@ class TagMoves:
         self._claims: dict[Address, tuple[OciDigest, frozenset[str]]] = {}
         self._plans: dict[Address, list[_Plan]] = {}
         self._begun: dict[str, Future[None]] = {}
+        self._first: _Plan | None = None
+        self._held: dict[TagMove, str | None] = {}
+        self._moved: list[tuple[str, MoveOutcome]] = []
         self._outcomes = 0
         self._lock = threading.Lock()
 
@@ -96,20 +119,28 @@ class TagMoves:
         wanted: RepositoryMoves,
         others: Sequence[ImageContent],
         session: Path,
-    ) -> tuple[InteractiveProcess, ...]:
-        """A process for each tag. The first that is run starts the moves of all targets."""
-        plan = _Plan(uuid.uuid4().hex, wanted, tuple(others))
+        lines: Mapping[str, str],
+    ) -> tuple[PlannedMove, ...]:
+        """A process for each tag. The first that is run starts the moves of all targets.
+
+        It also waits for all, and tells the tags of `lines` that moved with their lines.
+        """
+        outcomes = {move.tag: MoveOutcome() for move in wanted.moves}
+        plan = _Plan(uuid.uuid4().hex, wanted, tuple(others), lines, outcomes)
         directory = self._watch.call_when(plan.key, session, partial(self._begin_all, plan))
         (directory / _OUTCOMES).mkdir(mode=0o700, exist_ok=True)
         with self._lock:
             self._plans[address].append(plan)
         return tuple(
-            _process(_OUTCOME_SCRIPT, str(directory), plan.key, move.tag) for move in wanted.moves
+            PlannedMove(_process(_OUTCOME_SCRIPT, str(directory), plan.key, tag), outcomes[tag])
+            for tag in outcomes
         )
 
     def _begin_all(self, asked_for: _Plan, request: Path) -> None:
         with self._lock:
             is_first = not self._begun
+            if is_first:
+                self._first = asked_for
             plans = [each for plans in self._plans.values() for each in plans]
             for plan in (asked_for, *plans):
                 if plan.key not in self._begun:
@@ -119,7 +150,7 @@ class TagMoves:
         if is_first:
             total = sum(len(each.wanted.moves) for each in plans)
             arguments = (futures, total, request.parent)
-            threading.Thread(target=self._tell_progress, args=arguments, daemon=True).start()
+            threading.Thread(target=self._tell_all, args=arguments, daemon=True).start()
 
     def _conflicts(self, plan: _Plan) -> dict[TagMove, str]:
         """Which of the tags other targets want for another image, and what to say of it."""
@@ -133,12 +164,20 @@ class TagMoves:
                 found[move] = str(TagConflictError(name, (address for address, _ in claims)))
         return found
 
-    def _tell_progress(self, futures: Sequence[Future[None]], total: int, directory: Path) -> None:
-        """Say every other second how far the moves are."""
+    def _tell_all(self, futures: Sequence[Future[None]], total: int, directory: Path) -> None:
+        """Say every other second how far the moves are, and in the end which tags moved."""
         while wait(futures, timeout=_SECONDS_BETWEEN_LINES).not_done:
             line = f"{self._outcomes} of {total} tags are done.\n"
             with suppress(OSError):
                 write_private(directory / _PROGRESS, line.encode())
+        assert self._first is not None
+        told = "".join(f"{line}\n" for line, _ in self._moved)
+        for _, outcome in self._moved:
+            outcome.is_told = True
+        for move, problem in self._held.items():
+            self._write(self._first, move, directory, problem, told)
+            # By the first of its tags that the goal comes to.
+            told = ""
 
     def _move(self, plan: _Plan, conflicts: Mapping[TagMove, str], directory: Path) -> None:
         left = [move for move in plan.wanted.moves if move not in conflicts]
@@ -161,9 +200,19 @@ class TagMoves:
             self._tell(plan, move, directory, text)
 
     def _tell(self, plan: _Plan, move: TagMove, directory: Path, problem: str | None) -> None:
-        content = "0\n" if problem is None else f"1\n{problem}\n"
         with self._lock:
             self._outcomes += 1
+            if plan is self._first:
+                self._held[move] = problem
+                return
+            if problem is None and move.tag in plan.lines:
+                self._moved.append((plan.lines[move.tag], plan.outcomes[move.tag]))
+        self._write(plan, move, directory, problem)
+
+    def _write(
+        self, plan: _Plan, move: TagMove, directory: Path, problem: str | None, told: str = ""
+    ) -> None:
+        content = f"0\n{told}" if problem is None else f"1\n{told}{problem}\n"
         # Without its directory, the session is over, and nobody waits for the outcome.
         with suppress(OSError):
             write_private(directory / _OUTCOMES / f"{plan.key}.{move.tag}", content.encode())
