@@ -11,6 +11,7 @@ import signal
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -205,7 +206,8 @@ def kill_in_the_middle(checkout: Checkout) -> None:
 
     wait_until(lambda: bool(builds()))
     for pid in (process.pid, *descendants(process.pid)):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     process.communicate()
 
 

@@ -168,6 +168,7 @@ def _with_processes(
     access: RegistryAccess,
     session: Session,
     request: PublicationRequest,
+    ticket: int,
     tags: Sequence[TagPublication],
 ) -> Iterable[TagPublication]:
     """The tags of one repository, each with the process that moves it or tells its problem."""
@@ -188,7 +189,7 @@ def _with_processes(
             for each in tags
             if PUBLISHES_ONE_BY_ONE
         }
-        found = access.tag_moves.plan(request.address, wanted, sources, session.path, lines)
+        found = access.tag_moves.plan(request.address, ticket, wanted, sources, session.path, lines)
         planned = dict(zip(moves, found))
     for each in tags:
         if each.problem is not None:
@@ -204,6 +205,7 @@ def _with_processes(
 async def plan_publication(request: PublicationRequest) -> Publication:
     session = await open_session(SessionRequest(), **implicitly())
     access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
+    ticket = access.tag_moves.begin_plan(request.address)
     lookup = _Lookup(access, request)
     token = access.waits.join(lookup.futures, session.path / WAITS_DIRECTORY)
     if token is not None:
@@ -216,7 +218,7 @@ async def plan_publication(request: PublicationRequest) -> Publication:
         result = await execute_process(upload.process, **implicitly())
         problems = upload.outcome(result)
     names = (f"{each.name}:{tag}" for each in request.repositories for tag in each.tags)
-    access.tag_moves.claim(request.address, request.digest, names)
+    access.tag_moves.claim(request.address, ticket, request.digest, names)
     published: list[TagPublication] = []
     for repository in request.repositories:
         problem = problems.get(repository.name)
@@ -224,7 +226,7 @@ async def plan_publication(request: PublicationRequest) -> Publication:
             replace(each, problem=each.problem or problem)
             for each in lookup.publications(repository)
         ]
-        published += _with_processes(access, session, request, tags)
+        published += _with_processes(access, session, request, ticket, tags)
     return Publication(tuple(published))
 
 

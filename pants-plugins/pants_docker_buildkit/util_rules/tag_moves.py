@@ -94,6 +94,7 @@ class TagMoves:
         self._find_client = find_client
         self._workers = workers
         self._watch = FileWatch("publish")
+        self._tickets: dict[Address, int] = {}
         self._claims: dict[Address, tuple[OciDigest, frozenset[str]]] = {}
         self._plans: dict[Address, list[_Plan]] = {}
         self._begun: dict[str, Future[None]] = {}
@@ -103,19 +104,29 @@ class TagMoves:
         self._outcomes = 0
         self._lock = threading.Lock()
 
-    def claim(self, address: Address, digest: OciDigest, names: Iterable[str]) -> None:
-        """Say which tags an image shall have, before its moves are planned.
+    def begin_plan(self, address: Address) -> int:
+        """Say that a target is being looked at, before anything is waited for. Gives a ticket.
 
-        What was planned before for the same target will not happen: Pants runs a rule again when a
-        file changes meanwhile, and then the image may be another one.
+        What was planned with another ticket will not happen: Pants runs a rule again when a file
+        changes meanwhile, and then the image may be another one. The rule that ran before may end
+        later than the one that runs again.
         """
         with self._lock:
-            self._claims[address] = (digest, frozenset(names))
+            self._tickets[address] = self._tickets.get(address, 0) + 1
+            self._claims.pop(address, None)
             self._plans[address] = []
+            return self._tickets[address]
+
+    def claim(self, address: Address, ticket: int, digest: OciDigest, names: Iterable[str]) -> None:
+        """Say which tags an image shall have, before its moves are planned."""
+        with self._lock:
+            if self._tickets[address] == ticket:
+                self._claims[address] = (digest, frozenset(names))
 
     def plan(
         self,
         address: Address,
+        ticket: int,
         wanted: RepositoryMoves,
         others: Sequence[ImageContent],
         session: Path,
@@ -130,7 +141,8 @@ class TagMoves:
         directory = self._watch.call_when(plan.key, session, partial(self._begin_all, plan))
         (directory / _OUTCOMES).mkdir(mode=0o700, exist_ok=True)
         with self._lock:
-            self._plans[address].append(plan)
+            if self._tickets[address] == ticket:
+                self._plans[address].append(plan)
         return tuple(
             PlannedMove(_process(_OUTCOME_SCRIPT, str(directory), plan.key, tag), outcomes[tag])
             for tag in outcomes
