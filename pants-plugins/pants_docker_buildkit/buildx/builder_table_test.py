@@ -16,7 +16,7 @@ TCP = {"driver": "remote", "endpoint": "tcp://far:1"}
 
 
 def parse(table: Any, name: str = "ci") -> BuilderDescription:
-    return parse_builder_table(name, table, lambda path: f"/root/{path}")
+    return parse_builder_table(name, table, lambda path: f"/repo/{path}")
 
 
 def test_the_shortest_description_of_each_driver() -> None:
@@ -37,9 +37,9 @@ def test_an_engine_is_named_by_its_context_or_by_its_address() -> None:
 def test_files_for_tls_are_options_of_the_driver() -> None:
     (node,) = parse({**TCP, "cacert": "ca", "cert": "a.pem", "key": "a.key"}).nodes
     assert node.driver_opts == (
-        ("cacert", "/root/ca"),
-        ("cert", "/root/a.pem"),
-        ("key", "/root/a.key"),
+        ("cacert", "/repo/ca"),
+        ("cert", "/repo/a.pem"),
+        ("key", "/repo/a.key"),
     )
 
 
@@ -58,11 +58,11 @@ def test_files_of_a_daemon_are_found_from_the_same_place() -> None:
     assert parsed is not None
     assert parsed.registries == (
         RegistryConfig(
-            "r:1", http=False, ca=("/root/ca",), keypair=(ClientKeyPair("/root/c", "/root/k"),)
+            "r:1", http=False, ca=("/repo/ca",), keypair=(ClientKeyPair("/repo/c", "/repo/k"),)
         ),
     )
     assert (
-        parse({**CONTAINER, "buildkitd_config": "b.toml"}).buildkitd_config_file == "/root/b.toml"
+        parse({**CONTAINER, "buildkitd_config": "b.toml"}).buildkitd_config_file == "/repo/b.toml"
     )
 
 

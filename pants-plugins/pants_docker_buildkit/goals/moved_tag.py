@@ -8,7 +8,7 @@ A tag that did not move has its process, whose exit code and line say so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pants.core.goals.publish import PublishOutputData, PublishPackages
@@ -24,17 +24,23 @@ class MovedTag(PublishPackages):
     `compat.PUBLISHES_ONE_BY_ONE`.
     """
 
-    outcome: MoveOutcome = field(default_factory=MoveOutcome)
+    outcome: MoveOutcome | None = None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether there is nothing left to run, and no line to write."""
+        return self.outcome is not None and self.outcome.is_told
 
     def __getattribute__(self, name: str) -> Any:
-        value = super().__getattribute__(name)
-        if name == "process" and self.outcome.is_told:
+        if name == "process" and self.is_told:
             return None
-        return () if name == "names" and self.outcome.is_told else value
+        if name == "names" and self.is_told:
+            return ()
+        return super().__getattribute__(name)
 
     def get_output_data(self, **extra_data: Any) -> PublishOutputData:
         """The entry of the tag, which is the same whichever process moved it."""
-        if not self.outcome.is_told:
+        if not self.is_told:
             return super().get_output_data(**extra_data)
         names = super().__getattribute__("names")
         told = {"exit_code": 0, "published": True, "status": f"published to {self.description}"}

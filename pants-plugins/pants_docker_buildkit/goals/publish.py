@@ -79,16 +79,12 @@ def _result(tag: TagPublication, image: BuiltBuildKitImage) -> PublishPackages:
     if tag.problem is not None:
         data["problem"] = tag.problem
     assert image.image_digest is not None
-    result = PublishPackages(
+    return MovedTag(
         names=(tag.name,),
         process=tag.process,
         description=tag.describe(image.image_digest),
         data=PublishOutputData(data),
-    )
-    if tag.outcome is None:
-        return result
-    return MovedTag(
-        result.names, result.process, result.description, result.data, outcome=tag.outcome
+        outcome=tag.outcome,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pants.core.goals.run import RestartableField, RunFieldSet, RunInSandboxBehavior, RunRequest
@@ -18,7 +19,7 @@ from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.fields.running import BuildKitImageExtraRunArgsField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.registry.credentials import AUTH_CONFIG_VARIABLE
-from pants_docker_buildkit.registry.secret_source import SecretKind
+from pants_docker_buildkit.registry.secret_source import InvalidSecretSourceError, SecretSource
 from pants_docker_buildkit.solver.container import ContainerJob
 from pants_docker_buildkit.solver.main import RUN_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -86,10 +87,9 @@ def _variables_with_secrets(
     accounts = (each.account for each in registries.all if each.account is not None)
     sources = [source for account in accounts for source in account.sources]
     sources += [source for _, source in secret_sources(field_set)]
+    with suppress(InvalidSecretSourceError):
+        sources.append(SecretSource.parse(subsystem.secret_hash_key or ""))
     names = {source.variable for source in sources if source.variable is not None}
-    hash_key = (subsystem.secret_hash_key or "").partition("=")
-    if hash_key[0] == SecretKind.ENV.value:
-        names.add(hash_key[2])
     names.update(each.partition("=")[0] for each in subsystem.env_vars)
     return sorted(names.union(PROXY_VARIABLES, [AUTH_CONFIG_VARIABLE]))
 

@@ -23,7 +23,7 @@ from pants_docker_buildkit.solver.errors import (
     PodmanEngineError,
     UnknownBuilderError,
 )
-from pants_docker_buildkit.solver.remote_builder import await_remote_builder
+from pants_docker_buildkit.solver.remote_builder import await_remote_builder, last_error
 
 _REMOTE_SECONDS = 20.0
 """How long buildx waits for a remote builder, too."""
@@ -88,7 +88,7 @@ def _inspect(docker: DockerCli, name: str | None) -> Builder:
     answer = docker.ask("buildx", "inspect", *([name] if name else []))
     where = EngineSearch(docker.environment).described
     if answer.returncode != 0:
-        finding = _last_line(answer.stderr)
+        finding = last_error(answer.stderr) or "it gave no reason"
         if name is None:
             raise EngineUnreachableError(where, finding)
         raise UnknownBuilderError(name, finding)
@@ -125,8 +125,3 @@ def _is_podman(docker: DockerCli, builder: Builder) -> bool:
         return EngineSearch(docker.environment).podman_host is not None
     components = "{{range .Server.Components}}{{.Name}}\n{{end}}"
     return "Podman" in docker.ask("version", "--format", components).stdout
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1].removeprefix("ERROR: ") if lines else "it gave no reason"

@@ -58,7 +58,7 @@ def run_container(
     image = job.image
     if job.layout is None:
         _pull(docker, job, session.directory)
-    if job.layout is not None and docker.ask("image", "inspect", image).returncode != 0:
+    elif docker.ask("image", "inspect", image).returncode != 0:
         image = _load(docker, Path(job.layout))
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     options = ["--rm", "--interactive", *terminal, *job.options]

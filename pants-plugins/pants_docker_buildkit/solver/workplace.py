@@ -45,12 +45,6 @@ class Workplace:
     own_buildx_config: str | None = None
 
 
-def _proxies(job: BuildJob, session: SessionClient, inputs: Path) -> tuple[tuple[str, str], ...]:
-    dockerfile = (inputs / DOCKERFILE).read_text("utf-8", "replace")
-    environment = dict(session.profile().environment)
-    return proxy_build_args(environment, job.definition, dockerfile)
-
-
 def _choose(docker: DockerCli, settings: BuildSettings, session: Path) -> ChosenBuilder:
     if settings.described_builder is not None:
         return choose_described_builder(docker, settings.described_builder, session)
@@ -70,6 +64,10 @@ def open_workplace(
     output = job.definition.output
     if output == "docker" and docker.is_standalone_buildx:
         raise DockerCliNeededError(LOCAL_OUTPUT, docker.search_path)
+    proxies: tuple[tuple[str, str], ...] = ()
+    if settings.passes_proxies:
+        dockerfile = (inputs / DOCKERFILE).read_text("utf-8", "replace")
+        proxies = proxy_build_args(docker.environment, job.definition, dockerfile)
     with tempfile.TemporaryDirectory(prefix="pdb-") as directory:
         scratch = Path(directory)
         repositories = build_repositories(job, settings)
@@ -84,9 +82,16 @@ def open_workplace(
                 docker = docker.at_engine(builder.endpoint)
         if builder.is_docker_engine and not builder.has_containerd_store:
             raise ContainerdStoreError(output)
-        proxies = _proxies(job, session, inputs) if settings.passes_proxies else ()
-        place = Workplace(docker, builder, chosen.name, inputs, scratch, session)
-        place = replace(place, proxies=proxies, own_buildx_config=chosen.own_buildx_config)
+        place = Workplace(
+            docker,
+            builder,
+            chosen.name,
+            inputs,
+            scratch,
+            session,
+            proxies=proxies,
+            own_buildx_config=chosen.own_buildx_config,
+        )
         if builder.is_docker_engine and output == "registry":
             engine = Engine(engine_host(docker, builder), builder.name)
             with bridged_builder(docker, engine, scratch) as bridged:

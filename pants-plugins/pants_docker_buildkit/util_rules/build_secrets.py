@@ -11,7 +11,7 @@ from pants.base.build_environment import get_buildroot
 from pants.engine.internals.session import SessionValues
 from pants.engine.rules import Rule, collect_rules
 
-from pants_docker_buildkit.compat import implicitly, rule, uncacheable_rule
+from pants_docker_buildkit.compat import implicitly, uncacheable_rule
 from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidOptionError
 from pants_docker_buildkit.fields.inputs import BuildKitImageSecretsField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
@@ -34,7 +34,7 @@ _KEY_CONTEXT = "pants-docker-buildkit 2026-11-21 content of build secrets"
 
 @dataclass(frozen=True)
 class SecretHashesRequest:
-    """Asks for what counts of the secrets of a target."""
+    """Asks for what counts of the secrets of a target. Only for one with `hashed_secrets`."""
 
     field_set: BuildKitImageFieldSet
 
@@ -44,20 +44,6 @@ class SecretHashes:
     """The IDs of secrets whose content counts, sorted, each with a keyed hash of it in hex."""
 
     hashes: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class CountingSecretsRequest:
-    """Asks to read the secrets of a target whose content counts."""
-
-    field_set: BuildKitImageFieldSet
-
-
-@dataclass(frozen=True)
-class CountingSecrets:
-    """What was read of them in this session."""
-
-    hashes: SecretHashes
 
 
 def secret_sources(field_set: BuildKitImageFieldSet) -> tuple[tuple[str, SecretSource], ...]:
@@ -131,10 +117,10 @@ def hash_secret(name: str, value: bytes, key: bytes) -> str:
 
 @uncacheable_rule(desc="Hash content of secrets")
 async def hash_secrets(
-    request: CountingSecretsRequest,
+    request: SecretHashesRequest,
     subsystem: DockerBuildKitSubsystem,
     session_values: SessionValues,
-) -> CountingSecrets:
+) -> SecretHashes:
     # In each session, because Pants notices no change of a command or of a file elsewhere.
     field_set = request.field_set
     counting = _counting(field_set)
@@ -152,15 +138,7 @@ async def hash_secrets(
                 f"give the secret {name!r}, whose content counts",
                 f"of `{source}`, {e.finding}",
             ) from e
-    return CountingSecrets(SecretHashes(tuple(hashes)))
-
-
-@rule
-async def find_secret_hashes(request: SecretHashesRequest) -> SecretHashes:
-    if not request.field_set.hashed_secrets.value:
-        return SecretHashes()
-    counting = await hash_secrets(CountingSecretsRequest(request.field_set), **implicitly())
-    return counting.hashes
+    return SecretHashes(tuple(hashes))
 
 
 def rules() -> Iterable[Rule]:

@@ -40,7 +40,7 @@ from pants_docker_buildkit.util_rules.build_context import ContextTree
 from pants_docker_buildkit.util_rules.build_secrets import (
     SecretHashes,
     SecretHashesRequest,
-    find_secret_hashes,
+    hash_secrets,
 )
 from pants_docker_buildkit.util_rules.dockerfile import FRONTEND_ARGUMENT
 from pants_docker_buildkit.util_rules.git_commit import GitCommitRequest, read_git_commit
@@ -124,7 +124,9 @@ async def define_image(
     output = image_output(field_set, registries)
     inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
     values = image_placeholders(field_set, inputs)
-    secret_hashes = await find_secret_hashes(SecretHashesRequest(field_set), **implicitly())
+    secret_hashes = SecretHashes()
+    if field_set.hashed_secrets.value:
+        secret_hashes = await hash_secrets(SecretHashesRequest(field_set), **implicitly())
     definition = _definition(field_set, inputs, output, values, secret_hashes)
     default_repository = subsystem.default_repository
     repositories: tuple[str, ...] = ()

@@ -161,7 +161,7 @@ class TagMoves:
             futures = list(self._begun.values())
         if is_first:
             total = sum(len(each.wanted.moves) for each in plans)
-            arguments = (futures, total, request.parent)
+            arguments = (asked_for, futures, total, request.parent)
             threading.Thread(target=self._tell_all, args=arguments, daemon=True).start()
 
     def _conflicts(self, plan: _Plan) -> dict[TagMove, str]:
@@ -176,19 +176,20 @@ class TagMoves:
                 found[move] = str(TagConflictError(name, (address for address, _ in claims)))
         return found
 
-    def _tell_all(self, futures: Sequence[Future[None]], total: int, directory: Path) -> None:
+    def _tell_all(
+        self, first: _Plan, futures: Sequence[Future[None]], total: int, directory: Path
+    ) -> None:
         """Say every other second how far the moves are, and in the end which tags moved."""
         while wait(futures, timeout=_SECONDS_BETWEEN_LINES).not_done:
             line = f"{self._outcomes} of {total} tags are done.\n"
             with suppress(OSError):
                 write_private(directory / _PROGRESS, line.encode())
-        assert self._first is not None
         told = "".join(f"{line}\n" for line, _ in self._moved)
         for _, outcome in self._moved:
             outcome.is_told = True
         for move, problem in self._held.items():
-            self._write(self._first, move, directory, problem, told)
-            # By the first of its tags that the goal comes to.
+            self._write(first, move, directory, problem, told)
+            # One of the processes that the goal comes to before any other's.
             told = ""
 
     def _move(self, plan: _Plan, conflicts: Mapping[TagMove, str], directory: Path) -> None:

@@ -26,17 +26,11 @@ def registry() -> Iterator[FakeRegistry]:
         yield registry
 
 
-@pytest.fixture
-def clients() -> Iterator[RegistryClients]:
-    clients = RegistryClients()
-    yield clients
-    clients.close()
-
-
 @pytest.mark.parametrize("ends_last", ["the rule that ran before", "the one that runs again"])
 def test_only_the_plan_that_began_last_happens(
-    registry: FakeRegistry, clients: RegistryClients, tmp_path: Path, ends_last: str
+    registry: FakeRegistry, tmp_path: Path, ends_last: str
 ) -> None:
+    clients = RegistryClients()
     for image in (OLD, NEW):
         image.push(clients.client(registry.address), "app")
     moves = TagMoves(clients.client, Workers("test"))
@@ -60,3 +54,4 @@ def test_only_the_plan_that_began_last_happens(
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert registry.repository("app").tags == {"latest": NEW.digest}
+    clients.close()
