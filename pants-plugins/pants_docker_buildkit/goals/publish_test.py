@@ -226,6 +226,18 @@ def test_what_was_planned_for_files_that_changed_since_does_not_happen(
     assert dev.count("PUT", "/manifests/latest") == 1
 
 
+def test_of_the_tags_of_an_earlier_session_nothing_is_asked(
+    runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, clients: RegistryClients
+) -> None:
+    NEW.push(clients.client(prod.address), "everywhere")
+    for tag in ("earlier", "later"):
+        set_options(runner, dev, prod, f"'extra_image_tags': ['{tag}']")
+        prod.requests.clear()
+        runner.publish("app:everywhere", NEW.digest, reference(prod, "everywhere"))
+        assert prod.count("HEAD", f"/manifests/{tag}$") == 1
+    assert prod.count("HEAD", "/manifests/earlier$") == 0
+
+
 def test_a_tag_that_two_images_want_is_moved_to_neither(
     runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
 ) -> None:

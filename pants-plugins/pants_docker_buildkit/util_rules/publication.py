@@ -61,10 +61,12 @@ class TagChange(str, Enum):
 class PublicationRequest:
     """Asks to publish an image that was packaged.
 
-    `references` are where it is, pinned; `layout` is its tree if it is nowhere else.
+    `references` are where it is, pinned; `layout` is its tree if it is nowhere else. `ticket` is
+    that of the plan, from `TagMoves.begin_plan`.
     """
 
     address: Address
+    ticket: str
     digest: OciDigest
     repositories: tuple[PublishedRepository, ...]
     references: tuple[str, ...]
@@ -168,7 +170,6 @@ def _with_processes(
     access: RegistryAccess,
     session: Session,
     request: PublicationRequest,
-    ticket: int,
     tags: Sequence[TagPublication],
 ) -> Iterable[TagPublication]:
     """The tags of one repository, each with the process that moves it or tells its problem."""
@@ -189,7 +190,7 @@ def _with_processes(
             for each in tags
             if PUBLISHES_ONE_BY_ONE
         }
-        found = access.tag_moves.plan(request.address, ticket, wanted, sources, session.path, lines)
+        found = access.tag_moves.plan(request.address, request.ticket, wanted, sources, session.path, lines)
         planned = dict(zip(moves, found))
     for each in tags:
         if each.problem is not None:
@@ -205,7 +206,9 @@ def _with_processes(
 async def plan_publication(request: PublicationRequest) -> Publication:
     session = await open_session(SessionRequest(), **implicitly())
     access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
-    ticket = access.tag_moves.begin_plan(request.address)
+    if not access.tag_moves.is_current(request.address, request.ticket):
+        # Pants asks again what it asked in an earlier session, to see whether something changed.
+        return Publication(())
     lookup = _Lookup(access, request)
     token = access.waits.join(lookup.futures, session.path / WAITS_DIRECTORY)
     if token is not None:
@@ -218,7 +221,7 @@ async def plan_publication(request: PublicationRequest) -> Publication:
         result = await execute_process(upload.process, **implicitly())
         problems = upload.outcome(result)
     names = (f"{each.name}:{tag}" for each in request.repositories for tag in each.tags)
-    access.tag_moves.claim(request.address, ticket, request.digest, names)
+    access.tag_moves.claim(request.address, request.ticket, request.digest, names)
     published: list[TagPublication] = []
     for repository in request.repositories:
         problem = problems.get(repository.name)
@@ -226,7 +229,7 @@ async def plan_publication(request: PublicationRequest) -> Publication:
             replace(each, problem=each.problem or problem)
             for each in lookup.publications(repository)
         ]
-        published += _with_processes(access, session, request, ticket, tags)
+        published += _with_processes(access, session, request, tags)
     return Publication(tuple(published))
 
 

@@ -94,7 +94,7 @@ class TagMoves:
         self._find_client = find_client
         self._workers = workers
         self._watch = FileWatch("publish")
-        self._tickets: dict[Address, int] = {}
+        self._tickets: dict[Address, str] = {}
         self._claims: dict[Address, tuple[OciDigest, frozenset[str]]] = {}
         self._plans: dict[Address, list[_Plan]] = {}
         self._begun: dict[str, Future[None]] = {}
@@ -104,29 +104,34 @@ class TagMoves:
         self._outcomes = 0
         self._lock = threading.Lock()
 
-    def begin_plan(self, address: Address) -> int:
-        """Say that a target is being looked at, before anything is waited for. Gives a ticket.
+    def begin_plan(self, address: Address) -> str:
+        """Say that a target is going to be planned. Gives a ticket, which no other session has.
 
         What was planned with another ticket will not happen: Pants runs a rule again when a file
         changes meanwhile, and then the image may be another one. The rule that ran before may end
         later than the one that runs again.
         """
+        ticket = uuid.uuid4().hex
         with self._lock:
-            self._tickets[address] = self._tickets.get(address, 0) + 1
+            self._tickets[address] = ticket
             self._claims.pop(address, None)
             self._plans[address] = []
-            return self._tickets[address]
+        return ticket
 
-    def claim(self, address: Address, ticket: int, digest: OciDigest, names: Iterable[str]) -> None:
+    def is_current(self, address: Address, ticket: str) -> bool:
+        """Whether what is planned with this ticket is going to happen."""
+        return self._tickets.get(address) == ticket
+
+    def claim(self, address: Address, ticket: str, digest: OciDigest, names: Iterable[str]) -> None:
         """Say which tags an image shall have, before its moves are planned."""
         with self._lock:
-            if self._tickets[address] == ticket:
+            if self.is_current(address, ticket):
                 self._claims[address] = (digest, frozenset(names))
 
     def plan(
         self,
         address: Address,
-        ticket: int,
+        ticket: str,
         wanted: RepositoryMoves,
         others: Sequence[ImageContent],
         session: Path,
@@ -141,7 +146,7 @@ class TagMoves:
         directory = self._watch.call_when(plan.key, session, partial(self._begin_all, plan))
         (directory / _OUTCOMES).mkdir(mode=0o700, exist_ok=True)
         with self._lock:
-            if self._tickets[address] == ticket:
+            if self.is_current(address, ticket):
                 self._plans[address].append(plan)
         return tuple(
             PlannedMove(_process(_OUTCOME_SCRIPT, str(directory), plan.key, tag), outcomes[tag])
