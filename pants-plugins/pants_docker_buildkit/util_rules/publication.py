@@ -190,7 +190,9 @@ def _with_processes(
             for each in tags
             if PUBLISHES_ONE_BY_ONE
         }
-        found = access.tag_moves.plan(request.address, request.ticket, wanted, sources, session.path, lines)
+        found = access.tag_moves.plan(
+            request.address, request.ticket, wanted, sources, session.path, lines
+        )
         planned = dict(zip(moves, found))
     for each in tags:
         if each.problem is not None:
@@ -206,8 +208,9 @@ def _with_processes(
 async def plan_publication(request: PublicationRequest) -> Publication:
     session = await open_session(SessionRequest(), **implicitly())
     access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
-    if not access.tag_moves.is_current(request.address, request.ticket):
-        # Pants asks again what it asked in an earlier session, to see whether something changed.
+    if not access.tag_moves.has_begun(request.ticket):
+        # Pants asks again what it asked in an earlier session, to see whether anything changed. The
+        # access to registries did, so the rule that publishes runs, and asks with another ticket.
         return Publication(())
     lookup = _Lookup(access, request)
     token = access.waits.join(lookup.futures, session.path / WAITS_DIRECTORY)

@@ -94,7 +94,8 @@ class TagMoves:
         self._find_client = find_client
         self._workers = workers
         self._watch = FileWatch("publish")
-        self._tickets: dict[Address, str] = {}
+        self._tickets: set[str] = set()
+        self._last_tickets: dict[Address, str] = {}
         self._claims: dict[Address, tuple[OciDigest, frozenset[str]]] = {}
         self._plans: dict[Address, list[_Plan]] = {}
         self._begun: dict[str, Future[None]] = {}
@@ -113,19 +114,21 @@ class TagMoves:
         """
         ticket = uuid.uuid4().hex
         with self._lock:
-            self._tickets[address] = ticket
+            self._tickets.add(ticket)
+            self._last_tickets[address] = ticket
             self._claims.pop(address, None)
             self._plans[address] = []
         return ticket
 
-    def is_current(self, address: Address, ticket: str) -> bool:
-        """Whether what is planned with this ticket is going to happen."""
-        return self._tickets.get(address) == ticket
+    def has_begun(self, ticket: str) -> bool:
+        """Whether a ticket is of this session."""
+        with self._lock:
+            return ticket in self._tickets
 
     def claim(self, address: Address, ticket: str, digest: OciDigest, names: Iterable[str]) -> None:
         """Say which tags an image shall have, before its moves are planned."""
         with self._lock:
-            if self.is_current(address, ticket):
+            if self._last_tickets[address] == ticket:
                 self._claims[address] = (digest, frozenset(names))
 
     def plan(
@@ -146,7 +149,7 @@ class TagMoves:
         directory = self._watch.call_when(plan.key, session, partial(self._begin_all, plan))
         (directory / _OUTCOMES).mkdir(mode=0o700, exist_ok=True)
         with self._lock:
-            if self.is_current(address, ticket):
+            if self._last_tickets[address] == ticket:
                 self._plans[address].append(plan)
         return tuple(
             PlannedMove(_process(_OUTCOME_SCRIPT, str(directory), plan.key, tag), outcomes[tag])
