@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pants.base.build_environment import get_buildroot
 from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription
@@ -21,6 +19,7 @@ from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironmentRequest,
     resolve_docker_environment,
 )
+from pants_docker_buildkit.util_rules.option_paths import option_path
 
 
 @dataclass(frozen=True)
@@ -39,15 +38,9 @@ class DescribedBuilders:
         return next((each for each in self.all if each.name == name), None)
 
 
-def _absolute(path: str, home: str) -> str:
-    if path == "~" or path.startswith("~/"):
-        return home + path[1:]
-    return os.path.normpath(os.path.join(get_buildroot(), path))
-
-
 def _parse(name: str, table: object, home: str) -> BuilderDescription:
     try:
-        return parse_builder_table(name, table, lambda path: _absolute(path, home))
+        return parse_builder_table(name, table, lambda path: option_path(path, home))
     except InvalidBuilderTableError as e:
         option = ".".join(filter(None, ("builders", name, e.setting)))
         raise InvalidOptionError(option, e.requirement, e.finding) from e
@@ -58,7 +51,7 @@ async def read_described_builders(
     _: DescribedBuildersRequest, subsystem: DockerBuildKitSubsystem
 ) -> DescribedBuilders:
     environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
-    home = dict(environment.variables).get("HOME", "~")
+    home = dict(environment.variables).get("HOME", "")
     return DescribedBuilders(
         tuple(_parse(name, table, home) for name, table in sorted(subsystem.builders.items()))
     )

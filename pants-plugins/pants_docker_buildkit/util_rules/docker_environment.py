@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Optional
 
-from pants.base.build_environment import get_buildroot
 from pants.engine.env_vars import EnvironmentVarsRequest
 from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import environment_vars_subset, implicitly, rule
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.option_paths import option_path
 
 PROXY_VARIABLES = tuple(
     spelling
@@ -65,9 +65,7 @@ class DockerEnvironment:
 
 def _program(text: str, home: str) -> str:
     """A name to search for, or an absolute path."""
-    if text.startswith("~/") and home:
-        return os.path.join(home, text[2:])
-    return os.path.join(get_buildroot(), text) if "/" in text else text
+    return option_path(text, home) if "/" in text else text
 
 
 @rule(desc="Read environment of Docker")

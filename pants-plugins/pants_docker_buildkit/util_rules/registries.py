@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from pants.base.build_environment import get_buildroot
 from pants.engine.rules import Rule, collect_rules
 
-from pants_docker_buildkit.compat import rule
+from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.oci.reference import InvalidNameError, parse_registry
 from pants_docker_buildkit.registry.accounts import Account
@@ -19,6 +18,11 @@ from pants_docker_buildkit.registry.secret_source import InvalidSecretSourceErro
 from pants_docker_buildkit.registry.settings import RegistrySettings, TlsSettings
 from pants_docker_buildkit.solver.profile import RegistryHints
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.docker_environment import (
+    DockerEnvironmentRequest,
+    resolve_docker_environment,
+)
+from pants_docker_buildkit.util_rules.option_paths import option_path
 
 _KNOWN_SETTINGS = {
     "address",
@@ -100,12 +104,14 @@ class ConfiguredRegistriesRequest:
 async def read_configured_registries(
     _: ConfiguredRegistriesRequest, subsystem: DockerBuildKitSubsystem
 ) -> ConfiguredRegistries:
+    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    home = dict(environment.variables).get("HOME", "")
     return ConfiguredRegistries(
-        tuple(_read(alias, entry) for alias, entry in sorted(subsystem.registries.items()))
+        tuple(_read(alias, entry, home) for alias, entry in sorted(subsystem.registries.items()))
     )
 
 
-def _read(alias: str, entry: Any) -> ConfiguredRegistry:
+def _read(alias: str, entry: Any, home: str) -> ConfiguredRegistry:
     option = f"registries.{alias}"
     if not isinstance(entry, dict) or not isinstance(entry.get("address"), str):
         # Values are not repeated: one of them may be a password.
@@ -127,9 +133,9 @@ def _read(alias: str, entry: Any) -> ConfiguredRegistry:
         or (alias == "default" and "default" not in entry),
         repository=entry.get("repository"),
         is_insecure=_boolean(option, entry, "insecure"),
-        ca_file=_file(option, entry, "ca_file"),
-        certificate_file=_file(option, entry, "cert_file"),
-        key_file=_file(option, entry, "key_file"),
+        ca_file=_file(option, entry, "ca_file", home),
+        certificate_file=_file(option, entry, "cert_file", home),
+        key_file=_file(option, entry, "key_file", home),
         account=_account(option, entry, alias, address),
         skips_push=bool(_boolean(option, entry, "skip_push")),
         extra_image_tags=_texts(option, entry, "extra_image_tags"),
@@ -176,13 +182,13 @@ def _from_buildroot(source: SecretSource) -> SecretSource:
     return source.below(Path(get_buildroot()))
 
 
-def _file(option: str, entry: Mapping[str, Any], key: str) -> str | None:
+def _file(option: str, entry: Mapping[str, Any], key: str, home: str) -> str | None:
     value = entry.get(key)
     if value is None:
         return None
     if not isinstance(value, str):
         raise InvalidOptionError(f"{option}.{key}", "be the path of a file", f"is {value!r}")
-    return os.path.join(get_buildroot(), os.path.expanduser(value))
+    return option_path(value, home)
 
 
 def _texts(option: str, entry: Mapping[str, Any], key: str) -> tuple[str, ...]:

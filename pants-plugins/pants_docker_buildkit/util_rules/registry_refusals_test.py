@@ -129,9 +129,11 @@ def test_a_certificate_that_nobody_trusts_says_what_to_configure(
         text = base_image_failure(runner, registry, f"registries={{'dev': {{{secure}}}}}")
         assert "Could not look up REGISTRY/team/base:1 (" in text
         assert "configure that authority's CA file" in text
-        trusted = f"{secure}, 'ca_file': '{certificates.ca_file}'"
-        text = base_image_failure(runner, registry, f"registries={{'dev': {{{trusted}}}}}")
-        assert "The registry REGISTRY has no image REGISTRY/team/base:1." in text
+        name = Path(certificates.ca_file).relative_to(tmp_path)
+        for ca_file in (certificates.ca_file, f"~/{name}"):
+            option = f"registries={{'dev': {{{secure}, 'ca_file': '{ca_file}'}}}}"
+            text = base_image_failure(runner, registry, option, home=str(tmp_path))
+            assert "The registry REGISTRY has no image REGISTRY/team/base:1." in text
 
 
 def test_credentials_that_are_refused_are_named_and_never_shown(

@@ -35,7 +35,7 @@ def test_only_the_plan_that_began_last_happens(
         image.push(clients.client(registry.address), "app")
     moves = TagMoves(clients.client, Workers("test"))
 
-    def plan(ticket: int, image: SmallImage, tag: str) -> PlannedMove:
+    def plan(ticket: str, image: SmallImage, tag: str) -> PlannedMove:
         name = f"{registry.address}/app:{tag}"
         moves.claim(APP, ticket, image.digest, [name])
         wanted = RepositoryMoves(registry.address, "app", image.digest, (TagMove(tag, None),))
