@@ -347,9 +347,10 @@ def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunn
         ),
         pytest.param(
             ('registries={"dev": {"address": "ghcr.io", "defualt": True}}',),
-            "The option `[docker-buildkit].registries.dev` must only have the settings address,"
-            " ca_file, cert_file, default, extra_image_tags, insecure, key_file, password,"
-            " repositories, repository, skip_push, use_local_alias, username, but has 'defualt'.",
+            "The option `[docker-buildkit].registries.dev` must only have the settings"
+            " `address`, `ca_file`, `cert_file`, `default`, `extra_image_tags`, `insecure`,"
+            " `key_file`, `password`, `repositories`, `repository`, `skip_push`,"
+            " `use_local_alias`, `username`, but has `defualt`.",
             id="registry-with-an-unknown-setting",
         ),
         pytest.param(
@@ -361,8 +362,13 @@ def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunn
         pytest.param(
             ('registries={"dev": {"address": "ghcr.io", "extra_image_tags": "1.0"}}',),
             "The option `[docker-buildkit].registries.dev.extra_image_tags` must be a list of"
-            " texts, as [\"1.0\"], but is '1.0'.",
+            ' texts, as ["one", "two"], but is \'1.0\'.',
             id="registry-with-bad-tags",
+        ),
+        pytest.param(
+            ('registries={"dev": {"address": "ghcr.io", "repository": 5}}',),
+            "The option `[docker-buildkit].registries.dev.repository` must be a text, but is 5.",
+            id="registry-with-a-bad-repository",
         ),
         pytest.param(
             ('registries={"dev": {"host": "ghcr.io", "password": "s3cret"}}',),

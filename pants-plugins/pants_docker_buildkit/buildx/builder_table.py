@@ -6,9 +6,7 @@ The values come untyped. Each is checked here, so nothing that is described can 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from pants_docker_buildkit.buildx.builder_description import (
     DOCKER,
@@ -25,12 +23,12 @@ from pants_docker_buildkit.buildx.buildkitd_config import (
     GarbageCollection,
     RegistryConfig,
 )
+from pants_docker_buildkit.option_table import InvalidTableError, OptionTable
 
 ResolvePath = Callable[[str], str]
 """Makes a path of the options absolute."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
-_SIZE = re.compile(r"\d+(\.\d+)? ?([kMGT]i?B?|B|%)?", re.IGNORECASE)
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+(/[a-z0-9.]+)?")
 _REMOTE_ENDPOINT = re.compile(r"(docker-container|kube-pod|ssh|tcp|unix)://.+")
 _USER_INFO = re.compile(r"://[^/@\s]*:[^/@\s]*@")
@@ -54,40 +52,28 @@ _BUILDER_SETTINGS: Mapping[str, tuple[str, ...]] = {
 _BOOT_SECONDS: Mapping[str, int] = {DOCKER: 20, DOCKER_CONTAINER: 120, KUBERNETES: 120, REMOTE: 20}
 
 
-class InvalidBuilderTableError(ValueError):
-    """A setting must hold something else. `requirement` completes "must …".
-
-    `setting` is its path in the table, empty for the table itself.
-    """
-
-    def __init__(self, setting: str, requirement: str, finding: str) -> None:
-        self.setting = setting
-        self.requirement = requirement
-        self.finding = finding
-        super().__init__(f"{setting or 'The table'} must {requirement}, but {finding}.")
-
-
 def parse_builder_table(name: str, table: object, resolve: ResolvePath) -> BuilderDescription:
-    """The builder that a table describes. Raises `InvalidBuilderTableError`."""
+    """The builder that a table describes. Raises `InvalidTableError`."""
     if not _NAME.fullmatch(name):
-        raise InvalidBuilderTableError(
+        raise InvalidTableError(
             "",
             "have a name of up to 30 lowercase letters, digits and dashes that starts with a"
             " letter",
             f"its name is {name!r}",
         )
-    settings = _Table("", table)
+    settings = OptionTable("", table)
     driver = settings.text("driver")
     if driver not in DRIVERS:
         choices = ", ".join(f'"{each}"' for each in DRIVERS)
         found = "it is missing" if driver is None else f"is {driver!r}"
-        raise InvalidBuilderTableError("driver", f"be one of {choices}", found)
-    settings.only({"driver", *_BUILDER_SETTINGS[driver], *_NODE_SETTINGS[driver]}, driver)
+        raise InvalidTableError("driver", f"be one of {choices}", found)
+    known = {"driver", *_BUILDER_SETTINGS[driver], *_NODE_SETTINGS[driver]}
+    settings.only(known, f" with the driver {driver!r}")
     config_file = settings.text("buildkitd_config")
     buildkitd = _buildkitd(settings, resolve)
     if config_file is not None and buildkitd is not None:
         given = next(key for key in _BUILDKITD_SETTINGS if settings.has(key))
-        raise InvalidBuilderTableError(
+        raise InvalidTableError(
             "buildkitd_config", f"not stand beside `{given}`", "the file would have to hold both"
         )
     return BuilderDescription(
@@ -100,127 +86,34 @@ def parse_builder_table(name: str, table: object, resolve: ResolvePath) -> Build
     )
 
 
-@dataclass(frozen=True)
-class _Table:
-    """A table at a path, whose values are read as what they must be."""
-
-    path: str
-    content: Any
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.content, Mapping):
-            raise InvalidBuilderTableError(
-                self.path, 'be a table, as {driver = "remote"}', f"is {self.content!r}"
-            )
-
-    def at(self, key: str) -> str:
-        return f"{self.path}.{key}" if self.path else key
-
-    def has(self, key: str) -> bool:
-        return self.content.get(key) is not None
-
-    def only(self, known: Iterable[str], driver: str | None = None) -> None:
-        unknown = sorted(set(self.content) - set(known))
-        if unknown:
-            of = f" with the driver {driver!r}" if driver else ""
-            names = ", ".join(f"`{key}`" for key in sorted(known))
-            raise InvalidBuilderTableError(
-                self.path, f"only have the settings {names}{of}", f"has `{unknown[0]}`"
-            )
-
-    def text(self, key: str) -> str | None:
-        value = self.content.get(key)
-        if value is None or (isinstance(value, str) and value):
-            return value
-        raise InvalidBuilderTableError(self.at(key), "be a text", f"is {value!r}")
-
-    def required_text(self, key: str) -> str:
-        value = self.text(key)
-        if value is None:
-            raise InvalidBuilderTableError(self.at(key), "be a text", "it is missing")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self.content.get(key, ())
-        if isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value):
-            return tuple(value)
-        raise InvalidBuilderTableError(self.at(key), "be a list of texts", f"is {value!r}")
-
-    def boolean(self, key: str) -> bool | None:
-        value = self.content.get(key)
-        if isinstance(value, str) and value.lower() in ("true", "false"):
-            return value.lower() == "true"
-        if value is None or isinstance(value, bool):
-            return value
-        raise InvalidBuilderTableError(self.at(key), "be true or false", f"is {value!r}")
-
-    def seconds(self, key: str, default: int) -> int:
-        value = self.content.get(key, default)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return value
-        raise InvalidBuilderTableError(
-            self.at(key), "be a whole number of seconds above 0", f"is {value!r}"
-        )
-
-    def size(self, key: str) -> str | None:
-        value = self.content.get(key)
-        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-        if text is None or (isinstance(text, str) and _SIZE.fullmatch(text)):
-            return text
-        raise InvalidBuilderTableError(
-            self.at(key), 'be a size such as "10GB" or "20%"', f"is {value!r}"
-        )
-
-    def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
-        """The texts of a table, sorted by their names. Numbers and booleans become texts."""
-        table = self.table(key)
-        found = {}
-        for name, value in table.content.items():
-            if not isinstance(value, (str, int, float)):
-                raise InvalidBuilderTableError(table.at(name), "be a text", f"is {value!r}")
-            found[name] = str(value).lower() if isinstance(value, bool) else str(value)
-        return tuple(sorted(found.items()))
-
-    def table(self, key: str) -> _Table:
-        return _Table(self.at(key), self.content.get(key, {}))
-
-    def tables(self, key: str) -> tuple[_Table, ...]:
-        value = self.content.get(key, ())
-        if not isinstance(value, (list, tuple)):
-            raise InvalidBuilderTableError(self.at(key), "be a list of tables", f"is {value!r}")
-        return tuple(_Table(f"{self.at(key)}[{index}]", each) for index, each in enumerate(value))
-
-
-def _nodes(builder: _Table, driver: str, resolve: ResolvePath) -> tuple[NodeDescription, ...]:
+def _nodes(builder: OptionTable, driver: str, resolve: ResolvePath) -> tuple[NodeDescription, ...]:
     shared = builder.pairs("driver_opts")
     if not builder.has("nodes"):
         return (_node(builder, driver, (), resolve),)
     own = [key for key in _NODE_SETTINGS[driver] if key != "driver_opts" and builder.has(key)]
     if own:
-        raise InvalidBuilderTableError(
-            own[0], "stand in the entries of `nodes`", "stands beside `nodes`"
-        )
+        raise InvalidTableError(own[0], "stand in the entries of `nodes`", "stands beside `nodes`")
     tables = builder.tables("nodes")
     if not tables:
-        raise InvalidBuilderTableError("nodes", "have an entry for each node", "is empty")
+        raise InvalidTableError("nodes", "have an entry for each node", "is empty")
     for table in tables:
-        table.only(_NODE_SETTINGS[driver], driver)
+        table.only(_NODE_SETTINGS[driver], f" with the driver {driver!r}")
     nodes = tuple(_node(table, driver, shared, resolve) for table in tables)
     endpoints = [node.endpoint for node in nodes]
     if driver != KUBERNETES and len(set(endpoints)) < len(endpoints):
         twice = next(each for each in endpoints if endpoints.count(each) > 1)
         finding = f"{twice!r} is that of two" if twice else "two have none"
-        raise InvalidBuilderTableError("nodes", "each have an `endpoint` of its own", finding)
+        raise InvalidTableError("nodes", "each have an `endpoint` of its own", finding)
     return nodes
 
 
 def _node(
-    table: _Table, driver: str, shared: tuple[tuple[str, str], ...], resolve: ResolvePath
+    table: OptionTable, driver: str, shared: tuple[tuple[str, str], ...], resolve: ResolvePath
 ) -> NodeDescription:
     options = {**dict(shared), **dict(table.pairs("driver_opts")), **_tls_files(table, resolve)}
     for key, value in options.items():
         if _USER_INFO.search(value):
-            raise InvalidBuilderTableError(
+            raise InvalidTableError(
                 f"{table.at('driver_opts')}.{key}",
                 "hold no password",
                 "has one, which buildx would write to its configuration",
@@ -231,15 +124,15 @@ def _node(
     platforms = table.texts("platforms")
     for platform in platforms:
         if not _PLATFORM.fullmatch(platform):
-            raise InvalidBuilderTableError(
+            raise InvalidTableError(
                 table.at("platforms"), 'list platforms such as "linux/arm64"', f"has {platform!r}"
             )
     return NodeDescription(endpoint, platforms, tuple(sorted(options.items())))
 
 
-def _check_remote_endpoint(table: _Table, endpoint: str | None) -> None:
+def _check_remote_endpoint(table: OptionTable, endpoint: str | None) -> None:
     if endpoint is None or not _REMOTE_ENDPOINT.fullmatch(endpoint):
-        raise InvalidBuilderTableError(
+        raise InvalidTableError(
             table.at("endpoint"),
             'be the address of a BuildKit, such as "unix:///run/buildkit/buildkitd.sock",'
             ' "tcp://buildkit.example:1234" or "ssh://build@buildkit.example"',
@@ -247,23 +140,23 @@ def _check_remote_endpoint(table: _Table, endpoint: str | None) -> None:
         )
     given = [key for key in _TLS_FILES if table.has(key)]
     if given and not endpoint.startswith("tcp://"):
-        raise InvalidBuilderTableError(
+        raise InvalidTableError(
             table.at(given[0]), 'stand beside an `endpoint` with "tcp://"', f"that is {endpoint!r}"
         )
 
 
-def _tls_files(table: _Table, resolve: ResolvePath) -> dict[str, str]:
+def _tls_files(table: OptionTable, resolve: ResolvePath) -> dict[str, str]:
     files = {key: table.text(key) for key in _TLS_FILES}
     found = {key: resolve(path) for key, path in files.items() if path is not None}
     for key, needed in (("cert", "key"), ("key", "cert"), ("cert", "cacert")):
         if key in found and needed not in found:
-            raise InvalidBuilderTableError(
+            raise InvalidTableError(
                 table.at(key), f"stand beside `{needed}`", f"there is no `{needed}`"
             )
     return found
 
 
-def _buildkitd(builder: _Table, resolve: ResolvePath) -> BuildkitdConfig | None:
+def _buildkitd(builder: OptionTable, resolve: ResolvePath) -> BuildkitdConfig | None:
     if not any(builder.has(key) for key in _BUILDKITD_SETTINGS):
         return None
     registries = builder.table("registries")
@@ -276,7 +169,7 @@ def _buildkitd(builder: _Table, resolve: ResolvePath) -> BuildkitdConfig | None:
     )
 
 
-def _garbage_collection(table: _Table) -> GarbageCollection:
+def _garbage_collection(table: OptionTable) -> GarbageCollection:
     table.only(("enabled", "reserved_space", "max_used_space", "min_free_space"))
     return GarbageCollection(
         enabled=table.boolean("enabled"),
@@ -286,10 +179,10 @@ def _garbage_collection(table: _Table) -> GarbageCollection:
     )
 
 
-def _registry(host: str, table: _Table, resolve: ResolvePath) -> RegistryConfig:
+def _registry(host: str, table: OptionTable, resolve: ResolvePath) -> RegistryConfig:
     table.only(("mirrors", "http", "insecure", "ca", "keypair"))
     if table.boolean("http") and table.boolean("insecure"):
-        raise InvalidBuilderTableError(
+        raise InvalidTableError(
             table.at("insecure"), "not be true beside `http`", "plain HTTP has no certificates"
         )
     return RegistryConfig(
@@ -302,7 +195,7 @@ def _registry(host: str, table: _Table, resolve: ResolvePath) -> RegistryConfig:
     )
 
 
-def _key_pair(table: _Table, resolve: ResolvePath) -> ClientKeyPair:
+def _key_pair(table: OptionTable, resolve: ResolvePath) -> ClientKeyPair:
     table.only(("cert", "key"))
     return ClientKeyPair(
         cert=resolve(table.required_text("cert")), key=resolve(table.required_text("key"))

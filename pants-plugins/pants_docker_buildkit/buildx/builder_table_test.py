@@ -5,11 +5,9 @@ from typing import Any
 import pytest
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
-from pants_docker_buildkit.buildx.builder_table import (
-    InvalidBuilderTableError,
-    parse_builder_table,
-)
+from pants_docker_buildkit.buildx.builder_table import parse_builder_table
 from pants_docker_buildkit.buildx.buildkitd_config import ClientKeyPair, RegistryConfig
+from pants_docker_buildkit.option_table import InvalidTableError
 
 CONTAINER = {"driver": "docker-container"}
 TCP = {"driver": "remote", "endpoint": "tcp://far:1"}
@@ -77,7 +75,7 @@ SECONDS = "be a whole number of seconds above 0"
 @pytest.mark.parametrize(
     ("table", "setting", "requirement", "finding"),
     [
-        ("remote", "", 'be a table, as {driver = "remote"}', "is 'remote'"),
+        ("remote", "", 'be a table, as {name = "value"}', "is 'remote'"),
         ({}, "driver", DRIVER, "it is missing"),
         ({"driver": "podman"}, "driver", DRIVER, "is 'podman'"),
         ({"driver": 1}, "driver", "be a text", "is 1"),
@@ -129,7 +127,7 @@ SECONDS = "be a whole number of seconds above 0"
         (
             {**CONTAINER, "nodes": ["a"]},
             "nodes[0]",
-            'be a table, as {driver = "remote"}',
+            'be a table, as {name = "value"}',
             "is 'a'",
         ),
         (
@@ -157,7 +155,12 @@ SECONDS = "be a whole number of seconds above 0"
             'list platforms such as "linux/arm64"',
             "has 'amd64'",
         ),
-        ({**CONTAINER, "platforms": "linux/amd64"}, "platforms", "be a list of texts", None),
+        (
+            {**CONTAINER, "platforms": "linux/amd64"},
+            "platforms",
+            'be a list of texts, as ["one", "two"]',
+            None,
+        ),
         ({**CONTAINER, "driver_opts": {"image": []}}, "driver_opts.image", "be a text", "is []"),
         (
             {**CONTAINER, "driver_opts": {"env.HTTP_PROXY": "http://me:secret@proxy"}},
@@ -199,13 +202,18 @@ SECONDS = "be a whole number of seconds above 0"
             "be a text",
             "it is missing",
         ),
-        ({**CONTAINER, "entitlements": [1]}, "entitlements", "be a list of texts", "is [1]"),
+        (
+            {**CONTAINER, "entitlements": [1]},
+            "entitlements",
+            'be a list of texts, as ["one", "two"]',
+            "is [1]",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(
     table: Any, setting: str, requirement: str, finding: str | None
 ) -> None:
-    with pytest.raises(InvalidBuilderTableError) as raised:
+    with pytest.raises(InvalidTableError) as raised:
         parse(table)
     error = raised.value
     assert (error.setting, error.requirement) == (setting, requirement)
@@ -215,5 +223,5 @@ def test_what_cannot_be_is_refused(
 
 @pytest.mark.parametrize("name", ["CI", "1st", "a_b", "a" * 31, ""])
 def test_a_name_must_be_good_for_containers_and_deployments(name: str) -> None:
-    with pytest.raises(InvalidBuilderTableError, match="up to 30 lowercase letters, digits and"):
+    with pytest.raises(InvalidTableError, match="up to 30 lowercase letters, digits and"):
         parse(CONTAINER, name)

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription
-from pants_docker_buildkit.buildx.builder_table import (
-    InvalidBuilderTableError,
-    parse_builder_table,
-)
+from pants_docker_buildkit.buildx.builder_table import parse_builder_table
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import InvalidOptionError
+from pants_docker_buildkit.option_table import InvalidTableError
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironmentRequest,
@@ -41,7 +39,7 @@ class DescribedBuilders:
 def _parse(name: str, table: object, home: str) -> BuilderDescription:
     try:
         return parse_builder_table(name, table, lambda path: option_path(path, home))
-    except InvalidBuilderTableError as e:
+    except InvalidTableError as e:
         option = ".".join(filter(None, ("builders", name, e.setting)))
         raise InvalidOptionError(option, e.requirement, e.finding) from e
 

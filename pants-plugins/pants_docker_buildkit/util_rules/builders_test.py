@@ -127,6 +127,6 @@ def test_an_option_that_cannot_be_is_named_with_what_it_must_hold(runner: ImageR
 
 def test_a_builder_without_settings_is_named(runner: ImageRunner) -> None:
     assert failure(runner, "[docker-buildkit.builders]\nci = 'remote'\n") == (
-        'The option `[docker-buildkit].builders.ci` must be a table, as {driver = "remote"}, but'
+        'The option `[docker-buildkit].builders.ci` must be a table, as {name = "value"}, but'
         " is 'remote'."
     )

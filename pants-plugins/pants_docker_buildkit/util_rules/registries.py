@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from pants.engine.rules import Rule, collect_rules
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.oci.reference import InvalidNameError, parse_registry
+from pants_docker_buildkit.option_table import InvalidTableError, OptionTable
 from pants_docker_buildkit.registry.accounts import Account
 from pants_docker_buildkit.registry.secret_source import InvalidSecretSourceError, SecretSource
 from pants_docker_buildkit.registry.settings import RegistrySettings, TlsSettings
@@ -107,59 +108,66 @@ async def read_configured_registries(
     environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
     home = dict(environment.variables).get("HOME", "")
     return ConfiguredRegistries(
-        tuple(_read(alias, entry, home) for alias, entry in sorted(subsystem.registries.items()))
+        tuple(_parse(alias, entry, home) for alias, entry in sorted(subsystem.registries.items()))
     )
 
 
-def _read(alias: str, entry: Any, home: str) -> ConfiguredRegistry:
+def _parse(alias: str, entry: Any, home: str) -> ConfiguredRegistry:
     option = f"registries.{alias}"
     if not isinstance(entry, dict) or not isinstance(entry.get("address"), str):
         # Values are not repeated: one of them may be a password.
         keys = ", ".join(map(repr, entry)) if isinstance(entry, dict) else ""
         finding = f"only has {keys}" if keys else "has none"
         raise InvalidOptionError(option, 'have an `address`, such as "localhost:5000"', finding)
-    unknown = sorted(set(entry) - _KNOWN_SETTINGS)
-    if unknown:
-        known = ", ".join(sorted(_KNOWN_SETTINGS))
-        raise InvalidOptionError(option, f"only have the settings {known}", f"has {unknown[0]!r}")
     try:
-        address = parse_registry(entry["address"])
+        return _read(alias, OptionTable(option, entry), home)
+    except InvalidTableError as e:
+        raise InvalidOptionError(e.setting, e.requirement, e.finding) from e
+
+
+def _read(alias: str, table: OptionTable, home: str) -> ConfiguredRegistry:
+    table.only(_KNOWN_SETTINGS)
+    try:
+        address = parse_registry(table.content["address"])
     except InvalidNameError as e:
-        raise InvalidOptionError(f"{option}.address", e.requirement, f"is {e.text!r}") from e
+        raise InvalidTableError(table.at("address"), e.requirement, f"is {e.text!r}") from e
     return ConfiguredRegistry(
         address=address,
         alias=alias,
-        is_default=_boolean(option, entry, "default")
-        or (alias == "default" and "default" not in entry),
-        repository=entry.get("repository"),
-        is_insecure=_boolean(option, entry, "insecure"),
-        ca_file=_file(option, entry, "ca_file", home),
-        certificate_file=_file(option, entry, "cert_file", home),
-        key_file=_file(option, entry, "key_file", home),
-        account=_account(option, entry, alias, address),
-        skips_push=bool(_boolean(option, entry, "skip_push")),
-        extra_image_tags=_texts(option, entry, "extra_image_tags"),
-        uses_local_alias=bool(_boolean(option, entry, "use_local_alias")),
+        is_default=bool(table.boolean("default"))
+        or (alias == "default" and not table.has("default")),
+        repository=table.text("repository"),
+        is_insecure=table.boolean("insecure"),
+        ca_file=_file(table, "ca_file", home),
+        certificate_file=_file(table, "cert_file", home),
+        key_file=_file(table, "key_file", home),
+        account=_account(table, alias, address),
+        skips_push=bool(table.boolean("skip_push")),
+        extra_image_tags=table.texts("extra_image_tags"),
+        uses_local_alias=bool(table.boolean("use_local_alias")),
     )
 
 
-def _account(option: str, entry: Mapping[str, Any], alias: str, registry: str) -> Account | None:
-    values = {key: entry[key] for key in ("username", "password") if key in entry}
-    if not values:
-        if "repositories" in entry:
+def _account(table: OptionTable, alias: str, registry: str) -> Account | None:
+    username, password = (table.content.get(key) for key in ("username", "password"))
+    if username is None and password is None:
+        if table.has("repositories"):
             requirement = "stand beside `username` and `password`, which it is about"
-            raise InvalidOptionError(f"{option}.repositories", requirement, "it stands alone")
+            raise InvalidTableError(table.at("repositories"), requirement, "it stands alone")
         return None
-    for key in ("username", "password"):
-        if not isinstance(values.get(key), str) or not values[key]:
-            other = "password" if key == "username" else "username"
-            raise InvalidOptionError(f"{option}.{key}", f"be a text beside `{other}`", "is none")
+    # Values are not repeated: somebody may have written the password as another's.
+    for key, value, other in (
+        ("username", username, "password"),
+        ("password", password, "username"),
+    ):
+        if not isinstance(value, str) or not value:
+            raise InvalidTableError(table.at(key), f"be a text beside `{other}`", "is none")
     return Account(
         name=alias,
         registry=registry,
-        username=_username(values["username"]),
-        password=_source(f"{option}.password", values["password"]),
-        repositories=tuple(each.strip("/") for each in _texts(option, entry, "repositories")),
+        username=_username(username),
+        password=_password(table.at("password"), password),
+        repositories=tuple(each.strip("/") for each in table.texts("repositories")),
     )
 
 
@@ -170,43 +178,21 @@ def _username(text: str) -> str | SecretSource:
         return text
 
 
-def _source(option: str, text: str) -> SecretSource:
+def _password(option: str, text: str) -> SecretSource:
     try:
         return _from_buildroot(SecretSource.parse(text))
     except InvalidSecretSourceError as e:
         finding = "is something else, which is not shown here because it may be the password"
-        raise InvalidOptionError(option, e.requirement, finding) from e
+        raise InvalidTableError(option, e.requirement, finding) from e
 
 
 def _from_buildroot(source: SecretSource) -> SecretSource:
     return source.below(Path(get_buildroot()))
 
 
-def _file(option: str, entry: Mapping[str, Any], key: str, home: str) -> str | None:
-    value = entry.get(key)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise InvalidOptionError(f"{option}.{key}", "be the path of a file", f"is {value!r}")
-    return option_path(value, home)
-
-
-def _texts(option: str, entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = entry.get(key, ())
-    if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
-        raise InvalidOptionError(
-            f"{option}.{key}", 'be a list of texts, as ["1.0"]', f"is {value!r}"
-        )
-    return tuple(value)
-
-
-def _boolean(option: str, entry: Mapping[str, Any], key: str) -> bool | None:
-    value = entry.get(key)
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if value is None or isinstance(value, bool):
-        return value
-    raise InvalidOptionError(f"{option}.{key}", "be true or false", f"is {value!r}")
+def _file(table: OptionTable, key: str, home: str) -> str | None:
+    value = table.text(key, "the path of a file")
+    return None if value is None else option_path(value, home)
 
 
 def rules() -> Iterable[Rule]:
