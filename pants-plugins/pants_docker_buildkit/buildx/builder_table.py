@@ -23,7 +23,7 @@ from pants_docker_buildkit.buildx.buildkitd_config import (
     GarbageCollection,
     RegistryConfig,
 )
-from pants_docker_buildkit.option_table import InvalidTableError, OptionTable
+from pants_docker_buildkit.options.table import InvalidTableError, OptionTable
 
 ResolvePath = Callable[[str], str]
 """Makes a path of the options absolute."""

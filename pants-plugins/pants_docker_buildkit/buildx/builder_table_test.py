@@ -7,7 +7,7 @@ import pytest
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
 from pants_docker_buildkit.buildx.builder_table import parse_builder_table
 from pants_docker_buildkit.buildx.buildkitd_config import ClientKeyPair, RegistryConfig
-from pants_docker_buildkit.option_table import InvalidTableError
+from pants_docker_buildkit.options.table import InvalidTableError
 
 CONTAINER = {"driver": "docker-container"}
 TCP = {"driver": "remote", "endpoint": "tcp://far:1"}

@@ -11,7 +11,7 @@ from pants_docker_buildkit.buildx.builder_description import BuilderDescription
 from pants_docker_buildkit.buildx.builder_table import parse_builder_table
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import InvalidOptionError
-from pants_docker_buildkit.option_table import InvalidTableError
+from pants_docker_buildkit.options.table import InvalidTableError
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironmentRequest,

@@ -13,7 +13,7 @@ from pants.engine.rules import Rule, collect_rules
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.oci.reference import InvalidNameError, parse_registry
-from pants_docker_buildkit.option_table import InvalidTableError, OptionTable
+from pants_docker_buildkit.options.table import InvalidTableError, OptionTable
 from pants_docker_buildkit.registry.accounts import Account
 from pants_docker_buildkit.registry.secret_source import InvalidSecretSourceError, SecretSource
 from pants_docker_buildkit.registry.settings import RegistrySettings, TlsSettings

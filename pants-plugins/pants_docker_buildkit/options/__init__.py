@@ -1,0 +1,1 @@
+"""Settings that come untyped from an options file. Knows nothing of Pants."""
