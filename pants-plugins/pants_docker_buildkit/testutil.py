@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, CreateDigest, Digest, DigestEntries, FileContent
 from pants.engine.internals.parametrize import Parametrize
 from pants.engine.internals.scheduler import ExecutionError
+from pants.engine.process import InteractiveProcess
 from pants.engine.rules import QueryRule
 from pants.engine.target import InferredDependencies, Target
 from pants.testutil.rule_runner import RuleRunner
@@ -208,3 +210,15 @@ class ImageRunner:
         except ExecutionError as e:
             return "\n".join(str(each) for each in e.wrapped_exceptions)
         raise AssertionError(f"{address} is as it must be")
+
+
+def run_in_foreground(process: InteractiveProcess) -> subprocess.CompletedProcess[str]:
+    """Run what a goal would run in the foreground."""
+    return subprocess.run(
+        process.process.argv,
+        env=dict(process.process.env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

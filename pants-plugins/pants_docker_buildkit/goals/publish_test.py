@@ -21,7 +21,7 @@ from pants_docker_buildkit.registry.testing.images import (
     several_platforms,
     write_layout,
 )
-from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.testutil import ImageRunner, run_in_foreground
 
 OLD, NEW, THIRD = (SmallImage.create(each) for each in ("old", "new", "third"))
 BUILD = """\
@@ -110,15 +110,7 @@ def becomes_true(condition: Callable[[], bool]) -> bool:
 
 def start(process: PublishPackages) -> subprocess.CompletedProcess[str]:
     assert process.process is not None
-    description = process.process.process
-    return subprocess.run(
-        description.argv,
-        env=dict(description.env),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_in_foreground(process.process)
 
 
 def run(process: PublishPackages) -> tuple[int, str]:

@@ -49,9 +49,11 @@ async def read_described_builders(
     _: DescribedBuildersRequest, subsystem: DockerBuildKitSubsystem
 ) -> DescribedBuilders:
     environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
-    home = dict(environment.variables).get("HOME", "")
     return DescribedBuilders(
-        tuple(_parse(name, table, home) for name, table in sorted(subsystem.builders.items()))
+        tuple(
+            _parse(name, table, environment.home)
+            for name, table in sorted(subsystem.builders.items())
+        )
     )
 
 

@@ -62,6 +62,11 @@ class DockerEnvironment:
     variables: tuple[tuple[str, str], ...]
     docker: Optional[str] = None
 
+    @property
+    def home(self) -> str:
+        """The user's home directory, empty if there is none."""
+        return dict(self.variables).get("HOME", "")
+
 
 def _program(text: str, home: str) -> str:
     """A name to search for, or an absolute path."""

@@ -190,9 +190,7 @@ def _with_processes(
             for each in tags
             if PUBLISHES_ONE_BY_ONE
         }
-        found = access.tag_moves.plan(
-            request.address, request.ticket, wanted, sources, session.path, lines
-        )
+        found = access.tag_moves.plan(request.ticket, wanted, sources, session.path, lines)
         planned = dict(zip(moves, found))
     for each in tags:
         if each.problem is not None:
@@ -224,7 +222,7 @@ async def plan_publication(request: PublicationRequest) -> Publication:
         result = await execute_process(upload.process, **implicitly())
         problems = upload.outcome(result)
     names = (f"{each.name}:{tag}" for each in request.repositories for tag in each.tags)
-    access.tag_moves.claim(request.address, request.ticket, request.digest, names)
+    access.tag_moves.claim(request.ticket, request.digest, names)
     published: list[TagPublication] = []
     for repository in request.repositories:
         problem = problems.get(repository.name)

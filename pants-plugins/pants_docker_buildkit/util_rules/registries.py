@@ -106,9 +106,11 @@ async def read_configured_registries(
     _: ConfiguredRegistriesRequest, subsystem: DockerBuildKitSubsystem
 ) -> ConfiguredRegistries:
     environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
-    home = dict(environment.variables).get("HOME", "")
     return ConfiguredRegistries(
-        tuple(_parse(alias, entry, home) for alias, entry in sorted(subsystem.registries.items()))
+        tuple(
+            _parse(alias, entry, environment.home)
+            for alias, entry in sorted(subsystem.registries.items())
+        )
     )
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -87,6 +88,16 @@ class _Plan:
     outcomes: Mapping[str, MoveOutcome]
 
 
+@dataclass
+class _Target:
+    """What was planned for a target with one ticket. `digest` shall have the tags `names`."""
+
+    address: Address
+    digest: OciDigest | None = None
+    names: frozenset[str] = frozenset()
+    plans: list[_Plan] = field(default_factory=list)
+
+
 class TagMoves:
     """The moves of one session."""
 
@@ -94,10 +105,8 @@ class TagMoves:
         self._find_client = find_client
         self._workers = workers
         self._watch = FileWatch("publish")
-        self._tickets: set[str] = set()
+        self._targets: dict[str, _Target] = {}
         self._last_tickets: dict[Address, str] = {}
-        self._claims: dict[Address, tuple[OciDigest, frozenset[str]]] = {}
-        self._plans: dict[Address, list[_Plan]] = {}
         self._begun: dict[str, Future[None]] = {}
         self._first: _Plan | None = None
         self._held: dict[TagMove, str | None] = {}
@@ -114,26 +123,23 @@ class TagMoves:
         """
         ticket = uuid.uuid4().hex
         with self._lock:
-            self._tickets.add(ticket)
+            self._targets[ticket] = _Target(address)
             self._last_tickets[address] = ticket
-            self._claims.pop(address, None)
-            self._plans[address] = []
         return ticket
 
     def has_begun(self, ticket: str) -> bool:
         """Whether a ticket is of this session."""
         with self._lock:
-            return ticket in self._tickets
+            return ticket in self._targets
 
-    def claim(self, address: Address, ticket: str, digest: OciDigest, names: Iterable[str]) -> None:
+    def claim(self, ticket: str, digest: OciDigest, names: Iterable[str]) -> None:
         """Say which tags an image shall have, before its moves are planned."""
         with self._lock:
-            if self._last_tickets[address] == ticket:
-                self._claims[address] = (digest, frozenset(names))
+            target = self._targets[ticket]
+            target.digest, target.names = digest, frozenset(names)
 
     def plan(
         self,
-        address: Address,
         ticket: str,
         wanted: RepositoryMoves,
         others: Sequence[ImageContent],
@@ -149,8 +155,7 @@ class TagMoves:
         directory = self._watch.call_when(plan.key, session, partial(self._begin_all, plan))
         (directory / _OUTCOMES).mkdir(mode=0o700, exist_ok=True)
         with self._lock:
-            if self._last_tickets[address] == ticket:
-                self._plans[address].append(plan)
+            self._targets[ticket].plans.append(plan)
         return tuple(
             PlannedMove(_process(_OUTCOME_SCRIPT, str(directory), plan.key, tag), outcomes[tag])
             for tag in outcomes
@@ -161,28 +166,18 @@ class TagMoves:
             is_first = not self._begun
             if is_first:
                 self._first = asked_for
-            plans = [each for plans in self._plans.values() for each in plans]
+            targets = [self._targets[ticket] for ticket in self._last_tickets.values()]
+            plans = [plan for target in targets for plan in target.plans]
+            claims = _claims(targets)
             for plan in (asked_for, *plans):
                 if plan.key not in self._begun:
-                    work = partial(self._move, plan, self._conflicts(plan), request.parent)
+                    work = partial(self._move, plan, _conflicts(plan, claims), request.parent)
                     self._begun[plan.key] = self._workers.submit(work)
             futures = list(self._begun.values())
         if is_first:
             total = sum(len(each.wanted.moves) for each in plans)
             arguments = (asked_for, futures, total, request.parent)
             threading.Thread(target=self._tell_all, args=arguments, daemon=True).start()
-
-    def _conflicts(self, plan: _Plan) -> dict[TagMove, str]:
-        """Which of the tags other targets want for another image, and what to say of it."""
-        found = {}
-        for move in plan.wanted.moves:
-            name = plan.wanted.name(move)
-            claims = [
-                (each, digest) for each, (digest, names) in self._claims.items() if name in names
-            ]
-            if len({digest for _, digest in claims}) > 1:
-                found[move] = str(TagConflictError(name, (address for address, _ in claims)))
-        return found
 
     def _tell_all(
         self, first: _Plan, futures: Sequence[Future[None]], total: int, directory: Path
@@ -237,6 +232,26 @@ class TagMoves:
         # Without its directory, the session is over, and nobody waits for the outcome.
         with suppress(OSError):
             write_private(directory / _OUTCOMES / f"{plan.key}.{move.tag}", content.encode())
+
+
+def _claims(targets: Iterable[_Target]) -> Mapping[str, Sequence[_Target]]:
+    """Which targets want each tag."""
+    claims: defaultdict[str, list[_Target]] = defaultdict(list)
+    for target in targets:
+        for name in target.names:
+            claims[name].append(target)
+    return claims
+
+
+def _conflicts(plan: _Plan, claims: Mapping[str, Sequence[_Target]]) -> dict[TagMove, str]:
+    """Which of the tags other targets want for another image, and what to say of it."""
+    found = {}
+    for move in plan.wanted.moves:
+        name = plan.wanted.name(move)
+        wanted_by = claims.get(name, ())
+        if len({each.digest for each in wanted_by}) > 1:
+            found[move] = str(TagConflictError(name, (each.address for each in wanted_by)))
+    return found
 
 
 def failing_process(problem: str) -> InteractiveProcess:

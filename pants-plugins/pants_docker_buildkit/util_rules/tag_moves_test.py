@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.registry.workers import Workers
+from pants_docker_buildkit.testutil import run_in_foreground
 from pants_docker_buildkit.util_rules.tag_moves import PlannedMove, TagMoves
 
 APP = Address("app", target_name="image")
@@ -37,9 +37,9 @@ def test_only_the_plan_that_began_last_happens(
 
     def plan(ticket: str, image: SmallImage, tag: str) -> PlannedMove:
         name = f"{registry.address}/app:{tag}"
-        moves.claim(APP, ticket, image.digest, [name])
+        moves.claim(ticket, image.digest, [name])
         wanted = RepositoryMoves(registry.address, "app", image.digest, (TagMove(tag, None),))
-        (move,) = moves.plan(APP, ticket, wanted, (), tmp_path, {tag: name})
+        (move,) = moves.plan(ticket, wanted, (), tmp_path, {tag: name})
         return move
 
     before, now = moves.begin_plan(APP), moves.begin_plan(APP)
@@ -48,10 +48,7 @@ def test_only_the_plan_that_began_last_happens(
     move = plan(now, NEW, "latest")
     if ends_last == "the rule that ran before":
         plan(before, OLD, "stale")
-    process = move.process.process
-    done = subprocess.run(
-        process.argv, env=dict(process.env), capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run_in_foreground(move.process)
     assert (done.returncode, done.stderr) == (0, "")
     assert registry.repository("app").tags == {"latest": NEW.digest}
     clients.close()
