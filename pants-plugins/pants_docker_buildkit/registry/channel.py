@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pants_docker_buildkit.registry.authentication import Authentication, Scopes
 from pants_docker_buildkit.registry.errors import (
     Inquiry,
+    ProxyError,
     RegistryUnavailableError,
     TlsError,
     UnexpectedResponseError,
@@ -21,6 +22,7 @@ from pants_docker_buildkit.registry.transport import (
     Transport,
     TransportError,
     UntrustedServerError,
+    UnusableProxyError,
 )
 
 _MAX_REDIRECTS = 5
@@ -63,6 +65,8 @@ class Channel:
             response = self._ask_authorized(call)
         except UntrustedServerError as e:
             raise TlsError(call.inquiry, e.finding) from e
+        except UnusableProxyError as e:
+            raise ProxyError(call.inquiry, e.finding) from e
         except TransportError as e:
             raise RegistryUnavailableError(call.inquiry, e.finding) from e
         if response.status in call.accepted:

@@ -10,6 +10,7 @@
     ├── RejectedError              any other 4xx: it refuses what we sent
     ├── RegistryUnavailableError   5xx or 429 after retries, no connection, no answer in time
     ├── TlsError                   no trust between us and the server
+    ├── ProxyError                 the proxy that leads to it cannot be used
     ├── ContentMismatchError       it sent other content than its digest or size says
     ├── TagTakenError              somebody else moved a tag before we did
     ├── TagNotKeptError            a tag that we moved is somewhere else
@@ -154,6 +155,14 @@ class TlsError(RegistryError):
             f"If {inquiry.registry} has a certificate of a private authority, configure that "
             "authority's CA file; if it speaks plain HTTP, configure it as insecure."
         )
+        super().__init__(inquiry, finding, next_step)
+
+
+class ProxyError(RegistryError):
+    """A variable of the environment leads to the registry through a proxy that cannot be used."""
+
+    def __init__(self, inquiry: Inquiry, finding: str) -> None:
+        next_step = f"Correct the variable, or name the host of {inquiry.registry} in NO_PROXY."
         super().__init__(inquiry, finding, next_step)
 
 

@@ -5,9 +5,9 @@ import gc
 import pytest
 
 from pants_docker_buildkit.registry.conftest import ClientFactory
-from pants_docker_buildkit.registry.errors import RegistryUnavailableError
+from pants_docker_buildkit.registry.errors import ProxyError, RegistryUnavailableError
 from pants_docker_buildkit.registry.origin import parse_url
-from pants_docker_buildkit.registry.proxies import Proxies, Proxy
+from pants_docker_buildkit.registry.proxies import InvalidProxyError, Proxies, Proxy
 from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
@@ -49,6 +49,16 @@ def test_this_machine_is_never_reached_through_a_proxy(host: str) -> None:
         ("10.1.2.3", "https://10.1.2.3", True),
         ("fd00::/8", "https://[fd00::1]", True),
         ("[fd00::1]:443", "https://[fd00::1]", True),
+        ("[fd00::1]", "https://[fd00::1]", False),
+        ("fd00::1", "https://[fd00::1%25eth0]", True),
+        ("fe80::/10", "https://[fe80::1%25eth0]", True),
+        (".example.com", "https://[fd00::1%25.example.com]", False),
+        ("example.com", "https://[fd00::1%25.example.com]", False),
+        ("3.4", "https://1.2.3.4", False),
+        ("10.1.2.3", "https://[::ffff:10.1.2.3]", True),
+        ("10.0.0.0/255.0.0.0", "https://10.1.2.3", False),
+        (":443", "https://ghcr.io", False),
+        ("ghcr.io:", "https://ghcr.io:8443", True),
         (",", "https://ghcr.io", False),
     ],
 )
@@ -59,6 +69,36 @@ def test_no_proxy_names_what_is_reached_directly(
 ) -> None:
     proxy = chosen(url, HTTPS_PROXY="http://proxy.corp:3128", NO_PROXY=no_proxy)
     assert proxy == (None if is_direct else PROXY)
+
+
+@pytest.mark.parametrize(
+    ("value", "finding"),
+    [
+        ("socks5://me:s3cret@proxy.corp:1080", "it has a SOCKS proxy"),
+        ("ftp://me:s3cret@proxy.corp", "it has a URL that is neither http nor https"),
+        ("http://me:s3cret@proxy.corp:port", "it has a URL that is malformed"),
+        ("http://me:s3#cret@proxy.corp", "it has a URL that is malformed"),
+        ("http://[proxy", "it has a URL that is malformed"),
+        ("http://", "it has a URL that is neither http nor https"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_an_error_only_where_it_would_be(
+    value: str, finding: str
+) -> None:
+    with pytest.raises(InvalidProxyError, match=f"the variable https_proxy .* {finding}") as info:
+        chosen("https://ghcr.io", https_proxy=value)
+    assert "cret" not in str(info.value)
+    assert chosen("http://ghcr.io", https_proxy=value) is None
+    assert chosen("https://localhost", https_proxy=value) is None
+    assert chosen("https://ghcr.io", https_proxy=value, NO_PROXY="ghcr.io") is None
+
+
+def test_a_registry_behind_such_a_proxy_is_not_asked_again_and_again(
+    make_client: ClientFactory,
+) -> None:
+    client = make_client("registry.invalid", environment={"HTTPS_PROXY": "socks5://proxy:1080"})
+    with pytest.raises(ProxyError, match="Correct the variable, or name the host of registry"):
+        client.head_manifest("app", "1")
 
 
 def test_a_repr_of_a_proxy_shows_no_credentials() -> None:

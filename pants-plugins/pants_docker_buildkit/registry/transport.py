@@ -18,6 +18,7 @@ from http.client import HTTPException, HTTPResponse, IncompleteRead
 
 from pants_docker_buildkit.registry.connections import Connection, Connections
 from pants_docker_buildkit.registry.origin import Origin
+from pants_docker_buildkit.registry.proxies import InvalidProxyError
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.registry.settings import Patience
 
@@ -41,6 +42,10 @@ class TransportError(Exception):
 
 class UntrustedServerError(TransportError):
     """TLS failed, which trying again does not mend."""
+
+
+class UnusableProxyError(TransportError):
+    """The way to the server leads through a proxy that cannot be used."""
 
 
 class BodyTooLargeError(TransportError):
@@ -163,7 +168,7 @@ class Transport:
             wait = self._wait_after(attempt)
             try:
                 response = self._exchange(request)
-            except (UntrustedServerError, TransportClosedError):
+            except (UntrustedServerError, UnusableProxyError, TransportClosedError):
                 raise
             except TransportError:
                 if attempt == attempts:
@@ -203,6 +208,8 @@ class Transport:
                     raise
             # The server closed an idle connection just as we used it, which says nothing of it.
             return self._exchange_on(self._connections.open(request.origin), request)
+        except InvalidProxyError as e:
+            raise UnusableProxyError(str(e)) from e
         except _CLOSED as e:
             raise TransportError(_explain(e)) from e
         except ssl.SSLError as e:

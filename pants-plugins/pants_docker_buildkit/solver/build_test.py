@@ -154,18 +154,18 @@ def test_values_of_secrets_and_proxies_reach_buildx_in_its_environment_only(
     place = replace(
         workplace(docker.cli(), tmp_path),
         secrets=(BuildSecret("token", value="s3cret"), BuildSecret("file", "/home/a,b/token")),
-        proxies=(("HTTP_PROXY", "http://me:s3cret@proxy"),),
+        proxies=(("hTTP_PROXY", "http://me:s3cret@proxy"),),
     )
     with pytest.raises(BuildFailedError):
         build_image(JOB, SETTINGS, place)
     (call,) = docker.calls
-    assert "--build-arg HTTP_PROXY " in call
+    assert "--build-arg hTTP_PROXY " in call
     assert "--secret id=token,type=env,env=PANTS_DOCKER_BUILDKIT_SECRET_0" in call
     assert '--secret id=file,"src=/home/a,b/token"' in call
     assert "s3cret" not in call
     environment = seen.read_text().splitlines()
     assert "PANTS_DOCKER_BUILDKIT_SECRET_0=s3cret" in environment
-    assert "HTTP_PROXY=http://me:s3cret@proxy" in environment
+    assert "hTTP_PROXY=http://me:s3cret@proxy" in environment
 
 
 def test_what_buildx_says_of_the_image_is_the_result(docker: FakeDocker, tmp_path: Path) -> None:

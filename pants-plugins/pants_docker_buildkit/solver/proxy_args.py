@@ -1,11 +1,16 @@
 """Which proxies do `RUN` steps get? As BuildKit's predefined arguments, which are in no image.
 
 https://docs.docker.com/reference/dockerfile/#predefined-args
+
+An `ARG` that declares such an argument puts its value into the history of the image, whether it is
+in the Dockerfile, in a trigger of a base image, or what a frontend makes of another language. So no
+Dockerfile is searched for them: the arguments have names that BuildKit takes for the predefined
+ones, whose case it ignores, and that no `ARG` declares. Nor does buildx, which finds the values in
+its environment, take them for its own proxies. See `docs/decisions/0030-names-of-proxies.md`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,30 +34,30 @@ _SETTINGS = {
 
 
 def proxy_build_args(
-    environment: Mapping[str, str], definition: BuildDefinition, dockerfile: str
+    environment: Mapping[str, str], definition: BuildDefinition
 ) -> tuple[tuple[str, str], ...]:
-    """The arguments with their values, in both spellings, sorted.
+    """The arguments with their values, sorted.
 
     From the proxies of the user's Docker configuration, or else from the user's `environment`. An
-    argument that the build sets itself stays as it is. One that the Dockerfile declares is left
-    out, because there BuildKit puts it into the image's history.
+    argument that the build sets itself, in whatever case, stays as it is.
     """
     directory = docker_config_directory(environment)
     config = {} if directory is None else read_host_config(directory)
     configured = _configured(config.get("proxies"), environment.get("DOCKER_HOST"))
-    given = {name for name, _ in definition.build_args}
+    given = {name.upper() for name, _ in definition.build_args}
     found = {}
     for name, setting in _SETTINGS.items():
         value = configured.get(setting) or environment.get(name) or environment.get(name.lower())
-        names = (name, name.lower())
-        if not isinstance(value, str) or not value or given & set(names):
+        if name in given or not isinstance(value, str) or not value:
             continue
-        if any(re.search(rf"(?mi)^\s*ARG\b.*\b{each}\b", dockerfile) for each in names):
-            continue
-        if name != "NO_PROXY" and not _is_reachable(value, definition.network):
-            continue
-        found.update(dict.fromkeys(names, value))
+        if name == "NO_PROXY" or _is_reachable(value, definition.network):
+            found[undeclared_name(name)] = value
     return tuple(sorted(found.items()))
+
+
+def undeclared_name(name: str) -> str:
+    """What no `ARG` calls a predefined argument, and BuildKit takes for it: `hTTP_PROXY`."""
+    return name[0].lower() + name[1:]
 
 
 def _configured(proxies: Any, docker_host: str | None) -> Mapping[str, Any]:

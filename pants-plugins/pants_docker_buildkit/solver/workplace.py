@@ -18,7 +18,6 @@ from pants_docker_buildkit.solver.docker_config import with_private_config
 from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, Engine, bridged_builder
 from pants_docker_buildkit.solver.engine_search import DEFAULT_CONTEXT, engine_environment
 from pants_docker_buildkit.solver.errors import ContainerdStoreError, DockerCliNeededError
-from pants_docker_buildkit.solver.input_tree import DOCKERFILE
 from pants_docker_buildkit.solver.profile import BuildSettings
 from pants_docker_buildkit.solver.proxy_args import proxy_build_args
 from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
@@ -66,8 +65,7 @@ def open_workplace(
         raise DockerCliNeededError(LOCAL_OUTPUT, docker.search_path)
     proxies: tuple[tuple[str, str], ...] = ()
     if settings.passes_proxies:
-        dockerfile = (inputs / DOCKERFILE).read_text("utf-8", "replace")
-        proxies = proxy_build_args(docker.environment, job.definition, dockerfile)
+        proxies = proxy_build_args(docker.environment, job.definition)
     with tempfile.TemporaryDirectory(prefix="pdb-") as directory:
         scratch = Path(directory)
         repositories = build_repositories(job, settings)
