@@ -10,7 +10,17 @@ import pytest
 
 PACKAGE = "pants_docker_buildkit"
 ROOT = Path(__file__).parents[2] / "pants-plugins"
-PURE = ("oci", "dockerfile", "buildx", "registry", "solver", "digests", "references", "options")
+PURE = (
+    "oci",
+    "dockerfile",
+    "buildx",
+    "registry",
+    "solver",
+    "digests",
+    "references",
+    "options",
+    "session",
+)
 STANDARD_LIBRARY = frozenset(
     [
         "__future__",

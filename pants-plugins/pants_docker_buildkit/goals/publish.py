@@ -36,9 +36,13 @@ from pants_docker_buildkit.util_rules.published_names import (
     PublishedRepository,
     name_published_image,
 )
-from pants_docker_buildkit.util_rules.registry_access import (
-    RegistryAccessRequest,
-    prepare_registry_access,
+from pants_docker_buildkit.util_rules.session import (
+    SessionKeeperRequest,
+    SessionMarkRequest,
+    SessionRequest,
+    keep_session,
+    mark_session,
+    open_session,
 )
 
 
@@ -142,12 +146,15 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
         if isinstance(artifact, BuiltBuildKitImage)
     )
     assert image.image_digest is not None
-    access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
+    await open_session(SessionRequest(), **implicitly())
+    # What is planned is for this session only.
+    await mark_session(SessionMarkRequest(), **implicitly())
+    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
     reasons = {each: _reason_to_skip(field_set, each) for each in names.repositories}
     publication = await plan_publication(
         PublicationRequest(
             address=field_set.address,
-            ticket=access.tag_moves.begin_plan(field_set.address),
+            ticket=keeper.running.tag_moves.begin_plan(field_set.address),
             digest=image.image_digest,
             repositories=tuple(each for each, reason in reasons.items() if reason is None),
             references=image.references,

@@ -20,6 +20,12 @@ from pants_docker_buildkit.fields.running import BuildKitImageExtraRunArgsField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.registry.credentials import AUTH_CONFIG_VARIABLE
 from pants_docker_buildkit.registry.secret_source import InvalidSecretSourceError, SecretSource
+from pants_docker_buildkit.session.directory import (
+    CACHE_LINK,
+    CACHE_NAME,
+    PROCESS_PATH,
+    RUN_SCRIPT,
+)
 from pants_docker_buildkit.solver.container import ContainerJob
 from pants_docker_buildkit.solver.main import RUN_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -31,12 +37,6 @@ from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistries,
     ConfiguredRegistriesRequest,
     read_configured_registries,
-)
-from pants_docker_buildkit.util_rules.session import (
-    CACHE_LINK,
-    CACHE_NAME,
-    PROCESS_PATH,
-    RUN_SCRIPT,
 )
 
 _LAYOUT = ".docker-buildkit-layout"

@@ -61,7 +61,7 @@ class ManifestConfirmations:
     ) -> None:
         self._find_client = find_client
         self._workers = Workers("registry-confirmation", pool_size)
-        self._futures: dict[ImageReference, Future[Confirmation]] = {}
+        self._futures: dict[tuple[ImageReference, bool], Future[Confirmation]] = {}
         self._unreachable: dict[str, RegistryUnavailableError] = {}
         self._lock = threading.Lock()
 
@@ -71,23 +71,25 @@ class ManifestConfirmations:
         `to_write` is as for `RegistryClient.head_manifest`.
         """
         with self._lock:
-            future = self._futures.get(reference)
+            future = self._futures.get((reference, to_write))
             if future is None:
                 future = self._workers.submit(partial(self._confirm, reference, to_write))
-                self._futures[reference] = future
+                self._futures[reference, to_write] = future
             return future
 
     def forget(self, reference: ImageReference) -> None:
         """Ask again next time, because the image was pushed meanwhile."""
         with self._lock:
-            self._futures.pop(reference, None)
+            for to_write in (False, True):
+                self._futures.pop((reference, to_write), None)
 
     def close(self) -> None:
         """Cancel what was not asked yet, and let the threads end. Does not wait for answers."""
         self._workers.close()
 
     def _confirm(self, reference: ImageReference, to_write: bool) -> Confirmation:  # noqa: FBT001
-        known = self._unreachable.get(reference.registry)
+        with self._lock:
+            known = self._unreachable.get(reference.registry)
         if known is not None:
             inquiry = Inquiry(reference.registry, f"look up {reference}")
             return Unknown(RegistryUnavailableError(inquiry, known.finding))
@@ -97,7 +99,8 @@ class ManifestConfirmations:
             descriptor = client.head_manifest(reference.repository, manifest, to_write=to_write)
         except RegistryUnavailableError as e:
             if e.refusal is None:
-                self._unreachable[reference.registry] = e
+                with self._lock:
+                    self._unreachable[reference.registry] = e
             return Unknown(e)
         except RegistryError as e:
             return Unknown(e)

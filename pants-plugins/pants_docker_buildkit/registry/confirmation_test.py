@@ -130,20 +130,20 @@ def test_close_cancels_what_was_not_asked_and_ends_the_threads(
     registry: FakeRegistry, clients: RegistryClients
 ) -> None:
     registry.plan(faults.slow(0.2), times=None)
+    before = set(threading.enumerate())
     confirmations = ManifestConfirmations(clients.client, pool_size=1)
     running = confirmations.submit(reference(registry))
     waiting = confirmations.submit(ImageReference("reg.io", "app", digest=sha256_digest(b"")))
     while not registry.requests:
         time.sleep(0.01)
+    started = set(threading.enumerate()) - before
     confirmations.close()
     assert waiting.cancelled()
     assert isinstance(running.result(5), Unknown)
     assert confirmations.submit(reference(registry, "late")).cancelled()
-    names = [each.name for each in threading.enumerate()]
-    deadline = time.monotonic() + 5
-    while any("registry-confirmation" in name for name in names) and time.monotonic() < deadline:
-        names = [each.name for each in threading.enumerate()]
-    assert not any("registry-confirmation" in name for name in names)
+    (worker,) = (each for each in started if each.name.startswith("registry-confirmation"))
+    worker.join(5)
+    assert not worker.is_alive()
 
 
 def test_threads_do_not_keep_the_process_alive(

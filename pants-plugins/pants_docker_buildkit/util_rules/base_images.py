@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 from pants.engine.rules import Rule, collect_rules
 
-from pants_docker_buildkit.compat import implicitly, uncacheable_rule
+from pants_docker_buildkit.compat import uncacheable_rule
 from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.registry.errors import RegistryError
-from pants_docker_buildkit.util_rules.registry_access import (
-    RegistryAccessRequest,
-    prepare_registry_access,
-)
+from pants_docker_buildkit.registry.confirmation import Missing, Unknown
+from pants_docker_buildkit.util_rules.session import ask_registries
 
 
 @dataclass(frozen=True)
@@ -34,15 +31,12 @@ class BaseImage:
 @uncacheable_rule(desc="Resolve base image")
 async def resolve_base_image(request: BaseImageRequest) -> BaseImage:
     reference = request.reference
-    access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
-    client = access.clients.client(reference.registry, reference.repository)
-    try:
-        descriptor = client.head_manifest(reference.repository, reference.tag or "latest")
-    except RegistryError as e:
-        return BaseImage(None, str(e))
-    if descriptor is None:
+    (answer,) = await ask_registries([reference.with_tag(reference.tag or "latest")])
+    if isinstance(answer, Unknown):
+        return BaseImage(None, str(answer.error))
+    if isinstance(answer, Missing):
         return BaseImage(None, f"The registry {reference.registry} has no image {reference}.")
-    return BaseImage(reference.pinned(descriptor.digest))
+    return BaseImage(reference.pinned(answer.descriptor.digest))
 
 
 def rules() -> Iterable[Rule]:

@@ -37,6 +37,13 @@ from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.session.directory import (
+    CACHE_LINK,
+    CACHE_NAME,
+    OTHER_CACHE_NAME,
+    PROCESS_PATH,
+    RUN_SCRIPT,
+)
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
 from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOUT
@@ -68,13 +75,8 @@ from pants_docker_buildkit.util_rules.registries import (
     read_configured_registries,
 )
 from pants_docker_buildkit.util_rules.session import (
-    CACHE_LINK,
-    CACHE_NAME,
-    OTHER_CACHE_NAME,
-    PROCESS_PATH,
-    RUN_SCRIPT,
-    KeptSessionRequest,
     Session,
+    SessionKeeperRequest,
     SessionMarkRequest,
     SessionRequest,
     keep_session,
@@ -269,8 +271,8 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
     builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
     settings = _settings(field_set, subsystem, registries, builders)
-    kept = await keep_session(KeptSessionRequest(), **implicitly())
-    kept.answers.add_build(definition.key, settings)
+    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    keeper.running.answers.add_build(definition.key, settings)
     history = history_path(session.path.parent, get_buildroot(), field_set.address.spec)
     past = read_past_build(history)
     is_same = past is not None and past.build_digest == definition.job.build_digest

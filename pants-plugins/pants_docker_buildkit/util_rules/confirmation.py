@@ -1,4 +1,13 @@
-"""Is what a record says still true?"""
+"""Is what a record says still true?
+
+What a rule gave in one session is taken over by the next one of the same process, if nothing that
+it depends on has changed. Asking for each image in a rule that runs again in every session would
+make Pants look at each image anew, which takes longer than the registry. So the images that were
+confirmed once are asked for in a few shards, each in one rule, whose value stays the same as long
+as the registry has them all: then nothing that depends on it runs again.
+
+A session that needs one image asks for the others of its shard, too: so there are many shards.
+"""
 
 from __future__ import annotations
 
@@ -13,29 +22,20 @@ from pants.util.logging import LogLevel
 from pants_docker_buildkit.compat import execute_process, implicitly, rule, uncacheable_rule
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Present, Unknown
-from pants_docker_buildkit.solver.local_image import LocalImage
-from pants_docker_buildkit.solver.main import CHECK_COMMAND
-from pants_docker_buildkit.util_rules.confirmed_images import (
-    ConfirmedImagesRequest,
-    ShardRequest,
-    confirm_shard,
-    keep_confirmed_images,
-    shard_of,
-)
-from pants_docker_buildkit.util_rules.registry_access import (
-    KeptAccessRequest,
-    RegistryAccessRequest,
-    keep_registry_access,
-    prepare_registry_access,
-)
-from pants_docker_buildkit.util_rules.registry_wait import WaitRequest, wait_for_registries
-from pants_docker_buildkit.util_rules.session import (
+from pants_docker_buildkit.session.confirmed_images import shard_of
+from pants_docker_buildkit.session.directory import (
     CACHE_LINK,
     CACHE_NAME,
     PROCESS_PATH,
     RUN_SCRIPT,
-    WAITS_DIRECTORY,
+)
+from pants_docker_buildkit.solver.local_image import LocalImage
+from pants_docker_buildkit.solver.main import CHECK_COMMAND
+from pants_docker_buildkit.util_rules.session import (
+    SessionKeeperRequest,
     SessionRequest,
+    ask_registries,
+    keep_session,
     open_session,
 )
 
@@ -64,7 +64,7 @@ class ConfirmationRequest:
 
 
 @dataclass(frozen=True)
-class RegistryAnswers:
+class SessionConfirmation:
     """What registries said in one session. Not equal to what they say in another one."""
 
     confirmation: ImageConfirmation
@@ -95,42 +95,65 @@ def _read_answers(
     return ImageConfirmation(tuple(missing), problem)
 
 
+@dataclass(frozen=True)
+class ShardRequest:
+    """Asks to confirm again, in this session, what was confirmed of a shard."""
+
+    shard: int
+
+
+@dataclass(frozen=True)
+class ShardConfirmation:
+    """Whether registries still have all of a shard.
+
+    If so, it is the same in every session. If not, it is another value in each, because what was
+    done about a loss in one session says nothing about the next.
+    """
+
+    session_of_loss: RunId | None = None
+
+
+@uncacheable_rule(desc="Confirm images with their registries")
+async def confirm_shard(request: ShardRequest, run_id: RunId) -> ShardConfirmation:
+    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    references = keeper.confirmed.in_shard(request.shard)
+    # Also where there is nothing to ask: `confirm_image` relies on it.
+    answers = await ask_registries(references)
+    lost = [each for each, answer in zip(references, answers) if not isinstance(answer, Present)]
+    keeper.confirmed.remove(request.shard, lost)
+    return ShardConfirmation(run_id if lost else None)
+
+
 @uncacheable_rule(desc="Ask registries for image")
-async def ask_registries(request: ConfirmationRequest, run_id: RunId) -> RegistryAnswers:
-    confirmed = await keep_confirmed_images(ConfirmedImagesRequest(), **implicitly())
-    access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
-    session = await open_session(SessionRequest(), **implicitly())
-    futures = [access.confirmations.submit(each) for each in request.references]
-    token = access.waits.join(futures, session.path / WAITS_DIRECTORY)
-    if token is not None:
-        await wait_for_registries(WaitRequest(token), **implicitly())
-    confirmation = _read_answers(request.references, [each.result() for each in futures])
+async def confirm_in_session(request: ConfirmationRequest, run_id: RunId) -> SessionConfirmation:
+    answers = await ask_registries(request.references)
+    confirmation = _read_answers(request.references, answers)
     if confirmation == ImageConfirmation():
-        confirmed.add(request.references)
-    return RegistryAnswers(confirmation, run_id)
+        keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+        keeper.confirmed.add(request.references)
+    return SessionConfirmation(confirmation, run_id)
 
 
 @rule(desc="Confirm image with its registry")
 async def confirm_image(request: ConfirmationRequest) -> ImageConfirmation:
     # A later session takes over that an image is there, as long as its shard is. Anything else
-    # comes from `ask_registries`, so that the next session asks again.
-    confirmed = await keep_confirmed_images(ConfirmedImagesRequest(), **implicitly())
+    # comes from `confirm_in_session`, so that the next session asks again.
+    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
     await confirm_shard(ShardRequest(shard_of(request.references)), **implicitly())
-    if confirmed.has(request.references):
+    if keeper.confirmed.has(request.references):
         return ImageConfirmation()
-    # Which the shard's rule prepared: asking for it here would make this run in every session.
-    access = (await keep_registry_access(KeptAccessRequest(), **implicitly())).current
-    confirmations = access.confirmations
+    # Which the shard's rule opened: asking for it here would make this run in every session.
+    running = keeper.running
     if request.was_pushed:
         for reference in request.references:
-            confirmations.forget(reference)
-    futures = [confirmations.submit(reference) for reference in request.references]
-    is_answered = access.waits.block(futures)
+            running.confirmations.forget(reference)
+    futures = [running.confirmations.submit(reference) for reference in request.references]
+    is_answered = running.waits.block(futures)
     if is_answered and all(isinstance(each.result(), Present) for each in futures):
-        confirmed.add(request.references)
+        keeper.confirmed.add(request.references)
         return ImageConfirmation()
-    answers = await ask_registries(request, **implicitly())
-    return answers.confirmation
+    answer = await confirm_in_session(request, **implicitly())
+    return answer.confirmation
 
 
 @uncacheable_rule(desc="Confirm image with the local engine")

@@ -26,8 +26,8 @@ from pants_docker_buildkit.registry.errors import RegistryError
 from pants_docker_buildkit.registry.image_content import LayoutContent
 from pants_docker_buildkit.registry.image_copy import copy_image
 from pants_docker_buildkit.registry.workers import Workers
+from pants_docker_buildkit.session.directory import PROCESS_PATH
 from pants_docker_buildkit.util_rules.file_watch import FileWatch
-from pants_docker_buildkit.util_rules.session import PROCESS_PATH
 
 _ANNOUNCED = ".sandbox"
 _DONE = ".done"

@@ -7,10 +7,9 @@ only looked at: `tag_moves` moves them, once everything was packaged.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import partial
+from typing import Optional
 
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest
@@ -29,16 +28,12 @@ from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, U
 from pants_docker_buildkit.registry.image_content import ImageContent, RepositoryContent
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove
 from pants_docker_buildkit.util_rules.published_names import PublishedRepository
-from pants_docker_buildkit.util_rules.registry_access import (
-    RegistryAccess,
-    RegistryAccessRequest,
-    prepare_registry_access,
-)
-from pants_docker_buildkit.util_rules.registry_wait import WaitRequest, wait_for_registries
+from pants_docker_buildkit.util_rules.running import RunningSession
 from pants_docker_buildkit.util_rules.session import (
-    WAITS_DIRECTORY,
-    Session,
+    SessionKeeperRequest,
     SessionRequest,
+    ask_registries,
+    keep_session,
     open_session,
 )
 from pants_docker_buildkit.util_rules.tag_moves import (
@@ -112,63 +107,63 @@ class Publication:
     tags: tuple[TagPublication, ...]
 
 
+_Name = tuple[PublishedRepository, Optional[str]]
+"""A tag of a repository, or with `None` the image itself."""
+
+
+def _looked_up(request: PublicationRequest) -> Mapping[_Name, ImageReference]:
+    """All that has to be known of an image and the tags it gets."""
+    found: dict[_Name, ImageReference] = {}
+    for each in request.repositories:
+        name = ImageReference(each.registry, each.repository)
+        found[each, None] = name.pinned(request.digest)
+        found.update({(each, tag): name.with_tag(tag) for tag in each.tags})
+    return found
+
+
+@dataclass(frozen=True)
 class _Lookup:
-    """What registries say of an image, and of the tags that it shall get."""
+    """What registries say of an image, and of the tags that it is to get."""
 
-    def __init__(self, access: RegistryAccess, request: PublicationRequest) -> None:
-        self._request = request
-        names = {
-            each: ImageReference(each.registry, each.repository) for each in request.repositories
-        }
-        # A layout may be on its way to a repository that is not there yet.
-        submit = partial(access.confirmations.submit, to_write=request.layout is not None)
-        self._images = {each: submit(name.pinned(request.digest)) for each, name in names.items()}
-        self._tags = {
-            (each, tag): submit(name.with_tag(tag))
-            for each, name in names.items()
-            for tag in each.tags
-        }
-
-    @property
-    def futures(self) -> list[Future[Confirmation]]:
-        """All answers."""
-        return [*self._images.values(), *self._tags.values()]
+    request: PublicationRequest
+    answers: Mapping[_Name, Confirmation]
 
     def lacking(self) -> tuple[PublishedRepository, ...]:
         """The repositories that answered that they do not have the image."""
         return tuple(
-            each for each, future in self._images.items() if isinstance(future.result(), Missing)
+            each
+            for each in self.request.repositories
+            if isinstance(self.answers[each, None], Missing)
         )
 
     def publications(self, repository: PublishedRepository) -> Iterable[TagPublication]:
         """What has to be done for each tag of a repository."""
         for tag in repository.tags:
-            answer = self._tags[repository, tag].result()
+            answer = self.answers[repository, tag]
             if isinstance(answer, Unknown):
                 yield TagPublication(repository, tag, TagChange.UNKNOWN, problem=str(answer.error))
             elif isinstance(answer, Missing):
                 yield TagPublication(repository, tag, TagChange.CREATED)
             else:
                 before = answer.descriptor.digest
-                is_there = before == self._request.digest
+                is_there = before == self.request.digest
                 change = TagChange.NONE if is_there else TagChange.MOVED
                 yield TagPublication(repository, tag, change, before)
 
 
-def _sources(access: RegistryAccess, request: PublicationRequest) -> tuple[ImageContent, ...]:
+def _sources(running: RunningSession, request: PublicationRequest) -> tuple[ImageContent, ...]:
     """Where the image can be copied from if one of its repositories has lost it."""
     references = map(ImageReference.parse, request.references)
     return tuple(
         RepositoryContent(
-            access.clients.client(each.registry, each.repository), each.repository, request.digest
+            running.clients.client(each.registry, each.repository), each.repository, request.digest
         )
         for each in references
     )
 
 
 def _with_processes(
-    access: RegistryAccess,
-    session: Session,
+    running: RunningSession,
     request: PublicationRequest,
     tags: Sequence[TagPublication],
 ) -> Iterable[TagPublication]:
@@ -184,13 +179,13 @@ def _with_processes(
         wanted = RepositoryMoves(
             repository.registry, repository.repository, request.digest, tuple(moves.values())
         )
-        sources = _sources(access, request)
+        sources = _sources(running, request)
         lines = {
             each.tag: f"✓ {each.name} published to {each.describe(request.digest)}."
             for each in tags
             if PUBLISHES_ONE_BY_ONE
         }
-        found = access.tag_moves.plan(request.ticket, wanted, sources, session.path, lines)
+        found = running.tag_moves.plan(request.ticket, wanted, sources, running.directory, lines)
         planned = dict(zip(moves, found))
     for each in tags:
         if each.problem is not None:
@@ -204,25 +199,26 @@ def _with_processes(
 
 @uncacheable_rule(desc="Look up published tags")
 async def plan_publication(request: PublicationRequest) -> Publication:
-    session = await open_session(SessionRequest(), **implicitly())
-    access = await prepare_registry_access(RegistryAccessRequest(), **implicitly())
-    if not access.tag_moves.has_begun(request.ticket):
+    await open_session(SessionRequest(), **implicitly())
+    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    running = keeper.running
+    if not running.tag_moves.has_begun(request.ticket):
         # Pants asks again what it asked in an earlier session, to see whether anything changed. The
-        # access to registries did, so the rule that publishes runs, and asks with another ticket.
+        # session did, so the rule that publishes runs, and asks with another ticket.
         return Publication(())
-    lookup = _Lookup(access, request)
-    token = access.waits.join(lookup.futures, session.path / WAITS_DIRECTORY)
-    if token is not None:
-        await wait_for_registries(WaitRequest(token), **implicitly())
+    references = _looked_up(request)
+    # A layout may be on its way to a repository that is not there yet.
+    answers = await ask_registries(tuple(references.values()), to_write=request.layout is not None)
+    lookup = _Lookup(request, dict(zip(references, answers)))
     problems: Mapping[str, str] = {}
     lacking = lookup.lacking()
     if request.layout is not None and lacking:
-        references = [ImageReference(each.registry, each.repository) for each in lacking]
-        upload = access.uploads.prepare(request.layout, references, session.path)
+        missing = [ImageReference(each.registry, each.repository) for each in lacking]
+        upload = running.uploads.prepare(request.layout, missing, running.directory)
         result = await execute_process(upload.process, **implicitly())
         problems = upload.outcome(result)
     names = (f"{each.name}:{tag}" for each in request.repositories for tag in each.tags)
-    access.tag_moves.claim(request.ticket, request.digest, names)
+    running.tag_moves.claim(request.ticket, request.digest, names)
     published: list[TagPublication] = []
     for repository in request.repositories:
         problem = problems.get(repository.name)
@@ -230,7 +226,7 @@ async def plan_publication(request: PublicationRequest) -> Publication:
             replace(each, problem=each.problem or problem)
             for each in lookup.publications(repository)
         ]
-        published += _with_processes(access, session, request, tags)
+        published += _with_processes(running, request, tags)
     return Publication(tuple(published))
 
 

@@ -1,130 +1,81 @@
-"""Where do build processes find what belongs to this machine and this session?
+"""Open the session that a rule runs in, and ask registries as that session.
 
-In a directory that an append-only cache shows them, so that it is in no key. Its name says which
-Pants process it belongs to: a build process is a child of that one, and finds it by `$PPID`. There
-they ask the session, which answers from memory.
+What belongs to one session is no value that rules hand on, or all that depends on it would run
+again in the next one. It is in the `SessionKeeper` of the graph, of which there is one. A rule that
+needs it asks for the `Session` first, which is the same value in every session.
 """
 
 from __future__ import annotations
 
-import os
-import platform
-import shlex
-import shutil
-import sys
-import threading
-import time
-import uuid
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pants.engine.internals.session import RunId, SessionValues
+from pants.engine.process import Process, ProcessCacheScope
 from pants.engine.rules import Rule, collect_rules
 from pants.option.global_options import NamedCachesDirOption
+from pants.util.logging import LogLevel
 
-import pants_docker_buildkit
-from pants_docker_buildkit.compat import implicitly, rule
-from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
-from pants_docker_buildkit.solver.profile import EVENTS_DIRECTORY, Profile
+from pants_docker_buildkit.compat import execute_process, implicitly, rule, uncacheable_rule
+from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.registry.accounts import Accounts
+from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.confirmation import Confirmation
+from pants_docker_buildkit.registry.settings import Patience
+from pants_docker_buildkit.session.directory import (
+    CACHE_LINK,
+    CACHE_NAME,
+    PROCESS_PATH,
+    WAIT_SCRIPT,
+    session_directory,
+)
+from pants_docker_buildkit.solver.profile import Profile
 from pants_docker_buildkit.solver.session_answers import SessionAnswers
-from pants_docker_buildkit.solver.session_socket import SessionServer
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.credentials import (
     AccountsRequest,
     find_accounts,
     source_environment,
 )
 from pants_docker_buildkit.util_rules.docker_environment import (
+    DockerEnvironment,
     DockerEnvironmentRequest,
     resolve_docker_environment,
 )
+from pants_docker_buildkit.util_rules.registries import (
+    ConfiguredRegistries,
+    ConfiguredRegistriesRequest,
+    read_configured_registries,
+)
+from pants_docker_buildkit.util_rules.running import RunningSession, SessionKeeper
 
-CACHE_NAME = "docker_buildkit"
-OTHER_CACHE_NAME = "docker_buildkit_again"
-"""Another name of the same directory: a process by this name is another run with the same key.
 
-Pants allows lowercase letters and underscores only.
-"""
+@dataclass(frozen=True)
+class SessionKeeperRequest:
+    """Asks for the one `SessionKeeper` of this graph."""
 
-CACHE_LINK = ".docker-buildkit"
-WAITS_DIRECTORY = "waits"
-PROCESS_PATH = "/usr/local/bin:/usr/bin:/bin"
 
-SESSION_IN_SANDBOX = f"{CACHE_LINK}/$(uname -n)-$PPID"
-"""For `/bin/sh` in a sandbox: the directory of the session that started the process."""
-
-RUN_SCRIPT = f"""\
-run="{SESSION_IN_SANDBOX}/run"
-[ -x "$run" ] || exit {EXIT_NO_SESSION}
-exec "$run" "$@"
-"""
-"""For `/bin/sh -c` in a sandbox: run a command of `solver.main` for the session."""
-
-# Of a relative entry of the module search path, while that still leads there.
-_PACKAGE_ROOT = Path(pants_docker_buildkit.__file__).absolute().parent.parent
-_NAME_FILE = "name"
-_FOREIGN_AGE = 7 * 24 * 3600.0
-_RUN_SCRIPT = """\
-#!/bin/sh
-exec {python} -I -c 'import sys; sys.path.insert(0, sys.argv[1])
-from pants_docker_buildkit.solver.main import main
-sys.exit(main(*sys.argv[2:]))' {package_root} "${{0%/*}}" "$@"
-"""
+@rule
+async def keep_session(_: SessionKeeperRequest) -> SessionKeeper:
+    return SessionKeeper()
 
 
 @dataclass(frozen=True)
 class SessionRequest:
-    """Asks for the directory of this session."""
+    """Asks for this session to be open."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """The directory of this session. The same value in every session of one Pants process."""
+    """The session is open. The same value in every session of one Pants process."""
 
     directory: str
 
     @property
     def path(self) -> Path:
-        """The directory."""
+        """Its directory."""
         return Path(self.directory)
-
-
-class KeptSession:
-    """The session that runs now, of one graph of rules. A process may have several graphs.
-
-    In a graph, a `RunId` stands for one session.
-    """
-
-    def __init__(self) -> None:
-        self._graph = uuid.uuid4().hex
-        self._lock = threading.Lock()
-        self._answers: SessionAnswers | None = None
-
-    @property
-    def answers(self) -> SessionAnswers:
-        """What its processes are answered, once it was opened. Raises `LookupError` before."""
-        if self._answers is None:
-            raise LookupError("no session was opened")
-        return self._answers
-
-    def open(self, directory: Path, run_id: RunId, create: Callable[[], SessionAnswers]) -> None:
-        """Have the directory of this session, and answer there. Does nothing the second time."""
-        name = f"{self._graph}-{run_id}"
-        with self._lock:
-            if not _is_open(directory, name):
-                self._answers = create()
-                prepare_session(directory, name, self._answers)
-
-
-@dataclass(frozen=True)
-class KeptSessionRequest:
-    """Asks for the one `KeptSession` of this graph."""
-
-
-@rule
-async def keep_session(_: KeptSessionRequest) -> KeptSession:
-    return KeptSession()
 
 
 @dataclass(frozen=True)
@@ -144,107 +95,94 @@ async def mark_session(_: SessionMarkRequest, run_id: RunId) -> SessionMark:
     return SessionMark(run_id)
 
 
-def session_directory(named_caches: NamedCachesDirOption) -> Path:
-    """Where the session of the Pants process that we are in has its directory."""
-    return Path(named_caches.val) / CACHE_NAME / f"{platform.node()}-{os.getpid()}"
-
-
-def prepare_session(directory: Path, name: str, answers: SessionAnswers) -> None:
-    """Make the directory of the session with this name, and end whichever had it before."""
-    _link_other_name(directory.parent)
-    _remove_stale(directory.parent)
-    close_session(directory)
-    for subdirectory in ("", EVENTS_DIRECTORY, WAITS_DIRECTORY):
-        (directory / subdirectory).mkdir(mode=0o700, parents=True, exist_ok=True)
-    SessionServer(directory, answers).start()
-    script = _RUN_SCRIPT.format(
-        python=shlex.quote(sys.executable), package_root=shlex.quote(str(_PACKAGE_ROOT))
+def _clients(
+    registries: ConfiguredRegistries,
+    accounts: Accounts,
+    docker: DockerEnvironment,
+    subsystem: DockerBuildKitSubsystem,
+) -> RegistryClients:
+    return RegistryClients(
+        accounts=accounts,
+        settings={each.address: each.settings for each in registries.all},
+        environment=dict(docker.variables),
+        patience=Patience(read_timeout=float(subsystem.registry_timeout)),
     )
-    _write_private(directory / "run", script.encode(), 0o700)
-    write_private(directory / _NAME_FILE, name.encode())
 
 
-@rule(desc="Open session for builds")
+def _answers(
+    accounts: Accounts, docker: DockerEnvironment, environment: Mapping[str, str]
+) -> SessionAnswers:
+    profile = Profile(docker.variables, docker.docker)
+    return SessionAnswers(profile, environment, accounts.find_for)
+
+
+@rule(desc="Open session")
 async def open_session(
     _: SessionRequest,
     named_caches: NamedCachesDirOption,
     run_id: RunId,
     session_values: SessionValues,
+    subsystem: DockerBuildKitSubsystem,
 ) -> Session:
     docker = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
     accounts = (await find_accounts(AccountsRequest(), **implicitly())).accounts
-    kept = await keep_session(KeptSessionRequest(), **implicitly())
-    directory = session_directory(named_caches)
-    profile = Profile(docker.variables, docker.docker)
-    environment = source_environment(session_values, docker)
-    kept.open(directory, run_id, lambda: SessionAnswers(profile, environment, accounts.find_for))
+    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    directory = session_directory(Path(named_caches.val))
+    keeper.open(
+        str(run_id),
+        lambda: RunningSession(
+            directory,
+            _answers(accounts, docker, source_environment(session_values, docker)),
+            _clients(registries, accounts, docker, subsystem),
+        ),
+    )
     return Session(str(directory))
 
 
-def _is_open(directory: Path, name: str) -> bool:
-    try:
-        return (directory / _NAME_FILE).read_text() == name
-    except FileNotFoundError:
-        return False
+@dataclass(frozen=True)
+class WaitRequest:
+    """Asks to wait for what `Waits.join` gave."""
+
+    token: str
 
 
-def _link_other_name(root: Path) -> None:
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        root.with_name(OTHER_CACHE_NAME).symlink_to(root.name)
+@dataclass(frozen=True)
+class Waited:
+    """The answers are there, or the session is over."""
 
 
-def close_session(directory: Path) -> None:
-    """Remove a session's directory, and all that it knew."""
-    shutil.rmtree(directory, ignore_errors=True)
+@uncacheable_rule
+async def wait_for_registries(request: WaitRequest) -> Waited:
+    process = Process(
+        argv=("/bin/sh", "-c", WAIT_SCRIPT, "wait", request.token),
+        description="Wait for registries",
+        env={"PATH": PROCESS_PATH},
+        append_only_caches={CACHE_NAME: CACHE_LINK},
+        cache_scope=ProcessCacheScope.PER_SESSION,
+        level=LogLevel.DEBUG,
+    )
+    await execute_process(process, **implicitly())
+    return Waited()
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only the user can read; whoever reads it finds all of it or nothing."""
-    _write_private(path, content, 0o600)
+async def ask_registries(
+    references: Sequence[ImageReference], *, to_write: bool = False
+) -> tuple[Confirmation, ...]:
+    """What registries say of each reference in this session. The rule waits without a thread.
 
-
-def _write_private(path: Path, content: bytes, mode: int) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with open(descriptor, "wb") as file:
-        file.write(content)
-    os.replace(temporary, path)
-
-
-def _remove_stale(root: Path) -> None:
-    """Remove the directories of sessions that were killed."""
-    if not root.is_dir():
-        return
-    for directory in root.iterdir():
-        node, _, pid = directory.name.rpartition("-")
-        if not pid.isdigit():
-            continue
-        if node == platform.node():
-            is_stale = not _is_alive(int(pid))
-        else:
-            # Another container or host shares this cache; its processes are not ours to see.
-            is_stale = _age(directory) > _FOREIGN_AGE
-        if is_stale:
-            close_session(directory)
-
-
-def _age(directory: Path) -> float:
-    try:
-        return time.time() - directory.stat().st_mtime
-    except FileNotFoundError:
-        # Another session removed it just now.
-        return 0.0
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    `to_write` is as for `RegistryClient.head_manifest`. Only for rules that run again in every
+    session: the answers are of this one.
+    """
+    await open_session(SessionRequest(), **implicitly())
+    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    running = keeper.running
+    futures = [running.confirmations.submit(each, to_write=to_write) for each in references]
+    token = running.waits.join(futures)
+    if token is not None:
+        await wait_for_registries(WaitRequest(token), **implicitly())
+        running.waits.end(token)
+    return tuple(future.result() for future in futures)
 
 
 def rules() -> Iterable[Rule]:

@@ -16,9 +16,11 @@ from pants.engine.streaming_workunit_handler import (
 from pants.engine.unions import UnionRule
 from pants.option.global_options import NamedCachesDirOption
 
-from pants_docker_buildkit.compat import rule
+from pants_docker_buildkit.compat import implicitly, rule
+from pants_docker_buildkit.session.directory import remove_directory, session_directory
 from pants_docker_buildkit.solver.profile import PROGRESS_FILE
-from pants_docker_buildkit.util_rules.session import close_session, session_directory
+from pants_docker_buildkit.util_rules.running import SessionKeeper
+from pants_docker_buildkit.util_rules.session import SessionKeeperRequest, keep_session
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +28,9 @@ logger = logging.getLogger(__name__)
 class SessionCallback(WorkunitsCallback):
     """Called every second: shows progress, and closes the session once its processes have ended."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, keeper: SessionKeeper) -> None:
         self._directory = directory
+        self._keeper = keeper
         self._shown = 0
 
     @property
@@ -39,7 +42,8 @@ class SessionCallback(WorkunitsCallback):
         """Called as the session goes on, and once when it ends."""
         self._show_progress()
         if finished:
-            close_session(self._directory)
+            self._keeper.close()
+            remove_directory(self._directory)
 
     def _show_progress(self) -> None:
         try:
@@ -62,8 +66,9 @@ class SessionCallbackFactoryRequest(WorkunitsCallbackFactoryRequest):
 async def prepare_session_callback(
     _: SessionCallbackFactoryRequest, named_caches: NamedCachesDirOption
 ) -> WorkunitsCallbackFactory:
-    directory = session_directory(named_caches)
-    return WorkunitsCallbackFactory(lambda: SessionCallback(directory))
+    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    directory = session_directory(Path(named_caches.val))
+    return WorkunitsCallbackFactory(lambda: SessionCallback(directory, keeper))
 
 
 def rules() -> Iterable[Rule | UnionRule]:

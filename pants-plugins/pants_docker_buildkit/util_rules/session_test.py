@@ -9,25 +9,24 @@ import time
 from pathlib import Path
 
 import pytest
-from pants.engine.internals.session import RunId
 
+from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.session.directory import (
+    CACHE_LINK,
+    CACHE_NAME,
+    RUN_SCRIPT,
+    SESSION_IN_SANDBOX,
+    remove_directory,
+    write_private,
+)
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
 from pants_docker_buildkit.solver.profile import Profile
 from pants_docker_buildkit.solver.session_answers import SessionAnswers
 from pants_docker_buildkit.solver.session_client import SessionClient
 from pants_docker_buildkit.solver.session_socket import SOCKET_NAME
 from pants_docker_buildkit.testutil import ImageRunner
-from pants_docker_buildkit.util_rules.session import (
-    CACHE_LINK,
-    CACHE_NAME,
-    RUN_SCRIPT,
-    SESSION_IN_SANDBOX,
-    KeptSession,
-    Session,
-    SessionRequest,
-    close_session,
-    write_private,
-)
+from pants_docker_buildkit.util_rules.running import RunningSession, SessionKeeper
+from pants_docker_buildkit.util_rules.session import Session, SessionRequest
 
 NODE = platform.node()
 ENDED_PID = 2**22 + 1
@@ -115,19 +114,28 @@ def test_no_file_holds_what_a_session_knows(runner: ImageRunner, caches: Path) -
 
 
 def test_what_a_session_wrote_stays_when_it_is_opened_again(caches: Path) -> None:
-    directory, kept = caches / "session", KeptSession()
+    directory, keeper = caches / "session", SessionKeeper()
 
-    def open_as(number: int) -> None:
+    def open_as(number: int) -> RunningSession:
         profile = Profile((("HOME", f"/home/{number}"),))
-        kept.open(directory, RunId(number), lambda: SessionAnswers(profile, {}, lambda *_: None))
+        answers = SessionAnswers(profile, {}, lambda *_: None)
+        keeper.open(str(number), lambda: RunningSession(directory, answers, RegistryClients()))
+        return keeper.running
 
-    open_as(1)
+    first = open_as(1)
     write_private(directory / "written", b"")
-    open_as(1)
+    assert open_as(1) is first
     assert (directory / "written").exists()
-    open_as(2)
+    assert open_as(2) is not first
     assert not (directory / "written").exists()
     assert SessionClient(directory).profile() == Profile((("HOME", "/home/2"),))
+    remove_directory(directory)
+    second = keeper.running
+    assert open_as(2) is second
+    assert SessionClient(directory).profile() == Profile((("HOME", "/home/2"),))
+    keeper.close()
+    with pytest.raises(LookupError):
+        _ = keeper.running
 
 
 def test_a_session_of_another_graph_with_the_same_number_is_another_one(caches: Path) -> None:
@@ -156,9 +164,9 @@ def test_sessions_that_were_killed_are_removed_and_others_are_not(
 
 def test_a_closed_session_leaves_nothing(runner: ImageRunner, caches: Path) -> None:
     session = open_session(runner, caches).path
-    close_session(session)
+    remove_directory(session)
     assert list(caches.iterdir()) == []
-    close_session(session)
+    remove_directory(session)
 
 
 def test_a_private_file_is_whole_or_not_there(tmp_path: Path) -> None:

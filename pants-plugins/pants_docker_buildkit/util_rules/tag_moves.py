@@ -26,8 +26,8 @@ from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.image_content import ImageContent
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove, move_tags
 from pants_docker_buildkit.registry.workers import Workers
+from pants_docker_buildkit.session.directory import PROCESS_PATH, write_private
 from pants_docker_buildkit.util_rules.file_watch import FileWatch
-from pants_docker_buildkit.util_rules.session import PROCESS_PATH, write_private
 
 _OUTCOMES = "outcomes"
 _PROGRESS = "progress"

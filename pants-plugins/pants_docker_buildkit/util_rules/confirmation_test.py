@@ -11,9 +11,9 @@ from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
+from pants_docker_buildkit.session.confirmed_images import shard_of
 from pants_docker_buildkit.testutil import ImageRunner
 from pants_docker_buildkit.util_rules.confirmation import ImageConfirmation
-from pants_docker_buildkit.util_rules.confirmed_images import shard_of
 
 IMAGE = SmallImage.create()
 PRESENT = ImageConfirmation()

@@ -1,0 +1,148 @@
+"""Where do build processes find what belongs to this machine and this session?
+
+In a directory that an append-only cache shows them, so that it is in no key. Its name says which
+Pants process it belongs to: a build process is a child of that one, and finds it by `$PPID`. There
+they ask the session, which answers from memory.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pants_docker_buildkit
+from pants_docker_buildkit.session.waits import WAITS_DIRECTORY, wake_all
+from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
+from pants_docker_buildkit.solver.profile import EVENTS_DIRECTORY
+
+CACHE_NAME = "docker_buildkit"
+OTHER_CACHE_NAME = "docker_buildkit_again"
+"""Another name of the same directory: a process by this name is another run with the same key.
+
+Pants allows lowercase letters and underscores only.
+"""
+
+CACHE_LINK = ".docker-buildkit"
+PROCESS_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+SESSION_IN_SANDBOX = f"{CACHE_LINK}/$(uname -n)-$PPID"
+"""For `/bin/sh` in a sandbox: the directory of the session that started the process."""
+
+RUN_SCRIPT = f"""\
+run="{SESSION_IN_SANDBOX}/run"
+[ -x "$run" ] || exit {EXIT_NO_SESSION}
+exec "$run" "$@"
+"""
+"""For `/bin/sh -c` in a sandbox: run a command of `solver.main` for the session."""
+
+WAIT_SCRIPT = f"""\
+fifo="{SESSION_IN_SANDBOX}/{WAITS_DIRECTORY}/$1"
+[ ! -p "$fifo" ] || read -r _ <"$fifo"
+"""
+"""For `/bin/sh -c` in a sandbox: end with a wait of the session, or with the session."""
+
+# Of a relative entry of the module search path, while that still leads there.
+_PACKAGE_ROOT = Path(pants_docker_buildkit.__file__).absolute().parent.parent
+_NAME_FILE = "name"
+_FOREIGN_AGE = 7 * 24 * 3600.0
+_PROGRAM = """\
+#!/bin/sh
+exec {python} -I -c 'import sys; sys.path.insert(0, sys.argv[1])
+from pants_docker_buildkit.solver.main import main
+sys.exit(main(*sys.argv[2:]))' {package_root} "${{0%/*}}" "$@"
+"""
+
+
+def session_directory(named_caches: Path) -> Path:
+    """Where the session of the Pants process that we are in has its directory."""
+    return named_caches / CACHE_NAME / f"{platform.node()}-{os.getpid()}"
+
+
+def is_directory_of(directory: Path, name: str) -> bool:
+    """Whether the directory is there, complete, for the session of this name."""
+    try:
+        return (directory / _NAME_FILE).read_text() == name
+    except FileNotFoundError:
+        return False
+
+
+def make_directory(directory: Path) -> None:
+    """Make the directory of a session, in place of that of any before, and of any that crashed."""
+    _link_other_name(directory.parent)
+    _remove_stale(directory.parent)
+    remove_directory(directory)
+    for subdirectory in ("", EVENTS_DIRECTORY, WAITS_DIRECTORY):
+        (directory / subdirectory).mkdir(mode=0o700, parents=True, exist_ok=True)
+    program = _PROGRAM.format(
+        python=shlex.quote(sys.executable), package_root=shlex.quote(str(_PACKAGE_ROOT))
+    )
+    _write_private(directory / "run", program.encode(), 0o700)
+
+
+def complete_directory(directory: Path, name: str) -> None:
+    """Say that all is in the directory that the processes of this session need."""
+    write_private(directory / _NAME_FILE, name.encode())
+
+
+def remove_directory(directory: Path) -> None:
+    """Remove a session's directory, and all that is in it."""
+    wake_all(directory / WAITS_DIRECTORY)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only the user can read; whoever reads it finds all of it or nothing."""
+    _write_private(path, content, 0o600)
+
+
+def _write_private(path: Path, content: bytes, mode: int) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with open(descriptor, "wb") as file:
+        file.write(content)
+    os.replace(temporary, path)
+
+
+def _link_other_name(root: Path) -> None:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        root.with_name(OTHER_CACHE_NAME).symlink_to(root.name)
+
+
+def _remove_stale(root: Path) -> None:
+    """Remove the directories of sessions that were killed."""
+    for directory in root.iterdir():
+        node, _, pid = directory.name.rpartition("-")
+        if not pid.isdigit():
+            continue
+        if node == platform.node():
+            is_stale = not _is_alive(int(pid))
+        else:
+            # Another container or host shares this cache; its processes are not ours to see.
+            is_stale = _age(directory) > _FOREIGN_AGE
+        if is_stale:
+            remove_directory(directory)
+
+
+def _age(directory: Path) -> float:
+    try:
+        return time.time() - directory.stat().st_mtime
+    except FileNotFoundError:
+        # Another session removed it just now.
+        return 0.0
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

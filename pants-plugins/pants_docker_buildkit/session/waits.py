@@ -1,0 +1,120 @@
+"""Let rules wait for registries together, without keeping a thread of Pants.
+
+A rule that blocks holds one of the few threads that run rules, so a thousand rules that each wait
+for a registry would wait one after the other. Only a process is waited for without a thread, so the
+rules wait together for a process that reads from a FIFO. A thread of ours writes to it when the
+answers are there. Where Pants is gone, nobody can write any more, so the process ends as well.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+WAITS_DIRECTORY = "waits"
+
+_SETTLE_SECONDS = 0.02
+_LONGEST_BLOCK_SECONDS = 0.05
+_ALL_BLOCKS_SECONDS = 1.0
+
+
+def wake_all(directory: Path) -> None:
+    """End the processes that wait in a directory of FIFOs, whoever made them."""
+    with suppress(OSError):
+        for path in directory.iterdir():
+            # A process that opens a FIFO waits for a writer, and then for as long as there is one.
+            os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+
+
+class Waits:
+    """The waits of one session. Their FIFOs are in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._token: str | None = None
+        self._pending: list[Future[Any]] = []
+        self._writers: dict[str, int] = {}
+        self._is_closed = False
+        self._seconds_left = _ALL_BLOCKS_SECONDS
+
+    def block(self, futures: Sequence[Future[Any]]) -> bool:
+        """Block for a moment, and say whether the answers are there.
+
+        Starting a process takes longer than a registry that is near. A session whose registries
+        are far stops blocking at all.
+        """
+        started = time.monotonic()
+        with self._lock:
+            timeout = _LONGEST_BLOCK_SECONDS if self._seconds_left > 0 else 0
+        is_done = not wait(futures, timeout=timeout).not_done
+        with self._lock:
+            self._seconds_left -= time.monotonic() - started
+        return is_done
+
+    def join(self, futures: Sequence[Future[Any]]) -> str | None:
+        """The FIFO that is written to once all of these are done; `None` if they are already.
+
+        Also `None` where no FIFO can be made: then whoever needs the answers has to block.
+        """
+        if self.block(futures):
+            return None
+        with self._lock:
+            if self._is_closed:
+                return None
+            self._pending += futures
+            if self._token is None:
+                try:
+                    self._token = self._begin()
+                except OSError:
+                    self._pending.clear()
+            return self._token
+
+    def end(self, token: str) -> None:
+        """Remove a FIFO whose process has ended."""
+        with self._lock:
+            writer = self._writers.pop(token, None)
+        if writer is not None:
+            with suppress(OSError):
+                (self._directory / token).unlink()
+            os.close(writer)
+
+    def close(self) -> None:
+        """End all waits, and with them the processes that wait."""
+        with self._lock:
+            self._is_closed = True
+            tokens = list(self._writers)
+        for token in tokens:
+            self.end(token)
+
+    def _begin(self) -> str:
+        token = uuid.uuid4().hex
+        path = self._directory / token
+        os.mkfifo(path, 0o600)
+        # Opened for both, so that it has a writer before it has a reader, and nobody waits here.
+        self._writers[token] = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        threading.Thread(target=self._release, args=(token,), daemon=True).start()
+        return token
+
+    def _release(self, token: str) -> None:
+        time.sleep(_SETTLE_SECONDS)
+        while pending := self._still_pending():
+            wait(pending)
+        with self._lock:
+            # Under the lock, or the descriptor might be another file's by now.
+            if token in self._writers:
+                os.write(self._writers[token], b"\n")
+
+    def _still_pending(self) -> list[Future[Any]]:
+        with self._lock:
+            self._pending = [future for future in self._pending if not future.done()]
+            if not self._pending:
+                self._token = None
+            return list(self._pending)

@@ -1,0 +1,95 @@
+"""The session that runs: what is known to it alone, and what outlives it in this Pants process."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
+from pants_docker_buildkit.registry.workers import Workers
+from pants_docker_buildkit.session.confirmed_images import ConfirmedImages
+from pants_docker_buildkit.session.directory import (
+    complete_directory,
+    is_directory_of,
+    make_directory,
+)
+from pants_docker_buildkit.session.waits import WAITS_DIRECTORY, Waits
+from pants_docker_buildkit.solver.session_answers import SessionAnswers
+from pants_docker_buildkit.solver.session_socket import SessionServer
+from pants_docker_buildkit.util_rules.layout_uploads import LayoutUploads
+from pants_docker_buildkit.util_rules.tag_moves import TagMoves
+
+
+class RunningSession:
+    """What one session knows: its answers to processes, and how it asks registries.
+
+    No connection is opened, and no thread begun, before there is a question.
+    """
+
+    def __init__(self, directory: Path, answers: SessionAnswers, clients: RegistryClients) -> None:
+        self.directory = directory
+        self.answers = answers
+        self.clients = clients
+        self.confirmations = ManifestConfirmations(clients.client)
+        self.waits = Waits(directory / WAITS_DIRECTORY)
+        self._workers = Workers("registry-publication")
+        self.uploads = LayoutUploads(clients.client, self._workers)
+        self.tag_moves = TagMoves(clients.client, self._workers)
+
+    def appear(self, name: str) -> None:
+        """Be found by its processes. Does nothing while the directory is there."""
+        if not is_directory_of(self.directory, name):
+            make_directory(self.directory)
+            SessionServer(self.directory, self.answers).start()
+            complete_directory(self.directory, name)
+
+    def close(self) -> None:
+        """End its threads and connections. Waits for none of them."""
+        self.confirmations.close()
+        self._workers.close()
+        self.clients.close()
+        self.waits.close()
+
+
+class SessionKeeper:
+    """Keeps the session that runs now, of one graph of rules, and what images were confirmed.
+
+    A Pants process has one session after the other, and may have several graphs.
+    """
+
+    def __init__(self) -> None:
+        self.confirmed = ConfirmedImages()
+        self._graph = uuid.uuid4().hex
+        self._lock = threading.Lock()
+        self._name: str | None = None
+        self._running: RunningSession | None = None
+
+    @property
+    def running(self) -> RunningSession:
+        """The session that was opened last. Raises `LookupError` before there is any."""
+        with self._lock:
+            if self._running is None:
+                raise LookupError("no session was opened")
+            return self._running
+
+    def open(self, session: str, create: Callable[[], RunningSession]) -> None:
+        """Have the session of this name, which is created once, and ends the one before."""
+        name = f"{self._graph}-{session}"
+        with self._lock:
+            if self._running is None or self._name != name:
+                self._close()
+                self._running, self._name = create(), name
+            self._running.appear(name)
+
+    def close(self) -> None:
+        """End the session that runs."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._running is not None:
+            self._running.close()
+        self._running = None
