@@ -170,15 +170,19 @@ unpack_deploy_tools() {
   rm -rf "$new"
 }
 
+# Not `pip config get`, which reads one of pip's files only.
+pip_setting() { # NAME
+  "$environment/bin/python" -m pip config list 2>/dev/null | sed -n "s/^global\.$1='\(.*\)'\$/\1/p"
+}
+
 # What Pants must know of this machine. In a file, for some of Pants reads no environment variables.
 write_machine_configuration() {
   local platform known=() version="${pex##*-}" index certificates
   for platform in linux_x86_64 linux_arm64 macos_x86_64 macos_arm64; do
     known+=("  \"v$version|$platform|$(sha256 "$pex")|$(wc -c <"$pex" | tr -d ' ')\",")
   done
-  index="$("$environment/bin/python" -m pip config get global.index-url 2>/dev/null || true)"
-  index="${PIP_INDEX_URL:-$index}"
-  certificates="${SSL_CERT_FILE:-${REQUESTS_CA_BUNDLE:-}}"
+  index="${PIP_INDEX_URL:-$(pip_setting index-url)}"
+  certificates="${SSL_CERT_FILE:-${REQUESTS_CA_BUNDLE:-$(pip_setting cert)}}"
   {
     printf '# Written by build-support/setup.sh for this machine.\n\n[pex-cli]\nversion = "v%s"\n' "$version"
     printf 'url_template = "file://%s"\nknown_versions = [\n' "$pex"
@@ -186,6 +190,9 @@ write_machine_configuration() {
     printf ']\n\n[python-bootstrap]\nsearch_path = ["%s"]\n' "$python"
     [[ -z $certificates ]] || printf '\n[GLOBAL]\nca_certs_path = "%s"\n' "$certificates"
     [[ -z $index ]] || printf '\n[python-repos]\nindexes = ["%s"]\n' "$index"
+    # pex installs wheels by their path, with pip's legacy resolver, which lets nothing constrain them.
+    [[ -z $(pip_setting constraint) ]] ||
+      printf '\n[subprocess-environment]\nenv_vars.add = ["PIP_CONFIG_FILE=/dev/null"]\n'
   } >"$cache/machine.toml.new"
   mv "$cache/machine.toml.new" "$cache/machine.toml"
 }

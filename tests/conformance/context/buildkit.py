@@ -28,6 +28,10 @@ DOCKER_VARIABLE = "BUILDKIT_TESTS_DOCKER"
 DOCKER_HOST_VARIABLE = "BUILDKIT_TESTS_DOCKER_HOST"
 
 REFUSALS = ("syntax error in pattern", "illegal exclusion pattern")
+CANCELED = "context canceled"
+"""What buildx may say of a bake that failed, in place of the reason."""
+
+_ATTEMPTS_ALONE = 3
 
 
 class Placement(Enum):
@@ -99,6 +103,20 @@ class ContextBuilder:
         return [*self.build(requests[:half]), *self.build(requests[half:])]
 
     def _bake(self, requests: Sequence[BuildRequest]) -> Path | None:
+        """Where the trees are, or nothing if a request was refused, or if one of several may be."""
+        output, error = self._bake_once(requests)
+        attempts = 1
+        while CANCELED in error and len(requests) == 1 and attempts < _ATTEMPTS_ALONE:
+            output, error = self._bake_once(requests)
+            attempts += 1
+        may_be_refused = any(refusal in error for refusal in REFUSALS) or (
+            CANCELED in error and len(requests) > 1
+        )
+        if output is None and not may_be_refused:
+            raise RuntimeError(f"docker buildx bake failed:\n{error}")
+        return output
+
+    def _bake_once(self, requests: Sequence[BuildRequest]) -> tuple[Path | None, str]:
         self._bakes += 1
         output = self._workdir / f"bake{self._bakes}"
         output.mkdir()
@@ -124,9 +142,7 @@ class ContextBuilder:
             text=True,
             check=False,
         )
-        if baked.returncode and not any(refusal in baked.stderr for refusal in REFUSALS):
-            raise RuntimeError(f"docker buildx bake failed:\n{baked.stderr}")
-        return None if baked.returncode else output
+        return (None if baked.returncode else output), baked.stderr
 
     def _main_target(self, request: BuildRequest, output: Path, index: int) -> dict[str, object]:
         dockerfiles = output / f"dockerfile{index}"
