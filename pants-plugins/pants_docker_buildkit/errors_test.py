@@ -110,19 +110,11 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             id="bad-reference",
         ),
         pytest.param(
-            "",
-            "RUN make\n",
-            "The `source` field in target HERE:image must name a Dockerfile that BuildKit can"
-            " build, but HERE/Dockerfile is not one: line 1 of the Dockerfile must have a FROM"
-            " before RUN; only ARG may stand before it.",
-            id="bad-dockerfile",
-        ),
-        pytest.param(
-            "source=None, instructions=['RUN make']",
+            "source=None, instructions=['FROM Team/App:1']",
             None,
             "The `instructions` field in target HERE:image must be a Dockerfile that BuildKit can"
-            " build, but they are not: line 1 of the Dockerfile must have a FROM before RUN; only"
-            " ARG may stand before it.",
+            " build, but they are not: line 1 names the image 'Team/App:1', which must have a valid"
+            " repository name: 'App' must be in lower case.",
             id="bad-instructions",
         ),
         pytest.param(

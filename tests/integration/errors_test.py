@@ -99,6 +99,12 @@ def test_an_instruction_that_buildkit_does_not_know_shows_its_line(user: User) -
     assert "unknown instruction: FETCH" in text
 
 
+def test_a_misspelt_from_is_blamed_on_its_own_line(user: User) -> None:
+    text = user.reads("FORM scratch\nCOPY a /\n")
+    assert "   1 | >>> FORM scratch" in text
+    assert "unknown instruction: FORM (did you mean FROM?)" in text
+
+
 def test_a_builder_that_does_not_exist_is_named(user: User) -> None:
     text = user.reads("FROM scratch\n", "builder=nobody-made-this")
     assert text == (

@@ -29,8 +29,8 @@ class Origin:
 
     `text` is the name after expansion: an image reference, which may be any text, such as the
     address of a target; the name or index of a stage; the name of a named context as it was given.
-    `written` is the name before expansion. `arguments` are the global `ARG`s in it. `stage` is the
-    index of a stage, `platform` what an image is pulled for.
+    `written` is the name before expansion. `arguments` are the global `ARG`s in it and in its
+    platform. `stage` is the index of a stage, `platform` what an image is pulled for.
     """
 
     kind: OriginKind
@@ -54,10 +54,6 @@ class Argument:
     line: int
     default: str | None
     value: str | None
-    is_given: bool = False
-    """Whether the value is a build argument's."""
-    is_inherited: bool = False
-    """Whether an `ARG` of a stage takes the value from the global `ARG` of the same name."""
     uses: tuple[str, ...] = ()
 
 
@@ -67,17 +63,15 @@ class ContextPath:
 
     `path` is relative to the root of the context and normalised, `.` for all of it; `None` if it
     depends on a variable that only the base image knows. With `keeps_parents`, `path` is a pattern
-    that may have `**`. `names` are the variables in what is `written`.
+    that may have `**`.
     """
 
     line: int
     keyword: str
     path: str | None
     written: str
-    names: tuple[str, ...] = ()
     has_wildcard: bool = False
     keeps_parents: bool = False
-    excludes: tuple[str, ...] = ()
 
 
 class RemoteKind(str, Enum):
@@ -98,8 +92,8 @@ class RemoteSource:
 
 
 @dataclass(frozen=True)
-class AgentUse:
-    """A secret or an SSH agent that a `RUN` mounts, by its id."""
+class SecretUse:
+    """A secret that a `RUN` mounts, by its id."""
 
     id: str
     is_required: bool
@@ -119,14 +113,12 @@ class Stage:
     base: Origin
     is_reachable: bool = False
     is_replaced: bool = False
-    platform_arguments: tuple[str, ...] = ()
     arguments: tuple[Argument, ...] = ()
     origins: tuple[Origin, ...] = ()
     """What its `COPY --from` and its mounts take files from."""
     context_paths: tuple[ContextPath, ...] = ()
     remote_sources: tuple[RemoteSource, ...] = ()
-    secrets: tuple[AgentUse, ...] = ()
-    ssh_agents: tuple[AgentUse, ...] = ()
+    secrets: tuple[SecretUse, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,16 +142,11 @@ class DockerfileAnalysis:
 
     stages: tuple[Stage, ...]
     target: int | None
-    """The index of the stage to build; `None` only where the frontend is unknown."""
+    """The index of the stage to build; `None` where it is not known."""
     arguments: tuple[Argument, ...]
     """The global `ARG`s, those before the first `FROM`."""
     frontend: Frontend | None
     limits: tuple[Limit, ...]
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether everything was understood."""
-        return not self.limits
 
     @property
     def reachable_stages(self) -> tuple[Stage, ...]:
@@ -195,16 +182,20 @@ class DockerfileAnalysis:
 
     @property
     def image_arguments(self) -> tuple[Argument, ...]:
-        """The global `ARG`s that decide the base of a reachable stage, directly or through others.
+        """The global `ARG`s whose value is the whole name of an image, directly or through others.
 
         Given another value as build argument, they name another image.
         """
-        declared = {argument.name: argument for argument in self.arguments}
+        images = {each.text for each in self.origins if each.kind is OriginKind.IMAGE}
         wanted = [name for origin in self.origins for name in origin.arguments]
         found: dict[str, Argument] = {}
         while wanted:
             name = wanted.pop()
-            if name in declared and name not in found:
-                found[name] = declared[name]
-                wanted += declared[name].uses
-        return tuple(sorted(found.values(), key=lambda argument: (argument.line, argument.name)))
+            if name not in found:
+                # An ARG may be declared again with a default that has its former value in it.
+                for argument in self.arguments:
+                    if argument.name == name:
+                        found[name] = argument
+                        wanted += argument.uses
+        whole = (argument for argument in found.values() if argument.value in images)
+        return tuple(sorted(whole, key=lambda argument: (argument.line, argument.name)))

@@ -8,14 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from pants_docker_buildkit.dockerfile.analysis import Origin, OriginKind
-from pants_docker_buildkit.dockerfile.errors import InvalidExpansionError, InvalidPlatformError
-from pants_docker_buildkit.dockerfile.expansion import Expansion, RequiredVariableError
+from pants_docker_buildkit.dockerfile.expansion import Expansion, ExpansionError
 from pants_docker_buildkit.dockerfile.instruction import Instruction
 from pants_docker_buildkit.dockerfile.limits import Limit
 from pants_docker_buildkit.dockerfile.named_contexts import NamedContexts, is_image_reference
 from pants_docker_buildkit.dockerfile.scope import GlobalScope
 from pants_docker_buildkit.oci.image_platform import (
-    OPERATING_SYSTEMS,
     ImagePlatform,
     InvalidImagePlatformError,
 )
@@ -25,7 +23,7 @@ SCRATCH = "scratch"
 
 @dataclass(frozen=True)
 class Base:
-    """What a `FROM` says before stages are considered, and the global `ARG`s in its platform.
+    """What a `FROM` says before stages are considered.
 
     `name` is that of a stage, if there is one.
     """
@@ -33,12 +31,11 @@ class Base:
     name: str
     origin: Origin
     platform: ImagePlatform
-    platform_arguments: tuple[str, ...]
 
 
 @dataclass
 class BaseResolver:
-    """Reads the names of images. What a build argument may mend ends up in `limits`."""
+    """Reads the names of images. What is none ends up in `limits`."""
 
     scope: GlobalScope
     target_platform: ImagePlatform
@@ -52,8 +49,8 @@ class BaseResolver:
         origin = self.resolve_name(
             expansion.text, from_.arguments[0], from_.start_line, platform=platform
         )
-        origin = replace(origin, arguments=tuple(sorted(expansion.matched)))
-        return Base(expansion.text, origin, platform, platform_arguments)
+        arguments = tuple(sorted(expansion.matched | platform_arguments))
+        return Base(expansion.text, replace(origin, arguments=arguments), platform)
 
     def resolve_name(
         self, text: str, written: str, line: int, *, platform: ImagePlatform | None = None
@@ -72,10 +69,8 @@ class BaseResolver:
     def _expand_name(self, from_: Instruction) -> Expansion:
         line, written = from_.start_line, from_.arguments[0]
         try:
-            expansion = self.scope.expand(written, line)
-        except InvalidExpansionError as e:
-            if not isinstance(e.__cause__, RequiredVariableError):
-                raise
+            expansion = self.scope.expand(written)
+        except ExpansionError as e:
             self.limits.append(Limit(line, f"the base must {e.requirement}"))
             return Expansion("")
         text, unset = expansion.text, sorted(expansion.unmatched)
@@ -85,18 +80,15 @@ class BaseResolver:
         self.limits.append(Limit(line, f"the base {written!r} names no image{why}"))
         return replace(expansion, text="")
 
-    def _expand_platform(self, from_: Instruction) -> tuple[ImagePlatform, tuple[str, ...]]:
+    def _expand_platform(self, from_: Instruction) -> tuple[ImagePlatform, frozenset[str]]:
         written, line = from_.flag("platform"), from_.start_line
         if not written:
-            return self.target_platform, ()
-        expansion = self.scope.expand(written, line)
-        arguments = tuple(sorted(expansion.matched))
+            return self.target_platform, frozenset()
+        arguments: frozenset[str] = frozenset()
         try:
+            expansion = self.scope.expand(written)
+            arguments = expansion.matched
             return ImagePlatform.parse(expansion.text), arguments
-        except InvalidImagePlatformError as e:
-            is_constant = not (expansion.matched or expansion.unmatched)
-            if is_constant and expansion.text not in OPERATING_SYSTEMS:
-                requirement = f"have a platform ({expansion.text!r}) that must {e.requirement}"
-                raise InvalidPlatformError(line, requirement) from e
+        except (ExpansionError, InvalidImagePlatformError) as e:
             self.limits.append(Limit(line, f"the platform {written!r} must {e.requirement}"))
             return self.target_platform, arguments

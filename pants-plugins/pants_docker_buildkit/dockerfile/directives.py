@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants_docker_buildkit.dockerfile.characters import REGEXP_SPACES, strip_spaces
-from pants_docker_buildkit.dockerfile.errors import InvalidDirectiveError
+from pants_docker_buildkit.dockerfile.limits import Limit
 
 DEFAULT_ESCAPE = "\\"
+_ESCAPES = (DEFAULT_ESCAPE, "`")
 
 _S = f"[{REGEXP_SPACES}]*"
 _DIRECTIVE = (
@@ -43,7 +44,10 @@ class Frontend:
 
 
 class DirectiveReader:
-    """Takes the directives from the lines of a file, one by one, until a line is none."""
+    """Takes the directives from the lines of a file, one by one, until a line is not one.
+
+    `limits` are those that BuildKit refuses.
+    """
 
     def __init__(self, pattern: re.Pattern[str] = _HASH_DIRECTIVE) -> None:
         self._pattern = pattern
@@ -51,6 +55,7 @@ class DirectiveReader:
         self.is_done = False
         self.values: dict[str, str] = {}
         self.lines: dict[str, int] = {}
+        self.limits: list[Limit] = []
 
     def read(self, text: str) -> None:
         """Take the directive in the next line, if it has one."""
@@ -61,7 +66,12 @@ class DirectiveReader:
             self.is_done = True
             return
         if name in self.values:
-            raise InvalidDirectiveError(self._line, f"not set the parser directive '{name}' again")
+            self.limits.append(Limit(self._line, f"the parser directive '{name}' appears again"))
+            self.is_done = True
+            return
+        if name == "escape" and match.group(2) not in _ESCAPES:
+            why = f"the parser directive 'escape' is {match.group(2)!r}"
+            self.limits.append(Limit(self._line, why))
         self.values[name] = match.group(2)
         self.lines[name] = self._line
 
@@ -69,12 +79,7 @@ class DirectiveReader:
     def escape(self) -> str:
         """The character that escapes others and continues lines."""
         value = self.values.get("escape", DEFAULT_ESCAPE)
-        if value not in ("\\", "`"):
-            raise InvalidDirectiveError(
-                self.lines["escape"],
-                f"set the parser directive 'escape' to '\\' or '`', not {value!r}",
-            )
-        return value
+        return value if value in _ESCAPES else DEFAULT_ESCAPE
 
 
 def detect_frontend(text: str, override: str | None = None) -> Frontend | None:
@@ -97,10 +102,7 @@ def detect_frontend(text: str, override: str | None = None) -> Frontend | None:
 def _find_syntax(text: str, pattern: re.Pattern[str], offset: int) -> Frontend | None:
     reader = DirectiveReader(pattern)
     for line in _first_lines(text):
-        try:
-            reader.read(line)
-        except InvalidDirectiveError:
-            break
+        reader.read(line)
         if reader.is_done:
             break
     if "syntax" not in reader.values:

@@ -21,6 +21,9 @@ from pants_docker_buildkit.dockerfile.shell_pattern import (
 MAX_NESTING = 50
 """How deep `${a:-${b:-…}}` may nest. BuildKit has no limit; a Dockerfile has no use for more."""
 
+MAX_LENGTH = 128 * 1024
+"""How long a word may become: Linux hands a program no longer argument and no longer variable."""
+
 _SPECIAL_PARAMETERS = frozenset("@*#?-$!0")
 _MODIFIERS = frozenset("+-?#%")
 _HEREDOC_SPACES = frozenset("\t\r ")
@@ -34,14 +37,6 @@ class ExpansionError(ValueError):
     def __init__(self, requirement: str) -> None:
         self.requirement = requirement
         super().__init__(f"An expression must {requirement}.")
-
-
-class RequiredVariableError(ExpansionError):
-    """`${x:?message}`, and `x` has no value."""
-
-    def __init__(self, name: str, message: str) -> None:
-        self.name = name
-        super().__init__(f"have a value for the variable '{name}': {message}")
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,6 @@ class ExpansionRules:
     keeps_escapes: bool = False
     keeps_unset: bool = False
     """Leave `$x` as it stands where `x` is not set."""
-    understands_quotes: bool = True
 
 
 Lookup = Callable[[str], "str | None"]
@@ -71,7 +65,7 @@ Lookup = Callable[[str], "str | None"]
 
 def is_literal(word: str, rules: ExpansionRules) -> bool:
     """Whether `word` is its own expansion, as nothing in it has a meaning."""
-    return "$" not in word and "'" not in word and '"' not in word and rules.escape not in word
+    return not any(special in word for special in ("$", "'", '"', rules.escape, _BYTE_ORDER_MARK))
 
 
 def expand(word: str, lookup: Lookup, rules: ExpansionRules) -> Expansion:
@@ -79,14 +73,15 @@ def expand(word: str, lookup: Lookup, rules: ExpansionRules) -> Expansion:
     if is_literal(word, rules):
         return Expansion(word)
     lexer = _Lexer(word, lookup, rules)
-    text, _ = lexer.read_until(None, keeps_escapes=rules.keeps_escapes)
+    text = lexer.read_all()
     return Expansion(text, frozenset(lexer.matched), frozenset(lexer.unmatched))
 
 
 def expand_to_words(text: str, lookup: Lookup, rules: ExpansionRules) -> tuple[str, ...]:
     """`text` expanded, then split at white space that is not quoted."""
-    _, words = _Lexer(text, lookup, rules).read_until(None, keeps_escapes=rules.keeps_escapes)
-    return words
+    words = _Words()
+    _Lexer(text, lookup, rules, words).read_all()
+    return words.finish()
 
 
 @dataclass
@@ -118,55 +113,62 @@ class _Words:
 
 
 class _Lexer:
-    """One pass over one text. `""` stands for the end of the text, as a peeked character."""
+    """One pass over one text. `""` stands for the end of the text, as a peeked character.
 
-    def __init__(self, text: str, lookup: Lookup, rules: ExpansionRules) -> None:
+    `words`, where they are wanted, are those of the whole text; nothing nested has any.
+    """
+
+    def __init__(
+        self, text: str, lookup: Lookup, rules: ExpansionRules, words: _Words | None = None
+    ) -> None:
+        self._words = words
         self._text = text[1:] if text.startswith(_BYTE_ORDER_MARK) else text
         self._position = 0
         self._lookup = lookup
         self._rules = rules
         self._keeps_escapes = rules.keeps_escapes
         self._depth = 0
+        self._taken = 0
         self.matched: set[str] = set()
         self.unmatched: set[str] = set()
 
-    def read_until(self, stop: str | None, *, keeps_escapes: bool) -> tuple[str, tuple[str, ...]]:
-        """The text and the words up to `stop`, which is consumed, or up to the end."""
+    def read_all(self) -> str:
+        """The text up to its end."""
+        return self._read_until(None, keeps_escapes=self._rules.keeps_escapes)
+
+    def _read_until(self, stop: str | None, *, keeps_escapes: bool) -> str:
+        """The text up to `stop`, which is consumed, or up to the end."""
         outer, self._keeps_escapes = self._keeps_escapes, keeps_escapes
         self._depth += 1
         if self._depth > MAX_NESTING:
             raise ExpansionError(f"not nest variables deeper than {MAX_NESTING} levels")
-        result = self._read_until(stop)
+        result: list[str] = []
+        while (character := self._peek()) not in ("", stop):
+            result.append(self._read_next(character))
+        if stop is not None:
+            if character == "":
+                raise ExpansionError(f"close the variable with '{stop}'")
+            self._position += 1
         self._depth -= 1
         self._keeps_escapes = outer
-        return result
+        return "".join(result)
 
-    def _read_until(self, stop: str | None) -> tuple[str, tuple[str, ...]]:
-        result: list[str] = []
-        words = _Words()
-        while (character := self._peek()) != "":
-            if character == stop:
-                self._position += 1
-                return "".join(result), words.finish()
-            if character == "$":
-                text = self._read_dollar()
-                words.add(text)
-            elif character == "<":
-                text = self._read_angle_bracket()
-                words.add_raw(text)
-            elif character in "'\"" and self._rules.understands_quotes:
-                text = self._read_quotes(character)
-                words.add_raw(text)
-            elif character == self._rules.escape:
-                text = self._read_escape()
-                words.add_raw(text)
-            else:
-                text = self._read_plain()
-                words.add(text)
-            result.append(text)
-        if stop is not None:
-            raise ExpansionError(f"close the variable with '{stop}'")
-        return "".join(result), words.finish()
+    def _read_next(self, character: str) -> str:
+        words = self._words if self._depth == 1 else None
+        is_raw = True
+        if character == "$":
+            text, is_raw = self._read_dollar(), False
+        elif character == "<":
+            text = self._read_angle_bracket()
+        elif character in "'\"":
+            text = self._read_quotes(character)
+        elif character == self._rules.escape:
+            text = self._read_escape()
+        else:
+            text, is_raw = self._read_plain(), False
+        if words is not None:
+            (words.add_raw if is_raw else words.add)(text)
+        return text
 
     def _read_plain(self) -> str:
         """The characters from here that mean nothing in any set of rules, and at least one."""
@@ -227,6 +229,13 @@ class _Lexer:
         return self._text[start : self._position]
 
     def _read_dollar(self) -> str:
+        text = self._read_variable()
+        self._taken += len(text)
+        if self._taken > MAX_LENGTH:
+            raise ExpansionError(f"not become longer than {MAX_LENGTH} characters")
+        return text
+
+    def _read_variable(self) -> str:
         self._position += 1
         if self._peek() == "{":
             self._position += 1
@@ -267,7 +276,7 @@ class _Lexer:
 
     def _read_modified(self, name: str, operator: str, *, ignores_empty: bool) -> str:
         trims = operator in "#%"
-        word, _ = self.read_until("}", keeps_escapes=trims)
+        word = self._read_until("}", keeps_escapes=trims)
         value = self._value(name)
         if value is None and self._rules.keeps_unset:
             return f"${{{name}{':' * ignores_empty}{operator}{word}}}"
@@ -281,7 +290,8 @@ class _Lexer:
         if operator == "-":
             return word
         state = "unset" if value is None else "empty"
-        raise RequiredVariableError(name, word or f"it is not allowed to be {state}")
+        why = word or f"it is not allowed to be {state}"
+        raise ExpansionError(f"have a value for the variable '{name}': {why}")
 
     def _trim(self, operator: str, pattern: str, value: str) -> str:
         is_greedy = pattern.startswith(operator)
@@ -295,8 +305,8 @@ class _Lexer:
         replaces_all = self._peek() == "/"
         if replaces_all:
             self._position += 1
-        pattern, _ = self.read_until("/", keeps_escapes=True)
-        replacement, _ = self.read_until("}", keeps_escapes=True)
+        pattern = self._read_until("/", keeps_escapes=True)
+        replacement = self._read_until("}", keeps_escapes=True)
         value = self._value(name)
         if value is None and self._rules.keeps_unset:
             return f"${{{name}/{pattern}/{replacement}}}"

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from pants_docker_buildkit.dockerfile.expansion import (
+    MAX_LENGTH,
     MAX_NESTING,
     ExpansionError,
     ExpansionRules,
-    RequiredVariableError,
     expand,
     expand_to_words,
 )
@@ -96,10 +96,6 @@ def test_the_escape_may_be_a_backtick() -> None:
     assert expanded("C:\\`$a", BACKTICK) == "C:\\$a"
 
 
-def test_quotes_can_be_without_meaning() -> None:
-    assert expanded("it's $a", ExpansionRules(understands_quotes=False)) == "it's apple"
-
-
 def test_unset_variables_can_be_kept() -> None:
     rules = ExpansionRules(keeps_unset=True)
     assert expanded("$a $b ${b} ${b:-x} ${b/x/y}", rules) == "apple $b ${b} ${b:-x} ${b/x/y}"
@@ -133,7 +129,7 @@ def test_what_is_malformed_is_refused(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["${unset?why}", "${unset:?why}", "${empty:?why}"])
 def test_a_required_variable_without_value_is_named_with_its_message(word: str) -> None:
-    with pytest.raises(RequiredVariableError, match=r"'(unset|empty)': why"):
+    with pytest.raises(ExpansionError, match=r"'(unset|empty)': why"):
         expanded(word)
 
 
@@ -150,6 +146,20 @@ def test_variables_nest_only_so_deep() -> None:
     assert expanded(nested(MAX_NESTING - 1)) == ""
     with pytest.raises(ExpansionError, match=f"deeper than {MAX_NESTING} levels"):
         expanded(nested(100_000))
+
+
+@pytest.mark.parametrize("word", ["$x$x", '"$x$x"', "${x//a/bb}", "${y:-$x$x}", "${y:-${x}}$x"])
+def test_a_word_becomes_only_so_long(word: str) -> None:
+    values = {"x": "a" * (MAX_LENGTH - 1)}
+    with pytest.raises(ExpansionError, match=f"longer than {MAX_LENGTH} characters"):
+        expand(word, values.get, ExpansionRules())
+    assert expand("$x", values.get, ExpansionRules()).text == values["x"]
+
+
+@pytest.mark.parametrize("word", ["\ufeffa", "\ufeff$a"])
+def test_a_byte_order_mark_before_a_word_is_dropped(word: str) -> None:
+    assert expanded(word) in ("a", "apple")
+    assert expanded(f"b{word}").startswith("b\ufeff")
 
 
 def test_a_pattern_that_would_take_for_ever_is_refused() -> None:

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from pants_docker_buildkit.dockerfile.errors import InvalidMountError
 from pants_docker_buildkit.dockerfile.instruction import Flag, Instruction
 from pants_docker_buildkit.dockerfile.mounts import (
     Mount,
     MountType,
-    check_mounts,
     mount_origins,
     parse_mounts,
 )
@@ -18,7 +16,9 @@ def run(*mounts: str) -> Instruction:
 
 
 def parse(*mounts: str) -> tuple[Mount, ...]:
-    return parse_mounts(run(*mounts), lambda text: text.replace("$X", "x"))
+    return parse_mounts(
+        run(*mounts), lambda text: None if "$Y" in text else text.replace("$X", "x")
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,45 +39,36 @@ def test_a_mount_is_read(text: str, expected: Mount) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "identity"),
+    ("text", "secret_id"),
     [
         ("type=secret,id=s,target=/t", "s"),
         ("type=secret,source=s", "s"),
         ("type=secret,target=/run/t", "t"),
-        ("type=ssh", "default"),
-        ("type=ssh,id=key", "key"),
+        ("type=secret,id=a$Y", None),
+        ("type=secret,target=$Y", None),
+        ("type=secret,id=s,target=$Y", "s"),
     ],
 )
-def test_secrets_and_agents_have_an_id(text: str, identity: str) -> None:
-    assert parse(text)[0].identity == identity
+def test_a_secret_has_an_id(text: str, secret_id: str | None) -> None:
+    assert parse(text)[0].secret_id == secret_id
 
 
 @pytest.mark.parametrize(
-    ("text", "requirement"),
+    ("text", "expected"),
     [
-        ("type=disk", "have a mount type of 'bind', 'cache', 'tmpfs', 'secret', 'ssh', not 'disk'"),
-        ("target", "give the mount option 'target' a value"),
-        ("color=red", "not use the mount option 'color'"),
-        ("type=secret", "'id' or a 'target'"),
-        ("type=secret,id=a,from=b", "not have a 'from'"),
-        ("type=secret,id=a,required=maybe", "'true' or 'false'"),
-        ('a"b', "quotes only around a whole option"),
-        ('"a"b', "quotes only around a whole option"),
-        ('"a', "close every quote"),
-        ("", "not have an empty mount"),
+        ("type=disk,target=/t", Mount(None, target="/t")),
+        ("type=$Y,from=a", Mount(None, "a")),
+        ("type=bind,source=$Y", Mount(MountType.BIND, source=None)),
+        ("type=secret,id=a,required=$Y", Mount(MountType.SECRET, id="a")),
+        ("color=red,target", Mount(MountType.BIND, target="true")),
+        ('a"b', Mount(MountType.BIND)),
+        ('"a"b,"target=/x', Mount(MountType.BIND, target="/x")),
+        ("", Mount(MountType.BIND)),
     ],
 )
-def test_a_bad_mount_is_refused_with_its_line(text: str, requirement: str) -> None:
-    with pytest.raises(InvalidMountError, match="Line 7") as raised:
-        parse(text)
-    assert requirement in raised.value.requirement
+def test_what_is_not_known_is_left_out(text: str, expected: Mount) -> None:
+    assert parse(text) == (expected,)
 
 
 def test_origins_are_known_before_variables_are() -> None:
     assert mount_origins(run("from=a,target=/x", "target=$X", "from=b,from=c")) == ("a", "", "c")
-
-
-def test_an_origin_has_no_variable() -> None:
-    with pytest.raises(InvalidMountError, match="Define a stage with FROM"):
-        check_mounts(run("from=$X"))
-    check_mounts(run("from=a$"))

@@ -1,7 +1,7 @@
 """Which instructions does a Dockerfile have?
 
-The counterpart of BuildKit's `frontend/dockerfile/parser`. Whether they make sense together is the
-question of `stages.py`.
+The counterpart of BuildKit's `frontend/dockerfile/parser`. Any text is read: what BuildKit refuses,
+or a newer one may understand, is left out and becomes a `Limit`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,18 @@ from pants_docker_buildkit.dockerfile.directives import (
     Frontend,
     detect_frontend,
 )
-from pants_docker_buildkit.dockerfile.errors import (
-    InvalidHeredocError,
-    LineTooLongError,
-    MissingStageError,
-    UnknownFlagError,
-)
 from pants_docker_buildkit.dockerfile.expansion import ExpansionError
 from pants_docker_buildkit.dockerfile.flags import parse_flags
 from pants_docker_buildkit.dockerfile.heredoc import find_heredocs
-from pants_docker_buildkit.dockerfile.instruction import Flag, Heredoc, Instruction
+from pants_docker_buildkit.dockerfile.instruction import Heredoc, Instruction
 from pants_docker_buildkit.dockerfile.limits import Limit
-from pants_docker_buildkit.dockerfile.validation import check_instruction
 from pants_docker_buildkit.dockerfile.words import (
+    MalformedArgumentsError,
     parse_json_strings,
     split_flags,
     split_keyword,
 )
 
-MAX_LINE_BYTES = 65535
 _BYTE_ORDER_MARK = "\ufeff"
 _HEREDOC_KEYWORDS = frozenset({"ADD", "COPY", "RUN"})
 
@@ -44,14 +37,13 @@ _HEREDOC_KEYWORDS = frozenset({"ADD", "COPY", "RUN"})
 class Dockerfile:
     """The instructions of a Dockerfile, in order.
 
-    `limits` says what could not be understood, and may be by the frontend that reads the file in a
-    build. With a frontend that is not one for Dockerfiles, there are no instructions at all.
+    `limits` says what could not be understood. With a frontend that is not one for Dockerfiles,
+    there are no instructions at all.
     """
 
     instructions: tuple[Instruction, ...]
     frontend: Frontend | None = None
     escape: str = DEFAULT_ESCAPE
-    check: str | None = None
     limits: tuple[Limit, ...] = ()
 
 
@@ -66,40 +58,32 @@ def parse_dockerfile(content: bytes | str, *, syntax: str | None = None) -> Dock
     if frontend is not None and not frontend.is_dockerfile:
         why = f"the frontend '{frontend.reference}' is not one for Dockerfiles"
         return Dockerfile((), frontend, limits=(Limit(frontend.line, why),))
-    reader = _Reader(text, has_frontend=frontend is not None)
+    reader = _Reader(text)
     instructions = tuple(reader.read())
-    if not instructions:
-        raise MissingStageError(None, "have a FROM instruction")
     directives = reader.directives
-    return Dockerfile(
-        instructions,
-        frontend,
-        directives.escape,
-        directives.values.get("check"),
-        tuple(reader.limits),
-    )
+    limits = (*directives.limits, *reader.limits)
+    return Dockerfile(instructions, frontend, directives.escape, limits)
 
 
-def parse_trigger(instruction: Instruction, line: int) -> tuple[Instruction, tuple[Limit, ...]]:
+def parse_trigger(
+    instruction: Instruction, line: int
+) -> tuple[tuple[Instruction, ...], tuple[Limit, ...]]:
     """The instruction that an `ONBUILD` adds to a stage built on it, as if it stood on `line`.
 
-    BuildKit reads it as a file of its own: with a backslash as the escape.
+    BuildKit reads it as a file of its own: with a backslash as the escape. It refuses several.
     """
-    reader = _Reader(instruction.arguments[0], has_frontend=True)
-    triggers = tuple(reader.read())
-    if len(triggers) != 1:
-        raise MissingStageError(line, "build on a stage whose ONBUILD has exactly one trigger")
+    reader = _Reader(instruction.arguments[0])
+    triggers = tuple(replace(each, start_line=line, end_line=line) for each in reader.read())
     limits = tuple(replace(limit, line=instruction.start_line) for limit in reader.limits)
-    return replace(triggers[0], start_line=line, end_line=line), limits
+    return triggers, limits
 
 
 class _Reader:
     """Reads a file line by line."""
 
-    def __init__(self, text: str, *, has_frontend: bool) -> None:
+    def __init__(self, text: str) -> None:
         self._lines = _iterate_lines(text)
         self._line = 0
-        self._has_frontend = has_frontend
         self.directives = DirectiveReader()
         self.limits: list[Limit] = []
         self._escape = DEFAULT_ESCAPE
@@ -113,16 +97,21 @@ class _Reader:
                 self.directives.read(line)
                 self._escape = self.directives.escape
             if line and not line.startswith("#"):
-                yield self._read_instruction(line)
+                instruction = self._read_instruction(line)
+                if instruction is not None:
+                    yield instruction
 
-    def _read_instruction(self, first: str) -> Instruction:
+    def _read_instruction(self, first: str) -> Instruction | None:
         start = self._line
-        instruction = self._parse(self._join_continued(first), start)
-        if "<<" in instruction.text and self._may_have_heredoc(instruction):
-            instruction = replace(self._with_heredocs(instruction), end_line=self._line)
-        if instruction.keyword in SPLITTERS:
-            check_instruction(instruction)
-        return instruction
+        text = self._join_continued(first)
+        try:
+            instruction = self._parse(text, start)
+            if "<<" in text and self._may_have_heredoc(instruction):
+                instruction = self._with_heredocs(instruction)
+        except MalformedArgumentsError as e:
+            self.limits.append(Limit(start, e.why))
+            return None
+        return replace(instruction, end_line=self._line)
 
     def _join_continued(self, first: str) -> str:
         text, is_continued = self._split_continuation(first)
@@ -153,25 +142,17 @@ class _Reader:
         keyword = keyword.upper() if keyword.isascii() else keyword
         if keyword not in SPLITTERS:
             self.limits.append(Limit(line, f"the instruction '{keyword}' is unknown"))
-            return Instruction(keyword, text, line, self._line, (rest,) if rest else ())
+            return Instruction(keyword, text, line, line, (rest,) if rest else ())
         words, rest = split_flags(rest, self._escape)
-        arguments, is_json = split_arguments(keyword, rest, self._escape, line)
-        flags = self._parse_flags(keyword, words, line)
-        return Instruction(keyword, text, line, self._line, arguments, flags, is_json=is_json)
-
-    def _parse_flags(self, keyword: str, words: tuple[str, ...], line: int) -> tuple[Flag, ...]:
-        try:
-            return parse_flags(keyword, words, line)
-        except UnknownFlagError as e:
-            # A frontend other than the builder's own may be newer than what we know.
-            if not self._has_frontend:
-                raise
-            self.limits.append(Limit(line, f"the flag '{e.flag}' of {keyword} is unknown"))
-            return ()
+        arguments, is_json = split_arguments(keyword, rest, self._escape)
+        flags, unknown = parse_flags(keyword, words)
+        for name in unknown:
+            self.limits.append(Limit(line, f"the flag '{name}' of {keyword} is unknown"))
+        return Instruction(keyword, text, line, line, arguments, flags, is_json=is_json)
 
     def _may_have_heredoc(self, instruction: Instruction) -> bool:
         keyword, is_json = instruction.keyword, instruction.is_json
-        if keyword == "ONBUILD" and instruction.arguments:
+        if keyword == "ONBUILD":
             keyword, rest = split_keyword(instruction.arguments[0])
             keyword = keyword.upper()
             is_json = parse_json_strings(split_flags(rest, self._escape)[1]) is not None
@@ -181,7 +162,7 @@ class _Reader:
         try:
             found = find_heredocs(instruction.text)
         except ExpansionError as e:
-            raise InvalidHeredocError(instruction.start_line, e.requirement) from e
+            raise MalformedArgumentsError(f"a heredoc must {e.requirement}") from e
         heredocs = tuple(self._read_heredoc(h, instruction.start_line) for h in found)
         if instruction.keyword != "ONBUILD":
             return replace(instruction, heredocs=heredocs)
@@ -196,18 +177,13 @@ class _Reader:
             if (line.lstrip("\t") if heredoc.chomps else line) == heredoc.name:
                 return replace(heredoc, content="".join(content))
             content.append(raw_line)
-        raise InvalidHeredocError(start, f"end its heredoc with a line '{heredoc.name}'")
+        self.limits.append(Limit(start, f"no line '{heredoc.name}' ends the heredoc"))
+        return replace(heredoc, content="".join(content))
 
 
 def _iterate_lines(text: str) -> Iterator[str]:
-    start, number = 0, 0
+    start = 0
     while start < len(text):
         end = text.find("\n", start) + 1 or len(text)
-        line = text[start:end]
-        number += 1
-        if len(line) * 4 > MAX_LINE_BYTES:
-            size = len(line.removesuffix("\n").encode("utf-8", "replace"))
-            if size > MAX_LINE_BYTES:
-                raise LineTooLongError(number, MAX_LINE_BYTES)
-        yield line
+        yield text[start:end]
         start = end

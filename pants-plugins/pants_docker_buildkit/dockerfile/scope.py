@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pants_docker_buildkit.dockerfile.analysis import Argument
-from pants_docker_buildkit.dockerfile.errors import InvalidExpansionError
 from pants_docker_buildkit.dockerfile.expansion import (
     Expansion,
     ExpansionError,
@@ -22,6 +21,8 @@ from pants_docker_buildkit.oci.image_platform import ImagePlatform
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """The `PATH` of an image that sets none."""
+
+_UNKNOWN = "depends on a variable whose value is not known here"
 
 _PROXY_ARGUMENTS = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"})
 
@@ -87,36 +88,28 @@ class GlobalScope:
         """Take the variables of an `ARG` before the first `FROM`."""
         for text in instruction.arguments:
             name, default = split_argument(text)
-            value, uses = default, frozenset[str]()
-            if name in self.build_args:
-                value = self.build_args[name]
-            elif default is not None:
-                expansion = self.expand(default, instruction.start_line)
-                value, uses = expansion.text, expansion.matched
+            value, uses = self._value(name, default)
             if value is not None:
                 self.values[name] = value
             self.arguments.append(
-                Argument(
-                    name,
-                    instruction.start_line,
-                    default,
-                    value,
-                    is_given=name in self.build_args,
-                    uses=tuple(sorted(uses)),
-                )
+                Argument(name, instruction.start_line, default, value, tuple(sorted(uses)))
             )
 
-    def expand(self, text: str, line: int) -> Expansion:
-        """`text` with the variables of this scope."""
-        return expand_at(text, line, self.values, self.rules)
+    def _value(self, name: str, default: str | None) -> tuple[str | None, frozenset[str]]:
+        if name in self.build_args:
+            return self.build_args[name], frozenset()
+        if default is None:
+            return None, frozenset()
+        try:
+            expansion = self.expand(default)
+        except ExpansionError:
+            # BuildKit refuses the file, or it is what uses the variable that is not understood.
+            return None, frozenset()
+        return expansion.text, expansion.matched
 
-
-def expand_at(text: str, line: int, values: Mapping[str, str], rules: ExpansionRules) -> Expansion:
-    """`text` with `values` in it; an error names the line."""
-    try:
-        return expand(text, values.get, rules)
-    except ExpansionError as e:
-        raise InvalidExpansionError(line, text, e.requirement) from e
+    def expand(self, text: str) -> Expansion:
+        """`text` with the variables of this scope; may raise an `ExpansionError`."""
+        return expand(text, self.values.get, self.rules)
 
 
 def split_argument(text: str) -> tuple[str, str | None]:
@@ -127,10 +120,10 @@ def split_argument(text: str) -> tuple[str, str | None]:
 
 @dataclass(frozen=True)
 class StageExpansion:
-    """A word after expansion in a stage, and the variables it has. `text` may be unknown."""
+    """A word after expansion in a stage; `None` where it is not known, and `why` says why."""
 
     text: str | None
-    names: frozenset[str] = frozenset()
+    why: str = ""
 
 
 @dataclass
@@ -157,7 +150,7 @@ class StageScope:
         """The scope that a stage based on this one begins with."""
         return StageScope(dict(self.values), self.is_open)
 
-    def expand(self, text: str, line: int, rules: ExpansionRules) -> StageExpansion:
+    def expand(self, text: str, rules: ExpansionRules) -> StageExpansion:
         """`text` with the variables of this stage."""
         if is_literal(text, rules):
             return StageExpansion(text)
@@ -173,11 +166,8 @@ class StageScope:
         try:
             expansion = expand(text, look_up, rules)
         except ExpansionError as e:
-            if is_unknown:
-                return StageExpansion(None)
-            raise InvalidExpansionError(line, text, e.requirement) from e
-        names = expansion.matched | expansion.unmatched
-        return StageExpansion(None if is_unknown else expansion.text, names)
+            return StageExpansion(None, why=_UNKNOWN if is_unknown else f"must {e.requirement}")
+        return StageExpansion(None, _UNKNOWN) if is_unknown else StageExpansion(expansion.text)
 
     def declare(
         self, instruction: Instruction, globals_: GlobalScope, rules: ExpansionRules
@@ -194,11 +184,10 @@ class StageScope:
         name, default = split_argument(text)
         if name in globals_.build_args:
             self.values[name] = globals_.build_args[name]
-            return Argument(name, line, default, globals_.build_args[name], is_given=True)
-        if default is not None:
-            self.values[name] = self.expand(default, line, rules).text
-            return Argument(name, line, default, self.values[name])
-        inherited = globals_.values.get(name)
-        if inherited is not None:
-            self.values[name] = inherited
-        return Argument(name, line, None, inherited, is_inherited=inherited is not None)
+        elif default is not None:
+            self.values[name] = self.expand(default, rules).text
+        elif name in globals_.values:
+            self.values[name] = globals_.values[name]
+        else:
+            return Argument(name, line, None, None)
+        return Argument(name, line, default, self.values[name])

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-_MAX_STEPS = 10_000_000
+_MAX_STEPS = 100_000
+_MAX_LENGTH = 128 * 1024
 _TEMPLATE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
 _ESCAPABLE = frozenset("*?\\")
 
@@ -22,7 +23,7 @@ class InvalidPatternError(ValueError):
 
 def trim_prefix(value: str, pattern: str, *, is_greedy: bool) -> str:
     """`value` without the shortest beginning that matches, or the longest if `is_greedy`."""
-    match = _compile(pattern, value, is_greedy=is_greedy).match(value)
+    match = _compile(pattern, value, 0, is_greedy=is_greedy).match(value)
     return value[match.end() :] if match else value
 
 
@@ -33,7 +34,7 @@ def trim_suffix(value: str, pattern: str, *, is_greedy: bool) -> str:
 
 def replace_pattern(value: str, pattern: str, replacement: str, *, replaces_all: bool) -> str:
     """`value` with its first match replaced, or with all of them."""
-    compiled = _compile(pattern, value, is_greedy=True)
+    compiled = _compile(pattern, value, 1, is_greedy=True)
     if replaces_all:
         return _replace_all(value, compiled, replacement)
     match = compiled.search(value)
@@ -43,11 +44,15 @@ def replace_pattern(value: str, pattern: str, replacement: str, *, replaces_all:
 def _replace_all(value: str, compiled: re.Pattern[str], template: str) -> str:
     """As Go's `ReplaceAllString`: no empty match directly after another, `$0` is the match."""
     result: list[str] = []
-    position, last_end = 0, -1
+    position, last_end, length = 0, -1, 0
     for match in compiled.finditer(value):
         if match.start() == match.end() == last_end:
             continue
-        result += [value[position : match.start()], _fill(template, match.group())]
+        filled = _fill(template, match.group())
+        length += match.start() - position + len(filled)
+        if length > _MAX_LENGTH:
+            raise InvalidPatternError(f"not make a value longer than {_MAX_LENGTH} characters")
+        result += [value[position : match.start()], filled]
         position = last_end = match.end()
     return "".join([*result, value[position:]])
 
@@ -61,9 +66,11 @@ def _fill(template: str, matched: str) -> str:
     return _TEMPLATE.sub(fill, template)
 
 
-def _compile(pattern: str, value: str, *, is_greedy: bool) -> re.Pattern[str]:
+def _compile(pattern: str, value: str, starts: int, *, is_greedy: bool) -> re.Pattern[str]:
+    """The expression for `pattern`. `starts` is 1 where a match may start anywhere in `value`."""
     pattern = re.sub(r"(?<!\\)\*{2,}", "*", pattern)
-    if (len(value) + 1) ** (pattern.count("*") + 1) > _MAX_STEPS:
+    stars = pattern.count("*")
+    if stars and (len(value) + 1) ** (stars + starts) > _MAX_STEPS:
         raise InvalidPatternError("have fewer '*' for a value as long as this")
     return re.compile(_to_regular_expression(pattern, is_greedy=is_greedy))
 

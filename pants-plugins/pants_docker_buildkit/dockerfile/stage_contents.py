@@ -12,16 +12,14 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from pants_docker_buildkit.dockerfile.analysis import (
-    AgentUse,
     Argument,
     ContextPath,
     Origin,
     OriginKind,
     RemoteKind,
     RemoteSource,
+    SecretUse,
 )
-from pants_docker_buildkit.dockerfile.errors import InvalidArgumentsError, InvalidStageUseError
-from pants_docker_buildkit.dockerfile.expansion import ExpansionRules
 from pants_docker_buildkit.dockerfile.heredoc import try_parse_heredoc
 from pants_docker_buildkit.dockerfile.instruction import Instruction
 from pants_docker_buildkit.dockerfile.limits import Limit
@@ -34,24 +32,21 @@ from pants_docker_buildkit.dockerfile.scope import (
 )
 from pants_docker_buildkit.dockerfile.stage_graph import Node
 
-_HEREDOC_RULES = ExpansionRules(understands_quotes=False)
 _WHOLE_CONTEXT = "."
 
 
 @dataclass
 class StageContents:
-    """Collects what the instructions of one stage need. `finished` are the nodes before it."""
+    """Collects what the instructions of one stage need."""
 
     node: Node
     scope: StageScope
     globals_: GlobalScope
-    finished: set[int]
     arguments: list[Argument] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
     context_paths: list[ContextPath] = field(default_factory=list)
     remote_sources: list[RemoteSource] = field(default_factory=list)
-    secrets: dict[str, AgentUse] = field(default_factory=dict)
-    ssh_agents: dict[str, AgentUse] = field(default_factory=dict)
+    secrets: dict[str, SecretUse] = field(default_factory=dict)
     limits: list[Limit] = field(default_factory=list)
 
     def read(self, instruction: Instruction) -> None:
@@ -60,13 +55,8 @@ class StageContents:
         if reader is not None:
             reader(self, instruction)
 
-    def _expand(self, text: str, instruction: Instruction) -> str | None:
-        return self.scope.expand(text, instruction.start_line, self.globals_.rules).text
-
-    def read_words(self, instruction: Instruction) -> None:
-        """Expand all arguments, only to find out whether that is possible."""
-        for argument in instruction.arguments:
-            self._expand(argument, instruction)
+    def _expand(self, text: str) -> str | None:
+        return self.scope.expand(text, self.globals_.rules).text
 
     def read_arg(self, instruction: Instruction) -> None:
         """Declare the variables of an `ARG`."""
@@ -74,40 +64,33 @@ class StageContents:
 
     def read_env(self, instruction: Instruction) -> None:
         """Set the variables of an `ENV`, all of which see those before it only."""
-        expanded = [self._expand(argument, instruction) for argument in instruction.arguments]
+        expanded = [self._expand(argument) for argument in instruction.arguments]
         for name, value in zip(expanded[::2], expanded[1::2]):
             if name is not None:
                 self.scope.values[name] = value
 
     def read_copy(self, instruction: Instruction) -> None:
         """Take the sources of a `COPY` or `ADD`."""
-        for flag in ("chown", "chmod", "checksum"):
-            self._expand(instruction.flag(flag) or "", instruction)
-        self._expand(instruction.arguments[-1], instruction)
-        for heredoc in instruction.heredocs:
-            if heredoc.expands:
-                self.scope.expand(heredoc.content, instruction.start_line, _HEREDOC_RULES)
         source = self.node.sources.get((id(instruction), 0))
         if source is not None:
             self._use(source, instruction)
+        from_context = instruction.keyword == "ADD" or not instruction.flag("from")
         for written in instruction.arguments[:-1]:
             if try_parse_heredoc(written) is None:
-                self._read_source(written, instruction, from_context=source is None)
+                self._read_source(written, instruction, from_context=from_context)
 
     def _read_source(self, written: str, instruction: Instruction, *, from_context: bool) -> None:
-        expansion = self.scope.expand(written, instruction.start_line, self.globals_.rules)
+        expansion = self.scope.expand(written, self.globals_.rules)
         text = expansion.text
         kind = None if text is None else remote_kind(text)
         if text is not None and kind is not None:
+            # BuildKit refuses a COPY of one.
             self._read_remote_source(text, kind, instruction)
         elif from_context:
             self._add_context_path(expansion, written, instruction)
 
     def _read_remote_source(self, url: str, kind: RemoteKind, instruction: Instruction) -> None:
-        if instruction.keyword != "ADD":
-            requirement = f"use ADD, not {instruction.keyword}, to download {url!r}"
-            raise InvalidArgumentsError(instruction.start_line, requirement)
-        checksum = self._expand(instruction.flag("checksum") or "", instruction)
+        checksum = self._expand(instruction.flag("checksum") or "")
         source = RemoteSource(instruction.start_line, kind, url, checksum or None)
         self.remote_sources.append(source)
 
@@ -116,59 +99,42 @@ class StageContents:
     ) -> None:
         text = expansion.text
         if text is None:
-            base = self.node.origin.text
-            why = f"{written!r} depends on a variable that only the base image '{base}' may set"
-            self.limits.append(Limit(instruction.start_line, why))
+            self.limits.append(Limit(instruction.start_line, f"{written!r} {expansion.why}"))
         self.context_paths.append(
             ContextPath(
                 instruction.start_line,
                 instruction.keyword,
                 None if text is None else normalize_context_path(text),
                 written,
-                tuple(sorted(expansion.names)),
                 has_wildcard=text is not None and _has_wildcard(text),
                 keeps_parents=instruction.is_enabled("parents"),
-                excludes=instruction.flag_values("exclude"),
             )
         )
 
     def read_run(self, instruction: Instruction) -> None:
         """Take the mounts of a `RUN`."""
-        if not instruction.flags:
-            return
-        unknown: list[str] = []
-
-        def expand(text: str) -> str:
-            expanded = self._expand(text, instruction)
-            if expanded is None:
-                unknown.append(text)
-            return text if expanded is None else expanded
-
-        for number, mount in enumerate(parse_mounts(instruction, expand)):
-            self._read_mount(mount, number, instruction, unknown)
+        texts = instruction.flag_values("mount")
+        for number, mount in enumerate(parse_mounts(instruction, self._expand)):
+            self._read_mount(mount, texts[number], number, instruction)
 
     def _read_mount(
-        self, mount: Mount, number: int, instruction: Instruction, unknown: list[str]
+        self, mount: Mount, written: str, number: int, instruction: Instruction
     ) -> None:
-        line = instruction.start_line
         if mount.origin:
-            self._use(self.node.sources[(id(instruction), number)], instruction)
-        if mount.mount_type is MountType.SECRET:
-            use = AgentUse(mount.identity, mount.is_required, line)
+            self._use(self.node.sources[id(instruction), number], instruction)
+        is_secret = mount.mount_type is MountType.SECRET
+        if mount.mount_type is None or (is_secret and mount.secret_id is None):
+            why = f"the mount {written!r} is not understood"
+            self.limits.append(Limit(instruction.start_line, why))
+        elif is_secret and mount.secret_id is not None:
+            use = SecretUse(mount.secret_id, mount.is_required, instruction.start_line)
             self.secrets.setdefault(use.id, use)
-        elif mount.mount_type is MountType.SSH:
-            use = AgentUse(mount.identity, mount.is_required, line)
-            self.ssh_agents.setdefault(use.id, use)
         elif mount.mount_type is MountType.BIND and not mount.origin:
-            written = mount.source or _WHOLE_CONTEXT
-            text = None if written in unknown else written
-            self._add_context_path(StageExpansion(text), written, instruction)
+            source = _WHOLE_CONTEXT if mount.source == "" else mount.source
+            expansion = StageExpansion(source, why="is not understood")
+            self._add_context_path(expansion, source or written, instruction)
 
     def _use(self, source: Node, instruction: Instruction) -> None:
-        if source.index is not None and id(source) not in self.finished:
-            name = source.name or str(source.index)
-            requirement = f"not take files from the stage '{name}' before it is defined"
-            raise InvalidStageUseError(instruction.start_line, requirement)
         origin = source.origin
         if source.index is not None:
             written = source.name or str(source.index)
@@ -199,11 +165,6 @@ _READERS: Mapping[str, Callable[[StageContents, Instruction], None]] = MappingPr
         "ARG": StageContents.read_arg,
         "COPY": StageContents.read_copy,
         "ENV": StageContents.read_env,
-        "LABEL": StageContents.read_words,
         "RUN": StageContents.read_run,
-        "STOPSIGNAL": StageContents.read_words,
-        "USER": StageContents.read_words,
-        "VOLUME": StageContents.read_words,
-        "WORKDIR": StageContents.read_words,
     }
 )

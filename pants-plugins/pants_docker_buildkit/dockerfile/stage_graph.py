@@ -12,18 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pants_docker_buildkit.dockerfile.analysis import Origin, OriginKind
-from pants_docker_buildkit.dockerfile.arguments import SPLITTERS
 from pants_docker_buildkit.dockerfile.bases import SCRATCH
-from pants_docker_buildkit.dockerfile.errors import (
-    InvalidFlagError,
-    InvalidStageUseError,
-    MissingStageError,
-    UnknownStageError,
-)
-from pants_docker_buildkit.dockerfile.expansion import ExpansionRules
+from pants_docker_buildkit.dockerfile.expansion import ExpansionRules, is_literal
 from pants_docker_buildkit.dockerfile.instruction import Instruction
+from pants_docker_buildkit.dockerfile.limits import Limit
 from pants_docker_buildkit.dockerfile.mounts import mount_origins
-from pants_docker_buildkit.dockerfile.scope import expand_at
 
 _INDEX = re.compile(r"[+-]?[0-9]{1,18}")
 
@@ -39,10 +32,9 @@ class Node:
     base: Node | None = None
     is_replaced: bool = False
     instructions: list[Instruction] = field(default_factory=list)
-    needs: list[tuple[Node, int]] = field(default_factory=list)
-    """What its instructions take files from, with the line."""
     sources: dict[tuple[int, int], Node] = field(default_factory=dict)
-    """The same, by the identity of the instruction and the number of the mount in it."""
+    """What its instructions take files from, by the identity of the instruction and the number of
+    the mount in it."""
 
 
 class StageGraph:
@@ -51,6 +43,7 @@ class StageGraph:
     def __init__(self, rules: ExpansionRules) -> None:
         self._rules = rules
         self.nodes: list[Node] = []
+        self.limits: list[Limit] = []
         self._by_name: dict[str, Node] = {}
 
     def add(self, node: Node) -> None:
@@ -63,23 +56,22 @@ class StageGraph:
         """The stage that `FROM text` means at this point of the file."""
         return self._by_name.get(text)
 
-    def find_target(self, name: str | None) -> Node:
+    def find_target(self, name: str | None) -> Node | None:
         """The stage to build: the one with this name, or the last."""
-        if not self.nodes:
-            raise MissingStageError(None, "have a FROM instruction")
-        if name is None:
-            return self.nodes[-1]
-        node = self._by_name.get(name.lower())
-        if node is None:
-            raise UnknownStageError(name, self._by_name)
-        return node
+        if name is not None:
+            return self._by_name.get(name.lower())
+        return self.nodes[-1] if self.nodes else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of stages."""
+        return tuple(self._by_name)
 
     def connect(self) -> None:
         """Find out what the instructions of all stages take files from."""
         for node in list(self.nodes):
             for instruction in node.instructions:
                 self._connect_instruction(node, instruction)
-        self._check_cycles()
 
     def add_triggers(self, node: Node, triggers: Sequence[Instruction]) -> None:
         """Put what the `ONBUILD`s of the base add before the instructions of a stage."""
@@ -89,30 +81,25 @@ class StageGraph:
 
     def _connect_instruction(self, node: Node, instruction: Instruction) -> None:
         line = instruction.start_line
-        if instruction.keyword == "COPY" and instruction.flag("from"):
-            names = [instruction.flag("from") or ""]
-            found = [self._find_copy_origin(names[0], line)]
+        copied = instruction.flag("from") if instruction.keyword == "COPY" else None
+        if copied:
+            origin = self._find_copy_origin(copied, line)
+            if origin is not None:
+                node.sources[id(instruction), 0] = origin
         elif instruction.keyword == "RUN" and instruction.flags:
-            found = [self._find_by_name(n or SCRATCH, line) for n in mount_origins(instruction)]
-        else:
-            return
-        for number, source in enumerate(found):
-            node.needs.append((source, line))
-            node.sources[(id(instruction), number)] = source
+            for number, name in enumerate(mount_origins(instruction)):
+                node.sources[id(instruction), number] = self._find_by_name(name or SCRATCH, line)
 
-    def _find_copy_origin(self, name: str, line: int) -> Node:
-        if expand_at(name, line, {}, self._rules).text != name:
-            requirement = (
-                f"not have variables or quotes in '--from={name}'. Define a stage with FROM instead"
-            )
-            raise InvalidFlagError(line, requirement)
+    def _find_copy_origin(self, name: str, line: int) -> Node | None:
+        if not is_literal(name, self._rules):
+            self.limits.append(Limit(line, f"'--from={name}' may not have variables or quotes"))
+            return None
         if _INDEX.fullmatch(name) is None:
             return self._find_by_name(name, line)
         index = int(name)
         if not 0 <= index < len(self.nodes):
-            count = sum(node.index is not None for node in self.nodes)
-            requirement = f"name a stage by an index from 0 to {count - 1}, not {index}"
-            raise InvalidStageUseError(line, requirement)
+            self.limits.append(Limit(line, f"'--from={name}' is not the index of a stage"))
+            return None
         return self.nodes[index]
 
     def _find_by_name(self, name: str, line: int) -> Node:
@@ -121,27 +108,6 @@ class StageGraph:
             node = Node(None, None, line, Origin(OriginKind.UNKNOWN, name, name, line))
             self.nodes.append(node)
         return node
-
-    def _check_cycles(self) -> None:
-        """Refuse stages that take files from themselves, directly or not."""
-        finished: set[int] = set()
-        for start in self.nodes:
-            path = [(start, iter(start.needs))]
-            on_path = {id(start)}
-            while path:
-                node, needs = path[-1]
-                needed, line = next(needs, (None, 0))
-                if needed is None:
-                    finished.add(id(node))
-                    on_path.discard(id(node))
-                    path.pop()
-                elif id(needed) in on_path:
-                    raise InvalidStageUseError(
-                        line, "not copy a stage into itself, even indirectly"
-                    )
-                elif id(needed) not in finished:
-                    path.append((needed, iter(needed.needs)))
-                    on_path.add(id(needed))
 
 
 def reachable_nodes(target: Node) -> set[int]:
@@ -155,7 +121,7 @@ def reachable_nodes(target: Node) -> set[int]:
         found.add(id(node))
         if node.is_replaced:
             continue
-        wanted += [needed for needed, _ in node.needs]
+        wanted += node.sources.values()
         if node.base is not None:
             wanted.append(node.base)
     return found
@@ -170,11 +136,6 @@ def split_stages(
     for instruction in instructions:
         if instruction.keyword == "FROM":
             stages.append([instruction])
-        elif stages:
-            stages[-1].append(instruction)
-        elif instruction.keyword == "ARG" or instruction.keyword not in SPLITTERS:
-            before.append(instruction)
         else:
-            requirement = f"have a FROM before {instruction.keyword}; only ARG may stand before it"
-            raise MissingStageError(instruction.start_line, requirement)
+            (stages[-1] if stages else before).append(instruction)
     return before, stages

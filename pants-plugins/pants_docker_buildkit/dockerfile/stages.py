@@ -2,8 +2,8 @@
 
     analyze(parse_dockerfile(content), build_args=…, target_platform=…, build_platform=…)
 
-Follows BuildKit's `frontend/dockerfile/dockerfile2llb`. What is not understood becomes a `Limit`
-where the build may succeed nevertheless, and a `DockerfileError` where it cannot.
+Follows BuildKit's `frontend/dockerfile/dockerfile2llb`. What is not understood becomes a `Limit`:
+whether it can be built is for BuildKit to say.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pants_docker_buildkit.dockerfile.analysis import (
     Stage,
 )
 from pants_docker_buildkit.dockerfile.bases import BaseResolver
-from pants_docker_buildkit.dockerfile.expansion import (
-    ExpansionRules,
-)
+from pants_docker_buildkit.dockerfile.errors import UnknownStageError
+from pants_docker_buildkit.dockerfile.expansion import ExpansionRules
 from pants_docker_buildkit.dockerfile.instruction import Instruction
+from pants_docker_buildkit.dockerfile.limits import Limit
 from pants_docker_buildkit.dockerfile.named_contexts import NamedContexts
 from pants_docker_buildkit.dockerfile.parser import Dockerfile, parse_trigger
 from pants_docker_buildkit.dockerfile.scope import (
@@ -52,6 +52,8 @@ def analyze(
     named_contexts: Iterable[str] = (),
 ) -> DockerfileAnalysis:
     """What `dockerfile` needs to build `target_stage`, or its last one, for `target_platform`.
+
+    Raises `UnknownStageError` where all is understood and no stage has that name.
 
     `named_contexts` are the names of the additional build contexts (`--build-context`).
     """
@@ -92,7 +94,6 @@ class _Analyzer:
         self._resolver = resolver
         self._graph = StageGraph(rules)
         self._limits = list(dockerfile.limits)
-        self._platform_arguments: dict[int, tuple[str, ...]] = {}
 
     def analyze(
         self, stages: Iterable[list[Instruction]], target_stage: str | None
@@ -100,23 +101,31 @@ class _Analyzer:
         for instructions in stages:
             self._add_stage(instructions)
         self._limits += self._resolver.limits
-        target = self._graph.find_target(target_stage)
+        target = self._find_target(target_stage)
         self._graph.connect()
-        reachable = self._add_triggers(target)
+        reachable = self._add_triggers(target) if target is not None else set()
+        self._limits += self._graph.limits
         return DockerfileAnalysis(
             self._read_stages(reachable),
-            target.index,
+            None if target is None else target.index,
             tuple(self._resolver.scope.arguments),
             self._dockerfile.frontend,
             tuple(self._limits),
         )
+
+    def _find_target(self, name: str | None) -> Node | None:
+        target = self._graph.find_target(name)
+        if target is None:
+            if name is not None and not self._limits:
+                raise UnknownStageError(name, self._graph.names)
+            self._limits.append(Limit(None, "the stage to build is not found"))
+        return target
 
     def _add_stage(self, instructions: list[Instruction]) -> None:
         from_ = instructions[0]
         index = len(self._graph.nodes)
         name = from_.arguments[2].lower() if len(from_.arguments) == 3 else None
         base = self._resolver.resolve(from_)
-        self._platform_arguments[index] = base.platform_arguments
         origin, stage = base.origin, self._graph.find_base(base.name)
         if stage is not None:
             origin = replace(
@@ -146,17 +155,16 @@ class _Analyzer:
                 self._graph.add_triggers(node, self._triggers_for(node))
 
     def _triggers_for(self, node: Node) -> list[Instruction]:
-        triggers = []
+        triggers: list[Instruction] = []
         base_instructions = node.base.instructions if node.base is not None else []
         for instruction in base_instructions:
             if instruction.keyword == "ONBUILD":
-                trigger, limits = parse_trigger(instruction, node.line)
+                parsed, limits = parse_trigger(instruction, node.line)
                 self._limits += limits
-                triggers.append(trigger)
+                triggers += parsed
         return triggers
 
     def _read_stages(self, reachable: set[int]) -> tuple[Stage, ...]:
-        finished: set[int] = set()
         scopes: dict[int, StageScope] = {}
         stages = []
         self._resolve_implicit_nodes()
@@ -170,15 +178,13 @@ class _Analyzer:
                 node.origin,
                 id(node) in reachable,
                 node.is_replaced,
-                self._platform_arguments.get(node.index, ()),
             )
             if stage.is_reachable:
                 first_scope = _first_scope(node, scopes)
-                contents = StageContents(node, first_scope, self._resolver.scope, finished)
+                contents = StageContents(node, first_scope, self._resolver.scope)
                 if not node.is_replaced:
                     stage = self._read_stage(stage, contents)
                 scopes[id(node)] = contents.scope
-                finished.add(id(node))
             stages.append(stage)
         return tuple(stages)
 
@@ -193,7 +199,6 @@ class _Analyzer:
             context_paths=tuple(contents.context_paths),
             remote_sources=tuple(contents.remote_sources),
             secrets=tuple(contents.secrets.values()),
-            ssh_agents=tuple(contents.ssh_agents.values()),
         )
 
     def _resolve_implicit_nodes(self) -> None:

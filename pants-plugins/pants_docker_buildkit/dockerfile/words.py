@@ -18,11 +18,16 @@ _ANY_SPACE = re.compile(f"[{SPACES}]+")
 _PLAIN = re.compile(f"[^{SPACES}'\"\\\\`]+")
 _PLAIN_IN_QUOTES = re.compile(r"[^'\"\\`]+")
 _PLAIN_FLAG = re.compile(f"--[^{SPACES}'\"\\\\`]*(?=[{SPACES}]|\\Z)")
+_NOT_STRINGS = "its JSON form has not only strings"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class NotStringsError(ValueError):
-    """A JSON array has something else than strings in it."""
+class MalformedArgumentsError(ValueError):
+    """An instruction has arguments that BuildKit refuses. `why` reads as a part of a sentence."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
 
 
 def split_keyword(line: str) -> tuple[str, str]:
@@ -158,7 +163,10 @@ class _Flags:
 
 
 def parse_json_strings(text: str) -> tuple[str, ...] | None:
-    """The strings of a JSON array; `None` where `text` is none, and so a shell form."""
+    """The strings of a JSON array; `None` where `text` is not JSON, and so a shell form.
+
+    Raises `MalformedArgumentsError` for an array of something else.
+    """
     text = text.lstrip(SPACES)
     if not text.startswith("["):
         return None
@@ -167,11 +175,11 @@ def parse_json_strings(text: str) -> tuple[str, ...] | None:
             text, parse_constant=_reject, parse_int=_check_number, parse_float=_check_number
         )
     except RecursionError as e:
-        raise NotStringsError from e
+        raise MalformedArgumentsError(_NOT_STRINGS) from e
     except ValueError:
         return None
     if not all(isinstance(item, str) for item in items):
-        raise NotStringsError
+        raise MalformedArgumentsError(_NOT_STRINGS)
     return tuple(_LONE_SURROGATE.sub("\ufffd", item) for item in items)
 
 

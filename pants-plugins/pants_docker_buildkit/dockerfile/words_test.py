@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pants_docker_buildkit.dockerfile.words import (
-    NotStringsError,
+    MalformedArgumentsError,
     parse_json_strings,
     split_flags,
     split_keyword,
@@ -80,5 +80,5 @@ def test_what_is_no_json_array_is_a_shell_form(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["[1]", '["a", null]', '[["a"]]', "[" * 100_000])
 def test_a_json_array_has_only_strings(text: str) -> None:
-    with pytest.raises(NotStringsError):
+    with pytest.raises(MalformedArgumentsError):
         parse_json_strings(text)

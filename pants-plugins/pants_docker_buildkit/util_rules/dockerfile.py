@@ -19,7 +19,7 @@ from pants_docker_buildkit.compat import (
     rule,
 )
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
-from pants_docker_buildkit.dockerfile.errors import DockerfileError, UnknownStageError
+from pants_docker_buildkit.dockerfile.errors import UnknownStageError
 from pants_docker_buildkit.dockerfile.parser import parse_dockerfile
 from pants_docker_buildkit.dockerfile.stages import analyze
 from pants_docker_buildkit.errors import InvalidDockerfileError, InvalidImageFieldError
@@ -133,8 +133,6 @@ def analyze_dockerfile(
             f"{e.stage!r} is not one",
             f"{e.hint}.",
         ) from e
-    except DockerfileError as e:
-        raise dockerfile.error(field_set, str(e)) from e
 
 
 def host_platform(host: Platform) -> str:

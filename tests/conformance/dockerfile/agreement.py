@@ -7,14 +7,14 @@ compare them part by part.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pants_docker_buildkit.dockerfile.analysis import (
-    AgentUse,
     Argument,
     DockerfileAnalysis,
     OriginKind,
+    SecretUse,
     Stage,
 )
 from pants_docker_buildkit.dockerfile.parser import Dockerfile
@@ -62,27 +62,38 @@ def our_named_contexts(analysis: DockerfileAnalysis) -> list[str]:
     return sorted(used)
 
 
-def our_arguments(analysis: DockerfileAnalysis) -> list[Entry]:
+def our_arguments(analysis: DockerfileAnalysis, build_args: Mapping[str, str]) -> list[Entry]:
     """The `ARG`s that `--call=outline` lists: those of the reachable stages and those they use."""
     found: dict[str, Argument] = {}
     globals_ = {argument.name: argument for argument in analysis.arguments}
     for stage in _stages_from_target(analysis):
-        own = {a.name: a for a in stage.arguments if not a.is_inherited}
+        own = {a.name: a for a in stage.arguments if not _is_inherited(a, build_args)}
         declared = [argument.name for argument in stage.arguments]
-        used = [*declared, *stage.base.arguments, *stage.platform_arguments]
+        used = [*declared, *stage.base.arguments]
         while used:
             name = used.pop()
             argument = own.get(name)
             if argument is None:
                 argument = globals_.get(name)
-                used += argument.uses if argument is not None and name not in found else ()
+                used += () if name in found else _uses(analysis, name)
             if argument is not None:
                 found.setdefault(name, argument)
     return sorted((a.line, a.name, a.value or "") for a in found.values())
 
 
-def our_agents(uses: Iterable[AgentUse]) -> list[Entry]:
-    """Secrets or SSH agents as `--call=outline` lists them."""
+def _uses(analysis: DockerfileAnalysis, name: str) -> list[str]:
+    """The global `ARG`s in the defaults of the global `ARG` that may be declared repeatedly."""
+    return [use for each in analysis.arguments if each.name == name for use in each.uses]
+
+
+def _is_inherited(argument: Argument, build_args: Mapping[str, str]) -> bool:
+    """Whether an `ARG` of a stage takes its value from the global one of the same name."""
+    is_given = argument.default is not None or argument.name in build_args
+    return argument.value is not None and not is_given
+
+
+def our_secrets(uses: Iterable[SecretUse]) -> list[Entry]:
+    """Secrets as `--call=outline` lists them."""
     return sorted((use.line, use.id, str(use.is_required)) for use in uses)
 
 
@@ -109,9 +120,9 @@ def their_arguments(answer: Json) -> list[Entry]:
     return sorted((a["location"][0], a["name"], a.get("value", "")) for a in entries)
 
 
-def their_agents(answer: Json, key: str) -> list[Entry]:
-    """The `secrets` or `ssh` of the outline."""
-    entries = answer["outline"].get(key, ())
+def their_secrets(answer: Json) -> list[Entry]:
+    """The `secrets` of the outline."""
+    entries = answer["outline"].get("secrets", ())
     return sorted((e["location"][0], e["name"], str(e.get("required", False))) for e in entries)
 
 

@@ -1,0 +1,4 @@
+ARG BASE=alpine:3
+ARG IMG=${BASE}
+ARG IMG=${IMG}
+FROM $IMG

@@ -1,0 +1,3 @@
+FROM scratch
+ARG A=a
+COPY ﻿b ﻿$A c﻿d /

@@ -1,0 +1,2 @@
+FORM scratch
+COPY a /
