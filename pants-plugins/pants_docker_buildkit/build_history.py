@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pants_docker_buildkit.solver.definition import IMAGE_SCHEME
+
 HISTORY_DIRECTORY = "history"
 _MANY_FILES = 2000
 _SHOWN_FILES = 2
@@ -78,7 +80,7 @@ def explain_build(past: PastBuild | None, now: PastBuild) -> str:
     except (LookupError, TypeError):
         # Another version of the plugin wrote this history.
         return "definition changed"
-    return ", ".join(dict.fromkeys(reasons)) or "definition changed"
+    return ", ".join(dict.fromkeys(filter(None, reasons))) or "definition changed"
 
 
 def _explain(key: str, past: PastBuild, now: PastBuild) -> str:
@@ -95,7 +97,18 @@ def _explain(key: str, past: PastBuild, now: PastBuild) -> str:
     if key == "named_contexts" and isinstance(before, list):
         names = sorted({each["name"] for each in _difference(before, after)})
         return f"{names[0]} changed" if names else "named contexts changed"
+    if key == "sources" and isinstance(before, list):
+        return _explain_sources(_difference(before, after))
     return f"{key.replace('_', ' ')} changed"
+
+
+def _explain_sources(changed: list[Any]) -> str:
+    """What has moved. What names its own digest changed with the text or argument that names it."""
+    moved = sorted(
+        {each["identifier"] for each in changed if each["identifier"] != each["pinned"]}
+        | {each["identifier"] for each in changed if each["checksum"]}
+    )
+    return f"{moved[0].removeprefix(IMAGE_SCHEME)} changed" if moved else ""
 
 
 def _difference(before: list[Any], after: list[Any]) -> list[Any]:

@@ -16,7 +16,12 @@ from pants_docker_buildkit.build_history import (
     read_past_build,
     write_past_build,
 )
-from pants_docker_buildkit.solver.definition import BuildDefinition, ContextKind, NamedContext
+from pants_docker_buildkit.solver.definition import (
+    BuildDefinition,
+    ContextKind,
+    NamedContext,
+    PinnedSource,
+)
 
 DEFINITION = BuildDefinition("d" * 64, "blake3:c", ("linux/amd64",), "registry")
 FILES = {"app.py": "1", "lib.py": "2"}
@@ -93,6 +98,24 @@ def test_whatever_is_in_a_history_the_next_build_has_a_reason(tmp_path: Path, va
             {"named_contexts": (NamedContext("base", ContextKind.IMAGE, "x"),)},
             "base changed",
             id="named-context",
+        ),
+        pytest.param(
+            {"sources": (PinnedSource.image("ghcr.io/a:1", "ghcr.io/a:1@sha256:x"),)},
+            "ghcr.io/a:1 changed",
+            id="image",
+        ),
+        pytest.param(
+            {"sources": (PinnedSource("https://h/a", "https://h/a", "sha256:x"),)},
+            "https://h/a changed",
+            id="download",
+        ),
+        pytest.param(
+            {
+                "dockerfile": "e",
+                "sources": (PinnedSource.image("ghcr.io/a@sha256:x", "ghcr.io/a@sha256:x"),),
+            },
+            "Dockerfile changed",
+            id="image-by-digest",
         ),
         pytest.param({"context": "blake3:d"}, "context changed", id="context-without-files"),
     ],

@@ -12,7 +12,7 @@ from pants_docker_buildkit.digests.encoding import Blake3Digest, Encodable, blak
 
 DOMAIN = "pants-docker-buildkit build"
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when a definition has to give another image than it did. Then every image is rebuilt."""
 
 

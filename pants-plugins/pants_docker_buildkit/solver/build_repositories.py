@@ -11,7 +11,7 @@ from pants_docker_buildkit.buildx.attributes import (
 )
 from pants_docker_buildkit.buildx.builder_registries import daemon_images, mirror_references
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
-from pants_docker_buildkit.solver.definition import BuildJob, ContextKind
+from pants_docker_buildkit.solver.definition import IMAGE_SCHEME, BuildJob
 from pants_docker_buildkit.solver.profile import BuildSettings
 
 
@@ -42,11 +42,9 @@ def _references(job: BuildJob, settings: BuildSettings) -> Iterator[str]:
     definition = job.definition
     if definition.output == "registry":
         yield from job.repositories
-    for context in definition.named_contexts:
-        if context.kind is ContextKind.IMAGE:
-            yield context.value
-    if definition.frontend is not None:
-        yield definition.frontend
+    for source in definition.sources:
+        if source.pinned.startswith(IMAGE_SCHEME):
+            yield source.pinned[len(IMAGE_SCHEME) :]
     for text in (*settings.cache_from, *settings.cache_to):
         try:
             yield parse_cache_attributes(text).get("ref", "")

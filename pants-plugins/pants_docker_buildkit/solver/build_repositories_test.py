@@ -8,15 +8,17 @@ from pants_docker_buildkit.solver.build_repositories import build_repositories
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
     BuildJob,
-    ContextKind,
-    NamedContext,
+    PinnedSource,
 )
 from pants_docker_buildkit.solver.profile import BuildSettings
 
-BASE = NamedContext("base", ContextKind.IMAGE, f"docker.io/library/python@sha256:{'b' * 64}")
+BASE = PinnedSource.image(
+    "docker.io/library/python:3", f"docker.io/library/python:3@sha256:{'b' * 64}"
+)
+DOWNLOAD = PinnedSource("https://download.example/a", "https://download.example/a", "sha256:0")
 DEFINITION = BuildDefinition("d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), "registry")
 JOB = BuildJob(
-    "blake3:" + "1" * 64, replace(DEFINITION, named_contexts=(BASE,)), ("ghcr.io/org/app",)
+    "blake3:" + "1" * 64, replace(DEFINITION, sources=(BASE, DOWNLOAD)), ("ghcr.io/org/app",)
 )
 SETTINGS = BuildSettings("src/app:image", cache_from=("type=registry,ref=cache.example/app",))
 NAMED = {

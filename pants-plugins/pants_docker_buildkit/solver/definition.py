@@ -11,7 +11,10 @@ from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+
+IMAGE_SCHEME = "docker-image://"
 
 
 class ContextKind(str, Enum):
@@ -25,7 +28,7 @@ class ContextKind(str, Enum):
 
 @dataclass(frozen=True, order=True)
 class NamedContext:
-    """A named build context, or the pinned image that stands in for a reference of the Dockerfile.
+    """A named build context.
 
     `value` is what cannot change without being noticed: for `files` nothing, because the context
     digest covers them; for `image` a pinned reference; for `layout` the digest of its image; for
@@ -38,22 +41,46 @@ class NamedContext:
     directory: str = ""
 
 
+@dataclass(frozen=True, order=True)
+class PinnedSource:
+    """Something outside of the repository that the build may read, and exactly what it gives.
+
+    `identifier` is BuildKit's name for what the Dockerfile names:
+    `docker-image://docker.io/library/node:latest`, `https://…`, `git://HOST/PATH#REF`. `pinned` is
+    what is read in its place: the image by digest, the repository by commit, the URL itself. Its
+    `checksum` is the sha256 of a URL's content, or the commit that a Git reference must be.
+    """
+
+    identifier: str
+    pinned: str
+    checksum: str = ""
+
+    @classmethod
+    def image(cls, reference: str, pinned: str) -> PinnedSource:
+        """The image that `pinned`, a reference with a digest, names in place of `reference`.
+
+        Both are spelled out: they have a registry, and a tag or a digest.
+        """
+        return cls(f"{IMAGE_SCHEME}{reference}", f"{IMAGE_SCHEME}{pinned}")
+
+
 @dataclass(frozen=True)
 class BuildDefinition:
     """A whole build, as BuildKit will see it.
 
     `dockerfile` is the sha256 of the Dockerfile's bytes in hex, `context` the digest of the build
-    context with the named contexts that are files. `secret_hashes` are keyed hashes of the content
-    of those secrets whose content counts. All pairs are sorted by their first item.
+    context with the named contexts that are files. `sources` are all that BuildKit may read from
+    outside, frontend included: it refuses anything else. `secret_hashes` are keyed hashes of the
+    content of those secrets whose content counts. All pairs are sorted by their first item.
     """
 
     dockerfile: str
     context: str
     platforms: tuple[str, ...]
     output: str
-    frontend: str | None = None
     target_stage: str | None = None
     named_contexts: tuple[NamedContext, ...] = ()
+    sources: tuple[PinnedSource, ...] = ()
     build_args: tuple[tuple[str, str], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
@@ -74,6 +101,7 @@ class BuildDefinition:
         document["named_contexts"] = tuple(
             {**asdict(each), "kind": each.kind.value} for each in self.named_contexts
         )
+        document["sources"] = tuple(asdict(each) for each in self.sources)
         return document
 
 
@@ -109,6 +137,7 @@ def parse_job(text: bytes) -> BuildJob:
         NamedContext(each["name"], ContextKind(each["kind"]), each["value"], each["directory"])
         for each in document["definition"]["named_contexts"]
     )
+    fields["sources"] = tuple(PinnedSource(**each) for each in document["definition"]["sources"])
     return BuildJob(
         document["build_digest"], BuildDefinition(**fields), tuple(document["repositories"])
     )

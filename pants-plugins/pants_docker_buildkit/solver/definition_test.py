@@ -12,6 +12,7 @@ from pants_docker_buildkit.solver.definition import (
     BuildJob,
     ContextKind,
     NamedContext,
+    PinnedSource,
     parse_job,
 )
 
@@ -23,9 +24,12 @@ EXAMPLES: dict[str, Any] = {
     "context": "blake3:" + "f" * 64,
     "platforms": ("linux/amd64", "linux/arm64"),
     "output": "registry",
-    "frontend": "docker.io/docker/dockerfile:1@sha256:" + "a" * 64,
     "target_stage": "release",
     "named_contexts": (NamedContext("base", ContextKind.IMAGE, "a@sha256:" + "b" * 64),),
+    "sources": (
+        PinnedSource.image("docker.io/a:1", "docker.io/a:1@sha256:" + "b" * 64),
+        PinnedSource("https://example.com/a", "https://example.com/a", "sha256:" + "c" * 64),
+    ),
     "build_args": (("A", "1"),),
     "labels": (("a", "b"),),
     "annotations": (("a", "b"),),

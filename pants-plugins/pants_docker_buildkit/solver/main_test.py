@@ -15,13 +15,14 @@ from pants_docker_buildkit.registry.credentials import (
     Credentials,
     CredentialsUnavailableError,
 )
-from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
+from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, PinnedSource
 from pants_docker_buildkit.solver.docker_config import HELPER_COMMAND
 from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_NO_SESSION
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
 from pants_docker_buildkit.solver.main import BUILD_COMMAND, CHECK_COMMAND, main
 from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings, event_path
 from pants_docker_buildkit.solver.result import parse_build_result
+from pants_docker_buildkit.solver.source_policy import POLICY_VARIABLE, render_source_policy
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.testing.fake_engine import FakeEngine
 from pants_docker_buildkit.solver.testing.fake_session import FakeSession
@@ -52,8 +53,11 @@ class Sandbox:
         (directory / ROOT / DOCKERFILE).parent.mkdir(parents=True)
         (directory / ROOT / DOCKERFILE).write_text("FROM scratch\n")
         repositories = ("localhost:5000/app",) if output == "registry" else ()
-        definition = BuildDefinition("d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), output)
-        job = BuildJob(BUILD, definition, repositories)
+        image = PinnedSource.image("docker.io/a/b:1", f"docker.io/a/b:1@{SHA}")
+        self.definition = BuildDefinition(
+            "d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), output, sources=(image,)
+        )
+        job = BuildJob(BUILD, self.definition, repositories)
         (directory / ROOT / JOB_FILE).write_bytes(job.to_json())
         self.settings()
         self.profile()
@@ -102,6 +106,21 @@ def test_an_engine_pushes_through_a_remote_builder_of_its_own(sandbox: Sandbox) 
         sandbox.profile(DOCKER_HOST=engine.host)
         assert sandbox.run() == 0
     assert "--builder pants-docker-buildkit" in sandbox.docker.calls[-1]
+
+
+@pytest.mark.parametrize("output", ["registry", "oci"])
+def test_buildkit_gets_the_source_policy_of_the_definition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sandbox = Sandbox(tmp_path, output)
+    sandbox.profile(**{POLICY_VARIABLE: "/a/policy/of/the/user.json"})
+    received = tmp_path / "received.json"
+    keep = f'cat "${POLICY_VARIABLE}" >{received}'
+    sandbox.docker.answer("buildx inspect", FAR)
+    sandbox.docker.answer("buildx build", run=keep, exit_code=1)
+    assert sandbox.run() == EXIT_FAILED
+    assert received.read_bytes() == render_source_policy(sandbox.definition)
 
 
 def test_a_layout_needs_no_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from pants_docker_buildkit.solver.errors import ContainerdStoreError, DockerCliN
 from pants_docker_buildkit.solver.profile import BuildSettings
 from pants_docker_buildkit.solver.proxy_args import proxy_build_args
 from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
+from pants_docker_buildkit.solver.source_policy import POLICY_VARIABLE, render_source_policy
 
 LOCAL_OUTPUT = "The output 'docker'"
 
@@ -69,7 +70,15 @@ def open_workplace(
     with tempfile.TemporaryDirectory(prefix="pdb-") as directory:
         scratch = Path(directory)
         repositories = build_repositories(job, settings)
-        docker = docker.with_environment({"BUILDX_METADATA_PROVENANCE": "max", "NO_COLOR": "1"})
+        policy = scratch / "source-policy.json"
+        policy.write_bytes(render_source_policy(job.definition))
+        docker = docker.with_environment(
+            {
+                POLICY_VARIABLE: str(policy),
+                "BUILDX_METADATA_PROVENANCE": "max",
+                "NO_COLOR": "1",
+            }
+        )
         docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
         chosen = _choose(docker, settings, session.directory)
         docker, builder = chosen.docker, chosen.builder

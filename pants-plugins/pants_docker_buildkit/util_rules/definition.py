@@ -42,7 +42,6 @@ from pants_docker_buildkit.util_rules.build_secrets import (
     SecretHashesRequest,
     hash_secrets,
 )
-from pants_docker_buildkit.util_rules.dockerfile import FRONTEND_ARGUMENT
 from pants_docker_buildkit.util_rules.git_commit import GitCommitRequest, read_git_commit
 from pants_docker_buildkit.util_rules.image_inputs import (
     ImageInputs,
@@ -189,10 +188,10 @@ def _definition(
         context=inputs.context_digest,
         platforms=tuple(sorted(str(platform) for platform in inputs.dockerfile.platforms)),
         output=output.value,
-        frontend=inputs.frontend,
         target_stage=field_set.target_stage.value,
         named_contexts=inputs.named_contexts,
-        build_args=_final_build_args(dict(inputs.build_args), inputs.frontend),
+        sources=inputs.sources,
+        build_args=_final_build_args(dict(inputs.build_args)),
         labels=_filled_pairs(field_set, labels.alias, labels.value, values),
         annotations=_filled_pairs(field_set, annotations.alias, annotations.value, values),
         secret_hashes=secret_hashes.hashes,
@@ -208,14 +207,9 @@ def _definition(
     )
 
 
-def _final_build_args(
-    build_args: Mapping[str, str], frontend: str | None
-) -> tuple[tuple[str, str], ...]:
+def _final_build_args(build_args: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """What makes builds reproducible is part of the build, unless the user chose otherwise."""
-    final = {_SOURCE_DATE_EPOCH: "0", **build_args}
-    if frontend is not None:
-        final[FRONTEND_ARGUMENT] = frontend
-    return tuple(sorted(final.items()))
+    return tuple(sorted({_SOURCE_DATE_EPOCH: "0", **build_args}.items()))
 
 
 def _filled_pairs(

@@ -181,7 +181,12 @@ def test_inline_cache_is_for_images_that_are_pushed(runner: ImageRunner) -> None
 
 def test_a_pinned_base_image_needs_no_registry_to_be_asked(runner: ImageRunner) -> None:
     declare(runner, "")
-    assert runner.definition("src/team/app:image").job.definition.named_contexts == ()
+    definition = runner.definition("src/team/app:image").job.definition
+    assert definition.named_contexts == ()
+    assert [each.pinned for each in definition.sources] == [
+        "docker-image://ghcr.io/org/python:3.12@sha256:" + "a" * 64,
+        "docker-image://ghcr.io/org/slim@sha256:" + "a" * 64,
+    ]
 
 
 def test_instructions_take_the_place_of_a_dockerfile(runner: ImageRunner) -> None:

@@ -15,12 +15,9 @@ from pants_docker_buildkit.dockerfile.stages import undeclared_build_args
 from pants_docker_buildkit.errors import (
     InvalidImageFieldError,
     MissingContextFileError,
-    UnresolvedBaseImageError,
 )
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
-from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
-from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
-from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
+from pants_docker_buildkit.solver.definition import ContextKind, NamedContext, PinnedSource
 from pants_docker_buildkit.util_rules.build_context import (
     BuildContextRequest,
     ContextTree,
@@ -32,6 +29,7 @@ from pants_docker_buildkit.util_rules.dockerfile import (
     analyze_dockerfile,
     read_image_dockerfile,
 )
+from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest, pin_sources
 from pants_docker_buildkit.util_rules.upstream_images import (
     Upstream,
     UpstreamRequest,
@@ -54,9 +52,8 @@ class ImageInputsRequest:
 class ImageInputs:
     """Everything that goes into a build, pinned.
 
-    `named_contexts` are those of the target, and the pinned images that stand in for what the
-    Dockerfile names by tag or by address. `frontend` is the pinned image of `# syntax=`. `analysis`
-    is that of the first platform.
+    `sources` are all that it may read from outside, frontend included. `analysis` is that of the
+    first platform.
     """
 
     dockerfile: ImageDockerfile
@@ -65,56 +62,13 @@ class ImageInputs:
     upstream: Upstream
     build_args: tuple[tuple[str, str], ...]
     named_contexts: tuple[NamedContext, ...]
-    frontend: str | None
+    sources: tuple[PinnedSource, ...]
 
     @property
     def context_digest(self) -> str:
         """The digest of the files that the build sees."""
         named = {name: tree.entries for name, tree in self.upstream.named_files}
         return context_digest(self.context.entries, named)
-
-
-@dataclass(frozen=True)
-class _PinnedImages:
-    contexts: tuple[NamedContext, ...]
-    frontend: str | None
-
-
-async def _pin_base_images(
-    field_set: BuildKitImageFieldSet,
-    dockerfile: ImageDockerfile,
-    analyses: Iterable[DockerfileAnalysis],
-) -> _PinnedImages:
-    """Digests for the images that the Dockerfile names by tag."""
-    lines: dict[str, int | None] = {}
-    frontend_text = None
-    for analysis in analyses:
-        if analysis.frontend is not None:
-            frontend_text = analysis.frontend.reference
-        for material in analysis.materials:
-            lines.setdefault(material.reference, next(iter(material.lines), None))
-    references = {}
-    for text, line in lines.items():
-        try:
-            references[text] = ImageReference.parse_familiar(text)
-        except InvalidImageReferenceError as e:
-            reason = f"line {line} names the image {text!r}, which must {e.requirement}"
-            raise dockerfile.error(field_set, reason) from e
-    wanted = {text: each for text, each in references.items() if not each.is_pinned}
-    answers = await concurrently(
-        resolve_base_image(BaseImageRequest(reference), **implicitly())
-        for reference in wanted.values()
-    )
-    contexts = []
-    frontend = frontend_text
-    for text, answer in zip(wanted, answers):
-        if answer.pinned is None:
-            raise UnresolvedBaseImageError(text, field_set.address, lines[text], answer.problem)
-        if text == frontend_text:
-            frontend = str(answer.pinned)
-        else:
-            contexts.append(NamedContext(text, ContextKind.IMAGE, str(answer.pinned)))
-    return _PinnedImages(tuple(contexts), frontend)
 
 
 @rule(desc="Resolve inputs of image build")
@@ -133,12 +87,13 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
     )
     build_args = _declared_build_args(field_set, dockerfile, analyses, given)
     _check_context_paths(field_set, dockerfile, analyses, context)
-    pinned = await _pin_base_images(field_set, dockerfile, analyses)
     named_contexts = (
         *upstream.contexts,
-        *pinned.contexts,
         *(NamedContext(name, ContextKind.IMAGE, value) for name, value in targets.images),
         *(NamedContext(name, ContextKind.GIT, value) for name, value in targets.git),
+    )
+    pinned = await pin_sources(
+        PinnedSourcesRequest(field_set, dockerfile, analyses, named_contexts), **implicitly()
     )
     return ImageInputs(
         dockerfile=dockerfile,
@@ -147,7 +102,7 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
         upstream=upstream,
         build_args=tuple(sorted(build_args.items())),
         named_contexts=tuple(sorted(named_contexts)),
-        frontend=pinned.frontend,
+        sources=pinned.all,
     )
 
 

@@ -1,0 +1,56 @@
+"""What may BuildKit read from outside? Exactly what is in the definition.
+
+BuildKit takes a source policy with each build, and asks it for every image, Git repository, URL,
+OCI layout, frontend and local directory, whoever names them: the Dockerfile, a frontend or a
+trigger of a base image. Of the rules that match, the last decides; a conversion starts again with
+what it gave (https://github.com/moby/buildkit/blob/master/sourcepolicy/engine.go).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pants_docker_buildkit.solver.definition import BuildDefinition, ContextKind, PinnedSource
+
+POLICY_VARIABLE = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"
+"""Names a file with the source policy that buildx sends with a build."""
+
+_GIT = "git://"
+
+
+def render_source_policy(definition: BuildDefinition) -> bytes:
+    """The policy of a build, as buildx reads it: protobuf's message `Policy` in JSON."""
+    rules = [
+        {"action": "DENY", "selector": {"identifier": "*"}},
+        {"action": "ALLOW", "selector": {"identifier": "local://*"}},
+        *(rule for source in definition.sources for rule in _source_rules(source)),
+        *_layout_rules(definition),
+    ]
+    return json.dumps({"version": 1, "rules": rules}, indent=1).encode()
+
+
+def _source_rules(source: PinnedSource) -> Iterator[dict[str, Any]]:
+    checksum: dict[str, str] = {}
+    if source.checksum:
+        is_git = source.identifier.startswith(_GIT)
+        checksum = {("git.checksum" if is_git else "http.checksum"): source.checksum}
+    if checksum or source.identifier != source.pinned:
+        # Until BuildKit 0.31, a conversion whose selector is EXACT converts nothing.
+        selector = {"identifier": f"^{re.escape(source.identifier)}$", "match_type": "REGEX"}
+        updates = {"identifier": source.pinned.replace("$", "$$"), "attrs": checksum}
+        yield {"action": "CONVERT", "selector": selector, "updates": updates}
+    constraints = [
+        {"key": key, "value": value, "condition": "EQUAL"} for key, value in checksum.items()
+    ]
+    exactly = {"identifier": source.pinned, "match_type": "EXACT", "constraints": constraints}
+    yield {"action": "ALLOW", "selector": exactly}
+
+
+def _layout_rules(definition: BuildDefinition) -> Iterator[dict[str, Any]]:
+    """BuildKit knows a layout by a name that buildx makes up, and by its digest."""
+    for context in definition.named_contexts:
+        if context.kind is ContextKind.LAYOUT:
+            yield {"action": "ALLOW", "selector": {"identifier": f"oci-layout://*@{context.value}"}}

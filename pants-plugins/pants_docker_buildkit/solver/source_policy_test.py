@@ -1,0 +1,144 @@
+"""What the rules let through, by BuildKit's `sourcepolicy` engine, re-told here in a few lines.
+
+`tests/integration/closed_world_test.py` asks BuildKit itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pants_docker_buildkit.solver.definition import (
+    BuildDefinition,
+    ContextKind,
+    NamedContext,
+    PinnedSource,
+)
+from pants_docker_buildkit.solver.source_policy import render_source_policy
+
+SHA, OTHER_SHA = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+COMMIT = "c" * 40
+NODE = "docker-image://docker.io/library/node"
+URL = "https://example.com/a.b?x=$y&z=*"
+REPOSITORY = "git://example.com/a.git"
+DEFINITION = replace(
+    BuildDefinition("d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), "registry"),
+    sources=(
+        PinnedSource.image("docker.io/library/node:20", f"docker.io/library/node:20@{SHA}"),
+        PinnedSource(f"{NODE}@{OTHER_SHA}", f"{NODE}@{OTHER_SHA}"),
+        PinnedSource(URL, URL, SHA),
+        PinnedSource(f"{REPOSITORY}#main:docs", f"{REPOSITORY}#{COMMIT}:docs"),
+        PinnedSource(f"{REPOSITORY}#v1", f"{REPOSITORY}#v1", COMMIT),
+    ),
+    named_contexts=(NamedContext("base", ContextKind.LAYOUT, SHA, "layouts/base"),),
+)
+
+
+class DeniedError(Exception):
+    """The policy lets a source not through."""
+
+
+def read(identifier: str, **attributes: str) -> tuple[str, dict[str, str]]:
+    """What BuildKit reads where a build asks for a source. Raises `DeniedError`."""
+    rules = json.loads(render_source_policy(DEFINITION))["rules"]
+    for _ in range(3):
+        verdict = apply(rules, identifier, attributes)
+        if isinstance(verdict, bool):
+            if verdict:
+                return identifier, attributes
+            raise DeniedError(identifier)
+        identifier, attributes = verdict
+    raise AssertionError("the policy converts without end")
+
+
+def apply(
+    rules: list[dict[str, Any]], identifier: str, attributes: dict[str, str]
+) -> bool | tuple[str, dict[str, str]]:
+    is_allowed = True
+    for rule in rules:
+        if not matches(rule["selector"], identifier, attributes):
+            continue
+        if rule["action"] != "CONVERT":
+            is_allowed = rule["action"] == "ALLOW"
+            continue
+        destination = rule["updates"]["identifier"].replace("$$", "$")
+        changed = {**attributes, **rule["updates"]["attrs"]}
+        if (destination, changed) != (identifier, attributes):
+            return destination, changed
+    return is_allowed
+
+
+def matches(selector: dict[str, Any], identifier: str, attributes: dict[str, str]) -> bool:
+    for constraint in selector.get("constraints", ()):
+        if attributes.get(constraint["key"]) != constraint["value"]:
+            return False
+    wanted, how = selector["identifier"], selector.get("match_type", "WILDCARD")
+    if how == "REGEX":
+        return re.search(wanted, identifier) is not None
+    if how == "WILDCARD":
+        pattern = ".*".join(map(re.escape, wanted.split("*")))
+        return re.fullmatch(pattern, identifier) is not None
+    return bool(wanted == identifier)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "read_instead"),
+    [
+        pytest.param(f"{NODE}:20", f"{NODE}:20@{SHA}", id="tag"),
+        pytest.param(f"{NODE}:20@{SHA}", f"{NODE}:20@{SHA}", id="tag-once-resolved"),
+        pytest.param(f"{NODE}@{OTHER_SHA}", f"{NODE}@{OTHER_SHA}", id="digest"),
+        pytest.param(f"{REPOSITORY}#main:docs", f"{REPOSITORY}#{COMMIT}:docs", id="branch"),
+        pytest.param("local://context", "local://context", id="context"),
+        pytest.param(f"oci-layout://any/x@{SHA}", f"oci-layout://any/x@{SHA}", id="layout"),
+    ],
+)
+def test_what_is_in_the_definition_is_read_as_it_says(identifier: str, read_instead: str) -> None:
+    assert read(identifier) == (read_instead, {})
+
+
+@pytest.mark.parametrize(
+    ("identifier", "checksum"),
+    [
+        pytest.param(URL, {"http.checksum": SHA}, id="url"),
+        pytest.param(f"{REPOSITORY}#v1", {"git.checksum": COMMIT}, id="git"),
+    ],
+)
+def test_a_checksum_is_asked_for_whether_or_not_the_dockerfile_asks(
+    identifier: str, checksum: dict[str, str]
+) -> None:
+    assert read(identifier) == (identifier, checksum)
+    assert read(identifier, **checksum) == (identifier, checksum)
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        pytest.param(f"{NODE}:latest", id="other-tag"),
+        pytest.param(f"{NODE}:20@{OTHER_SHA}", id="other-digest"),
+        pytest.param(f"{NODE}:200", id="longer-tag"),
+        pytest.param(f"x{NODE}:20", id="longer-name"),
+        pytest.param("docker-image://evil.example/library/node:20", id="other-registry"),
+        pytest.param("docker-image://docker.io/docker/dockerfile:1", id="frontend"),
+        pytest.param("https://example.com/a.b", id="other-url"),
+        pytest.param(f"{REPOSITORY}#main", id="other-directory"),
+        pytest.param(f"{REPOSITORY}#{COMMIT}", id="whole-commit"),
+        pytest.param(f"oci-layout://any/x@{OTHER_SHA}", id="other-layout"),
+        pytest.param("new-kind://anything", id="kind-of-a-later-buildkit"),
+    ],
+)
+def test_what_is_not_in_the_definition_is_denied(identifier: str) -> None:
+    with pytest.raises(DeniedError):
+        read(identifier)
+
+
+def test_nothing_but_files_is_allowed_where_nothing_is_read_from_outside() -> None:
+    bare = replace(DEFINITION, sources=(), named_contexts=())
+    rules = json.loads(render_source_policy(bare))["rules"]
+    assert [(each["action"], each["selector"]["identifier"]) for each in rules] == [
+        ("DENY", "*"),
+        ("ALLOW", "local://*"),
+    ]
