@@ -29,6 +29,7 @@ STANDARD_LIBRARY = frozenset(
         "bisect",
         "codecs",
         "collections",
+        "concurrent",
         "contextlib",
         "csv",
         "dataclasses",

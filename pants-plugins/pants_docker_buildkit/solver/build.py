@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.attributes import render_attributes, render_values
-from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import BuildCommand, render_arguments
 from pants_docker_buildkit.buildx.metadata import (
     BuildMetadata,
@@ -59,7 +58,7 @@ def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) ->
     except BuildFailedError as e:
         raise BuildFailedError(f"{e}{_advise(str(e), job, settings)}") from e
 
-    with RegistryReader(job.repositories, settings, workplace.session) as reader:
+    with RegistryReader(job.repositories, workplace.session) as reader:
         try:
             metadata = parse_metadata(metadata_path.read_text(), reader.read_digest)
         except (OSError, InvalidMetadataError) as e:
@@ -92,7 +91,7 @@ def build_command(
         dockerfile=DOCKERFILE,
         metadata_file=str(metadata_path),
         platforms=definition.platforms,
-        outputs=_outputs(job, settings, workplace.builder),
+        outputs=_outputs(job, settings, workplace),
         builder=workplace.builder_name,
         target_stage=definition.target_stage,
         build_args=definition.build_args,
@@ -151,7 +150,7 @@ def _caches(job: BuildJob, settings: BuildSettings) -> tuple[tuple[str, ...], tu
     return tuple(imports), tuple(exports)
 
 
-def _outputs(job: BuildJob, settings: BuildSettings, builder: Builder) -> tuple[str, ...]:
+def _outputs(job: BuildJob, settings: BuildSettings, workplace: Workplace) -> tuple[str, ...]:
     output = job.definition.output
     if output == "oci":
         attributes = [("type", "oci"), ("dest", f"../{OUTPUT_LAYOUT}"), ("tar", "false")]
@@ -162,7 +161,7 @@ def _outputs(job: BuildJob, settings: BuildSettings, builder: Builder) -> tuple[
     if job.definition.inline_cache:
         names += [f"{name}:{settings.inline_cache_tag}" for name in job.repositories]
     attributes = [("type", "image"), ("name", render_values(names)), ("push", "true")]
-    insecure = {each.address for each in settings.registries if each.is_insecure}
+    insecure = {each.address for each in workplace.registries if each.is_insecure}
     if any(name.partition("/")[0] in insecure for name in job.repositories):
         attributes.append(("registry.insecure", "true"))
     # The image lives in its registry: a copy in the builder's store would only take up room.

@@ -47,8 +47,10 @@ def workplace(docker: DockerCli, directory: Path, session: SessionClient = NO_SE
     return Workplace(docker, builder, None, directory / "build", directory, session)
 
 
-def command(job: BuildJob, settings: BuildSettings = SETTINGS) -> BuildCommand:
-    nowhere = workplace(DockerCli("docker", {}), Path("/nowhere"))
+def command(
+    job: BuildJob, settings: BuildSettings = SETTINGS, hints: tuple[RegistryHints, ...] = ()
+) -> BuildCommand:
+    nowhere = replace(workplace(DockerCli("docker", {}), Path("/nowhere")), registries=hints)
     return build_command(job, settings, nowhere, Path("metadata.json"))
 
 
@@ -115,7 +117,7 @@ def test_only_a_registry_of_the_image_makes_its_push_insecure(
     insecure: tuple[str, ...], is_plain: bool
 ) -> None:
     hints = tuple(RegistryHints(each, is_insecure=True) for each in insecure)
-    (output,) = command(JOB, replace(SETTINGS, registries=hints)).outputs
+    (output,) = command(JOB, hints=hints).outputs
     assert ("registry.insecure=true" in output) is is_plain
 
 

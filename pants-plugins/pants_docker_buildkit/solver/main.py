@@ -7,6 +7,7 @@ that is pushed. It uses only the standard library, because it runs outside of Pa
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from dataclasses import replace
@@ -46,10 +47,12 @@ from pants_docker_buildkit.solver.progress import tell
 from pants_docker_buildkit.solver.result import BuildResult
 from pants_docker_buildkit.solver.session_client import SessionClient
 from pants_docker_buildkit.solver.session_socket import NoSessionError, SessionProblemError
+from pants_docker_buildkit.solver.upload import upload_layout
 from pants_docker_buildkit.solver.workplace import LOCAL_OUTPUT, open_workplace
 
 BUILD_COMMAND = "build"
 CHECK_COMMAND = "check-engine"
+UPLOAD_COMMAND = "upload"
 RUN_COMMAND = "run"
 
 
@@ -61,6 +64,8 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
             print(_build(session, *arguments))
         elif command == RUN_COMMAND:
             _run(session, *arguments)
+        elif command == UPLOAD_COMMAND:
+            print(json.dumps(upload_layout(Path.cwd(), arguments, session)))
         elif command == HELPER_COMMAND:
             return give_credentials(session, *arguments)
         else:

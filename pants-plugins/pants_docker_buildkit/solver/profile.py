@@ -12,20 +12,10 @@ from pathlib import Path
 from typing import Any, Optional
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription
+from pants_docker_buildkit.registry.settings import Patience
 
 EVENTS_DIRECTORY = "events"
 PROGRESS_FILE = "progress.log"
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How this session reaches Docker. `environment` is all that `docker` gets to see.
-
-    `docker` is the path or name of the program, if `[docker-buildkit].docker` says it.
-    """
-
-    environment: tuple[tuple[str, str], ...]
-    docker: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -43,12 +33,26 @@ class RegistryHints:
 
 
 @dataclass(frozen=True)
+class Profile:
+    """How this session reaches Docker, and the registries that the options say something of.
+
+    `environment` is all that `docker` gets to see. `docker` is the path or name of the program, if
+    `[docker-buildkit].docker` says it. `registry_timeout` is in seconds.
+    """
+
+    environment: tuple[tuple[str, str], ...]
+    docker: Optional[str] = None
+    registries: tuple[RegistryHints, ...] = ()
+    registry_timeout: float = Patience.read_timeout
+
+
+@dataclass(frozen=True)
 class BuildSettings:
     """What one build is told besides its definition, none of which can change the image.
 
-    `secrets` maps IDs to sources (`registry/secret_source.py`). `registries` are those that the
-    options say something of. With `passes_proxies`, `RUN` steps get the user's proxies. With
-    `shows_progress`, what BuildKit says goes into the session's `PROGRESS_FILE` as it comes.
+    `secrets` maps IDs to sources (`registry/secret_source.py`). With `passes_proxies`, `RUN` steps
+    get the user's proxies. With `shows_progress`, what BuildKit says goes into the session's
+    `PROGRESS_FILE` as it comes.
     `described_builder` is what the options say of `builder`, unless that is one of the user's own.
     """
 
@@ -60,23 +64,23 @@ class BuildSettings:
     inline_cache_tag: str = "buildcache"
     secrets: tuple[tuple[str, str], ...] = ()
     ssh: tuple[str, ...] = ()
-    registries: tuple[RegistryHints, ...] = ()
     passes_proxies: bool = True
     shows_progress: bool = False
 
 
 def parse_profile(document: Mapping[str, Any]) -> Profile:
     """The profile whose fields JSON has carried."""
-    return Profile(**_frozen_fields(document))
+    fields = _frozen_fields(document)
+    hints = tuple(RegistryHints(**each) for each in fields.get("registries", ()))
+    return Profile(**{**fields, "registries": hints})
 
 
 def parse_settings(document: Mapping[str, Any]) -> BuildSettings:
     """The settings whose fields JSON has carried."""
     fields = _frozen_fields(document)
-    hints = tuple(RegistryHints(**each) for each in fields.get("registries", ()))
     described = fields.get("described_builder")
     builder = None if described is None else BuilderDescription.from_fields(described)
-    return BuildSettings(**{**fields, "registries": hints, "described_builder": builder})
+    return BuildSettings(**{**fields, "described_builder": builder})
 
 
 def event_path(session: Path, build_key: str, generation: int) -> Path:

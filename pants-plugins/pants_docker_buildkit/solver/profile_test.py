@@ -27,7 +27,9 @@ def through_json(value: Any) -> Any:
 
 
 def test_a_profile_is_the_same_behind_a_socket() -> None:
-    profile = Profile((("HOME", "/root"), ("PATH", "/bin"), ("ODD", 'a "b" ü\n')))
+    environment = (("HOME", "/root"), ("PATH", "/bin"), ("ODD", 'a "b" ü\n'))
+    registry = RegistryHints("localhost:5000", is_insecure=False, ca_file="/ca.pem")
+    profile = Profile(environment, "docker-28", (registry,), 5.0)
     assert parse_profile(through_json(profile)) == profile
 
 
@@ -40,7 +42,6 @@ def test_settings_are_the_same_behind_a_socket() -> None:
         inline_cache_tag="moving",
         secrets=(("token", "env=TOKEN"),),
         ssh=("default",),
-        registries=(RegistryHints("localhost:5000", is_insecure=False, ca_file="/ca.pem"),),
         passes_proxies=False,
         shows_progress=True,
     )

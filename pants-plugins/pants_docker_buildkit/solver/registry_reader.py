@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.registry.accounts import Accounts
-from pants_docker_buildkit.registry.clients import RegistryClients
-from pants_docker_buildkit.registry.credentials import (
-    Credentials,
-    CredentialsUnavailableError,
-)
+from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import RegistryError
-from pants_docker_buildkit.registry.settings import RegistrySettings, TlsSettings
 from pants_docker_buildkit.solver.errors import BuildFailedError
-from pants_docker_buildkit.solver.profile import BuildSettings, RegistryHints
 from pants_docker_buildkit.solver.session_client import SessionClient
-from pants_docker_buildkit.solver.session_socket import SessionProblemError
+from pants_docker_buildkit.solver.session_registries import session_clients
 
 
 class RegistryReader:
@@ -27,27 +21,26 @@ class RegistryReader:
     Nothing is asked before something is read. Its connections close with the `with` block.
     """
 
-    def __init__(
-        self, repositories: Sequence[str], settings: BuildSettings, session: SessionClient
-    ) -> None:
+    def __init__(self, repositories: Sequence[str], session: SessionClient) -> None:
         self._repositories = repositories
-        self._settings = settings
         self._session = session
-        self._open: RegistryClients | None = None
+        self._open = ExitStack()
+        self._client: RegistryClient | None = None
 
     def __enter__(self) -> RegistryReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._open is not None:
-            self._open.close()
+        self._open.close()
 
     def read_digest(self, digest: OciDigest) -> bytes:
         """The bytes that a digest names, checked against it. Raises `BuildFailedError`."""
-        reference = ImageReference.parse(self._repositories[0])
-        client = self._clients().client(reference.registry, reference.repository)
+        name = ImageReference.parse(self._repositories[0])
+        if self._client is None:
+            clients = self._open.enter_context(session_clients(self._session, name))
+            self._client = clients.client(name.registry, name.repository)
         try:
-            _, content = client.get_manifest(reference.repository, digest)
+            _, content = self._client.get_manifest(name.repository, digest)
         except RegistryError as e:
             raise BuildFailedError(f"The image was pushed, but cannot be read: {e}") from e
         return content
@@ -55,24 +48,3 @@ class RegistryReader:
     def read(self, descriptor: Descriptor) -> bytes:
         """The bytes that a descriptor names, checked against it. Raises `BuildFailedError`."""
         return descriptor.verify(self.read_digest(descriptor.digest))
-
-    def _clients(self) -> RegistryClients:
-        if self._open is None:
-            self._open = RegistryClients(
-                accounts=Accounts(fallback=self._find_credentials),
-                settings={each.address: _reach(each) for each in self._settings.registries},
-                environment=dict(self._session.profile().environment),
-            )
-        return self._open
-
-    def _find_credentials(self, registry: str) -> Credentials | None:
-        try:
-            repository = ImageReference.parse(self._repositories[0]).repository
-            return self._session.credentials(registry, repository)
-        except SessionProblemError as e:
-            raise CredentialsUnavailableError(str(e)) from e
-
-
-def _reach(hints: RegistryHints) -> RegistrySettings:
-    tls = TlsSettings(hints.ca_file, hints.certificate_file, hints.key_file)
-    return RegistrySettings(hints.is_insecure, tls)

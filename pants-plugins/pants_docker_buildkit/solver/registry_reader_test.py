@@ -11,14 +11,12 @@ from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.testing.access import BasicAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.solver.errors import BuildFailedError
-from pants_docker_buildkit.solver.profile import BuildSettings
 from pants_docker_buildkit.solver.registry_reader import RegistryReader
 from pants_docker_buildkit.solver.testing.fake_session import FakeSession
 
 MANIFEST = b'{"schemaVersion": 2}'
 MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 DESCRIPTOR = Descriptor(MEDIA_TYPE, sha256_digest(MANIFEST), len(MANIFEST))
-SETTINGS = BuildSettings("src/app:image")
 
 
 @pytest.fixture
@@ -35,7 +33,7 @@ def read(registry: FakeRegistry, directory: Path) -> bytes:
         return Credentials("me", "s3cret") if repository == "app" else None
 
     session = FakeSession(directory, find_credentials).client
-    with RegistryReader((f"{registry.address}/app",), SETTINGS, session) as reader:
+    with RegistryReader((f"{registry.address}/app",), session) as reader:
         return reader.read(DESCRIPTOR)
 
 

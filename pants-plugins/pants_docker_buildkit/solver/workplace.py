@@ -18,7 +18,7 @@ from pants_docker_buildkit.solver.docker_config import with_private_config
 from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, Engine, bridged_builder
 from pants_docker_buildkit.solver.engine_search import DEFAULT_CONTEXT, engine_environment
 from pants_docker_buildkit.solver.errors import ContainerdStoreError, DockerCliNeededError
-from pants_docker_buildkit.solver.profile import BuildSettings
+from pants_docker_buildkit.solver.profile import BuildSettings, RegistryHints
 from pants_docker_buildkit.solver.proxy_args import proxy_build_args
 from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.source_policy import POLICY_VARIABLE, render_source_policy
@@ -30,8 +30,9 @@ LOCAL_OUTPUT = "The output 'docker'"
 class Workplace:
     """Where one build runs: the CLI and builder, the input tree, and a directory of its own.
 
-    `secrets` are those that the builder may ask for, `proxies` are build arguments for its steps. A
-    builder of the plugin's own lies in `own_buildx_config`.
+    `secrets` are those that the builder may ask for, `registries` those that the options know,
+    `proxies` are build arguments for its steps. A builder of the plugin's own lies in
+    `own_buildx_config`.
     """
 
     docker: DockerCli
@@ -41,6 +42,7 @@ class Workplace:
     scratch: Path
     session: SessionClient
     secrets: tuple[BuildSecret, ...] = ()
+    registries: tuple[RegistryHints, ...] = ()
     proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     own_buildx_config: str | None = None
 
@@ -97,6 +99,7 @@ def open_workplace(
             scratch,
             session,
             proxies=proxies,
+            registries=session.profile().registries,
             own_buildx_config=chosen.own_buildx_config,
         )
         if builder.is_docker_engine and output == "registry":

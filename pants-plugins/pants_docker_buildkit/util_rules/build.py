@@ -69,11 +69,6 @@ from pants_docker_buildkit.util_rules.definition import (
     ImageDefinitionRequest,
     define_image,
 )
-from pants_docker_buildkit.util_rules.registries import (
-    ConfiguredRegistries,
-    ConfiguredRegistriesRequest,
-    read_configured_registries,
-)
 from pants_docker_buildkit.util_rules.session import (
     Session,
     SessionKeeperRequest,
@@ -171,7 +166,6 @@ def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> 
 def _settings(
     field_set: BuildKitImageFieldSet,
     subsystem: DockerBuildKitSubsystem,
-    registries: ConfiguredRegistries,
     builders: DescribedBuilders,
 ) -> BuildSettings:
     builder = field_set.builder.value or subsystem.builder
@@ -185,7 +179,6 @@ def _settings(
         secrets=tuple((name, str(source)) for name, source in secret_sources(field_set)),
         ssh=tuple(field_set.ssh.value or ()),
         shows_progress=subsystem.progress is BuildProgress.PLAIN,
-        registries=tuple(each.hints for each in registries.all),
         passes_proxies=subsystem.pass_proxies,
     )
 
@@ -268,9 +261,8 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     field_set = request.field_set
     definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
     session = await open_session(SessionRequest(), **implicitly())
-    registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
     builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
-    settings = _settings(field_set, subsystem, registries, builders)
+    settings = _settings(field_set, subsystem, builders)
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
     keeper.running.answers.add_build(definition.key, settings)
     history = history_path(session.path.parent, get_buildroot(), field_set.address.spec)

@@ -6,6 +6,7 @@ only looked at: `tag_moves` moves them, once everything was packaged.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -13,8 +14,14 @@ from typing import Optional
 
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest
-from pants.engine.process import InteractiveProcess
+from pants.engine.process import (
+    FallibleProcessResult,
+    InteractiveProcess,
+    Process,
+    ProcessCacheScope,
+)
 from pants.engine.rules import Rule, collect_rules
+from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.compat import (
     PUBLISHES_ONE_BY_ONE,
@@ -27,6 +34,13 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Unknown
 from pants_docker_buildkit.registry.image_content import ImageContent, RepositoryContent
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove
+from pants_docker_buildkit.session.directory import (
+    CACHE_LINK,
+    CACHE_NAME,
+    PROCESS_PATH,
+    RUN_SCRIPT,
+)
+from pants_docker_buildkit.solver.main import UPLOAD_COMMAND
 from pants_docker_buildkit.util_rules.published_names import PublishedRepository
 from pants_docker_buildkit.util_rules.running import RunningSession
 from pants_docker_buildkit.util_rules.session import (
@@ -151,6 +165,27 @@ class _Lookup:
                 yield TagPublication(repository, tag, change, before)
 
 
+def _upload_process(layout: Digest, repositories: Sequence[str]) -> Process:
+    return Process(
+        ("/bin/sh", "-c", RUN_SCRIPT, UPLOAD_COMMAND, UPLOAD_COMMAND, *repositories),
+        description=f"Upload {', '.join(repositories)}",
+        env={"PATH": PROCESS_PATH},
+        input_digest=layout,
+        append_only_caches={CACHE_NAME: CACHE_LINK},
+        cache_scope=ProcessCacheScope.PER_SESSION,
+        level=LogLevel.INFO,
+    )
+
+
+def _problems(result: FallibleProcessResult, repositories: Sequence[str]) -> Mapping[str, str]:
+    """Why some of the repositories did not get the image, by `registry/repository`."""
+    if result.exit_code == 0:
+        found: Mapping[str, str] = json.loads(result.stdout)
+        return found
+    said = result.stderr.decode("utf-8", "replace").strip() or "its session is over"
+    return {each: f"Could not upload the image to {each} ({said})." for each in repositories}
+
+
 def _sources(running: RunningSession, request: PublicationRequest) -> tuple[ImageContent, ...]:
     """Where the image can be copied from if one of its repositories has lost it."""
     references = map(ImageReference.parse, request.references)
@@ -213,12 +248,11 @@ async def plan_publication(request: PublicationRequest) -> Publication:
     problems: Mapping[str, str] = {}
     lacking = lookup.lacking()
     if request.layout is not None and lacking:
-        missing = [ImageReference(each.registry, each.repository) for each in lacking]
-        upload = running.uploads.prepare(request.layout, missing, running.directory)
-        result = await execute_process(upload.process, **implicitly())
-        problems = upload.outcome(result)
-    names = (f"{each.name}:{tag}" for each in request.repositories for tag in each.tags)
-    running.tag_moves.claim(request.ticket, request.digest, names)
+        names = tuple(each.name for each in lacking)
+        uploaded = await execute_process(_upload_process(request.layout, names), **implicitly())
+        problems = _problems(uploaded, names)
+    wanted = (f"{each.name}:{tag}" for each in request.repositories for tag in each.tags)
+    running.tag_moves.claim(request.ticket, request.digest, wanted)
     published: list[TagPublication] = []
     for repository in request.repositories:
         problem = problems.get(repository.name)

@@ -19,7 +19,6 @@ from pants_docker_buildkit.session.directory import (
 from pants_docker_buildkit.session.waits import WAITS_DIRECTORY, Waits
 from pants_docker_buildkit.solver.session_answers import SessionAnswers
 from pants_docker_buildkit.solver.session_socket import SessionServer
-from pants_docker_buildkit.util_rules.layout_uploads import LayoutUploads
 from pants_docker_buildkit.util_rules.tag_moves import TagMoves
 
 
@@ -36,7 +35,6 @@ class RunningSession:
         self.confirmations = ManifestConfirmations(clients.client)
         self.waits = Waits(directory / WAITS_DIRECTORY)
         self._workers = Workers("registry-publication")
-        self.uploads = LayoutUploads(clients.client, self._workers)
         self.tag_moves = TagMoves(clients.client, self._workers)
 
     def appear(self, name: str) -> None:

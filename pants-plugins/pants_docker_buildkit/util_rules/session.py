@@ -7,7 +7,7 @@ needs it asks for the `Session` first, which is the same value in every session.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,11 +109,15 @@ def _clients(
     )
 
 
-def _answers(
-    accounts: Accounts, docker: DockerEnvironment, environment: Mapping[str, str]
-) -> SessionAnswers:
-    profile = Profile(docker.variables, docker.docker)
-    return SessionAnswers(profile, environment, accounts.find_for)
+def _profile(
+    registries: ConfiguredRegistries, docker: DockerEnvironment, subsystem: DockerBuildKitSubsystem
+) -> Profile:
+    return Profile(
+        docker.variables,
+        docker.docker,
+        tuple(each.hints for each in registries.all),
+        float(subsystem.registry_timeout),
+    )
 
 
 @rule(desc="Open session")
@@ -133,7 +137,11 @@ async def open_session(
         str(run_id),
         lambda: RunningSession(
             directory,
-            _answers(accounts, docker, source_environment(session_values, docker)),
+            SessionAnswers(
+                _profile(registries, docker, subsystem),
+                source_environment(session_values, docker),
+                accounts.find_for,
+            ),
             _clients(registries, accounts, docker, subsystem),
         ),
     )

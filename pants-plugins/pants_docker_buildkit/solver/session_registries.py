@@ -1,0 +1,46 @@
+"""Speak with registries as the session that started this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.registry.accounts import Accounts
+from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.credentials import (
+    Credentials,
+    CredentialsUnavailableError,
+)
+from pants_docker_buildkit.registry.settings import Patience, RegistrySettings, TlsSettings
+from pants_docker_buildkit.solver.profile import RegistryHints
+from pants_docker_buildkit.solver.session_client import SessionClient
+from pants_docker_buildkit.solver.session_socket import SessionProblemError
+
+
+@contextmanager
+def session_clients(session: SessionClient, name: ImageReference) -> Iterator[RegistryClients]:
+    """Clients for the repository of this name, whose connections close with the block."""
+
+    def find_credentials(registry: str) -> Credentials | None:
+        try:
+            return session.credentials(registry, name.repository)
+        except SessionProblemError as e:
+            raise CredentialsUnavailableError(str(e)) from e
+
+    profile = session.profile()
+    clients = RegistryClients(
+        accounts=Accounts(fallback=find_credentials),
+        settings={each.address: _reach(each) for each in profile.registries},
+        environment=dict(profile.environment),
+        patience=Patience(read_timeout=profile.registry_timeout),
+    )
+    try:
+        yield clients
+    finally:
+        clients.close()
+
+
+def _reach(hints: RegistryHints) -> RegistrySettings:
+    tls = TlsSettings(hints.ca_file, hints.certificate_file, hints.key_file)
+    return RegistrySettings(hints.is_insecure, tls)
