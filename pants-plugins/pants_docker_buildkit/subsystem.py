@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Any
 
 from pants.option.option_types import (
@@ -17,12 +16,7 @@ from pants.option.option_types import (
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
-
-class BuildProgress(str, Enum):
-    """How much of a running build is shown."""
-
-    QUIET = "quiet"
-    PLAIN = "plain"
+from pants_docker_buildkit.solver.progress import ShownProgress
 
 
 class DockerBuildKitSubsystem(Subsystem):
@@ -252,15 +246,19 @@ class DockerBuildKitSubsystem(Subsystem):
         ),
     )
     progress = EnumOption(
-        default=BuildProgress.QUIET,
+        default=ShownProgress.AUTO,
         help=softwrap(
             """
-            What is shown of a running build (`--progress`). In no key.
+            What is shown of a running build (`--progress`). A failed build always shows the
+            failing step with its output. In no key.
 
-            - `quiet`: one line when it starts and one when it ends; a failed build shows the
-            failing step and its output.
+            - `auto`: on a terminal, steps that take longer than a second, when they start and
+            end, and every few seconds what one of them printed last; elsewhere, as in CI, steps
+            that take longer than five seconds, when they start and end.
 
-            - `plain`: every step as it runs.
+            - `quiet`: one line when a build starts and one when it ends.
+
+            - `plain`: every step and all of its output, as it comes.
             """
         ),
     )

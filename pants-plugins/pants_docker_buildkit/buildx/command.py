@@ -48,7 +48,7 @@ def render_arguments(command: BuildCommand) -> tuple[str, ...]:
 
     Provenance is off, because it changes the digest of every image with every build.
     """
-    arguments = ["buildx", "build", "--progress=plain", "--provenance=false"]
+    arguments = ["buildx", "build", "--progress=rawjson", "--provenance=false"]
     arguments += _optional("--builder", command.builder)
     arguments += ["--file", command.dockerfile]
     arguments += ["--metadata-file", command.metadata_file]

@@ -33,7 +33,7 @@ from pants_docker_buildkit.solver.input_tree import (
 from pants_docker_buildkit.solver.lost_builder import find_loss
 from pants_docker_buildkit.solver.materials import find_materials
 from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
-from pants_docker_buildkit.solver.progress import Progress
+from pants_docker_buildkit.solver.progress import Progress, ShownProgress
 from pants_docker_buildkit.solver.registry_reader import RegistryReader
 from pants_docker_buildkit.solver.result import BuildResult
 from pants_docker_buildkit.solver.session_client import BuildSecret
@@ -172,8 +172,8 @@ _REPRODUCIBLE = (("oci-mediatypes", "true"), ("rewrite-timestamp", "true"))
 
 
 def _progress(settings: BuildSettings, workplace: Workplace) -> Progress:
-    shown = workplace.session.directory / PROGRESS_FILE if settings.shows_progress else None
-    return Progress(settings.target, shown)
+    file = workplace.session.directory / PROGRESS_FILE
+    return Progress(settings.target, file, ShownProgress(settings.progress))
 
 
 def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> None:
@@ -188,7 +188,7 @@ def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> Non
         stderr=subprocess.STDOUT,
     ) as process:
         assert process.stdout is not None
-        output = progress.follow(process.stdout)
+        output = progress.follow(process.stdout.fileno())
     if process.returncode != 0:
         loss = find_loss(output)
         if loss is not None:

@@ -194,12 +194,15 @@ def test_a_buildx_that_names_no_image_is_too_old(
         build_image(JOB, SETTINGS, workplace(docker.cli(), tmp_path))
 
 
-@pytest.mark.parametrize("shows", [True, False])
-def test_progress_is_shown_to_who_wants_it(docker: FakeDocker, tmp_path: Path, shows: bool) -> None:
-    prepare_build(docker, json.dumps(METADATA), stdout="#1 loading\n")
-    settings = replace(SETTINGS, shows_progress=shows)
+@pytest.mark.parametrize(("progress", "is_shown"), [("plain", True), ("quiet", False)])
+def test_progress_is_shown_to_who_wants_it(
+    docker: FakeDocker, tmp_path: Path, progress: str, is_shown: bool
+) -> None:
+    started = {"digest": "sha256:1", "name": "[1/1] RUN", "started": "2026-01-01T00:00:00Z"}
+    prepare_build(docker, json.dumps(METADATA), stderr=json.dumps({"vertexes": [started]}) + "\n")
+    settings = replace(SETTINGS, progress=progress)
     build_image(JOB, settings, workplace(docker.cli(), tmp_path, SessionClient(tmp_path)))
-    assert (tmp_path / PROGRESS_FILE).exists() is shows
+    assert (tmp_path / PROGRESS_FILE).exists() is is_shown
 
 
 ECR = "ERROR: failed to push reg.io/a:buildcache: the repository is immutable\n"

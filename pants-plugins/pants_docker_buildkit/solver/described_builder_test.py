@@ -86,7 +86,7 @@ def test_a_container_is_created_and_booted_once(host: Host) -> None:
         f"buildx inspect {instance}",
         f"buildx inspect --bootstrap {instance}",
     ]
-    assert host.told == "Booting builder ci (docker-container)…\n"
+    assert host.told == "b Booting builder ci (docker-container)…\n"
     assert host.choose(CONTAINER) == instance
     assert len(host.docker.calls) == 4
 
@@ -205,7 +205,7 @@ def test_a_remote_builder_that_comes_late_is_waited_for(host: Host) -> None:
     host.docker.answer("buildx inspect", run=f"cat {answers}")
     host.docker.answer("buildx du", stderr="ERROR: refused", run=f"cp {later} {answers}")
     assert host.choose(replace(REMOTE, boot_timeout=20)) is not None
-    assert host.told == "Waiting for builder far (remote)…\n"
+    assert host.told == "b Waiting for builder far (remote)…\n"
 
 
 REFUSED = 'Unavailable: connection error: desc = "connect: connection refused"'

@@ -38,12 +38,17 @@ def describe_killing(program: str, exit_code: int) -> str:
     )
 
 
+def without_controls(text: str) -> str:
+    """A line of a step as a terminal may show it: no colors, no cursor movement, nothing else."""
+    return _CONTROL.sub("", _COLOR.sub("", text.replace("\t", "    ").replace("\r", " ")))
+
+
 def summarize_failure(output: str, exit_code: int = 1) -> str:
     """The failing step with the tail of its output, the Dockerfile's lines, and the error.
 
     An output that ends in the middle is followed by the signal that ended buildx.
     """
-    lines = [_CONTROL.sub("", line) for line in _COLOR.sub("", output).splitlines()]
+    lines = [without_controls(line) for line in output.splitlines()]
     for index in range(len(lines) - 2, -1, -1):
         if lines[index] == _RULER and lines[index + 1].startswith(_FAILED_STEP):
             lines = lines[index:]

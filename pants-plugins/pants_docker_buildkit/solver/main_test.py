@@ -357,7 +357,7 @@ def test_a_build_whose_builder_dies_is_run_again_and_says_so(sandbox: Sandbox) -
         *("inspect", "build"),
     ]
     assert (sandbox.session / PROGRESS_FILE).read_text() == (
-        "src/app:image is built again: far was lost (failed to receive status: rpc error: code ="
+        "b src/app:image is built again: far was lost (failed to receive status: rpc error: code ="
         " Unavailable desc = transport is closing).\n"
     )
 

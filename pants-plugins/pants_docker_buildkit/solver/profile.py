@@ -51,8 +51,8 @@ class BuildSettings:
     """What one build is told besides its definition, none of which can change the image.
 
     `secrets` maps IDs to sources (`registry/secret_source.py`). With `passes_proxies`, `RUN` steps
-    get the user's proxies. With `shows_progress`, what BuildKit says goes into the session's
-    `PROGRESS_FILE` as it comes.
+    get the user's proxies. `progress` says how much of a running build goes into the session's
+    `PROGRESS_FILE`.
     `described_builder` is what the options say of `builder`, unless that is one of the user's own.
     """
 
@@ -65,7 +65,7 @@ class BuildSettings:
     secrets: tuple[tuple[str, str], ...] = ()
     ssh: tuple[str, ...] = ()
     passes_proxies: bool = True
-    shows_progress: bool = False
+    progress: str = "quiet"
 
 
 def parse_profile(document: Mapping[str, Any]) -> Profile:

@@ -43,7 +43,7 @@ def test_settings_are_the_same_behind_a_socket() -> None:
         secrets=(("token", "env=TOKEN"),),
         ssh=("default",),
         passes_proxies=False,
-        shows_progress=True,
+        progress="plain",
     )
     assert parse_settings(through_json(settings)) == settings
 

@@ -1,46 +1,204 @@
-"""What BuildKit says while it builds: kept for a failure, and shown as it comes to who wants it."""
+"""What BuildKit says while it builds: kept for a failure, and shown as it comes.
+
+Lines for the user go to a file of the session, which Pants shows above its own. Each starts with
+who sees it: a `Viewer`. Several builds append to the file, and each line names its target.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import select
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
+from pants_docker_buildkit.buildx.solve_status import SolveStatus, Step, StepChange, StepNews
 from pants_docker_buildkit.registry.redaction import redact_user_info
+from pants_docker_buildkit.solver.failure import without_controls
 from pants_docker_buildkit.solver.profile import PROGRESS_FILE
 
+_CHUNK = 1 << 16
+_LONGEST_LINE = 1 << 20
+_LONGEST_SHOWN = 200
+_RULER = "------"
 
-@dataclass(frozen=True)
+_TERMINAL_SECONDS = 1.0
+"""A step is worth a line on a terminal once it took this long."""
+
+_LINES_SECONDS = 5.0
+"""And in a log, where lines stay, once it took this long."""
+
+_OUTPUT_SECONDS = 3.0
+"""So often a running image shows on a terminal what it printed last."""
+
+
+class Viewer(str, Enum):
+    """Who sees a line: who sits at a terminal, who reads a log, or both."""
+
+    TERMINAL = "t"
+    LOG = "l"
+    BOTH = "b"
+
+
+class ShownProgress(str, Enum):
+    """How much of a running build is shown: nothing, steps that take their time, or all of it."""
+
+    QUIET = "quiet"
+    AUTO = "auto"
+    PLAIN = "plain"
+
+
+@dataclass
+class _RunningStep:
+    """A step that runs since `since`. `seen_by` are the viewers that were shown that it started."""
+
+    step: Step
+    since: float
+    seen_by: set[Viewer]
+    last_line: str = ""
+    shown_at: float = 0.0
+
+
 class Progress:
-    """The output of one build, without the user names and passwords of URLs.
+    """The output of one build, without user names and passwords in URLs."""
 
-    `shown` is the file that the session shows, if it does.
-    """
+    def __init__(
+        self,
+        target: str,
+        file: Path,
+        shown: ShownProgress = ShownProgress.QUIET,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.status = SolveStatus()
+        self._target = target
+        self._file = file
+        self._shown = shown
+        self._clock = clock
+        self._running: dict[str, _RunningStep] = {}
 
-    target: str
-    shown: Path | None
+    def follow(self, descriptor: int) -> str:
+        """Read the output of buildx to its end. Gives what there is to say of a failure.
 
-    def follow(self, lines: Iterable[bytes]) -> str:
-        """All of the output, once it has ended."""
-        output = []
-        for line in lines:
-            text = redact_user_info(line.decode("utf-8", "replace"))
-            output.append(text)
-            if self.shown is not None and text.strip():
-                self._show(text)
-        return "".join(output)
+        That is the failing step with what it printed, and what buildx said at the end.
+        """
+        for line in _lines(descriptor, self._show_running):
+            for news in self.status.read(line):
+                if self._shown is not ShownProgress.QUIET:
+                    self._show(news)
+        return redact_user_info(describe_end(self.status))
 
-    def _show(self, text: str) -> None:
-        assert self.shown is not None
-        _append(self.shown, f"{self.target} {text}")
+    def _show(self, news: StepNews) -> None:
+        step = news.step
+        if self._shown is ShownProgress.PLAIN:
+            for line in _plain_lines(news):
+                self._tell(Viewer.BOTH, line)
+        elif news.change is StepChange.STARTED and not step.is_internal:
+            self._running[step.digest] = _RunningStep(step, self._clock(), set())
+        elif news.change is StepChange.PRINTED and step.digest in self._running:
+            printed = news.text.replace("\r", "\n").strip().rpartition("\n")[2]
+            self._running[step.digest].last_line = printed
+        elif news.change is StepChange.ENDED and step.digest in self._running:
+            self._show_end(self._running.pop(step.digest))
+        self._show_running()
+
+    def _show_end(self, running: _RunningStep) -> None:
+        # A failed build shows its failing step, and cancels the others.
+        if running.step.error:
+            return
+        text = f"{running.step.title}: done in {running.step.seconds:.1f} s"
+        if running.step.seconds >= _LINES_SECONDS:
+            self._tell(Viewer.BOTH, text)
+        elif running.step.seconds >= _TERMINAL_SECONDS:
+            self._tell(Viewer.TERMINAL, text)
+
+    def _show_running(self) -> None:
+        now = self._clock()
+        for running in self._running.values():
+            seconds = now - running.since
+            title = running.step.title
+            for viewer, patience in (
+                (Viewer.TERMINAL, _TERMINAL_SECONDS),
+                (Viewer.LOG, _LINES_SECONDS),
+            ):
+                if seconds >= patience and viewer not in running.seen_by:
+                    running.seen_by.add(viewer)
+                    running.shown_at = now
+                    self._tell(viewer, f"{title}: running")
+        self._show_last_lines(now)
+
+    def _show_last_lines(self, now: float) -> None:
+        """One line for the image: of the step that waited longest to be shown."""
+        waiting = [each for each in self._running.values() if Viewer.TERMINAL in each.seen_by]
+        if not waiting or now - max(each.shown_at for each in waiting) < _OUTPUT_SECONDS:
+            return
+        running = min(waiting, key=lambda each: each.shown_at)
+        running.shown_at = now
+        seconds = f"{now - running.since:.0f} s"
+        self._tell(Viewer.TERMINAL, f"{running.step.label} {seconds}: {running.last_line}")
+
+    def _tell(self, viewer: Viewer, text: str) -> None:
+        shown = without_controls(redact_user_info(text.rstrip()))
+        shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
+        _append(self._file, viewer, f"{self._target} {shown}")
 
 
 def tell(session: Path, text: str) -> None:
-    """Show a line to the user of a session, whatever else of its builds is shown."""
-    _append(session / PROGRESS_FILE, f"{redact_user_info(text)}\n")
+    """Show a line to the user of a session, however much of its builds is shown."""
+    _append(session / PROGRESS_FILE, Viewer.BOTH, redact_user_info(text))
 
 
-def _append(path: Path, line: str) -> None:
-    # Several builds append to one file; one write per line keeps their lines whole.
+def describe_end(status: SolveStatus) -> str:
+    """How a build ended: the failing step with what it printed, and what buildx said."""
+    said = "".join(f"{line}\n" for line in status.said)
+    step = status.failed
+    return said if step is None else f"{_describe_step(step)}{said}"
+
+
+def _describe_step(step: Step) -> str:
+    lines = [_RULER, f" > {step.title}:"]
+    if step.dropped:
+        lines.append(f"({step.dropped} bytes before this are left out)")
+    for printed_at, text in step.output:
+        seconds = max(0.0, printed_at - (step.started or printed_at))
+        lines += [f"{seconds:.3f} {line}" for line in text.splitlines()]
+    return "".join(f"{line}\n" for line in (*lines, _RULER))
+
+
+def _plain_lines(news: StepNews) -> Iterator[str]:
+    step = news.step
+    if news.change is StepChange.STARTED:
+        yield step.title
+    elif news.change is StepChange.PRINTED:
+        yield from (f"{step.label} {line}" for line in news.text.splitlines() if line.strip())
+    elif step.is_cached:
+        yield f"{step.label} CACHED"
+    elif step.error:
+        yield f"{step.label} ERROR: {step.error}"
+    else:
+        yield f"{step.label} DONE {step.seconds:.1f}s"
+
+
+def _lines(descriptor: int, tick: Callable[[], None]) -> Iterator[str]:
+    """The lines of a stream as they come. `tick` is called every second while none comes."""
+    rest = b""
+    while True:
+        if not select.select([descriptor], [], [], 1.0)[0]:
+            tick()
+            continue
+        chunk = os.read(descriptor, _CHUNK)
+        if not chunk:
+            break
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode("utf-8", "replace") for line in whole)
+        # No line of buildx is so long, so that an endless one must not fill the memory.
+        rest = rest[-_LONGEST_LINE:]
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
+def _append(path: Path, viewer: Viewer, line: str) -> None:
+    # One write per line keeps the lines of several builds whole.
     with open(path, "a", encoding="utf-8") as file:
-        file.write(line)
+        file.write(f"{viewer.value} {line}\n")

@@ -1,39 +1,166 @@
 from __future__ import annotations
 
+import base64
+import json
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from pants_docker_buildkit.solver.profile import PROGRESS_FILE
-from pants_docker_buildkit.solver.progress import Progress, tell
+from pants_docker_buildkit.solver.progress import Progress, ShownProgress, tell
 
-LINES = [b"#1 [internal] load\n", b"\n", b"#1 DONE \xff 0.1s\n"]
+NAME = "[build 2/3] RUN make"
 
 
-def test_all_of_the_output_is_kept_for_a_failure() -> None:
-    output = Progress("src/app:image", None).follow(LINES)
-    assert output == "#1 [internal] load\n\n#1 DONE � 0.1s\n"
+def vertex(second: int | None = None, **fields: Any) -> str:
+    times = {} if second is None else {"completed": f"2026-01-01T00:00:{second:02d}Z"}
+    started = "2026-01-01T00:00:00Z"
+    return json.dumps(
+        {"vertexes": [{"digest": "sha256:1", "name": NAME, "started": started, **times, **fields}]}
+    )
+
+
+def log(text: str) -> str:
+    data = base64.b64encode(text.encode()).decode()
+    timestamp = "2026-01-01T00:00:00.25Z"
+    return json.dumps({"logs": [{"vertex": "sha256:1", "data": data, "timestamp": timestamp}]})
+
+
+def follow(progress: Progress, *lines: str) -> str:
+    """What is said of a build whose output is these lines."""
+    with tempfile.TemporaryFile() as file:
+        file.write("".join(f"{line}\n" for line in lines).encode())
+        file.seek(0)
+        return progress.follow(file.fileno())
+
+
+class Shown:
+    """A progress whose clock a test sets by what it reads: each line takes `seconds`."""
+
+    def __init__(self, file: Path, shown: ShownProgress, seconds: float = 0.0) -> None:
+        self._file = file
+        self._times: Iterator[float] = iter(seconds * index for index in range(10_000))
+        self.progress = Progress("src/app:image", file, shown, lambda: next(self._times))
+
+    @property
+    def lines(self) -> list[str]:
+        return self._file.read_text().splitlines() if self._file.exists() else []
+
+
+FAILED = (
+    vertex(),
+    log("preparing\n"),
+    log("no \x1b[31mlibfoo\n"),
+    vertex(2, error="exit code: 3"),
+    "Dockerfile:2",
+    "   2 | >>> RUN make",
+    "ERROR: failed to solve: exit code: 3",
+)
+
+
+def test_of_a_failure_the_step_with_its_output_and_the_end_are_kept(tmp_path: Path) -> None:
+    output = follow(Progress("a", tmp_path / "file"), *FAILED)
+    assert output.splitlines() == [
+        "------",
+        f" > {NAME}:",
+        "0.250 preparing",
+        "0.250 no \x1b[31mlibfoo",
+        "------",
+        *FAILED[4:],
+    ]
+
+
+def test_the_output_of_a_failing_step_is_kept_whole(tmp_path: Path) -> None:
+    lines = [log(f"line {number}\n") for number in range(5000)]
+    output = follow(Progress("a", tmp_path / "file"), vertex(), *lines, vertex(1, error="x"))
+    assert "line 0\n" in output
+    assert "line 4999\n" in output
 
 
 def test_credentials_of_urls_are_left_out(tmp_path: Path) -> None:
-    shown = tmp_path / "progress"
-    output = Progress("a", shown).follow([b"#1 https://me:s3cret@git.example/a.git\n"])
-    assert output == "#1 https://***@git.example/a.git\n"
-    assert shown.read_text() == f"a {output}"
+    shown = Shown(tmp_path / "file", ShownProgress.PLAIN)
+    output = follow(
+        shown.progress,
+        vertex(name="RUN git clone https://me:s3cret@git.example/a.git"),
+        log("cloning https://me:s3cret@git.example/a.git\n"),
+        vertex(1, error="x"),
+        "ERROR: https://me:s3cret@git.example/a.git",
+    )
+    assert "s3cret" not in output + "".join(shown.lines)
+    assert output.endswith("ERROR: https://***@git.example/a.git\n")
+    assert shown.lines[0] == "b src/app:image RUN git clone https://***@git.example/a.git"
 
 
-def test_each_line_is_shown_with_its_target_and_empty_ones_are_not(tmp_path: Path) -> None:
-    shown = tmp_path / "progress"
-    Progress("src/app:image", shown).follow(LINES)
-    assert shown.read_text() == "src/app:image #1 [internal] load\nsrc/app:image #1 DONE � 0.1s\n"
+def test_plain_shows_each_step_with_its_output_and_its_target(tmp_path: Path) -> None:
+    shown = Shown(tmp_path / "file", ShownProgress.PLAIN)
+    follow(shown.progress, vertex(), log("one\n\ntwo\r\n"), vertex(3))
+    assert shown.lines == [
+        f"b src/app:image {NAME}",
+        "b src/app:image [build 2/3] one",
+        "b src/app:image [build 2/3] two",
+        "b src/app:image [build 2/3] DONE 3.0s",
+    ]
+
+
+def test_quiet_shows_nothing(tmp_path: Path) -> None:
+    shown = Shown(tmp_path / "file", ShownProgress.QUIET, seconds=10)
+    follow(shown.progress, vertex(), log("one\n"), vertex(30))
+    assert shown.lines == []
+
+
+def test_a_quick_step_is_not_shown(tmp_path: Path) -> None:
+    shown = Shown(tmp_path / "file", ShownProgress.AUTO)
+    follow(shown.progress, vertex(), log("one\n"), vertex(0))
+    assert shown.lines == []
+
+
+def test_a_step_that_takes_long_is_shown_as_it_starts_prints_and_ends(tmp_path: Path) -> None:
+    shown = Shown(tmp_path / "file", ShownProgress.AUTO, seconds=2.5)
+    follow(shown.progress, vertex(), log("compiling a\n"), log("compiling b\n"), vertex(8))
+    target = "src/app:image"
+    assert shown.lines[0] == f"t {target} {NAME}: running"
+    assert f"l {target} {NAME}: running" in shown.lines
+    assert any(line.startswith(f"t {target} [build 2/3] ") for line in shown.lines)
+    assert shown.lines[-1] == f"b {target} {NAME}: done in 8.0 s"
+
+
+def test_steps_of_buildkit_itself_are_not_shown(tmp_path: Path) -> None:
+    shown = Shown(tmp_path / "file", ShownProgress.AUTO, seconds=10)
+    follow(shown.progress, vertex(name="[internal] load build context"), log("a\n"), vertex(50))
+    assert shown.lines == []
+
+
+def test_no_control_character_reaches_a_terminal(tmp_path: Path) -> None:
+    shown = Shown(tmp_path / "file", ShownProgress.PLAIN)
+    follow(shown.progress, vertex(name="RUN \x1b]0;x\x07a"), log("\x1b[2J\x1b[1;1Hb\x9b\x00\n"))
+    text = "\n".join(shown.lines)
+    assert all(each.isprintable() for each in text.replace("\n", ""))
+
+
+def test_an_endless_line_does_not_fill_memory(tmp_path: Path) -> None:
+    path = tmp_path / "output"
+    with path.open("wb") as file:
+        file.truncate(50 << 20)
+        file.seek(0, os.SEEK_END)
+        file.write(b"ERROR: end\n")
+    with path.open("rb") as file:
+        output = Progress("a", tmp_path / "file").follow(file.fileno())
+    assert output.endswith("ERROR: end\n")
+    assert len(output) < 3 << 20
+
+
+@pytest.mark.parametrize("text", ["Booting builder ci (remote)…", "https://me:s3cret@host/x"])
+def test_a_line_for_the_user_is_shown_in_any_case(tmp_path: Path, text: str) -> None:
+    tell(tmp_path, text)
+    assert (tmp_path / PROGRESS_FILE).read_text() == f"b {text.replace('me:s3cret', '***')}\n"
 
 
 def test_several_builds_show_their_lines_in_one_file(tmp_path: Path) -> None:
-    shown = tmp_path / "progress"
-    Progress("a", shown).follow([b"1\n"])
-    Progress("b", shown).follow([b"2\n"])
-    assert shown.read_text() == "a 1\nb 2\n"
-
-
-def test_a_line_for_the_user_is_shown_in_any_case(tmp_path: Path) -> None:
-    tell(tmp_path, "Booting builder ci (remote)…")
-    tell(tmp_path, "Done.")
-    assert (tmp_path / PROGRESS_FILE).read_text() == "Booting builder ci (remote)…\nDone.\n"
+    for target in ("a", "b"):
+        progress = Progress(target, tmp_path / "file", ShownProgress.PLAIN)
+        follow(progress, vertex())
+    assert (tmp_path / "file").read_text() == f"b a {NAME}\nb b {NAME}\n"

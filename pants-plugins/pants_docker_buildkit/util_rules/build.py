@@ -50,7 +50,7 @@ from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOU
 from pants_docker_buildkit.solver.main import BUILD_COMMAND
 from pants_docker_buildkit.solver.profile import BuildSettings, event_path
 from pants_docker_buildkit.solver.result import InvalidBuildResultError, parse_build_result
-from pants_docker_buildkit.subsystem import BuildProgress, DockerBuildKitSubsystem
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_secrets import secret_sources
 from pants_docker_buildkit.util_rules.builders import (
     DescribedBuilders,
@@ -178,7 +178,7 @@ def _settings(
         inline_cache_tag=subsystem.inline_cache_tag,
         secrets=tuple((name, str(source)) for name, source in secret_sources(field_set)),
         ssh=tuple(field_set.ssh.value or ()),
-        shows_progress=subsystem.progress is BuildProgress.PLAIN,
+        progress=subsystem.progress.value,
         passes_proxies=subsystem.pass_proxies,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pants.option.global_options import NamedCachesDirOption
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.session.directory import remove_directory, session_directory
 from pants_docker_buildkit.solver.profile import PROGRESS_FILE
+from pants_docker_buildkit.solver.progress import Viewer
 from pants_docker_buildkit.util_rules.running import SessionKeeper
 from pants_docker_buildkit.util_rules.session import SessionKeeperRequest, keep_session
 
@@ -54,8 +56,11 @@ class SessionCallback(WorkunitsCallback):
             return
         whole = content[: content.rfind(b"\n") + 1]
         self._shown += len(whole)
-        for line in whole.decode("utf-8", "replace").splitlines():
-            logger.info(line)
+        here = Viewer.TERMINAL if sys.stderr.isatty() else Viewer.LOG
+        for line in whole.decode("utf-8", "replace").split("\n")[:-1]:
+            viewer, _, text = line.partition(" ")
+            if viewer in (Viewer.BOTH.value, here.value):
+                logger.info(text)
 
 
 class SessionCallbackFactoryRequest(WorkunitsCallbackFactoryRequest):

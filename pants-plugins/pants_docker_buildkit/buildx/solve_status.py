@@ -1,0 +1,198 @@
+"""What BuildKit says of a solve while it runs: the lines of `--progress=rawjson`.
+
+Each line is a `SolveStatus` of BuildKit's client (moby/buildkit `client/graph.go`): vertexes,
+which are steps here, statuses of parts of them, and base64 of what they print. After the last one
+buildx says in plain text how the build ended.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any
+
+_TIME = re.compile(r"(?P<seconds>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?P<fraction>\.\d+)?Z")
+_LABEL = re.compile(r"\[[^\]]*\]")
+_CANCELED = "context canceled"
+_LONGEST_NAME = 80
+
+KEPT_BYTES = 1 << 20
+"""Of what a step prints, this much is kept of its end while it runs, until it succeeds."""
+
+
+@dataclass
+class Step:
+    """One step of a build. Times are seconds since the epoch, by the builder's clock.
+
+    `output` holds what it printed, each text with the time it was printed at: all of it up to
+    `KEPT_BYTES`, then the end. `dropped` counts the bytes before that.
+    """
+
+    digest: str
+    name: str = ""
+    inputs: tuple[str, ...] = ()
+    started: float | None = None
+    completed: float | None = None
+    is_cached: bool = False
+    error: str = ""
+    transferred: int = 0
+    dropped: int = 0
+    output: deque[tuple[float, str]] = field(default_factory=deque)
+    _size: int = 0
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether BuildKit added it, and no line of the Dockerfile stands behind it."""
+        return self.name.startswith("[internal]")
+
+    @property
+    def title(self) -> str:
+        """Its name on one line of bearable length."""
+        name = " ".join(self.name.split())
+        return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+
+    @property
+    def label(self) -> str:
+        """The part of its name in brackets, such as `[build 2/3]`, or else its title."""
+        label = _LABEL.match(self.name)
+        return label[0] if label else self.title
+
+    @property
+    def seconds(self) -> float:
+        """How long it ran."""
+        if self.started is None or self.completed is None:
+            return 0.0
+        return max(0.0, self.completed - self.started)
+
+    def keep(self, time: float, text: str) -> None:
+        """Add to what it printed."""
+        self.output.append((time, text))
+        self._size += len(text)
+        while self._size > KEPT_BYTES and len(self.output) > 1:
+            _, oldest = self.output.popleft()
+            self._size -= len(oldest)
+            self.dropped += len(oldest)
+
+    def forget_output(self) -> None:
+        """Drop what it printed, which nobody wants to see of a step that succeeded."""
+        self.output.clear()
+        self._size = self.dropped = 0
+
+
+class StepChange(str, Enum):
+    """What a line says of a step."""
+
+    STARTED = "started"
+    PRINTED = "printed"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class StepNews:
+    """One change of a step. `text` is what it printed just now."""
+
+    step: Step
+    change: StepChange
+    text: str = ""
+
+
+class SolveStatus:
+    """All that was said of a solve so far. `said` is what buildx said outside of it, as text."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, Step] = {}
+        self.said: list[str] = []
+
+    def read(self, line: str) -> Iterator[StepNews]:
+        """Take in one line, and give what changed by it."""
+        document = _read_object(line)
+        if document is None:
+            self.said.append(line)
+            return
+        for vertex in _objects(document, "vertexes"):
+            yield from self._read_vertex(vertex)
+        for status in _objects(document, "statuses"):
+            step = self._step(status, "vertex")
+            if status.get("name") == "transferring":
+                step.transferred = max(step.transferred, _natural(status.get("current")))
+        for log in _objects(document, "logs"):
+            step, text = self._step(log, "vertex"), _decode(log.get("data"))
+            step.keep(_seconds(log.get("timestamp")) or 0.0, text)
+            yield StepNews(step, StepChange.PRINTED, text)
+
+    @property
+    def failed(self) -> Step | None:
+        """The step that ended the build, and not those that were canceled because of it."""
+        failed = [each for each in self.steps.values() if each.error]
+        causes = [each for each in failed if not each.error.endswith(_CANCELED)] or failed
+        return causes[-1] if causes else None
+
+    def _step(self, document: dict[str, Any], key: str) -> Step:
+        digest = _text(document.get(key))
+        return self.steps.setdefault(digest, Step(digest))
+
+    def _read_vertex(self, vertex: dict[str, Any]) -> Iterator[StepNews]:
+        step = self._step(vertex, "digest")
+        step.name = _text(vertex.get("name")) or step.name
+        step.inputs = tuple(_text(each) for each in vertex.get("inputs") or step.inputs)
+        step.is_cached = step.is_cached or vertex.get("cached") is True
+        step.error = _text(vertex.get("error")) or step.error
+        started, completed = _seconds(vertex.get("started")), _seconds(vertex.get("completed"))
+        if started is not None and step.started is None:
+            step.started = started
+            yield StepNews(step, StepChange.STARTED)
+        is_new = completed is not None and step.completed is None
+        # A step may go on after it ended, as one that reads files does; its last end counts.
+        step.completed = completed if completed is not None else step.completed
+        if is_new:
+            yield StepNews(step, StepChange.ENDED)
+            if not step.error:
+                step.forget_output()
+
+
+def _read_object(line: str) -> dict[str, Any] | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _objects(document: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    values = document.get(key)
+    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _natural(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _decode(data: object) -> str:
+    try:
+        return base64.b64decode(_text(data), validate=True).decode("utf-8", "replace")
+    except ValueError:
+        return ""
+
+
+def _seconds(value: object) -> float | None:
+    """Seconds since the epoch of a time in RFC 3339 as Go writes it, in UTC."""
+    time = _TIME.fullmatch(_text(value))
+    if time is None:
+        return None
+    try:
+        whole = datetime.strptime(time["seconds"], "%Y-%m-%dT%H:%M:%S")
+    except ValueError:
+        return None
+    return whole.replace(tzinfo=timezone.utc).timestamp() + float(time["fraction"] or 0)

@@ -1,0 +1,122 @@
+"""Lines are those of buildx 0.29 with `--progress=rawjson`, shortened."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from pants_docker_buildkit.buildx.solve_status import (
+    KEPT_BYTES,
+    SolveStatus,
+    Step,
+    StepChange,
+    StepNews,
+)
+
+STARTED = "2026-11-26T01:22:28.5Z"
+COMPLETED = "2026-11-26T01:22:31.75Z"
+
+
+def vertex(digest: str = "sha256:1", **fields: Any) -> str:
+    return json.dumps({"vertexes": [{"digest": digest, "name": "[build 2/3] RUN make", **fields}]})
+
+
+def log(text: str, digest: str = "sha256:1", timestamp: str = STARTED) -> str:
+    data = base64.b64encode(text.encode()).decode()
+    entry = {"vertex": digest, "stream": 1, "data": data, "timestamp": timestamp}
+    return json.dumps({"logs": [entry]})
+
+
+def read(*lines: str) -> tuple[SolveStatus, list[StepNews]]:
+    status = SolveStatus()
+    return status, [news for line in lines for news in status.read(line)]
+
+
+def test_a_step_starts_prints_and_ends() -> None:
+    status, news = read(
+        vertex(), vertex(started=STARTED), log("hi\n"), vertex(started=STARTED, completed=COMPLETED)
+    )
+    assert [each.change for each in news] == [
+        StepChange.STARTED,
+        StepChange.PRINTED,
+        StepChange.ENDED,
+    ]
+    assert news[1].text == "hi\n"
+    step = status.steps["sha256:1"]
+    assert (step.title, step.label, step.seconds) == ("[build 2/3] RUN make", "[build 2/3]", 3.25)
+
+
+def test_what_a_step_that_succeeded_printed_is_forgotten() -> None:
+    status, _ = read(vertex(started=STARTED), log("hi\n"), vertex(completed=COMPLETED))
+    assert not status.steps["sha256:1"].output
+
+
+def test_of_a_long_output_the_end_is_kept() -> None:
+    text = "x" * 1000
+    status, _ = read(vertex(started=STARTED), *[log(text)] * 2000, log("last"))
+    step = status.steps["sha256:1"]
+    kept = sum(len(each) for _, each in step.output)
+    assert KEPT_BYTES - 2000 < kept <= KEPT_BYTES
+    assert kept + step.dropped == 2_000_004
+    assert step.output[-1][1] == "last"
+
+
+def test_the_step_that_failed_is_not_one_that_was_canceled_for_it() -> None:
+    status, _ = read(
+        vertex("sha256:1", error="exit code: 3", completed=COMPLETED),
+        vertex("sha256:2", error="process did not complete: context canceled"),
+    )
+    assert status.failed is status.steps["sha256:1"]
+
+
+def test_without_another_cause_a_canceled_step_is_the_one_that_failed() -> None:
+    status, _ = read(vertex(error="context canceled"))
+    assert status.failed is status.steps["sha256:1"]
+    assert SolveStatus().failed is None
+
+
+def test_bytes_that_were_sent_are_counted() -> None:
+    sent = {
+        "vertex": "sha256:1",
+        "name": "transferring",
+        "current": 7,
+        "id": "transferring context:",
+    }
+    status, _ = read(
+        json.dumps({"statuses": [sent]}), json.dumps({"statuses": [{**sent, "current": 5}]})
+    )
+    assert status.steps["sha256:1"].transferred == 7
+
+
+def test_what_buildx_says_in_words_is_kept() -> None:
+    status, news = read(vertex(started=STARTED), "ERROR: failed to solve", "{ broken")
+    assert status.said == ["ERROR: failed to solve", "{ broken"]
+    assert len(news) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{}",
+        '{"vertexes": 1}',
+        '{"vertexes": [1, null]}',
+        '{"vertexes": [{"digest": 1, "name": [], "inputs": null, "started": 5}]}',
+        '{"vertexes": [{"digest": "a", "started": "2026-99-99T00:00:00Z"}]}',
+        '{"logs": [{"vertex": "a", "data": "%%%", "timestamp": null}]}',
+        '{"statuses": [{"name": "transferring", "current": "1"}]}',
+        "{" * 50_000,
+    ],
+)
+def test_nonsense_gives_no_error(line: str) -> None:
+    status, _ = read(line)
+    assert status.failed is None
+
+
+def test_a_name_of_several_lines_is_shown_on_one_that_is_not_too_long() -> None:
+    step = Step("sha256:1", "[1/2] RUN <<EOF (echo\n\x07a…)\n" + "x" * 1000)
+    assert "\n" not in step.title
+    assert len(step.title) < 130
+    assert Step("a", "exporting to image").label == "exporting to image"
