@@ -127,6 +127,8 @@ OPTIONS = {
     "default_repository": Variation(keeps=("all/{name}",)),
     "default_context_root": Variation(changes=("app",)),
     "default_platforms": Variation(base='["linux/amd64"]', changes=('["linux/arm64"]',)),
+    # The Dockerfile here does not use it: see `util_rules/build_platform_test.py`.
+    "build_platform": Variation(keeps=("linux/arm64",)),
     "build_args": Variation(changes=('["MODE=fast"]',), keeps=('["UNKNOWN=1"]',)),
     "env_vars": Variation(keeps=('["NAME=value"]',)),
     "docker": Variation(keeps=("/opt/docker",)),

@@ -97,6 +97,17 @@ class DockerBuildKitSubsystem(Subsystem):
             """
         ),
     )
+    build_platform = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            The platform that Dockerfiles get to see as that of the builder: `BUILDPLATFORM`,
+            `BUILDOS`, `BUILDARCH`, `BUILDVARIANT`. Defaults to what the builder says, and is in the
+            key of images whose Dockerfile uses one of them, as `FROM --platform=$BUILDPLATFORM`
+            does. Set it where machines of several architectures share a cache.
+            """
+        ),
+    )
     build_args = ShellStrListOption(
         help=softwrap(
             """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 
 class InvalidBuilderError(ValueError):
@@ -18,7 +19,8 @@ class Builder:
 
     `driver` is `docker`, `docker-container`, `kubernetes`, `remote`, or one yet to come. `endpoint`
     and `status` are those of the first node: for `docker` the endpoint is the name of a Docker
-    context. `problem` is why the builder cannot be used now, if it cannot.
+    context. `problem` is why the builder cannot be used now, if it cannot. `node_platforms` are the
+    platforms of each node as buildx spells them, none of one that is not booted.
     """
 
     name: str
@@ -27,6 +29,14 @@ class Builder:
     status: str
     has_containerd_store: bool
     problem: str | None = None
+    node_platforms: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def from_fields(cls, document: dict[str, Any]) -> Builder:
+        """The builder whose fields JSON has carried."""
+        values = {each.name: document[each.name] for each in fields(cls)}
+        values["node_platforms"] = tuple(tuple(each) for each in values["node_platforms"])
+        return cls(**values)
 
     @property
     def is_docker_engine(self) -> bool:
@@ -55,9 +65,22 @@ def parse_builder(text: str) -> Builder:
             status=found.get("Status", "inactive"),
             has_containerd_store=_CONTAINERD_LABEL in found,
             problem=found.get("Error"),
+            node_platforms=_parse_node_platforms(text),
         )
     except KeyError as e:
         raise InvalidBuilderError(f"docker buildx inspect named no {e.args[0]}.") from e
+
+
+def _parse_node_platforms(text: str) -> tuple[tuple[str, ...], ...]:
+    """The platforms of each node, in order, from the same text."""
+    nodes: list[tuple[str, ...]] = []
+    for line in text.partition("\nNodes:")[2].splitlines():
+        key, _, value = line.partition(":")
+        if key == "Name":
+            nodes.append(())
+        elif key == "Platforms" and nodes:
+            nodes[-1] = tuple(each.strip() for each in value.split(",") if each.strip())
+    return tuple(nodes)
 
 
 def parse_node_statuses(text: str) -> tuple[str, ...]:

@@ -55,6 +55,8 @@ class Argument:
     default: str | None
     value: str | None
     uses: tuple[str, ...] = ()
+    builder_arguments: frozenset[str] = frozenset()
+    """Those of `scope.BUILD_PLATFORM_ARGUMENTS` that the `ARG` of a stage takes its value from."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class Stage:
     base: Origin
     is_reachable: bool = False
     is_replaced: bool = False
+    builder_arguments: frozenset[str] = frozenset()
+    """Those of `scope.BUILD_PLATFORM_ARGUMENTS` whose value it takes from the builder."""
     arguments: tuple[Argument, ...] = ()
     origins: tuple[Origin, ...] = ()
     """What its `COPY --from` and its mounts take files from."""
@@ -164,6 +168,21 @@ class DockerfileAnalysis:
     def context_paths(self) -> tuple[ContextPath, ...]:
         """What the reachable stages take from the build context."""
         return tuple(path for stage in self.reachable_stages for path in stage.context_paths)
+
+    @property
+    def builder_arguments(self) -> frozenset[str]:
+        """Those of `scope.BUILD_PLATFORM_ARGUMENTS` that make another image on another builder."""
+        return frozenset().union(*(stage.builder_arguments for stage in self.reachable_stages))
+
+    @property
+    def defaults(self) -> frozenset[str]:
+        """The names that an `ARG` of the file or of a reachable stage gives a value of its own."""
+        of_stages = (argument for stage in self.reachable_stages for argument in stage.arguments)
+        return frozenset(
+            argument.name
+            for argument in (*self.arguments, *of_stages)
+            if argument.default is not None
+        )
 
     @property
     def materials(self) -> tuple[Material, ...]:

@@ -5,7 +5,7 @@ The counterpart of `defaultArgs`, `buildMetaArgs` and `dispatchArg` in BuildKit'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pants_docker_buildkit.dockerfile.analysis import Argument
@@ -26,11 +26,20 @@ _UNKNOWN = "depends on a variable whose value is not known here"
 
 _PROXY_ARGUMENTS = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"})
 
+BUILD_PLATFORM_ARGUMENTS = (
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDOSVERSION",
+    "BUILDARCH",
+    "BUILDVARIANT",
+)
+"""The variables that say which platform the builder has."""
+
 _PREDEFINED_ARGUMENTS = frozenset(
     {
-        *(f"{side}PLATFORM" for side in ("BUILD", "TARGET")),
-        *(f"{side}{part}" for side in ("BUILD", "TARGET") for part in ("OS", "ARCH", "VARIANT")),
-        *("BUILDOSVERSION", "TARGETOSVERSION", "TARGETSTAGE", "SOURCE_DATE_EPOCH"),
+        *BUILD_PLATFORM_ARGUMENTS,
+        *("TARGETPLATFORM", "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT"),
+        *("TARGETSTAGE", "SOURCE_DATE_EPOCH"),
         *("BUILDKIT_BUILD_NAME", "BUILDKIT_CACHE_MOUNT_NS", "BUILDKIT_CONTEXT_KEEP_GIT_DIR"),
         *("BUILDKIT_DOCKERFILE_CHECK", "BUILDKIT_INLINE_CACHE", "BUILDKIT_MULTI_PLATFORM"),
         *("BUILDKIT_SANDBOX_HOSTNAME", "BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"),
@@ -47,17 +56,19 @@ def is_predefined(name: str) -> bool:
     return name in _PREDEFINED_ARGUMENTS or name.lower() in _PROXY_ARGUMENTS
 
 
+def build_platform_values(platform: ImagePlatform) -> dict[str, str]:
+    """What `BUILD_PLATFORM_ARGUMENTS` are on a builder of this platform."""
+    name = str(platform).replace(f"({platform.os_version})", "")
+    parts = (platform.os, platform.os_version, platform.architecture, platform.variant)
+    return dict(zip(BUILD_PLATFORM_ARGUMENTS, (name, *(part or "" for part in parts))))
+
+
 def platform_values(
     build_platform: ImagePlatform, target_platform: ImagePlatform, target_stage: str
 ) -> dict[str, str]:
     """The variables that BuildKit defines before the first line."""
-    build_name = str(build_platform).replace(f"({build_platform.os_version})", "")
     return {
-        "BUILDPLATFORM": build_name,
-        "BUILDOS": build_platform.os,
-        "BUILDOSVERSION": build_platform.os_version or "",
-        "BUILDARCH": build_platform.architecture,
-        "BUILDVARIANT": build_platform.variant or "",
+        **build_platform_values(build_platform),
         "TARGETPLATFORM": str(target_platform),
         "TARGETOS": target_platform.os,
         "TARGETOSVERSION": target_platform.os_version or "",
@@ -69,12 +80,16 @@ def platform_values(
 
 @dataclass
 class GlobalScope:
-    """The variables that a `FROM` sees. Filled by `declare` while the file is read."""
+    """The variables that a `FROM` sees. Filled by `declare` while the file is read.
+
+    `builder_names` says of a variable which of `BUILD_PLATFORM_ARGUMENTS` its value is made of.
+    """
 
     values: dict[str, str]
     build_args: Mapping[str, str]
     rules: ExpansionRules
     arguments: list[Argument] = field(default_factory=list)
+    builder_names: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def create(
@@ -82,7 +97,10 @@ class GlobalScope:
     ) -> GlobalScope:
         """The scope before the first line; build arguments may override what is predefined."""
         values = {name: build_args.get(name, value) for name, value in predefined.items()}
-        return cls(values, build_args, rules)
+        of_builder = {
+            name: frozenset({name}) for name in BUILD_PLATFORM_ARGUMENTS if name not in build_args
+        }
+        return cls(values, build_args, rules, builder_names=of_builder)
 
     def declare(self, instruction: Instruction) -> None:
         """Take the variables of an `ARG` before the first `FROM`."""
@@ -91,6 +109,8 @@ class GlobalScope:
             value, uses = self._value(name, default)
             if value is not None:
                 self.values[name] = value
+            if name in self.build_args or default is not None:
+                self.builder_names[name] = self.names_of_builder(uses)
             self.arguments.append(
                 Argument(name, instruction.start_line, default, value, tuple(sorted(uses)))
             )
@@ -110,6 +130,11 @@ class GlobalScope:
     def expand(self, text: str) -> Expansion:
         """`text` with the variables of this scope; may raise an `ExpansionError`."""
         return expand(text, self.values.get, self.rules)
+
+    def names_of_builder(self, names: Iterable[str]) -> frozenset[str]:
+        """Which of `BUILD_PLATFORM_ARGUMENTS` the values of these variables are made of."""
+        found = (self.builder_names.get(name, frozenset()) for name in names)
+        return frozenset().union(*found)
 
 
 def split_argument(text: str) -> tuple[str, str | None]:
@@ -188,6 +213,8 @@ class StageScope:
             self.values[name] = self.expand(default, rules).text
         elif name in globals_.values:
             self.values[name] = globals_.values[name]
+            of_builder = globals_.names_of_builder([name])
+            return Argument(name, line, None, self.values[name], builder_arguments=of_builder)
         else:
             return Argument(name, line, None, None)
         return Argument(name, line, default, self.values[name])

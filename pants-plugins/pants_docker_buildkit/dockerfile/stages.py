@@ -178,6 +178,7 @@ class _Analyzer:
                 node.origin,
                 id(node) in reachable,
                 node.is_replaced,
+                self._resolver.scope.names_of_builder(node.origin.arguments),
             )
             if stage.is_reachable:
                 first_scope = _first_scope(node, scopes)
@@ -195,6 +196,9 @@ class _Analyzer:
         return replace(
             stage,
             arguments=tuple(contents.arguments),
+            builder_arguments=stage.builder_arguments.union(
+                *(argument.builder_arguments for argument in contents.arguments)
+            ),
             origins=tuple(contents.origins),
             context_paths=tuple(contents.context_paths),
             remote_sources=tuple(contents.remote_sources),

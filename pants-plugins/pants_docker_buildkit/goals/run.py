@@ -30,9 +30,9 @@ from pants_docker_buildkit.solver.container import ContainerJob
 from pants_docker_buildkit.solver.main import RUN_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build import BuildImageRequest, BuiltImage, build_image
+from pants_docker_buildkit.util_rules.build_platform import own_platform
 from pants_docker_buildkit.util_rules.build_secrets import secret_sources
 from pants_docker_buildkit.util_rules.docker_environment import PROXY_VARIABLES
-from pants_docker_buildkit.util_rules.dockerfile import host_platform
 from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistries,
     ConfiguredRegistriesRequest,
@@ -102,7 +102,7 @@ async def prepare_container(
     package = BuildKitImageFieldSet.create(target)
     image = await build_image(BuildImageRequest(package), **implicitly())
     options = (*subsystem.run_args, *(field_set.extra_run_args.value or ()))
-    options = (*_platform_options(image, host_platform(host)), *options)
+    options = (*_platform_options(image, str(own_platform(host))), *options)
     registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
     hidden = _variables_with_secrets(package, subsystem, registries)
     job = _container_job(image, options, hidden)

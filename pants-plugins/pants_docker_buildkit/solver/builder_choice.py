@@ -45,7 +45,7 @@ def remember_builder(session: Path, key: str, ask: Callable[[], Builder]) -> Bui
         file.seek(0)
         known = file.read()
         if known:
-            return Builder(**json.loads(known))
+            return Builder.from_fields(json.loads(known))
         builder = ask()
         file.write(json.dumps(asdict(builder)))
         return builder

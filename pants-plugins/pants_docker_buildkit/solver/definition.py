@@ -71,7 +71,9 @@ class BuildDefinition:
     `dockerfile` is the sha256 of the Dockerfile's bytes in hex, `context` the digest of the build
     context with the named contexts that are files. `sources` are all that BuildKit may read from
     outside, frontend included: it refuses anything else. `secret_hashes` are keyed hashes of the
-    content of those secrets whose content counts. All pairs are sorted by their first item.
+    content of those secrets whose content counts. `build_platforms` says of each platform which one
+    its builder must have, where the Dockerfile uses that and no build argument can say it. All
+    pairs are sorted by their first item.
     """
 
     dockerfile: str
@@ -94,6 +96,7 @@ class BuildDefinition:
     entitlements: tuple[str, ...] = ()
     no_cache: bool = False
     inline_cache: bool = False
+    build_platforms: tuple[tuple[str, str], ...] = ()
 
     def as_map(self) -> dict[str, Any]:
         """The definition in the types of JSON, from which the `build_digest` is taken."""

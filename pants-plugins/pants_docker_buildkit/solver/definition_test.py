@@ -23,6 +23,7 @@ EXAMPLES: dict[str, Any] = {
     "dockerfile": "e" * 64,
     "context": "blake3:" + "f" * 64,
     "platforms": ("linux/amd64", "linux/arm64"),
+    "build_platforms": (("linux/amd64", "linux/arm64"),),
     "output": "registry",
     "target_stage": "release",
     "named_contexts": (NamedContext("base", ContextKind.IMAGE, "a@sha256:" + "b" * 64),),

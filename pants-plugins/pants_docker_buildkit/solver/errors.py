@@ -6,6 +6,7 @@ adds the target.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 EXIT_FAILED = 1
@@ -76,6 +77,21 @@ class PodmanEngineError(SolverError):
             " --driver remote --name NAME unix:///run/buildkit/buildkitd.sock', for example, and"
             " name it in '[docker-buildkit].builder'. An image that Pants has a record of needs no"
             " engine."
+        )
+
+
+class OtherBuildPlatformError(SolverError):
+    """The nodes of a builder have other platforms than the build was defined for."""
+
+    def __init__(
+        self, builder: str, wanted: Sequence[tuple[str, str]], found: Sequence[str]
+    ) -> None:
+        pairs = ", ".join(f"{target} on {native}" for target, native in wanted)
+        super().__init__(
+            "The Dockerfile uses the platform of its builder, and no build argument can stand in"
+            f" for it. It must be {pairs}, but the nodes of the builder {builder!r} are"
+            f" {', '.join(found) or 'unknown'}. Choose another builder, or correct"
+            " '[docker-buildkit].build_platform'."
         )
 
 

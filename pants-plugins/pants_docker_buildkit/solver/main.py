@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from pants_docker_buildkit.solver.build import build_image
+from pants_docker_buildkit.solver.build_platforms import find_node_platforms, render_nodes
 from pants_docker_buildkit.solver.builder_choice import forget_builders
 from pants_docker_buildkit.solver.container import parse_container_job, run_container
 from pants_docker_buildkit.solver.credential_program import give_credentials
@@ -48,10 +51,11 @@ from pants_docker_buildkit.solver.result import BuildResult
 from pants_docker_buildkit.solver.session_client import SessionClient
 from pants_docker_buildkit.solver.session_socket import NoSessionError, SessionProblemError
 from pants_docker_buildkit.solver.upload import upload_layout
-from pants_docker_buildkit.solver.workplace import LOCAL_OUTPUT, open_workplace
+from pants_docker_buildkit.solver.workplace import LOCAL_OUTPUT, choose_for_build, open_workplace
 
 BUILD_COMMAND = "build"
 CHECK_COMMAND = "check-engine"
+PLATFORMS_COMMAND = "platforms"
 UPLOAD_COMMAND = "upload"
 RUN_COMMAND = "run"
 
@@ -60,16 +64,11 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
     """Run one command in the working directory. Gives the exit code of the process."""
     session = SessionClient(Path(session_directory))
     try:
-        if command == BUILD_COMMAND:
-            print(_build(session, *arguments))
-        elif command == RUN_COMMAND:
-            _run(session, *arguments)
-        elif command == UPLOAD_COMMAND:
-            print(json.dumps(upload_layout(Path.cwd(), arguments, session)))
-        elif command == HELPER_COMMAND:
+        if command == HELPER_COMMAND:
             return give_credentials(session, *arguments)
-        else:
-            print(_check_engine(session, *arguments))
+        if command == RUN_COMMAND:
+            _run(session, *arguments)
+        print(_ANSWERS[command](session, *arguments))
     except NoSessionError:
         return EXIT_NO_SESSION
     except OSError as e:
@@ -108,6 +107,17 @@ def _build(session: SessionClient, build_key: str, generation: str) -> str:
     return result
 
 
+def _upload(session: SessionClient, *arguments: str) -> str:
+    """Upload the layout in the working directory, and say what came of it."""
+    return json.dumps(upload_layout(Path.cwd(), arguments, session))
+
+
+def _platforms(session: SessionClient, key: str) -> str:
+    """Which platforms the nodes of a builder have."""
+    chosen = choose_for_build(_docker(session), session.settings(key), session.directory)
+    return render_nodes(find_node_platforms(chosen))
+
+
 def _check_engine(session: SessionClient, _generation: str, reference: str, *tags: str) -> str:
     """Whether the local engine has an image, which then gets these tags."""
     docker = _docker_itself(session, LOCAL_OUTPUT)
@@ -139,3 +149,14 @@ def _docker_itself(session: SessionClient, what: str) -> DockerCli:
     if docker.is_standalone_buildx:
         raise DockerCliNeededError(what, docker.search_path)
     return docker.with_environment(engine_environment(docker.environment))
+
+
+_ANSWERS: Mapping[str, Callable[..., str]] = MappingProxyType(
+    {
+        BUILD_COMMAND: _build,
+        CHECK_COMMAND: _check_engine,
+        PLATFORMS_COMMAND: _platforms,
+        UPLOAD_COMMAND: _upload,
+    }
+)
+"""What the commands print that answer a rule."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.solver.build_platforms import check_build_platforms
 from pants_docker_buildkit.solver.build_repositories import build_repositories
 from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
 from pants_docker_buildkit.solver.definition import BuildJob
@@ -47,7 +48,8 @@ class Workplace:
     own_buildx_config: str | None = None
 
 
-def _choose(docker: DockerCli, settings: BuildSettings, session: Path) -> ChosenBuilder:
+def choose_for_build(docker: DockerCli, settings: BuildSettings, session: Path) -> ChosenBuilder:
+    """The builder that a build with these settings runs on. Raises a `SolverError`."""
     if settings.described_builder is not None:
         return choose_described_builder(docker, settings.described_builder, session)
     builder = choose_builder(docker, settings.builder, session)
@@ -82,7 +84,8 @@ def open_workplace(
             }
         )
         docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
-        chosen = _choose(docker, settings, session.directory)
+        chosen = choose_for_build(docker, settings, session.directory)
+        check_build_platforms(job.definition, chosen)
         docker, builder = chosen.docker, chosen.builder
         if builder.is_docker_engine:
             docker = docker.with_environment(engine_environment(docker.environment))

@@ -204,6 +204,7 @@ def _definition(
         entitlements=tuple(sorted(field_set.entitlements.value or ())),
         no_cache=field_set.no_cache.value,
         inline_cache=field_set.inline_cache.value and output is ImageOutput.REGISTRY,
+        build_platforms=inputs.build_platforms,
     )
 
 

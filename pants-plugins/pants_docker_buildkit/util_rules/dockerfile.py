@@ -20,7 +20,7 @@ from pants_docker_buildkit.compat import (
 )
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
 from pants_docker_buildkit.dockerfile.errors import UnknownStageError
-from pants_docker_buildkit.dockerfile.parser import parse_dockerfile
+from pants_docker_buildkit.dockerfile.parser import Dockerfile, parse_dockerfile
 from pants_docker_buildkit.dockerfile.stages import analyze
 from pants_docker_buildkit.errors import InvalidDockerfileError, InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
@@ -31,6 +31,7 @@ from pants_docker_buildkit.util_rules.build_args import (
     BuildArgsRequest,
     resolve_build_args,
 )
+from pants_docker_buildkit.util_rules.build_platform import chosen_build_platform, own_platform
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +51,16 @@ class ImageDockerfile:
     """The Dockerfile of a target, and what it needs for each platform that the target names.
 
     `path` is relative to the build root, `None` where the target has `instructions`.
+    `build_platforms` are those that the builder is supposed to have, for each platform.
     """
 
     path: str | None
     content: bytes
+    parsed: Dockerfile
     build_args: BuildArgs
     platforms: tuple[ImagePlatform, ...]
-    analyses: tuple[DockerfileAnalysis, ...]
+    build_platforms: tuple[ImagePlatform, ...]
+    analyses: tuple[DockerfileAnalysis, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -91,7 +95,7 @@ def image_platforms(
                 f"They mean the same; keep `{field.alias}`.",
             )
         field = field_set.build_platform
-    names = field.value or default or (host_platform(host),)
+    names = field.value or default or (str(own_platform(host)),)
     try:
         return tuple(dict.fromkeys(ImagePlatform.parse(name) for name in names))
     except InvalidImagePlatformError as e:
@@ -110,20 +114,19 @@ def analyze_dockerfile(
     extra_contexts: Iterable[str] = (),
 ) -> tuple[DockerfileAnalysis, ...]:
     """What the Dockerfile needs with these build arguments, for each platform."""
+    arguments = dict(build_args)
+    named_contexts = (*(field_set.build_contexts.value or ()), *extra_contexts)
     try:
-        arguments = dict(build_args)
-        syntax = arguments.get(FRONTEND_ARGUMENT)
-        parsed = parse_dockerfile(dockerfile.content, syntax=syntax)
         return tuple(
             analyze(
-                parsed,
+                dockerfile.parsed,
                 build_args=arguments,
-                target_platform=platform,
-                build_platform=dockerfile.platforms[0],
+                target_platform=target,
+                build_platform=native,
                 target_stage=field_set.target_stage.value,
-                named_contexts=(*(field_set.build_contexts.value or ()), *extra_contexts),
+                named_contexts=named_contexts,
             )
-            for platform in dockerfile.platforms
+            for target, native in zip(dockerfile.platforms, dockerfile.build_platforms)
         )
     except UnknownStageError as e:
         raise InvalidImageFieldError(
@@ -133,11 +136,6 @@ def analyze_dockerfile(
             f"{e.stage!r} is not one",
             f"{e.hint}.",
         ) from e
-
-
-def host_platform(host: Platform) -> str:
-    """The platform of images that run here without emulation."""
-    return "linux/arm64" if host.value.endswith("arm64") else "linux/amd64"
 
 
 @rule(desc="Understand Dockerfile")
@@ -171,7 +169,11 @@ async def read_image_dockerfile(
         )
     build_args = await resolve_build_args(BuildArgsRequest(field_set), **implicitly())
     platforms = image_platforms(field_set, tuple(subsystem.default_platforms), host)
-    unread = ImageDockerfile(path, content, build_args, platforms, ())
+    # Which builder builds is not asked here: dependencies are the same before there is any.
+    native = chosen_build_platform(subsystem.build_platform) or own_platform(host)
+    parsed = parse_dockerfile(content, syntax=dict(build_args.values).get(FRONTEND_ARGUMENT))
+    natives = (native,) * len(platforms)
+    unread = ImageDockerfile(path, content, parsed, build_args, platforms, natives)
     analyses = analyze_dockerfile(unread, field_set, build_args.values)
     for limit in dict.fromkeys(limit for analysis in analyses for limit in analysis.limits):
         logger.info(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pants.engine.rules import Rule, collect_rules
 
@@ -11,6 +11,7 @@ from pants_docker_buildkit.compat import concurrently, implicitly, rule
 from pants_docker_buildkit.digests.context_digest import context_digest
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
 from pants_docker_buildkit.dockerfile.missing_sources import find_missing_source
+from pants_docker_buildkit.dockerfile.scope import build_platform_values
 from pants_docker_buildkit.dockerfile.stages import undeclared_build_args
 from pants_docker_buildkit.errors import (
     InvalidImageFieldError,
@@ -22,6 +23,10 @@ from pants_docker_buildkit.util_rules.build_context import (
     BuildContextRequest,
     ContextTree,
     assemble_build_context,
+)
+from pants_docker_buildkit.util_rules.build_platform import (
+    BuildPlatformsRequest,
+    find_build_platforms,
 )
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
@@ -53,7 +58,8 @@ class ImageInputs:
     """Everything that goes into a build, pinned.
 
     `sources` are all that it may read from outside, frontend included. `analysis` is that of the
-    first platform.
+    first platform. `build_platforms` are pairs of a platform and that of its builder, where no
+    build argument can say it.
     """
 
     dockerfile: ImageDockerfile
@@ -63,6 +69,7 @@ class ImageInputs:
     build_args: tuple[tuple[str, str], ...]
     named_contexts: tuple[NamedContext, ...]
     sources: tuple[PinnedSource, ...]
+    build_platforms: tuple[tuple[str, str], ...]
 
     @property
     def context_digest(self) -> str:
@@ -82,10 +89,17 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
     )
     given = {**dict(dockerfile.build_args.values), **dict(upstream.build_args)}
     # Now that addresses are replaced by what they stand for, the images that are left are real.
-    analyses = analyze_dockerfile(
-        dockerfile, field_set, given.items(), (each.name for each in upstream.contexts)
-    )
+    names = tuple(each.name for each in upstream.contexts)
+    analyses = analyze_dockerfile(dockerfile, field_set, given.items(), names)
+    used = frozenset[str]().union(*(each.builder_arguments for each in analyses))
+    if used:
+        asked = BuildPlatformsRequest(field_set, dockerfile.platforms)
+        natives = (await find_build_platforms(asked, **implicitly())).natives
+        dockerfile = replace(dockerfile, build_platforms=natives)
+        analyses = analyze_dockerfile(dockerfile, field_set, given.items(), names)
     build_args = _declared_build_args(field_set, dockerfile, analyses, given)
+    if used:
+        build_args = {**_build_platform_args(dockerfile, analyses), **build_args}
     _check_context_paths(field_set, dockerfile, analyses, context)
     named_contexts = (
         *upstream.contexts,
@@ -103,7 +117,29 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
         build_args=tuple(sorted(build_args.items())),
         named_contexts=tuple(sorted(named_contexts)),
         sources=pinned.all,
+        build_platforms=() if used <= build_args.keys() else _build_platforms(dockerfile),
     )
+
+
+def _build_platforms(dockerfile: ImageDockerfile) -> tuple[tuple[str, str], ...]:
+    pairs = zip(map(str, dockerfile.platforms), map(str, dockerfile.build_platforms))
+    return tuple(sorted(pairs))
+
+
+def _build_platform_args(
+    dockerfile: ImageDockerfile, analyses: Iterable[DockerfileAnalysis]
+) -> dict[str, str]:
+    """What the Dockerfile sees of its builder, as arguments: so any builder makes the same image.
+
+    A build has one set of arguments, and they win over an `ARG` with a value of its own. What they
+    cannot say is checked where it is built: `solver/build_platforms.py`.
+    """
+    native, *others = dict.fromkeys(dockerfile.build_platforms)
+    if others:
+        return {}
+    defaults = frozenset().union(*(each.defaults for each in analyses))
+    values = build_platform_values(native)
+    return {name: value for name, value in values.items() if name not in defaults}
 
 
 def _declared_build_args(

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pants_docker_buildkit.solver.definition import BuildDefinition
+from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+from pants_docker_buildkit.testutil import ImageRunner
+
+ARM64_BUILDER = "build-platform=linux/arm64"
+INSPECTED = """\
+Name:   far
+Driver: remote
+
+Nodes:
+Name:      far0
+Endpoint:  tcp://far:1
+Status:    running
+Platforms: linux/arm64, linux/arm/v7, linux/amd64
+"""
+ARGUMENTS = {
+    "BUILDPLATFORM": "linux/arm64",
+    "BUILDOS": "linux",
+    "BUILDOSVERSION": "",
+    "BUILDARCH": "arm64",
+    "BUILDVARIANT": "",
+}
+
+
+@pytest.fixture(scope="module")
+def runner() -> ImageRunner:
+    return ImageRunner()
+
+
+def define(
+    runner: ImageRunner, dockerfile: str, fields: str = "", *options: str
+) -> BuildDefinition:
+    target = f"docker_buildkit_image(name='image', dependencies=[':files'], {fields})"
+    runner.write(
+        {
+            "app/Dockerfile": dockerfile,
+            "app/tool-arm64": "arm64",
+            "app/BUILD": f"files(name='files', sources=['tool-*'])\n{target}",
+        }
+    )
+    runner.set_options(*options)
+    return runner.definition("app:image").job.definition
+
+
+USES = {
+    "from": "FROM --platform=$BUILDPLATFORM scratch\n",
+    "base": "FROM scratch AS tools-arm64\nFROM tools-$BUILDARCH\n",
+    "stage": "FROM scratch\nARG BUILDARCH\nCOPY app/tool-$BUILDARCH /\n",
+    "through": "ARG X=$BUILDOS/arm64\nFROM --platform=$X scratch\n",
+    "inherited": "ARG X=$BUILDARCH\nFROM scratch\nARG X\nCOPY app/tool-$X /\n",
+    "trigger": "FROM scratch AS a\nONBUILD ARG BUILDARCH\nFROM a\n",
+}
+USES_NOT = {
+    "nothing": "FROM scratch\nARG TARGETARCH\n",
+    "unreachable": "FROM --platform=$BUILDPLATFORM scratch AS x\nFROM scratch\n",
+    "global": "ARG BUILDARCH\nFROM scratch\n",
+    "own": "ARG BUILDARCH=any\nFROM scratch\nARG BUILDARCH\n",
+    "own-stage": "FROM scratch\nARG BUILDARCH=any\n",
+}
+
+
+@pytest.mark.parametrize("dockerfile", USES.values(), ids=USES)
+def test_a_dockerfile_that_uses_the_platform_of_its_builder_gets_it_as_arguments(
+    runner: ImageRunner, dockerfile: str
+) -> None:
+    found = define(runner, dockerfile, "platforms=['linux/amd64']", ARM64_BUILDER)
+    assert ARGUMENTS.items() <= dict(found.build_args).items()
+    assert found.build_platforms == ()
+
+
+@pytest.mark.parametrize("dockerfile", USES_NOT.values(), ids=USES_NOT)
+def test_the_key_of_any_other_dockerfile_is_free_of_the_builder(
+    runner: ImageRunner, dockerfile: str
+) -> None:
+    found = define(runner, dockerfile, "platforms=['linux/amd64']", ARM64_BUILDER)
+    assert found.build_platforms == ()
+    assert not ARGUMENTS.keys() & dict(found.build_args).keys()
+
+
+def test_an_argument_that_the_target_gives_is_not_the_builders(runner: ImageRunner) -> None:
+    fields = "extra_build_args=['BUILDPLATFORM=linux/amd64'], platforms=['linux/arm64']"
+    found = define(runner, USES["from"], fields, ARM64_BUILDER)
+    assert found.build_platforms == ()
+    assert dict(found.build_args)["BUILDPLATFORM"] == "linux/amd64"
+
+
+def test_an_argument_with_a_value_of_its_own_keeps_it(runner: ImageRunner) -> None:
+    dockerfile = "FROM --platform=$BUILDPLATFORM scratch\nARG BUILDARCH=any\n"
+    found = define(runner, dockerfile, "", ARM64_BUILDER)
+    assert dict(found.build_args)["BUILDPLATFORM"] == "linux/arm64"
+    assert "BUILDARCH" not in dict(found.build_args)
+    assert found.build_platforms == ()
+
+
+def test_what_no_argument_can_say_the_builder_must_be(runner: ImageRunner) -> None:
+    dockerfile = "FROM scratch AS a\nARG BUILDARCH=any\nFROM a\nARG BUILDARCH\n"
+    found = define(runner, dockerfile, "platforms=['linux/amd64']", ARM64_BUILDER)
+    assert "BUILDARCH" not in dict(found.build_args)
+    assert found.build_platforms == (("linux/amd64", "linux/arm64"),)
+
+
+def test_the_builder_is_asked_once_and_for_all_sessions(tmp_path: Path) -> None:
+    docker = FakeDocker(tmp_path / "bin").answer("buildx inspect", INSPECTED)
+    runner = ImageRunner()
+    for dockerfile in (USES["from"], USES["stage"]):
+        # A home that nobody had before, so that no cache of this machine has the answer.
+        env = {"PATH": f"{docker.directory}:/usr/bin:/bin", "HOME": str(tmp_path)}
+        runner.set_options(env=env, inherit=())
+        runner.write({"app/tool-arm64": "", "app/BUILD": ""})
+        files = "files(name='files', sources=['tool-*'])"
+        image = "docker_buildkit_image(name='image', builder='far', dependencies=[':files'])"
+        runner.write({"app/Dockerfile": dockerfile, "app/BUILD": f"{files}\n{image}"})
+        found = runner.definition("app:image").job.definition
+        assert dict(found.build_args)["BUILDARCH"] == "arm64"
+    assert docker.calls == ["buildx inspect far"]
+
+
+def test_without_a_builder_it_is_the_platform_of_this_machine(tmp_path: Path) -> None:
+    runner = ImageRunner()
+    runner.set_options(env={"PATH": str(tmp_path), "HOME": str(tmp_path)}, inherit=())
+    image = "docker_buildkit_image(name='image', platforms=['linux/s390x'])"
+    runner.write({"app/Dockerfile": USES["from"], "app/BUILD": image})
+    build_args = dict(runner.definition("app:image").job.definition.build_args)
+    assert build_args["BUILDPLATFORM"] in {"linux/amd64", "linux/arm64"}

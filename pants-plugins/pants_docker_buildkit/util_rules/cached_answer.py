@@ -1,0 +1,73 @@
+"""Ask something of the world once, for all who share a cache.
+
+What is asked must be in the command's arguments: they are the key. How to ask (credentials, the
+builder, proxies) the process learns from its session, as builds do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.engine.process import Process, ProcessCacheScope
+from pants.engine.rules import Rule, collect_rules
+from pants.util.logging import LogLevel
+
+from pants_docker_buildkit.compat import execute_process, implicitly, rule
+from pants_docker_buildkit.session.directory import (
+    CACHE_LINK,
+    CACHE_NAME,
+    OTHER_CACHE_NAME,
+    PROCESS_PATH,
+    RUN_SCRIPT,
+)
+from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
+from pants_docker_buildkit.util_rules.session import SessionRequest, open_session
+
+# A remote hit must not ask all the same.
+_REMOTE_CACHE_PATIENCE_MILLIS = 60_000
+
+
+@dataclass(frozen=True)
+class CachedAnswerRequest:
+    """Asks what a command of `solver.main` prints, which is then in Pants' caches."""
+
+    command: str
+    arguments: tuple[str, ...]
+    description: str
+
+
+@dataclass(frozen=True)
+class CachedAnswer:
+    """What was printed, or in words for the user why nothing was. Only the former is cached."""
+
+    content: bytes
+    problem: str = ""
+
+
+def _process(request: CachedAnswerRequest, cache_name: str) -> Process:
+    return Process(
+        argv=("/bin/sh", "-c", RUN_SCRIPT, request.command, request.command, *request.arguments),
+        description=request.description,
+        env={"PATH": PROCESS_PATH},
+        append_only_caches={cache_name: CACHE_LINK},
+        cache_scope=ProcessCacheScope.SUCCESSFUL,
+        remote_cache_speculation_delay_millis=_REMOTE_CACHE_PATIENCE_MILLIS,
+        level=LogLevel.DEBUG,
+    )
+
+
+@rule(desc="Ask once")
+async def ask_once(request: CachedAnswerRequest) -> CachedAnswer:
+    await open_session(SessionRequest(), **implicitly())
+    result = await execute_process(_process(request, CACHE_NAME), **implicitly())
+    if result.exit_code == EXIT_NO_SESSION:
+        # Pants ran it before this session was opened, to see whether it still fails: see `build`.
+        result = await execute_process(_process(request, OTHER_CACHE_NAME), **implicitly())
+    if result.exit_code != 0:
+        return CachedAnswer(b"", result.stderr.decode("utf-8", "replace").strip() or "It failed.")
+    return CachedAnswer(result.stdout)
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()
