@@ -25,6 +25,7 @@ from pants.engine.fs import (
     Directory,
     MergeDigests,
     PathGlobs,
+    Paths,
     RemovePrefix,
     Snapshot,
 )
@@ -124,6 +125,10 @@ def hydrate_sources(request: HydrateSourcesRequest, **_: Any) -> Get:
 
 def merge_digests(request: MergeDigests, **_: Any) -> Get:
     return Get(Digest, MergeDigests, request)
+
+
+def path_globs_to_paths(request: PathGlobs, **_: Any) -> Get:
+    return Get(Paths, PathGlobs, request)
 
 
 def path_globs_to_digest(request: PathGlobs, **_: Any) -> Get:

@@ -37,6 +37,7 @@ if GET_STYLE:
         implicitly,
         merge_digests,
         path_globs_to_digest,
+        path_globs_to_paths,
         remove_prefix,
         resolve_address_targets,
         resolve_dependency_targets,
@@ -68,6 +69,7 @@ else:
         get_digest_entries,
         merge_digests,
         path_globs_to_digest,
+        path_globs_to_paths,
         remove_prefix,
     )
     from pants.engine.rules import _uncacheable_rule as uncacheable_rule
@@ -101,6 +103,7 @@ __all__ = [
     "implicitly",
     "merge_digests",
     "path_globs_to_digest",
+    "path_globs_to_paths",
     "remove_prefix",
     "resolve_address_targets",
     "resolve_dependency_targets",

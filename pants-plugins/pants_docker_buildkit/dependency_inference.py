@@ -26,6 +26,10 @@ from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfileRequest,
     read_image_dockerfile,
 )
+from pants_docker_buildkit.util_rules.input_files import (
+    ImageInputFilesRequest,
+    find_image_input_files,
+)
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargetsRequest,
     find_upstream_targets,
@@ -98,6 +102,8 @@ async def infer_image_dependencies(
         if len(owners) == 1:
             inferred.add(owners[0])
     inferred |= _packages_at(wanted, providers)
+    inputs = await find_image_input_files(ImageInputFilesRequest(field_set), **implicitly())
+    inferred.update(inputs.addresses)
     inferred.discard(field_set.address)
     return InferredDependencies(sorted(inferred))
 

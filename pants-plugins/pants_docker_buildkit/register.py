@@ -22,6 +22,7 @@ from pants_docker_buildkit.target_types import (
     BuildKitImageRefsTarget,
     BuildKitImageTarget,
     BuildKitManifestsTarget,
+    ImageInputTarget,
 )
 from pants_docker_buildkit.util_rules import (
     base_images,
@@ -40,6 +41,7 @@ from pants_docker_buildkit.util_rules import (
     git_commit,
     image_inputs,
     image_refs,
+    input_files,
     manifests,
     manifests_inference,
     pinned_sources,
@@ -65,6 +67,7 @@ _RULE_MODULES = (
     build_args,
     dockerfile,
     upstream_targets,
+    input_files,
     base_images,
     build_context,
     builders,
@@ -94,7 +97,12 @@ _RULE_MODULES = (
 
 def target_types() -> Iterable[type[Target]]:
     """What the backend adds to BUILD files."""
-    return (BuildKitImageTarget, BuildKitImageRefsTarget, BuildKitManifestsTarget)
+    return (
+        BuildKitImageTarget,
+        BuildKitImageRefsTarget,
+        BuildKitManifestsTarget,
+        ImageInputTarget,
+    )
 
 
 def rules() -> Iterable[Rule | UnionRule]:

@@ -23,6 +23,7 @@ from pants_docker_buildkit.fields.dockerfile import (
     BuildKitImageSourceField,
     BuildKitImageTargetStageField,
 )
+from pants_docker_buildkit.fields.input_files import ImageInputSourceField
 from pants_docker_buildkit.fields.inputs import (
     BuildKitImageAnnotationsField,
     BuildKitImageBuildArgsField,
@@ -188,5 +189,19 @@ class BuildKitManifestsTarget(Target):
         )
 
         ```
+        """
+    )
+
+
+class ImageInputTarget(Target):
+    alias = "_docker_buildkit_input"
+    core_fields = (*COMMON_TARGET_FIELDS, ImageInputSourceField)
+    help = help_text(
+        """
+        A file that BuildKit reads and no BUILD file declares: an ignore file, or a policy beside a
+        Dockerfile.
+
+        Such targets are there by themselves, and images depend on them by inference, so that
+        `--changed-since`, `dependents` and `filedeps` know of these files.
         """
     )

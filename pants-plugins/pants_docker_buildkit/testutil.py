@@ -44,6 +44,7 @@ from pants_docker_buildkit.target_types import (
     BuildKitImageRefsTarget,
     BuildKitImageTarget,
     BuildKitManifestsTarget,
+    ImageInputTarget,
 )
 from pants_docker_buildkit.util_rules.build_context import (
     BuildContextRequest,
@@ -68,6 +69,7 @@ TARGET_TYPES = (
     BuildKitImageTarget,
     BuildKitImageRefsTarget,
     BuildKitManifestsTarget,
+    ImageInputTarget,
     ArchiveTarget,
     FileTarget,
     FilesGeneratorTarget,
@@ -157,6 +159,13 @@ class ImageRunner:
 
     def inferred(self, address: str) -> set[str]:
         """The addresses that an image's Dockerfile brings in."""
+        return {each for each in self._inferred(address) if ":_" not in each}
+
+    def input_files(self, address: str) -> set[str]:
+        """The addresses of the files that an image's build reads though nobody declares them."""
+        return {each for each in self._inferred(address) if ":_" in each}
+
+    def _inferred(self, address: str) -> set[str]:
         request = InferImageDependencies(self.field_set(address))
         dependencies = self.runner.request(InferredDependencies, (request,))
         return {each.spec for each in dependencies.include}

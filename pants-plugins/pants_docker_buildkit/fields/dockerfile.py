@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Optional
 
 from pants.engine.addresses import Address
@@ -12,7 +13,28 @@ from pants.engine.target import (
     StringField,
     StringSequenceField,
 )
+from pants.source.filespec import Filespec
+from pants.util.memo import memoized_property
 from pants.util.strutil import help_text
+
+from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME
+
+POLICY_FILE_ENDING = ".rego"
+"""Of the policy that buildx reads beside a Dockerfile."""
+
+LOWER_CASE_DOCKERFILE = "dockerfile"
+"""What buildx reads in place of a `Dockerfile` that is not there."""
+
+
+def lower_case_name(path: str) -> str | None:
+    """What stands in for a `Dockerfile` that is not there; `None` where it has another name."""
+    directory, name = os.path.split(path)
+    return os.path.join(directory, LOWER_CASE_DOCKERFILE) if name == "Dockerfile" else None
+
+
+def names_beside(dockerfile: str) -> tuple[str, ...]:
+    """The files that buildx and BuildKit read beside a Dockerfile, where they are there."""
+    return f"{dockerfile}{IGNORE_FILE_NAME}", f"{dockerfile}{POLICY_FILE_ENDING}"
 
 
 class BuildKitImageSourceField(OptionalSingleSourceField):
@@ -25,9 +47,24 @@ class BuildKitImageSourceField(OptionalSingleSourceField):
         The Dockerfile to build the image from (`--file`).
 
         Defaults to `Dockerfile` in the directory of the BUILD file. Set `instructions` instead to
-        keep the Dockerfile's text in the BUILD file; a target may not have both.
+        keep the Dockerfile's text in the BUILD file; a target may not have both. Where there is no
+        `Dockerfile`, a `dockerfile` is used, as buildx does.
         """
     )
+
+    @memoized_property
+    def filespec(self) -> Filespec:
+        """What is this target's where Git says that it changed, also when it was removed.
+
+        The sources of the target are the Dockerfile alone.
+        """
+        ignore_file = os.path.join(self.address.spec_path, IGNORE_FILE_NAME)
+        if self.file_path is None:
+            return {"includes": [ignore_file]}
+        lower_case = lower_case_name(self.file_path)
+        dockerfiles = (self.file_path, *([lower_case] if lower_case else []))
+        beside = [name for each in dockerfiles for name in names_beside(each)]
+        return {"includes": [*dockerfiles, *beside, ignore_file]}
 
     @classmethod
     def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:

@@ -21,12 +21,16 @@ from pants_docker_buildkit.compat import (
     path_globs_to_digest,
     rule,
 )
-from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
+from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME
+from pants_docker_buildkit.fields.dockerfile import (
+    POLICY_FILE_ENDING,
+    BuildKitImageSourceField,
+)
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import BuildKitImageTarget
 
 _PATTERNS = ("*Dockerfile", "Dockerfile.*", "*.dockerfile")
-_IGNORE_FILE = ".dockerignore"
+_NO_DOCKERFILES = (IGNORE_FILE_NAME, POLICY_FILE_ENDING)
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ async def find_putative_images(
         return PutativeTargets()
     digest = await path_globs_to_digest(request.path_globs(*_PATTERNS), **implicitly())
     entries = await get_digest_entries(digest)
-    dockerfiles = {entry.path for entry in entries if not entry.path.endswith(_IGNORE_FILE)}
+    dockerfiles = {entry.path for entry in entries if not entry.path.endswith(_NO_DOCKERFILES)}
     return PutativeTargets(_putative(path) for path in sorted(dockerfiles - set(owned)))
 
 

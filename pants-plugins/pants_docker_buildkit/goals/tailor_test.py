@@ -43,6 +43,7 @@ def test_a_target_is_proposed_for_each_dockerfile(runner: ImageRunner) -> None:
 
 def test_no_target_is_proposed_for_what_is_no_dockerfile(runner: ImageRunner) -> None:
     runner.write({"src/Dockerfile.dockerignore": "", "src/.dockerignore": "", "src/a.txt": ""})
+    runner.write({"src/app/Dockerfile.rego": "package docker"})
     assert tailored(runner) == {}
 
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from pants.engine.fs import PathGlobs
 from pants.engine.platform import Platform
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import HydrateSourcesRequest, StringSequenceField
@@ -16,6 +17,7 @@ from pants_docker_buildkit.compat import (
     get_digest_contents,
     hydrate_sources,
     implicitly,
+    path_globs_to_digest,
     rule,
 )
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
@@ -23,6 +25,7 @@ from pants_docker_buildkit.dockerfile.errors import UnknownStageError
 from pants_docker_buildkit.dockerfile.parser import Dockerfile, parse_dockerfile
 from pants_docker_buildkit.dockerfile.stages import analyze
 from pants_docker_buildkit.errors import InvalidDockerfileError, InvalidImageFieldError
+from pants_docker_buildkit.fields.dockerfile import lower_case_name
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform, InvalidImagePlatformError
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -145,8 +148,11 @@ async def read_image_dockerfile(
     field_set = request.field_set
     path, content = None, b""
     sources = await hydrate_sources(HydrateSourcesRequest(field_set.source), **implicitly())
-    if sources.snapshot.files:
-        (file,) = await get_digest_contents(sources.snapshot.digest)
+    digest = sources.snapshot.digest
+    lower_case = lower_case_name(field_set.source.file_path or "")
+    if lower_case is not None and not sources.snapshot.files:
+        digest = await path_globs_to_digest(PathGlobs((lower_case,)), **implicitly())
+    for file in await get_digest_contents(digest):
         path, content = file.path, file.content
     if field_set.instructions.value:
         if path is not None:

@@ -1,0 +1,149 @@
+"""Which files does BuildKit read that no BUILD file declares, and which images depend on them?
+
+An ignore file often lies where no BUILD file is, such as in the build root, and Pants looks for the
+owner of a file in the directories above it only. So each has a target that nobody writes, on which
+images depend by inference: Git's changes, `dependents` and `filedeps` find the images through it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.engine.addresses import Address
+from pants.engine.fs import PathGlobs
+from pants.engine.internals.synthetic_targets import (
+    SyntheticAddressMaps,
+    SyntheticTargetsRequest,
+)
+from pants.engine.internals.target_adaptor import TargetAdaptor
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.unions import UnionRule
+
+from pants_docker_buildkit.compat import implicitly, path_globs_to_paths, rule
+from pants_docker_buildkit.dockerfile.ignorefile import (
+    IGNORE_FILE_NAME,
+    ignore_file_candidates,
+    named_context_ignore_file,
+)
+from pants_docker_buildkit.fields.dockerfile import (
+    LOWER_CASE_DOCKERFILE,
+    POLICY_FILE_ENDING,
+    BuildKitImageSourceField,
+    names_beside,
+)
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.target_types import ImageInputTarget
+from pants_docker_buildkit.util_rules.dockerfile import (
+    ImageDockerfileRequest,
+    read_image_dockerfile,
+)
+from pants_docker_buildkit.util_rules.upstream_targets import (
+    UpstreamTargetsRequest,
+    find_upstream_targets,
+)
+
+_OF_CONTEXTS = f"**/{IGNORE_FILE_NAME}"
+_LOWER_CASE = f"**/{LOWER_CASE_DOCKERFILE}"
+_BESIDE_DOCKERFILES = (f"**/?*{IGNORE_FILE_NAME}", f"**/?*{POLICY_FILE_ENDING}")
+
+
+@dataclass(frozen=True)
+class ImageInputTargetsRequest(SyntheticTargetsRequest):
+    """Asks for the targets of all such files."""
+
+    path: str = SyntheticTargetsRequest.SINGLE_REQUEST_FOR_ALL_TARGETS
+
+
+@dataclass(frozen=True)
+class ImageInputFilesRequest:
+    """Asks for the files of one image."""
+
+    field_set: BuildKitImageFieldSet
+
+
+@dataclass(frozen=True)
+class ImageInputFiles:
+    """The targets of the files that the build of an image reads."""
+
+    addresses: tuple[Address, ...]
+
+
+def input_address(path: str) -> Address:
+    """The target of a file."""
+    directory, name = os.path.split(path)
+    return Address(directory, target_name=f"_{name}")
+
+
+def _adaptor(path: str) -> TargetAdaptor:
+    return TargetAdaptor(
+        ImageInputTarget.alias,
+        name=input_address(path).target_name,
+        source=os.path.basename(path),
+        __description_of_origin__=f"the file {path}",
+    )
+
+
+@rule(desc="Find files that images read")
+async def list_image_input_targets(request: ImageInputTargetsRequest) -> SyntheticAddressMaps:
+    found = await path_globs_to_paths(PathGlobs((_OF_CONTEXTS, *_BESIDE_DOCKERFILES, _LOWER_CASE)))
+    others = [path for path in found.files if os.path.basename(path) != IGNORE_FILE_NAME]
+    files = set((await path_globs_to_paths(PathGlobs(_dockerfile(path) for path in others))).files)
+    # An ending alone says little, and a `dockerfile` counts only where there is no `Dockerfile`.
+    unread = {path for path in others if _is_lower_case(path) is (_dockerfile(path) in files)}
+    # That of the build root stands for all that were removed, so it is always there.
+    paths = {IGNORE_FILE_NAME, *found.files} - unread
+    # For the name of its BUILD file Pants takes any: it is shown where files are listed.
+    return SyntheticAddressMaps.for_targets_request(
+        request, [(path, (_adaptor(path),)) for path in sorted(paths)]
+    )
+
+
+def _is_lower_case(path: str) -> bool:
+    return os.path.basename(path) == LOWER_CASE_DOCKERFILE
+
+
+def _dockerfile(path: str) -> str:
+    """The Dockerfile that a file lies beside, or that a file would stand in for."""
+    if _is_lower_case(path):
+        return os.path.join(os.path.dirname(path), BuildKitImageSourceField.default)
+    for ending in (IGNORE_FILE_NAME, POLICY_FILE_ENDING):
+        path = path.removesuffix(ending)
+    return path
+
+
+@rule(desc="Find files that an image reads")
+async def find_image_input_files(
+    request: ImageInputFilesRequest, subsystem: DockerBuildKitSubsystem
+) -> ImageInputFiles:
+    field_set = request.field_set
+    dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
+    upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
+    root = field_set.context_directory(subsystem.default_context_root)
+    path = dockerfile.path
+    beside = set[str]() if path is None else set(names_beside(path))
+    if path is not None and _is_lower_case(path):
+        beside.add(path)
+    main = ignore_file_candidates(dockerfile.path, root)
+    # Of files the context is their directory, of packages the build root.
+    roots = {each for _, address in upstream.contexts for each in (address.spec_path, "")}
+    named = {named_context_ignore_file(each) for each in roots}
+    inside = sorted(path for path in {*main, *named, *beside} if not path.startswith("../"))
+    found = set((await path_globs_to_paths(PathGlobs(inside))).files)
+    chosen = next((path for path in main if path in found), main[-1])
+    wanted = {chosen, *named, *(beside & found)}
+    # One that was removed is owned by the image, if it was in its directory, and else by the target
+    # of the one in the build root.
+    own = os.path.join(field_set.address.spec_path, IGNORE_FILE_NAME)
+    there = {path if path in found else IGNORE_FILE_NAME for path in wanted - ({own} - found)}
+    addresses = {input_address(path) for path in there}
+    return ImageInputFiles(tuple(sorted(addresses)))
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return (
+        *collect_rules(),
+        UnionRule(SyntheticTargetsRequest, ImageInputTargetsRequest),
+    )
