@@ -3,6 +3,7 @@
 #
 #   setup.sh pants   Python 3.9, Pants' virtual environment, the pex tool, machine.toml
 #   setup.sh tests   what the integration tests use: a remote cache server, skopeo, helm, kubectl, …
+#   setup.sh site    what builds the documentation
 #
 # Every step is done once and left alone after that. A step that was interrupted is done again: its
 # result is renamed into place, or marked as complete, last. Each part ends by writing NAME.ready,
@@ -230,10 +231,16 @@ set_up_tests() {
     "BUILDKIT_TESTS_BUSYBOX_ARM64=$tools/arm64/bin/busybox"
 }
 
+set_up_site() {
+  find_python
+  make_environment site "what builds the documentation"
+  write_ready site "SITE_BUILDER=$environment/bin/sphinx-build"
+}
+
 case "${1:-}" in
-pants | tests) ;;
+pants | tests | site) ;;
 *)
-  sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+  sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
   exit 2
   ;;
 esac

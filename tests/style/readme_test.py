@@ -14,7 +14,7 @@ from pants_docker_buildkit.target_types import BuildKitImageTarget
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "pants-plugins" / "pants_docker_buildkit"
 README = ROOT / "README.md"
-DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 DOCUMENTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *DECISIONS))
 
 README_LINES = 150
