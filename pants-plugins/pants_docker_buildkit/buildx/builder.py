@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,6 +11,8 @@ class InvalidBuilderError(ValueError):
     """`docker buildx inspect` printed something else than a builder."""
 
 
+# buildx before 0.12 writes `Buildkit:`.
+_BUILDKIT_VERSION = re.compile(r"(?im)^buildkit(?: version)?:[ \t]*(\S+)")
 _CONTAINERD_LABEL = "org.mobyproject.buildkit.worker.containerd.namespace"
 
 
@@ -20,7 +23,8 @@ class Builder:
     `driver` is `docker`, `docker-container`, `kubernetes`, `remote`, or one yet to come. `endpoint`
     and `status` are those of the first node: for `docker` the endpoint is the name of a Docker
     context. `problem` is why the builder cannot be used now, if it cannot. `node_platforms` are the
-    platforms of each node as buildx spells them, none of one that is not booted.
+    platforms of each node as buildx spells them, none of one that is not booted, and
+    `buildkit_versions` what those run that are booted.
     """
 
     name: str
@@ -30,12 +34,14 @@ class Builder:
     has_containerd_store: bool
     problem: str | None = None
     node_platforms: tuple[tuple[str, ...], ...] = ()
+    buildkit_versions: tuple[str, ...] = ()
 
     @classmethod
     def from_fields(cls, document: dict[str, Any]) -> Builder:
         """The builder whose fields JSON has carried."""
         values = {each.name: document[each.name] for each in fields(cls)}
         values["node_platforms"] = tuple(tuple(each) for each in values["node_platforms"])
+        values["buildkit_versions"] = tuple(values["buildkit_versions"])
         return cls(**values)
 
     @property
@@ -66,6 +72,7 @@ def parse_builder(text: str) -> Builder:
             has_containerd_store=_CONTAINERD_LABEL in found,
             problem=found.get("Error"),
             node_platforms=_parse_node_platforms(text),
+            buildkit_versions=tuple(_BUILDKIT_VERSION.findall(text)),
         )
     except KeyError as e:
         raise InvalidBuilderError(f"docker buildx inspect named no {e.args[0]}.") from e

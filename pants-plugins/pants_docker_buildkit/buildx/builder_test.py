@@ -67,6 +67,13 @@ def test_engine_is_a_builder_of_the_docker_driver() -> None:
     assert builder.problem is None
 
 
+def test_each_node_that_runs_has_a_version_of_buildkit() -> None:
+    assert parse_builder(ENGINE).buildkit_versions == ("v0.25.1",)
+    assert parse_builder(REMOTE).buildkit_versions == ()
+    nodes = "Name: a0\nBuildkit: v0.11.6\nName: a1\nBuildKit version: v0.12.0\n"
+    assert parse_builder(f"Name: a\n\nNodes:\n{nodes}").buildkit_versions == ("v0.11.6", "v0.12.0")
+
+
 def test_engine_without_the_containerd_store_is_told_from_one_with_it() -> None:
     assert not parse_builder(OLD_STORE).has_containerd_store
 

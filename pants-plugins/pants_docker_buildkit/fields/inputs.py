@@ -97,7 +97,8 @@ class BuildKitImageHashedSecretsField(StringSequenceField):
     default = ()
     help = help_text(
         """
-        IDs of `secrets` whose content is part of the build: another value builds the image again.
+        IDs of `secrets` whose content is part of the build: another value builds the image again,
+        and each `RUN` step of it.
 
         The key holds a keyed hash of it, which tells nothing to who does not have the key that
         `[docker-buildkit].secret_hash_key` names. The secrets are then needed by everyone who

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -22,11 +24,16 @@ from pants_docker_buildkit.oci.manifest import InvalidManifestError
 from pants_docker_buildkit.oci.platform_image import PlatformImage, read_platform_images
 from pants_docker_buildkit.registry.rules_of_registries import RegistryRule, find_rule
 from pants_docker_buildkit.solver.builder_advice import advise_on_loss
-from pants_docker_buildkit.solver.definition import BuildJob, ContextKind, NamedContext
+from pants_docker_buildkit.solver.definition import (
+    BuildDefinition,
+    BuildJob,
+    ContextKind,
+    NamedContext,
+)
+from pants_docker_buildkit.solver.denied_source import explain_denial
 from pants_docker_buildkit.solver.errors import BuilderLostError, BuildFailedError
 from pants_docker_buildkit.solver.failure import summarize_failure
 from pants_docker_buildkit.solver.input_tree import (
-    CONTEXT_DIRECTORY,
     DOCKERFILE,
     OUTPUT_LAYOUT,
 )
@@ -87,7 +94,7 @@ def build_command(
     definition = job.definition
     imports, exports = _caches(job, settings)
     return BuildCommand(
-        context=CONTEXT_DIRECTORY,
+        context=settings.context_name,
         dockerfile=DOCKERFILE,
         metadata_file=str(metadata_path),
         platforms=definition.platforms,
@@ -104,7 +111,7 @@ def build_command(
         secrets=_secret_attributes(workplace.secrets),
         ssh=settings.ssh,
         network=definition.network,
-        extra_hosts=definition.extra_hosts,
+        extra_hosts=(*definition.extra_hosts, *_secret_hosts(definition)),
         shm_size=definition.shm_size,
         ulimits=definition.ulimits,
         entitlements=definition.entitlements,
@@ -131,6 +138,18 @@ def _secret_attributes(secrets: tuple[BuildSecret, ...]) -> tuple[str, ...]:
         )
         for each in secrets
     )
+
+
+def _secret_hosts(definition: BuildDefinition) -> Iterator[tuple[str, str]]:
+    """A host whose name changes with the secrets that count.
+
+    BuildKit leaves secrets out of the cache key of a step, so a step that mounts one would not run
+    again for its new value. A host is in the key of each `RUN`, with any builder and any cache, and
+    only in the `/etc/hosts` that the step sees. RFC 6761 keeps `.invalid` from ever being a name.
+    """
+    if definition.secret_hashes:
+        written = json.dumps(definition.secret_hashes).encode()
+        yield f"secrets-{hashlib.sha256(written).hexdigest()[:40]}.invalid", "127.0.0.1"
 
 
 def _context_source(context: NamedContext) -> str:
@@ -198,7 +217,10 @@ def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> Non
 
 
 def _advise(failure: str, job: BuildJob, settings: BuildSettings) -> str:
-    """What to do where a registry refused the push for a rule of its own."""
+    """What to do where BuildKit was kept from reading, or a registry refused, something."""
+    denial = explain_denial(failure, job.definition, settings.target)
+    if denial:
+        return f"\n{denial}"
     rule = find_rule(failure) if "failed to push" in failure else None
     if rule is RegistryRule.IMMUTABLE_TAG and job.definition.inline_cache:
         return (

@@ -91,6 +91,16 @@ def test_what_leaves_the_builder_has_no_times_and_oci_media_types(output: str) -
     assert "oci-mediatypes=true" in rendered
 
 
+def test_the_steps_get_a_host_whose_name_changes_with_the_secrets_that_count() -> None:
+    assert command(redefined(extra_hosts=(("db", "10.0.0.1"),))).extra_hosts == (
+        ("db", "10.0.0.1"),
+    )
+    hashes = [(), (("a", "1"),), (("a", "2"),), (("b", "1"),), (("a", "1"), ("b", "1"))]
+    hosts = [command(redefined(secret_hashes=each)).extra_hosts for each in hashes]
+    assert len(set(hosts)) == len(hashes)
+    assert all(len(name.partition(".")[0]) <= 63 for ((name, _),) in hosts[1:])
+
+
 def test_inline_cache_is_exported_first_and_imported_from_a_moving_tag_of_each_repository() -> None:
     settings = replace(SETTINGS, cache_from=("type=gha",), cache_to=("type=gha,mode=max",))
     built = command(redefined(inline_cache=True), settings)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -23,8 +21,10 @@ from pants_docker_buildkit.solver.errors import (
     PodmanEngineError,
     UnknownBuilderError,
 )
+from pants_docker_buildkit.solver.remembered import forget, remember
 from pants_docker_buildkit.solver.remote_builder import await_remote_builder, last_error
 
+_KIND = "builder"
 _REMOTE_SECONDS = 20.0
 """How long buildx waits for a remote builder, too."""
 
@@ -38,23 +38,13 @@ def choose_builder(docker: DockerCli, name: str | None, session: Path) -> Builde
 
 def remember_builder(session: Path, key: str, ask: Callable[[], Builder]) -> Builder:
     """What `ask` gives, which is called once in a session for each `key`."""
-    name = hashlib.sha256(key.encode()).hexdigest()[:16]
-    with open(session / f"builder-{name}.json", "a+") as file:
-        # Builds of one session start together; one of them asks, the others wait for its answer.
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        known = file.read()
-        if known:
-            return Builder.from_fields(json.loads(known))
-        builder = ask()
-        file.write(json.dumps(asdict(builder)))
-        return builder
+    known = remember(session, _KIND, key, lambda: json.dumps(asdict(ask())))
+    return Builder.from_fields(json.loads(known))
 
 
 def forget_builders(session: Path) -> None:
     """Let each builder be asked again."""
-    for file in session.glob("builder-*.json"):
-        file.unlink(missing_ok=True)
+    forget(session, _KIND)
 
 
 def engine_host(docker: DockerCli, builder: Builder) -> str:
@@ -104,9 +94,10 @@ def _inspect(docker: DockerCli, name: str | None) -> Builder:
             raise EngineUnreachableError(where, builder.problem)
         raise UnknownBuilderError(builder.name, builder.problem)
     if builder.driver == "remote" and builder.status == "inactive":
-        reason = await_remote_builder(docker, builder.name, _REMOTE_SECONDS).problem
-        if reason is not None:
-            raise UnknownBuilderError(builder.name, reason)
+        answered = await_remote_builder(docker, builder.name, _REMOTE_SECONDS)
+        if answered.problem is not None:
+            raise UnknownBuilderError(builder.name, answered.problem)
+        return parse_builder(answered.inspection)
     return builder
 
 

@@ -153,6 +153,30 @@ class ContainerdStoreError(SolverError):
         )
 
 
+class OldBuildxError(SolverError):
+    """buildx would not hand on what a build may read."""
+
+    def __init__(self, version: tuple[int, int], oldest: tuple[int, int]) -> None:
+        super().__init__(
+            f"Building needs buildx {_dotted(oldest)} or later, but this is {_dotted(version)}. An"
+            " older one ignores the source policy that keeps a build from reading what is not in"
+            " its key. Install the docker-buildx-plugin package, or put a newer 'docker-buildx'"
+            " into ~/.docker/cli-plugins."
+        )
+
+
+class OldBuildKitError(SolverError):
+    """A builder would read what is not in the key of a build."""
+
+    def __init__(self, builder: str, version: tuple[int, int], oldest: tuple[int, int]) -> None:
+        super().__init__(
+            f"The builder {builder!r} must run BuildKit {_dotted(oldest)} or later, but it runs"
+            f" {_dotted(version)}, which ignores the source policy that keeps a build from reading"
+            " what is not in its key. Update its Docker Engine or the image of its BuildKit, or"
+            " name another builder in the 'builder' field or '[docker-buildkit].builder'."
+        )
+
+
 class InvalidHostConfigError(SolverError):
     """The user's Docker configuration cannot be read. The text repeats nothing of it."""
 
@@ -198,6 +222,10 @@ class DockerCliNeededError(SolverError):
             f" {search_path!r}. Install Docker 23 or later, or set '[docker-buildkit].docker' or"
             " '[docker-buildkit].executable_search_paths'."
         )
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
 
 
 def _ended(finding: str) -> str:

@@ -41,6 +41,7 @@ from pants_docker_buildkit.solver.input_tree import (
     JOB_FILE,
     OUTPUT_LAYOUT,
     ROOT,
+    name_context,
     normalize_modes,
 )
 from pants_docker_buildkit.solver.local_image import find_local_image
@@ -91,6 +92,7 @@ def _build(session: SessionClient, build_key: str, generation: str) -> str:
     # Before anything is asked of a builder: without all of its secrets, the build would fail.
     secrets = session.secrets(build_key) if settings.secrets else ()
     normalize_modes(inputs)
+    name_context(inputs, settings.context_name)
 
     def build() -> BuildResult:
         with open_workplace(job, settings, docker, session, inputs) as place:

@@ -18,7 +18,7 @@ from pants_docker_buildkit.registry.credentials import (
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, PinnedSource
 from pants_docker_buildkit.solver.docker_config import HELPER_COMMAND
 from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_NO_SESSION
-from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
+from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY, DOCKERFILE, JOB_FILE, ROOT
 from pants_docker_buildkit.solver.main import BUILD_COMMAND, CHECK_COMMAND, main
 from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings, event_path
 from pants_docker_buildkit.solver.result import parse_build_result
@@ -52,6 +52,7 @@ class Sandbox:
         self.session = self._session.directory
         (directory / ROOT / DOCKERFILE).parent.mkdir(parents=True)
         (directory / ROOT / DOCKERFILE).write_text("FROM scratch\n")
+        (directory / ROOT / CONTEXT_DIRECTORY).mkdir()
         repositories = ("localhost:5000/app",) if output == "registry" else ()
         image = PinnedSource.image("docker.io/a/b:1", f"docker.io/a/b:1@{SHA}")
         self.definition = BuildDefinition(
@@ -128,7 +129,7 @@ def test_a_layout_needs_no_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     sandbox = Sandbox(tmp_path, "oci")
     sandbox.docker.answer("buildx inspect", CONTAINERD).answer("buildx build", exit_code=1)
     assert sandbox.run() == EXIT_FAILED
-    assert [call.split()[1] for call in sandbox.docker.calls] == ["inspect", "build"]
+    assert [call.split()[1] for call in sandbox.docker.calls] == ["inspect", "version", "build"]
 
 
 def test_a_build_without_a_session_is_left_to_another_run(tmp_path: Path) -> None:
@@ -353,7 +354,7 @@ def test_a_build_whose_builder_dies_is_run_again_and_says_so(sandbox: Sandbox) -
     builder_that_dies(sandbox, 1)
     assert sandbox.run() == 0
     assert [call.split()[1] for call in sandbox.docker.calls] == [
-        *("inspect", "build"),
+        *("inspect", "version", "build"),
         *("inspect", "build"),
     ]
     assert (sandbox.session / PROGRESS_FILE).read_text() == (
@@ -379,6 +380,6 @@ def test_a_described_builder_is_created_and_named(sandbox: Sandbox) -> None:
     sandbox.docker.answer("buildx inspect", FAR)
     sandbox.builds()
     assert sandbox.run() == 0
-    inspected, built = sandbox.docker.calls
+    inspected, _, built = sandbox.docker.calls
     assert inspected.split()[-1].startswith("pants-far-")
     assert f"--builder {inspected.split()[-1]} " in built

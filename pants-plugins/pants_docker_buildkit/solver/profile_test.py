@@ -58,7 +58,7 @@ def test_a_described_builder_is_the_same_behind_a_socket() -> None:
         buildkitd=BuildkitdConfig((registry,), GarbageCollection(enabled=True), ("network.host",)),
     )
     for each in (description, replace(description, buildkitd=None, buildkitd_config_file="/b")):
-        settings = BuildSettings("src/app:image", "ci", each)
+        settings = BuildSettings("src/app:image", builder="ci", described_builder=each)
         assert parse_settings(through_json(settings)) == settings
 
 

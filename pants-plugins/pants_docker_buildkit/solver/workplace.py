@@ -23,6 +23,7 @@ from pants_docker_buildkit.solver.profile import BuildSettings, RegistryHints
 from pants_docker_buildkit.solver.proxy_args import proxy_build_args
 from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.source_policy import POLICY_VARIABLE, render_source_policy
+from pants_docker_buildkit.solver.versions import check_versions
 
 LOCAL_OUTPUT = "The output 'docker'"
 
@@ -94,6 +95,7 @@ def open_workplace(
                 docker = docker.at_engine(builder.endpoint)
         if builder.is_docker_engine and not builder.has_containerd_store:
             raise ContainerdStoreError(output)
+        check_versions(docker, builder, session.directory)
         place = Workplace(
             docker,
             builder,

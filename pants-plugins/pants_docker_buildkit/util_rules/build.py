@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -171,6 +172,7 @@ def _settings(
     builder = field_set.builder.value or subsystem.builder
     return BuildSettings(
         target=field_set.address.spec,
+        context_name=_context_name(field_set),
         builder=builder,
         described_builder=builders.find(builder),
         cache_from=(*subsystem.cache_from, *_caches(field_set, field_set.cache_from)),
@@ -181,6 +183,12 @@ def _settings(
         progress=subsystem.progress.value,
         passes_proxies=subsystem.pass_proxies,
     )
+
+
+def _context_name(field_set: BuildKitImageFieldSet) -> str:
+    """A name that no other target has, in this checkout or another that uses the same builder."""
+    image = f"{get_buildroot()}\0{field_set.address.spec}"
+    return f"context-{hashlib.sha256(image.encode()).hexdigest()[:16]}"
 
 
 def _caches(field_set: BuildKitImageFieldSet, field: StringSequenceField) -> tuple[str, ...]:

@@ -1,0 +1,53 @@
+"""Are buildx and BuildKit new enough to keep what is not in the key out of a build?
+
+What is older ignores a source policy without a word.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.errors import OldBuildKitError, OldBuildxError
+from pants_docker_buildkit.solver.remembered import remember
+
+Version = tuple[int, int]
+
+OLDEST_BUILDX: Version = (0, 13)
+"""It sends source policies since 0.11, and says since 0.13 which image was built of what."""
+
+OLDEST_BUILDKIT: Version = (0, 12)
+"""It obeys source policies since 0.11, and since 0.12 also where it looks up what a tag is."""
+
+_VERSION = re.compile(r"(?<![\w.])v?(\d+)\.(\d+)\.\d+")
+
+
+def parse_version(text: str) -> Version | None:
+    """The first version in `text`. Some distributions build programs that do not know theirs."""
+    found = _VERSION.search(text)
+    version = (int(found.group(1)), int(found.group(2))) if found else None
+    return version if version != (0, 0) else None
+
+
+def buildx_version(docker: DockerCli, session: Path) -> Version | None:
+    """The version of buildx, which is asked for once in a session; `None` where it is unknown."""
+    said = remember(
+        session,
+        "buildx",
+        docker.binary,
+        lambda: docker.ask("buildx", "version").stdout or "nothing",
+    )
+    return parse_version(said)
+
+
+def check_versions(docker: DockerCli, builder: Builder, session: Path) -> None:
+    """Raise `OldBuildxError` or `OldBuildKitError`. A version that is not known is let through."""
+    buildx = buildx_version(docker, session)
+    if buildx is not None and buildx < OLDEST_BUILDX:
+        raise OldBuildxError(buildx, OLDEST_BUILDX)
+    for text in builder.buildkit_versions:
+        version = parse_version(text)
+        if version is not None and version < OLDEST_BUILDKIT:
+            raise OldBuildKitError(builder.name, version, OLDEST_BUILDKIT)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.solver.errors import OldBuildKitError, OldBuildxError
+from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+from pants_docker_buildkit.solver.versions import Version, check_versions, parse_version
+
+
+def builder(*versions: str) -> Builder:
+    return Builder(
+        "far", "remote", "", "running", has_containerd_store=False, buildkit_versions=versions
+    )
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> FakeDocker:
+    return FakeDocker(tmp_path / "bin")
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("github.com/docker/buildx v0.29.1 a32761aeb3debd39be1eca514af3693af0db334b", (0, 29)),
+        ("github.com/docker/buildx 0.29.1+ds1 0.29.1+ds1-4", (0, 29)),
+        ("v0.12.0-rc1", (0, 12)),
+        ("v1.0.0", (1, 0)),
+        ("v0.0.0+unknown", None),
+        ("nothing", None),
+        ("", None),
+    ],
+)
+def test_a_version_is_read_where_it_is_known(text: str, version: Version | None) -> None:
+    assert parse_version(text) == version
+
+
+@pytest.mark.parametrize("said", ["buildx v0.13.0 a1", "buildx v0.36.1", "buildx unknown", ""])
+@pytest.mark.parametrize("versions", [(), ("v0.12.0",), ("v0.25.1", "v0.0.0+unknown")])
+def test_what_is_new_enough_or_unknown_may_build(
+    docker: FakeDocker, tmp_path: Path, said: str, versions: tuple[str, ...]
+) -> None:
+    docker.answer("buildx version", said)
+    check_versions(docker.cli(), builder(*versions), tmp_path)
+
+
+def test_an_older_buildx_is_refused_and_asked_once_in_a_session(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    docker.answer("buildx version", "github.com/docker/buildx v0.12.1 a1")
+    for _ in range(2):
+        with pytest.raises(OldBuildxError, match=r"needs buildx 0\.13 or later, but this is 0\.12"):
+            check_versions(docker.cli(), builder(), tmp_path)
+    assert docker.calls == ["buildx version"]
+
+
+def test_a_builder_is_refused_for_one_older_node(docker: FakeDocker, tmp_path: Path) -> None:
+    docker.answer("buildx version", "github.com/docker/buildx v0.29.1 a1")
+    with pytest.raises(OldBuildKitError, match=r"'far' must run BuildKit 0\.12 .* runs 0\.11"):
+        check_versions(docker.cli(), builder("v0.25.1", "v0.11.6"), tmp_path)
