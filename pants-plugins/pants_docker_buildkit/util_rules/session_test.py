@@ -20,6 +20,7 @@ from pants_docker_buildkit.session.directory import (
     write_private,
 )
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
+from pants_docker_buildkit.solver.main import CHECK_COMMAND
 from pants_docker_buildkit.solver.profile import Profile
 from pants_docker_buildkit.solver.session_answers import SessionAnswers
 from pants_docker_buildkit.solver.session_client import SessionClient
@@ -29,6 +30,7 @@ from pants_docker_buildkit.util_rules.running import RunningSession, SessionKeep
 from pants_docker_buildkit.util_rules.session import Session, SessionRequest
 
 NODE = platform.node()
+CHECK = (CHECK_COMMAND, CHECK_COMMAND)
 ENDED_PID = 2**22 + 1
 """More than the largest process id of Linux."""
 
@@ -214,6 +216,6 @@ def test_the_program_runs_outside_of_pants_with_the_standard_library_only(
 ) -> None:
     open_session(runner, caches, PATH=str(tmp_path))
     (tmp_path / CACHE_LINK).symlink_to(caches)
-    answer = run_in_sandbox(tmp_path, RUN_SCRIPT, "check", "check", "0", "app@sha256:x")
+    answer = run_in_sandbox(tmp_path, RUN_SCRIPT, *CHECK, "0", "app@sha256:x")
     assert answer.returncode == 1
     assert answer.stderr.startswith("The output 'docker' needs the Docker CLI, but no executable")
