@@ -14,6 +14,7 @@ from pants_docker_buildkit.fields.cache import (
     BuildKitImageCacheFromField,
     BuildKitImageCacheToField,
     BuildKitImageInlineCacheField,
+    BuildKitImageReproducibleField,
 )
 from pants_docker_buildkit.fields.context import (
     BuildKitImageBuildContextsField,
@@ -79,6 +80,7 @@ class BuildKitImageFieldSet(PackageFieldSet):
     entitlements: BuildKitImageEntitlementsField
     no_cache: BuildKitImageNoCacheField
     inline_cache: BuildKitImageInlineCacheField
+    reproducible: BuildKitImageReproducibleField
     cache_from: BuildKitImageCacheFromField
     cache_to: BuildKitImageCacheToField
     builder: BuildKitImageBuilderField

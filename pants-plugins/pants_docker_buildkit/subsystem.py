@@ -248,6 +248,16 @@ class DockerBuildKitSubsystem(Subsystem):
         ),
         advanced=True,
     )
+    reproducible = BoolOption(
+        default=False,
+        help=softwrap(
+            """
+            Whether builds of the same definition give the same image, bit by bit, for images that
+            are pushed or written as layouts and do not set the field `reproducible`, whose help
+            says what it costs.
+            """
+        ),
+    )
     run_args = ShellStrListOption(
         help=softwrap(
             """

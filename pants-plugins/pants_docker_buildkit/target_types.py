@@ -12,6 +12,7 @@ from pants_docker_buildkit.fields.cache import (
     BuildKitImageCacheFromField,
     BuildKitImageCacheToField,
     BuildKitImageInlineCacheField,
+    BuildKitImageReproducibleField,
 )
 from pants_docker_buildkit.fields.context import (
     BuildKitImageBuildContextsField,
@@ -87,6 +88,7 @@ class BuildKitImageTarget(Target):
         BuildKitImageEntitlementsField,
         BuildKitImageNoCacheField,
         BuildKitImageInlineCacheField,
+        BuildKitImageReproducibleField,
         BuildKitImageCacheFromField,
         BuildKitImageCacheToField,
         BuildKitImageBuilderField,

@@ -30,8 +30,15 @@ def chain(registry: Registry, repository: str, busybox: str, fields: str) -> Fil
     }
 
 
-# An inline cache holds the times of builds, so that two builds never give the same digest.
-@pytest.mark.parametrize("fields", ["inline_cache=False", "registries=[]"], ids=["registry", "oci"])
+# The builder's cache keeps the times of its steps. A first inline cache has a record too many.
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param("inline_cache=False", id="registry"),
+        pytest.param("registries=[]", id="oci"),
+        pytest.param("reproducible=True", id="reproducible"),
+    ],
+)
 def test_dependents_are_built_again_only_if_the_digest_changed(
     machine: Machine, registry: Registry, repository: str, busybox: str, fields: str
 ) -> None:

@@ -80,7 +80,7 @@ def test_records_are_the_same_bytes_on_machines_that_built_apart(
 ) -> None:
     files = {
         "pants.toml": repository_settings(registry.address, repository),
-        "app/BUILD": "docker_buildkit_image(name='image', inline_cache=False, no_cache=True,"
+        "app/BUILD": "docker_buildkit_image(name='image', reproducible=True, no_cache=True,"
         " platforms=['linux/amd64'])",
         "app/Dockerfile": f"FROM {busybox}\nRUN mkdir /out && echo {repository} > /out/app\n",
     }

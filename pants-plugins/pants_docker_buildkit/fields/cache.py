@@ -1,8 +1,8 @@
-"""Which BuildKit caches, and which builder? None of it decides whether an image is built."""
+"""Which BuildKit caches, which times, and which builder?"""
 
 from __future__ import annotations
 
-from pants.engine.target import BoolField, StringField, StringSequenceField
+from pants.engine.target import BoolField, StringField, StringSequenceField, TriBoolField
 from pants.util.strutil import help_text
 
 
@@ -14,8 +14,29 @@ class BuildKitImageInlineCacheField(BoolField):
         Whether the image carries BuildKit's inline cache (`--cache-to type=inline`), and the next
         build imports it from the repository's moving cache tag.
 
-        Only for images that are pushed. It records when steps were run, so two builds that share no
-        BuildKit cache give different digests; turn it off for images that must be reproducible.
+        Only for images that are pushed. It records when steps were run, so an image with
+        `reproducible` has none.
+        """
+    )
+
+
+class BuildKitImageReproducibleField(TriBoolField):
+    alias = "reproducible"
+    help = help_text(
+        f"""
+        Whether two builds of the same definition give the same image, bit by bit, on any builder
+        (`--output …,rewrite-timestamp=true`). Defaults to `[docker-buildkit].reproducible`.
+
+        With `True`, the times of files, layers and history are not later than
+        `SOURCE_DATE_EPOCH`, which is 0 unless the Dockerfile or `extra_build_args` sets it, and
+        there is no `{BuildKitImageInlineCacheField.alias}`. It holds for steps that are
+        deterministic, on one version of BuildKit. BuildKit compresses changed layers twice, and
+        what steps see as the time of a file is not what the image has: see
+        `docs/reproducible.md`.
+
+        With `False`, cache, speed and times are those of plain `docker buildx build`.
+
+        Not for `output="docker"`: the Docker Engine does not load rewritten layers.
         """
     )
 

@@ -173,7 +173,7 @@ def _outputs(job: BuildJob, settings: BuildSettings, workplace: Workplace) -> tu
     output = job.definition.output
     if output == "oci":
         attributes = [("type", "oci"), ("dest", f"../{OUTPUT_LAYOUT}"), ("tar", "false")]
-        return (render_attributes([*attributes, *_REPRODUCIBLE]),)
+        return (render_attributes([*attributes, *_form(job)]),)
     names = [f"{name}:{content_tag(job.build_digest)}" for name in job.repositories]
     if output == "docker":
         return (render_attributes([("type", "docker"), ("name", render_values(names))]),)
@@ -184,10 +184,14 @@ def _outputs(job: BuildJob, settings: BuildSettings, workplace: Workplace) -> tu
     if any(name.partition("/")[0] in insecure for name in job.repositories):
         attributes.append(("registry.insecure", "true"))
     # The image lives in its registry: a copy in the builder's store would only take up room.
-    return (render_attributes([*attributes, ("store", "false"), *_REPRODUCIBLE]),)
+    return (render_attributes([*attributes, ("store", "false"), *_form(job)]),)
 
 
-_REPRODUCIBLE = (("oci-mediatypes", "true"), ("rewrite-timestamp", "true"))
+def _form(job: BuildJob) -> Iterator[tuple[str, str]]:
+    """How an image is written that leaves its builder."""
+    yield "oci-mediatypes", "true"
+    if job.definition.reproducible:
+        yield "rewrite-timestamp", "true"
 
 
 def _progress(settings: BuildSettings, workplace: Workplace) -> Progress:

@@ -97,6 +97,7 @@ class BuildDefinition:
     no_cache: bool = False
     inline_cache: bool = False
     build_platforms: tuple[tuple[str, str], ...] = ()
+    reproducible: bool = False
 
     def as_map(self) -> dict[str, Any]:
         """The definition in the types of JSON, from which the `build_digest` is taken."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, CreateDigest, Digest, Directory, FileContent, MergeDigests
@@ -24,6 +24,12 @@ from pants_docker_buildkit.dockerfile.context_entries import FileEntry
 from pants_docker_buildkit.dockerfile.ignorefile import (
     IGNORE_FILE_NAME,
     NO_PATTERNS_IGNORE_FILE,
+)
+from pants_docker_buildkit.dockerfile.source_date_epoch import (
+    SOURCE_DATE_EPOCH,
+    AmbiguousEpochError,
+    find_epoch,
+    is_seconds,
 )
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.naming import ImageOutput
@@ -64,8 +70,6 @@ from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistriesRequest,
     read_configured_registries,
 )
-
-_SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,16 @@ async def define_image(
     secret_hashes = SecretHashes()
     if field_set.hashed_secrets.value:
         secret_hashes = await hash_secrets(SecretHashesRequest(field_set), **implicitly())
-    definition = _definition(field_set, inputs, output, values, secret_hashes)
+    is_reproducible = _is_reproducible(field_set, output, by_default=subsystem.reproducible)
+    build_args = _final_build_args(field_set, inputs, is_reproducible=is_reproducible)
+    definition = replace(
+        _definition(field_set, inputs, output, values, secret_hashes),
+        build_args=tuple(sorted(build_args.items())),
+        inline_cache=(
+            field_set.inline_cache.value and output is ImageOutput.REGISTRY and not is_reproducible
+        ),
+        reproducible=is_reproducible,
+    )
     default_repository = subsystem.default_repository
     repositories: tuple[str, ...] = ()
     local_tags: tuple[str, ...] = ()
@@ -191,7 +204,6 @@ def _definition(
         target_stage=field_set.target_stage.value,
         named_contexts=inputs.named_contexts,
         sources=inputs.sources,
-        build_args=_final_build_args(dict(inputs.build_args)),
         labels=_filled_pairs(field_set, labels.alias, labels.value, values),
         annotations=_filled_pairs(field_set, annotations.alias, annotations.value, values),
         secret_hashes=secret_hashes.hashes,
@@ -203,14 +215,48 @@ def _definition(
         ulimits=tuple(sorted((field_set.ulimits.value or {}).items())),
         entitlements=tuple(sorted(field_set.entitlements.value or ())),
         no_cache=field_set.no_cache.value,
-        inline_cache=field_set.inline_cache.value and output is ImageOutput.REGISTRY,
         build_platforms=inputs.build_platforms,
     )
 
 
-def _final_build_args(build_args: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """What makes builds reproducible is part of the build, unless the user chose otherwise."""
-    return tuple(sorted({_SOURCE_DATE_EPOCH: "0", **build_args}.items()))
+def _is_reproducible(
+    field_set: BuildKitImageFieldSet, output: ImageOutput, *, by_default: bool
+) -> bool:
+    """Whether the image is made without times. The local engine takes no such images."""
+    field = field_set.reproducible
+    if output is not ImageOutput.DOCKER:
+        return by_default if field.value is None else field.value
+    if field.value:
+        raise InvalidImageFieldError(
+            field.alias,
+            field_set.address,
+            f"not be True where `{field_set.output.alias}` is {output.value!r}",
+            "the Docker Engine cannot load an image while its times are rewritten",
+            "Push the image or write it as a layout, or remove the field.",
+        )
+    return False
+
+
+def _final_build_args(
+    field_set: BuildKitImageFieldSet, inputs: ImageInputs, *, is_reproducible: bool
+) -> dict[str, str]:
+    """The build arguments, with the time of a reproducible image."""
+    final = dict(inputs.build_args)
+    if is_reproducible and SOURCE_DATE_EPOCH not in final:
+        try:
+            epoch = find_epoch(inputs.analysis)
+        except AmbiguousEpochError as e:
+            raise InvalidImageFieldError(
+                field_set.reproducible.alias,
+                field_set.address,
+                f"be False for a Dockerfile without a single {SOURCE_DATE_EPOCH}",
+                e.finding,
+                f"Set '{SOURCE_DATE_EPOCH}=…' in `{field_set.build_args.alias}`.",
+            ) from e
+        # The name of a stage or context is left to BuildKit, and so is the time of that.
+        if epoch is None or is_seconds(epoch):
+            final[SOURCE_DATE_EPOCH] = epoch or "0"
+    return final
 
 
 def _filled_pairs(

@@ -166,10 +166,72 @@ def test_both_names_of_platforms_mean_the_same(runner: ImageRunner, alias: str) 
     assert definition.platforms == ("linux/amd64", "linux/arm64")
 
 
-def test_the_build_is_reproducible_unless_the_user_says_otherwise(runner: ImageRunner) -> None:
+def test_a_build_is_that_of_plain_buildx_unless_it_is_to_be_reproducible(
+    runner: ImageRunner,
+) -> None:
     declare(runner, "")
-    arguments = dict(runner.definition("src/team/app:image").job.definition.build_args)
-    assert arguments == {"SOURCE_DATE_EPOCH": "0"}
+    definition = runner.definition("src/team/app:image").job.definition
+    assert not definition.reproducible
+    assert definition.build_args == ()
+    assert definition.inline_cache
+
+
+@pytest.mark.parametrize("output", ["registry", "oci"])
+def test_a_reproducible_build_has_a_time_and_no_inline_cache(
+    runner: ImageRunner, output: str
+) -> None:
+    declare(runner, f"reproducible=True, inline_cache=True, output={output!r}")
+    definition = runner.definition("src/team/app:image").job.definition
+    assert definition.reproducible
+    assert definition.build_args == (("SOURCE_DATE_EPOCH", "0"),)
+    assert not definition.inline_cache
+
+
+@pytest.mark.parametrize(
+    ("first_line", "fields", "expected"),
+    [
+        pytest.param("ARG SOURCE_DATE_EPOCH=7", "", {"SOURCE_DATE_EPOCH": "7"}, id="a default"),
+        pytest.param("ARG SOURCE_DATE_EPOCH=plain", "", {}, id="a stage, which BuildKit looks at"),
+        pytest.param(
+            "ARG SOURCE_DATE_EPOCH=7",
+            "extra_build_args=['SOURCE_DATE_EPOCH=9']",
+            {"SOURCE_DATE_EPOCH": "9"},
+            id="the target",
+        ),
+    ],
+)
+def test_the_time_is_that_of_the_target_or_else_of_the_dockerfile(
+    runner: ImageRunner, first_line: str, fields: str, expected: dict[str, str]
+) -> None:
+    runner.write({"src/team/app/Dated": f"{first_line}\n{DOCKERFILE}"})
+    declare(runner, f"source='Dated', reproducible=True, {fields}")
+    definition = runner.definition("src/team/app:image").job.definition
+    assert dict(definition.build_args) == expected
+
+
+def test_a_reproducible_image_has_one_time(runner: ImageRunner) -> None:
+    lines = "ARG SOURCE_DATE_EPOCH=7\nFROM scratch\nARG SOURCE_DATE_EPOCH=8\n"
+    runner.write({"src/team/app/Dated": lines})
+    declare(runner, "source='Dated', reproducible=True")
+    assert runner.failure("src/team/app:image") == (
+        "The `reproducible` field in target src/team/app:image must be False for a Dockerfile"
+        " without a single SOURCE_DATE_EPOCH, but it sets 7 and 8. Set 'SOURCE_DATE_EPOCH=…' in"
+        " `extra_build_args`."
+    )
+
+
+def test_an_image_for_the_local_engine_keeps_its_times() -> None:
+    runner = ImageRunner()
+    runner.set_options("reproducible=true")
+    runner.write({"src/team/app/Dockerfile": DOCKERFILE})
+    declare(runner, "output='oci'")
+    assert runner.definition("src/team/app:image").job.definition.reproducible
+    declare(runner, "output='oci', reproducible=False")
+    assert not runner.definition("src/team/app:image").job.definition.reproducible
+    declare(runner, "output='docker'")
+    assert not runner.definition("src/team/app:image").job.definition.reproducible
+    declare(runner, "output='docker', reproducible=True")
+    assert "must not be True where `output` is 'docker'" in runner.failure("src/team/app:image")
 
 
 def test_inline_cache_is_for_images_that_are_pushed(runner: ImageRunner) -> None:
