@@ -65,6 +65,12 @@ class DockerBuildKitSubsystem(Subsystem):
 
             - `extra_image_tags`: tags that `publish` gives every image there, besides its own.
 
+            - `digest_tags`: whether an image that is pushed there gets a tag `digest-…` that names
+            its digest, which keeps it where what has no tag is cleaned up. Defaults to true.
+
+            - `immutable_tags`: whether tags cannot move there. Then no inline cache is kept, whose
+            tag moves. Defaults to false.
+
             - `use_local_alias`: whether images with `output="docker"` are also named
             `ALIAS/REPOSITORY:TAG` in the local engine. Defaults to false.
             """
@@ -243,7 +249,8 @@ class DockerBuildKitSubsystem(Subsystem):
         help=softwrap(
             """
             The moving tag of each repository that the next build imports the inline cache from. It
-            is moved whenever an image with `inline_cache` is pushed. In no key.
+            is moved whenever an image with `inline_cache` is pushed, except in registries with
+            `immutable_tags`. In no key.
             """
         ),
         advanced=True,

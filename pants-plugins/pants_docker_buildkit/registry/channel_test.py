@@ -11,7 +11,7 @@ from pants_docker_buildkit.registry.errors import UnauthorizedError, UnexpectedR
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.access import BasicAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
-from pants_docker_buildkit.registry.testing.images import SmallImage
+from pants_docker_buildkit.registry.testing.images import SmallImage, upload_bytes
 
 IMAGE = SmallImage.create()
 ME = Credentials("me", "secret")
@@ -52,7 +52,7 @@ def test_an_upload_on_another_server_is_sent_without_our_credentials(
     other_registry.uploads["1"] = b""
     location = f"{other_registry.url}/v2/app/blobs/uploads/1?signature=abc"
     registry.plan(faults.status(202, headers={"Location": location}))
-    known_client.upload_bytes("app", b"other content")
+    upload_bytes(known_client, "app", b"other content")
     assert [each.authorization for each in other_registry.requests] == [None]
 
 

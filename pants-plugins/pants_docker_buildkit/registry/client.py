@@ -22,7 +22,7 @@ from pants_docker_buildkit.oci.digest import (
 )
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.oci.manifest import MAX_MANIFEST_SIZE
-from pants_docker_buildkit.oci.media_types import MANIFEST_MEDIA_TYPES, MediaType
+from pants_docker_buildkit.oci.media_types import MANIFEST_MEDIA_TYPES
 from pants_docker_buildkit.registry.authentication import Scopes, repository_scopes
 from pants_docker_buildkit.registry.channel import Call, Channel
 from pants_docker_buildkit.registry.errors import (
@@ -56,12 +56,9 @@ class RegistryClient:
     where it cannot do what it says.
     """
 
-    def __init__(
-        self, registry: str, channel: Channel, upload_chunk_size: int | None = None
-    ) -> None:
+    def __init__(self, registry: str, channel: Channel) -> None:
         self.registry = registry
         self._channel = channel
-        self._upload_chunk_size = upload_chunk_size
 
     def head_manifest(
         self, repository: str, reference: str, *, to_write: bool = False
@@ -227,14 +224,7 @@ class RegistryClient:
         the bytes were sent.
         """
         upload = self._upload(repository, blob.digest)
-        return upload.send(blob.size, open_body, self._upload_chunk_size, source_repository)
-
-    def upload_bytes(self, repository: str, content: bytes) -> OciDigest:
-        """Store a small blob that is at hand."""
-        digest = sha256_digest(content)
-        blob = Descriptor(MediaType.OCI_IMAGE_CONFIG, digest, len(content))
-        self.upload_blob(repository, blob, lambda: [content])
-        return digest
+        return upload.send(blob.size, open_body, source_repository)
 
     def _upload(self, repository: str, digest: OciDigest) -> BlobUpload:
         inquiry = self._inquiry("upload the blob", repository, digest)

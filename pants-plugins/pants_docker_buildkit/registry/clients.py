@@ -59,10 +59,10 @@ class RegistryClients:
     def _create(self, registry: str, account: Account | None) -> RegistryClient:
         settings = self._settings.get(registry, RegistrySettings())
         origin = Origin.of_registry(registry, is_plain_http=settings.uses_plain_http(registry))
-        connections = Connections(settings.tls, self._proxies, self._patience)
+        connections = Connections(settings, self._proxies, self._patience)
         transport = Transport(connections, self._patience)
         self._transports.append(transport)
         find = partial(self._accounts.find, account=account)
         authentication = Authentication(registry, origin, transport, find)
         channel = Channel(origin, transport, authentication)
-        return RegistryClient(registry, channel, settings.upload_chunk_size)
+        return RegistryClient(registry, channel)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pants_docker_buildkit.registry.origin import Origin
 from pants_docker_buildkit.registry.proxies import Proxies, Proxy
-from pants_docker_buildkit.registry.settings import Patience, TlsSettings
+from pants_docker_buildkit.registry.settings import Patience, RegistrySettings
 from pants_docker_buildkit.registry.trust import create_tls_context
 
 _MAX_IDLE = 64
@@ -69,8 +69,8 @@ class Connection(NamedTuple):
 class Connections:
     """The connections of one registry's client, which any number of threads may share."""
 
-    def __init__(self, tls: TlsSettings, proxies: Proxies, patience: Patience) -> None:
-        self._tls = tls
+    def __init__(self, settings: RegistrySettings, proxies: Proxies, patience: Patience) -> None:
+        self._settings = settings
         self._proxies = proxies
         self._patience = patience
         self._idle: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
@@ -143,7 +143,7 @@ class Connections:
     def _context(self) -> ssl.SSLContext:
         with self._lock:
             if self._tls_context is None:
-                self._tls_context = create_tls_context(self._tls)
+                self._tls_context = create_tls_context(self._settings)
             return self._tls_context
 
 

@@ -20,6 +20,7 @@ from pants_docker_buildkit.registry.errors import (
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.access import TokenAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.registry.testing.images import upload_bytes
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -122,7 +123,7 @@ def test_an_upload_to_another_server_goes_there_without_a_token(make_client: Cli
             faults.status(202, headers={"Location": f"{other.url}/upload"}), "/blobs/uploads/"
         )
         other.plan(faults.status(201), "/upload", times=None)
-        client.upload_bytes("app", b"content")
+        upload_bytes(client, "app", b"content")
         assert [request.method for request in other.requests] == ["PUT"]
         assert all("authorization" not in str(each.headers).lower() for each in other.requests)
 

@@ -7,7 +7,6 @@ nothing that looks like an image. What got there stays, and the next attempt goe
 from __future__ import annotations
 
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
 from functools import partial
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
@@ -26,32 +25,14 @@ from pants_docker_buildkit.registry.workers import Workers
 _BLOBS_AT_A_TIME = 4
 
 
-@dataclass(frozen=True)
-class CopiedParts:
-    """What a copy had to do."""
-
-    manifests_written: int = 0
-    blobs_mounted: int = 0
-    blobs_sent: int = 0
-    bytes_sent: int = 0
-
-    def __add__(self, other: CopiedParts) -> CopiedParts:
-        return CopiedParts(
-            self.manifests_written + other.manifests_written,
-            self.blobs_mounted + other.blobs_mounted,
-            self.blobs_sent + other.blobs_sent,
-            self.bytes_sent + other.bytes_sent,
-        )
-
-
-def copy_image(content: ImageContent, client: RegistryClient, repository: str) -> CopiedParts:
+def copy_image(content: ImageContent, client: RegistryClient, repository: str) -> None:
     """Put all of `content` into `repository`, under its digest and no tag.
 
     Raises a `RegistryError` where either registry does not take part.
     """
     workers = Workers("image-copy", _BLOBS_AT_A_TIME)
     try:
-        return _Copy(content, client, repository, workers).add(content.root())
+        _Copy(content, client, repository, workers).add(content.root())
     finally:
         workers.close()
 
@@ -65,50 +46,45 @@ class _Copy:
         self._repository = repository
         self._workers = workers
         self._source_repository = content.repository_in(client.registry)
-        self._blobs: dict[OciDigest, Future[CopiedParts]] = {}
+        self._blobs: dict[OciDigest, Future[None]] = {}
 
-    def add(self, manifest: Descriptor, depth: int = 0) -> CopiedParts:
+    def add(self, manifest: Descriptor, depth: int = 0) -> None:
         """Put a manifest there, after everything that it refers to."""
         if depth > MAX_INDEX_DEPTH:
             raise self._refused(manifest, "its indexes are nested too deeply")
         # A registry takes a manifest only once it has all of it: one that is there is whole.
         if self._client.head_manifest(self._repository, manifest.digest, to_write=True):
-            return CopiedParts()
+            return
         written = self._content.manifest(manifest)
         try:
             children = parse_manifest(written, manifest.media_type).children
         except InvalidManifestError as e:
             raise self._refused(manifest, str(e).rstrip(".")) from e
         blobs = {each.digest: each for each in children if not is_manifest(each.media_type)}
-        new = [self._begin(each) for each in blobs.values() if each.digest not in self._blobs]
-        parts = [self.add(each, depth + 1) for each in children if is_manifest(each.media_type)]
+        for each in blobs.values():
+            if each.digest not in self._blobs:
+                self._blobs[each.digest] = self._workers.submit(partial(self._add_blob, each))
+        for each in children:
+            if is_manifest(each.media_type):
+                self.add(each, depth + 1)
         futures = [self._blobs[digest] for digest in blobs]
         # Whoever hears of a failure may take the content away, so nobody may still be reading it.
         wait(futures)
         for future in futures:
             future.result()
         self._client.put_manifest(self._repository, manifest.digest, written, manifest.media_type)
-        return sum((*parts, *(each.result() for each in new)), CopiedParts(manifests_written=1))
 
-    def _begin(self, blob: Descriptor) -> Future[CopiedParts]:
-        future = self._workers.submit(partial(self._add_blob, blob))
-        self._blobs[blob.digest] = future
-        return future
-
-    def _add_blob(self, blob: Descriptor) -> CopiedParts:
+    def _add_blob(self, blob: Descriptor) -> None:
         if self._client.has_blob(self._repository, blob.digest, to_write=True):
-            return CopiedParts()
+            return
         if is_foreign_layer(blob.media_type) and not self._content.has_blob(blob):
-            return CopiedParts()
-        was_sent = self._client.upload_blob(
+            return
+        self._client.upload_blob(
             self._repository,
             blob,
             lambda: self._content.blob(blob),
             source_repository=self._source_repository,
         )
-        if was_sent:
-            return CopiedParts(blobs_sent=1, bytes_sent=blob.size)
-        return CopiedParts(blobs_mounted=1)
 
     def _refused(self, manifest: Descriptor, finding: str) -> UnexpectedResponseError:
         name = f"{self._client.registry}/{self._repository}"

@@ -19,7 +19,7 @@ from pants_docker_buildkit.registry.errors import (
     UnexpectedResponseError,
 )
 from pants_docker_buildkit.registry.image_content import LayoutContent, RepositoryContent
-from pants_docker_buildkit.registry.image_copy import CopiedParts, copy_image
+from pants_docker_buildkit.registry.image_copy import copy_image
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.access import TokenAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
@@ -50,7 +50,8 @@ def other(other_registry: FakeRegistry, make_client: ClientFactory) -> RegistryC
 
 
 def sent(registry: FakeRegistry) -> int:
-    return registry.count("PUT", "/blobs/") + registry.count("PATCH", "/blobs/")
+    """How many blobs were sent."""
+    return registry.count("PUT", "/blobs/")
 
 
 def holds(registry: FakeRegistry, repository: str, digest: OciDigest) -> bool:
@@ -60,9 +61,9 @@ def holds(registry: FakeRegistry, repository: str, digest: OciDigest) -> bool:
 def test_an_image_is_copied_to_another_registry_with_all_its_parts(
     content: RepositoryContent, other: RegistryClient, other_registry: FakeRegistry
 ) -> None:
-    copied = copy_image(content, other, "org/copy")
-    sizes = [len(each.layer) + len(each.config) for each in (AMD64, ARM64)]
-    assert copied == CopiedParts(manifests_written=3, blobs_sent=4, bytes_sent=sum(sizes))
+    copy_image(content, other, "org/copy")
+    assert sent(other_registry) == 4
+    assert other_registry.count("PUT", "/manifests/") == 3
     assert holds(other_registry, "org/copy", INDEX_DIGEST)
     assert other_registry.repository("org/copy").tags == {}
 
@@ -85,7 +86,7 @@ def test_an_image_that_is_there_costs_one_request(
 ) -> None:
     copy_image(content, other, "org/copy")
     before = len(other_registry.requests)
-    assert copy_image(content, other, "org/copy") == CopiedParts()
+    copy_image(content, other, "org/copy")
     assert len(other_registry.requests) == before + 1
 
 
@@ -94,9 +95,7 @@ def test_only_what_is_missing_is_sent(
 ) -> None:
     AMD64.push(other, "org/copy")
     before = sent(other_registry)
-    copied = copy_image(content, other, "org/copy")
-    assert copied.blobs_sent == 2
-    assert copied.manifests_written == 2
+    copy_image(content, other, "org/copy")
     assert sent(other_registry) - before == 2
 
 
@@ -104,16 +103,18 @@ def test_another_repository_of_the_same_registry_gets_blobs_by_mounting(
     content: RepositoryContent, client: RegistryClient, registry: FakeRegistry
 ) -> None:
     before = sent(registry)
-    copied = copy_image(content, client, "org/copy")
-    assert copied == CopiedParts(manifests_written=3, blobs_mounted=4)
+    copy_image(content, client, "org/copy")
     assert sent(registry) == before
+    assert holds(registry, "org/copy", INDEX_DIGEST)
 
 
 def test_blobs_are_sent_where_the_registry_does_not_mount(
     content: RepositoryContent, client: RegistryClient, registry: FakeRegistry
 ) -> None:
     registry.supports_mount = False
-    assert copy_image(content, client, "org/copy").blobs_sent == 4
+    before = sent(registry)
+    copy_image(content, client, "org/copy")
+    assert sent(registry) - before == 4
     assert holds(registry, "org/copy", INDEX_DIGEST)
 
 
@@ -122,7 +123,8 @@ def test_a_layout_is_uploaded_without_an_engine(
 ) -> None:
     write_layout(tmp_path, INDEX, AMD64, ARM64)
     content = LayoutContent(ImageLayout.open(tmp_path))
-    assert copy_image(content, other, "org/copy").blobs_sent == 4
+    copy_image(content, other, "org/copy")
+    assert sent(other_registry) == 4
     assert holds(other_registry, "org/copy", INDEX_DIGEST)
 
 
@@ -137,7 +139,9 @@ def test_a_copy_that_broke_off_leaves_no_image_and_goes_on(
     assert holds(other_registry, "org/copy", AMD64.digest)
     assert not holds(other_registry, "org/copy", ARM64.digest)
     assert not holds(other_registry, "org/copy", INDEX_DIGEST)
-    assert copy_image(content, other, "org/copy").blobs_sent == 1
+    before = sent(other_registry)
+    copy_image(content, other, "org/copy")
+    assert sent(other_registry) - before == 1
 
 
 def test_a_layout_with_a_damaged_blob_leaves_no_image(
@@ -185,8 +189,7 @@ def test_blobs_are_streamed_in_chunks_from_one_registry_to_the_other(
                 largest = max(largest, len(chunk))
                 yield chunk
 
-    copied = copy_image(Watched(client, "org/app", image.digest), other, "org/copy")
-    assert copied.bytes_sent == len(image.layer) + len(image.config)
+    copy_image(Watched(client, "org/app", image.digest), other, "org/copy")
     assert 0 < largest <= 1024 * 1024
 
 
@@ -211,4 +214,5 @@ def test_blobs_are_sent_at_the_same_time(
         faults.status(503)(handler)
 
     other_registry.plan(meet, "/blobs/uploads/", method="PUT", times=2)
-    assert copy_image(content, other, "org/copy").blobs_sent == 4
+    copy_image(content, other, "org/copy")
+    assert not barrier.broken

@@ -8,7 +8,7 @@ from pants_docker_buildkit.registry.origin import (
     parse_url,
     resolve_location,
 )
-from pants_docker_buildkit.registry.settings import RegistrySettings, TlsSettings
+from pants_docker_buildkit.registry.settings import RegistrySettings
 
 HERE = Origin("https", "reg.io", 443)
 
@@ -86,4 +86,4 @@ def test_only_this_machine_is_spoken_to_in_plain_http(registry: str, is_plain: b
 def test_settings_decide_about_plain_http() -> None:
     assert RegistrySettings(is_plain_http=True).uses_plain_http("ghcr.io")
     assert not RegistrySettings(is_plain_http=False).uses_plain_http("localhost")
-    assert not RegistrySettings(tls=TlsSettings(ca_file="ca.pem")).uses_plain_http("localhost")
+    assert not RegistrySettings(ca_file="ca.pem").uses_plain_http("localhost")

@@ -1,46 +1,37 @@
-"""How a registry is reached: scheme, trust, timeouts."""
+"""How a registry is reached: scheme, trust, timeouts; and what becomes of tags there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pants_docker_buildkit.registry.origin import is_loopback_host, parse_url
 
 
 @dataclass(frozen=True)
-class TlsSettings:
-    """Whom we trust, and who we are, when a connection is encrypted.
-
-    `ca_file` is trusted besides the system's authorities. `is_verified=False` trusts anybody, as
-    Docker does for its insecure registries.
-    """
-
-    ca_file: str | None = None
-    certificate_file: str | None = None
-    key_file: str | None = None
-    is_verified: bool = True
-
-
-@dataclass(frozen=True)
 class RegistrySettings:
-    """What a user may say about one registry.
+    """What the options say of one registry. Files are absolute paths.
 
     With `is_plain_http=None`, a registry on this machine is spoken to in plain HTTP unless it has
-    a CA file, and any other over TLS.
+    files for TLS, and any other over TLS. `ca_file` is trusted besides the system's authorities.
+
+    With `has_immutable_tags`, no tag is given to an image there that another one may have had.
+    Without `has_digest_tags`, images get no tag that names their digest.
     """
 
     is_plain_http: bool | None = None
-    tls: TlsSettings = field(default_factory=TlsSettings)
-    upload_chunk_size: int | None = None
-    """Blobs are uploaded in chunks of so many bytes; `None` uploads each in one request."""
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+    has_immutable_tags: bool = False
+    has_digest_tags: bool = True
 
     def uses_plain_http(self, registry: str) -> bool:
         """Whether `registry` is spoken to without TLS."""
         if self.is_plain_http is not None:
             return self.is_plain_http
-        return self.tls == TlsSettings() and is_loopback_host(
-            parse_url(f"http://{registry}")[0].host
-        )
+        if self.ca_file or self.certificate_file or self.key_file:
+            return False
+        return is_loopback_host(parse_url(f"http://{registry}")[0].host)
 
 
 @dataclass(frozen=True)

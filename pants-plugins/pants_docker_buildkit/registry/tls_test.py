@@ -14,7 +14,7 @@ from pants_docker_buildkit.registry.errors import (
     TlsError,
     UnexpectedResponseError,
 )
-from pants_docker_buildkit.registry.settings import RegistrySettings, TlsSettings
+from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.access import TokenAccess
 from pants_docker_buildkit.registry.testing.certificates import TestCertificates
@@ -37,7 +37,7 @@ def tls_registry(certificates: TestCertificates) -> Iterator[FakeRegistry]:
 def test_a_private_authority_is_trusted_where_it_is_configured(
     tls_registry: FakeRegistry, certificates: TestCertificates, make_client: ClientFactory
 ) -> None:
-    settings = RegistrySettings(tls=TlsSettings(ca_file=certificates.ca_file))
+    settings = RegistrySettings(ca_file=certificates.ca_file)
     client = make_client(tls_registry.address, settings=settings)
     for _ in range(3):
         assert client.head_manifest("app", "1") is None
@@ -53,13 +53,6 @@ def test_an_authority_that_nobody_knows_is_not_trusted(
     assert "CA file" in str(info.value)
 
 
-def test_verification_can_be_switched_off(
-    tls_registry: FakeRegistry, make_client: ClientFactory
-) -> None:
-    settings = RegistrySettings(is_plain_http=False, tls=TlsSettings(is_verified=False))
-    assert make_client(tls_registry.address, settings=settings).head_manifest("app", "1") is None
-
-
 def test_a_server_without_tls_is_recognised(
     registry: FakeRegistry, make_client: ClientFactory
 ) -> None:
@@ -68,9 +61,12 @@ def test_a_server_without_tls_is_recognised(
 
 
 def test_a_redirect_away_from_tls_is_not_followed(
-    tls_registry: FakeRegistry, registry: FakeRegistry, make_client: ClientFactory
+    tls_registry: FakeRegistry,
+    certificates: TestCertificates,
+    registry: FakeRegistry,
+    make_client: ClientFactory,
 ) -> None:
-    settings = RegistrySettings(is_plain_http=False, tls=TlsSettings(is_verified=False))
+    settings = RegistrySettings(ca_file=certificates.ca_file)
     client = make_client(tls_registry.address, settings=settings)
     tls_registry.plan(faults.redirect(f"{registry.url}/v2/app/manifests/1"))
     with pytest.raises(UnexpectedResponseError, match=r"it redirects to http://.*, unencrypted"):
@@ -79,10 +75,13 @@ def test_a_redirect_away_from_tls_is_not_followed(
 
 
 def test_credentials_are_not_sent_to_a_token_server_without_tls(
-    tls_registry: FakeRegistry, registry: FakeRegistry, make_client: ClientFactory
+    tls_registry: FakeRegistry,
+    certificates: TestCertificates,
+    registry: FakeRegistry,
+    make_client: ClientFactory,
 ) -> None:
     tls_registry.access = TokenAccess("me", "secret", realm=f"{registry.url}/token")
-    settings = RegistrySettings(is_plain_http=False, tls=TlsSettings(is_verified=False))
+    settings = RegistrySettings(ca_file=certificates.ca_file)
     client = make_client(tls_registry.address, Credentials("me", "secret"), settings)
     with pytest.raises(
         RegistryUnavailableError, match=r"wants credentials sent to http://.* without encryption"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 
-from pants_docker_buildkit.registry.settings import TlsSettings
+from pants_docker_buildkit.registry.settings import RegistrySettings
 
 _SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -16,7 +16,7 @@ _SYSTEM_BUNDLES = (
 """Where Debian, Fedora, SUSE, and Alpine or macOS keep the authorities they trust."""
 
 
-def create_tls_context(settings: TlsSettings) -> ssl.SSLContext:
+def create_tls_context(settings: RegistrySettings) -> ssl.SSLContext:
     """A context that trusts the system's authorities and the settings'."""
     context = ssl.create_default_context()
     if not _has_authorities(context):
@@ -26,9 +26,6 @@ def create_tls_context(settings: TlsSettings) -> ssl.SSLContext:
         context.load_verify_locations(cafile=settings.ca_file)
     if settings.certificate_file:
         context.load_cert_chain(settings.certificate_file, settings.key_file)
-    if not settings.is_verified:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
     return context
 
 

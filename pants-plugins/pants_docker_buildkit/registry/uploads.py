@@ -1,11 +1,10 @@
-"""Send one blob to a registry: mount it, or send it whole or in chunks.
+"""Send one blob to a registry: mount it, or send its bytes.
 
 https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -25,7 +24,7 @@ _OCTETS = "application/octet-stream"
 
 
 class _Session(NamedTuple):
-    """Where the registry wants the next part of an upload; valid for that part only."""
+    """Where the registry wants an upload to go."""
 
     origin: Origin
     target: str
@@ -45,17 +44,13 @@ class BlobUpload:
 
     def mount(self, source_repository: str) -> bool:
         """Take the blob over from another repository; `False` where the registry declines."""
-        session = self._start(source_repository)
-        if session is None:
-            return True
-        self._cancel(session)
-        return False
+        # An upload that the registry began in its place ends by itself.
+        return self._start(source_repository) is None
 
     def send(
         self,
         size: int,
         open_body: OpenBody,
-        chunk_size: int | None,
         source_repository: str | None = None,
     ) -> bool:
         """Mount the blob or send its bytes. Gives whether they were sent.
@@ -67,11 +62,7 @@ class BlobUpload:
             if session is None:
                 return False
             try:
-                if chunk_size is None or size <= chunk_size:
-                    self._finish(session, size, open_body)
-                else:
-                    last = self._send_chunks(session, open_body(), chunk_size)
-                    self._finish(last, 0, None)
+                self._finish(session, size, open_body)
             except RegistryUnavailableError:
                 if attempt == _ATTEMPTS:
                     raise
@@ -98,51 +89,20 @@ class BlobUpload:
         response.discard()
         return None if response.status == 201 else self._next(call, response)
 
-    def _finish(self, session: _Session, size: int, open_body: OpenBody | None) -> None:
+    def _finish(self, session: _Session, size: int, open_body: OpenBody) -> None:
         separator = "&" if "?" in session.target else "?"
-        call = self._part(
-            session,
+        call = Call(
+            self._inquiry,
             "PUT",
             f"{session.target}{separator}{urlencode({'digest': self._digest})}",
-            {"Content-Length": str(size), "Content-Type": _OCTETS},
-            open_body,
-        )
-        self._channel.ask(call).discard()
-
-    def _send_chunks(self, session: _Session, body: Iterable[bytes], chunk_size: int) -> _Session:
-        offset = 0
-        for chunk in _in_pieces_of(chunk_size, body):
-            headers = {
-                "Content-Length": str(len(chunk)),
-                "Content-Range": f"{offset}-{offset + len(chunk) - 1}",
-                "Content-Type": _OCTETS,
-            }
-            call = self._part(session, "PATCH", session.target, headers, chunk)
-            response = self._channel.ask(call)
-            response.discard()
-            session = self._next(call, response)
-            offset += len(chunk)
-        return session
-
-    def _part(
-        self,
-        session: _Session,
-        method: str,
-        target: str,
-        headers: dict[str, str],
-        body: bytes | OpenBody | None,
-    ) -> Call:
-        return Call(
-            self._inquiry,
-            method,
-            target,
             self._scopes,
             accepted=(200, 201, 202, 204),
-            headers=headers,
-            body=body,
+            headers={"Content-Length": str(size), "Content-Type": _OCTETS},
+            body=open_body,
             origin=session.origin,
             is_idempotent=False,
         )
+        self._channel.ask(call).discard()
 
     def _next(self, call: Call, response: Response) -> _Session:
         location = response.header("Location")
@@ -157,20 +117,3 @@ class BlobUpload:
             finding = f"it wants an upload to {next_origin}, unencrypted"
             raise UnexpectedResponseError(self._inquiry, finding)
         return _Session(next_origin, target)
-
-    def _cancel(self, session: _Session) -> None:
-        """Tell the registry that nothing will come; many do not know the request, which is fine."""
-        headers = {"Content-Length": "0"}
-        call = self._part(session, "DELETE", session.target, headers, None)
-        self._channel.ask(call).discard()
-
-
-def _in_pieces_of(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    buffer = bytearray()
-    for chunk in chunks:
-        buffer += chunk
-        while len(buffer) >= size:
-            yield bytes(buffer[:size])
-            del buffer[:size]
-    if buffer:
-        yield bytes(buffer)

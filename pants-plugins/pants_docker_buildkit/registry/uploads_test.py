@@ -6,14 +6,12 @@ from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.registry.client import RegistryClient
-from pants_docker_buildkit.registry.conftest import ClientFactory
 from pants_docker_buildkit.registry.errors import (
     ForbiddenByRuleError,
     RegistryUnavailableError,
     RejectedError,
     UnexpectedResponseError,
 )
-from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 
@@ -35,19 +33,6 @@ def test_a_blob_is_sent_in_one_request(registry: FakeRegistry, client: RegistryC
     assert [each.method for each in registry.requests] == ["POST", "PUT"]
 
 
-@pytest.mark.parametrize("chunk_size", [600, 3000, len(CONTENT) - 1])
-def test_a_large_blob_is_sent_in_chunks(
-    registry: FakeRegistry, make_client: ClientFactory, chunk_size: int
-) -> None:
-    small = Descriptor(BLOB.media_type, sha256_digest(b"small"), 5)
-    settings = RegistrySettings(upload_chunk_size=chunk_size)
-    client = make_client(registry.address, settings=settings)
-    client.upload_blob("org/app", BLOB, chunks)
-    client.upload_blob("org/app", small, lambda: [b"small"])
-    assert stored(registry) == CONTENT
-    assert registry.count("PATCH") == -(-len(CONTENT) // chunk_size)
-
-
 def test_a_blob_of_another_repository_is_mounted_and_not_sent(
     registry: FakeRegistry, client: RegistryClient
 ) -> None:
@@ -66,11 +51,8 @@ def test_a_blob_is_sent_where_the_registry_does_not_mount(
     assert stored(registry) == CONTENT
 
 
-def test_mount_blob_leaves_no_upload_behind_where_the_registry_does_not_mount(
-    registry: FakeRegistry, client: RegistryClient
-) -> None:
+def test_mount_blob_says_where_the_registry_does_not_mount(client: RegistryClient) -> None:
     assert not client.mount_blob("org/app", BLOB.digest, "org/base")
-    assert registry.uploads == {}
 
 
 def test_mount_blob_takes_a_blob_over(registry: FakeRegistry, client: RegistryClient) -> None:
@@ -127,8 +109,3 @@ def test_an_upload_with_nowhere_to_go_is_an_error(
     registry.plan(faults.status(202, headers={"Location": location} if location else {}))
     with pytest.raises(UnexpectedResponseError):
         client.upload_blob("org/app", BLOB, chunks)
-
-
-def test_upload_bytes_gives_the_digest(registry: FakeRegistry, client: RegistryClient) -> None:
-    assert client.upload_bytes("org/app", CONTENT) == BLOB.digest
-    assert stored(registry) == CONTENT

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +18,10 @@ from pants_docker_buildkit.buildx.metadata import (
 from pants_docker_buildkit.oci.content import InvalidContentError
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
-from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
+from pants_docker_buildkit.oci.layout import InvalidLayoutError
 from pants_docker_buildkit.oci.manifest import InvalidManifestError
 from pants_docker_buildkit.oci.platform_image import PlatformImage, read_platform_images
-from pants_docker_buildkit.registry.rules_of_registries import RegistryRule, find_rule
+from pants_docker_buildkit.registry.rules_of_registries import find_rule
 from pants_docker_buildkit.solver.builder_advice import advise_on_loss
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
@@ -33,27 +32,22 @@ from pants_docker_buildkit.solver.definition import (
 from pants_docker_buildkit.solver.denied_source import explain_denial
 from pants_docker_buildkit.solver.errors import BuilderLostError, BuildFailedError
 from pants_docker_buildkit.solver.failure import summarize_failure
+from pants_docker_buildkit.solver.image_tags import build_tag, inline_cache_references, tag_image
 from pants_docker_buildkit.solver.input_tree import (
     DOCKERFILE,
     OUTPUT_LAYOUT,
 )
 from pants_docker_buildkit.solver.lost_builder import find_loss
 from pants_docker_buildkit.solver.materials import find_materials
+from pants_docker_buildkit.solver.output_layout import open_output_layout
 from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
 from pants_docker_buildkit.solver.progress import Progress, ShownProgress
-from pants_docker_buildkit.solver.registry_reader import RegistryReader
+from pants_docker_buildkit.solver.pushed_image import PushedImage
 from pants_docker_buildkit.solver.result import BuildResult
 from pants_docker_buildkit.solver.session_client import BuildSecret
 from pants_docker_buildkit.solver.workplace import Workplace
 
-CONTENT_TAG_LENGTH = 32
-
 _SECRET_VARIABLE = "PANTS_DOCKER_BUILDKIT_SECRET"
-
-
-def content_tag(build_digest: str) -> str:
-    """The tag that keeps an image from a registry's garbage collection: it names its build."""
-    return f"build-{build_digest.rpartition(':')[2][:CONTENT_TAG_LENGTH]}"
 
 
 def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) -> BuildResult:
@@ -65,16 +59,19 @@ def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) ->
     except BuildFailedError as e:
         raise BuildFailedError(f"{e}{_advise(str(e), job, settings)}") from e
 
-    with RegistryReader(job.repositories, workplace.session) as reader:
+    repositories = job.repositories if job.definition.output == "registry" else ()
+    with PushedImage(repositories, workplace.session) as pushed:
         try:
-            metadata = parse_metadata(metadata_path.read_text(), reader.read_digest)
+            metadata = parse_metadata(metadata_path.read_text(), pushed.read_digest)
         except (OSError, InvalidMetadataError) as e:
             raise BuildFailedError(f"{e} Use buildx 0.13 or later.") from e
         try:
-            platforms = _platform_images(job, metadata, workplace, reader)
+            platforms = _platform_images(job, metadata, workplace, pushed)
         except (InvalidLayoutError, InvalidManifestError, InvalidContentError) as e:
             finding = f"The build ended, but not with an image: {e} Run it again."
             raise BuildFailedError(finding) from e
+        if repositories:
+            tag_image(job, metadata.digest, settings, pushed, workplace)
     return BuildResult(
         build_digest=job.build_digest,
         digest=metadata.digest,
@@ -92,13 +89,13 @@ def build_command(
 ) -> BuildCommand:
     """What buildx is told."""
     definition = job.definition
-    imports, exports = _caches(job, settings)
+    imports, exports = _caches(job, settings, workplace)
     return BuildCommand(
         context=settings.context_name,
         dockerfile=DOCKERFILE,
         metadata_file=str(metadata_path),
         platforms=definition.platforms,
-        outputs=_outputs(job, settings, workplace),
+        outputs=_outputs(job, workplace),
         builder=workplace.builder_name,
         target_stage=definition.target_stage,
         build_args=definition.build_args,
@@ -160,31 +157,42 @@ def _context_source(context: NamedContext) -> str:
     return context.directory if context.kind is ContextKind.FILES else context.value
 
 
-def _caches(job: BuildJob, settings: BuildSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _caches(
+    job: BuildJob, settings: BuildSettings, workplace: Workplace
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     imports, exports = list(settings.cache_from), list(settings.cache_to)
     if job.definition.inline_cache:
         exports.insert(0, "type=inline")
-        moving = [f"{name}:{settings.inline_cache_tag}" for name in job.repositories]
-        imports += [render_attributes((("type", "registry"), ("ref", ref))) for ref in moving]
+    for reference in inline_cache_references(job, settings, workplace.registries):
+        imports.append(render_attributes((("type", "registry"), ("ref", reference))))
     return tuple(imports), tuple(exports)
 
 
-def _outputs(job: BuildJob, settings: BuildSettings, workplace: Workplace) -> tuple[str, ...]:
-    output = job.definition.output
-    if output == "oci":
+def _outputs(job: BuildJob, workplace: Workplace) -> tuple[str, ...]:
+    definition = job.definition
+    if definition.output == "oci":
         attributes = [("type", "oci"), ("dest", f"../{OUTPUT_LAYOUT}"), ("tar", "false")]
         return (render_attributes([*attributes, *_form(job)]),)
-    names = [f"{name}:{content_tag(job.build_digest)}" for name in job.repositories]
-    if output == "docker":
+    if definition.output == "docker":
+        names = [f"{name}:{build_tag(job.build_digest)}" for name in job.repositories]
         return (render_attributes([("type", "docker"), ("name", render_values(names))]),)
-    if job.definition.inline_cache:
-        names += [f"{name}:{settings.inline_cache_tag}" for name in job.repositories]
-    attributes = [("type", "image"), ("name", render_values(names)), ("push", "true")]
-    insecure = {each.address for each in workplace.registries if each.is_insecure}
+    attributes = [("type", "image"), *_push(job, workplace)]
+    insecure = {address for address, each in workplace.registries if each.is_plain_http}
     if any(name.partition("/")[0] in insecure for name in job.repositories):
         attributes.append(("registry.insecure", "true"))
     # The image lives in its registry: a copy in the builder's store would only take up room.
     return (render_attributes([*attributes, ("store", "false"), *_form(job)]),)
+
+
+def _push(job: BuildJob, workplace: Workplace) -> list[tuple[str, str]]:
+    """Where the image is pushed: under its digest, which nobody else's build can move."""
+    names = job.repositories
+    if len(job.definition.platforms) > 1 and len(workplace.builder.node_platforms) > 1:
+        # buildx puts together what several nodes pushed, and under no name but a tag: without one
+        # it would move `latest`.
+        names = tuple(f"{name}:build-{workplace.attempt}" for name in names)
+        return [("name", render_values(names)), ("push", "true")]
+    return [("name", render_values(names)), ("push", "true"), ("push-by-digest", "true")]
 
 
 def _form(job: BuildJob) -> Iterator[tuple[str, str]]:
@@ -226,26 +234,18 @@ def _advise(failure: str, job: BuildJob, settings: BuildSettings) -> str:
     if denial:
         return f"\n{denial}"
     rule = find_rule(failure) if "failed to push" in failure else None
-    if rule is RegistryRule.IMMUTABLE_TAG and job.definition.inline_cache:
-        return (
-            f"\nThe tag {settings.inline_cache_tag!r} moves with each build of an image that has"
-            " 'inline_cache'. Let it move in the registry's settings, or set 'inline_cache=False'."
-        )
     return f"\n{rule.next_step}" if rule is not None else ""
 
 
 def _platform_images(
-    job: BuildJob, metadata: BuildMetadata, workplace: Workplace, reader: RegistryReader
+    job: BuildJob, metadata: BuildMetadata, workplace: Workplace, pushed: PushedImage
 ) -> tuple[PlatformImage, ...]:
     root = Descriptor(metadata.media_type, metadata.digest, metadata.size)
     if job.definition.output == "oci":
-        directory = workplace.inputs.parent / OUTPUT_LAYOUT
-        # Where BuildKit writes blobs until they are whole; no part of the layout.
-        shutil.rmtree(directory / "ingest", ignore_errors=True)
-        layout = ImageLayout.open(directory)
+        layout = open_output_layout(workplace.inputs.parent / OUTPUT_LAYOUT)
         return read_platform_images(root, layout.read)
     platforms = job.definition.platforms
     if len(platforms) == 1 and metadata.config_digest is not None:
         platform = ImagePlatform.parse(platforms[0])
         return (PlatformImage(platform, metadata.digest, metadata.config_digest),)
-    return read_platform_images(root, reader.read)
+    return read_platform_images(root, pushed.read)

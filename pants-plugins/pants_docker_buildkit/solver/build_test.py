@@ -12,7 +12,8 @@ import pytest
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import BuildCommand
 from pants_docker_buildkit.registry.rules_of_registries import RegistryRule
-from pants_docker_buildkit.solver.build import build_command, build_image, content_tag
+from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.solver.build import build_command, build_image
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
     BuildJob,
@@ -21,7 +22,7 @@ from pants_docker_buildkit.solver.definition import (
 )
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import BuildFailedError
-from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings, RegistryHints
+from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
 from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.workplace import Workplace
@@ -31,6 +32,7 @@ SHA = "sha256:" + "a" * 64
 DEFINITION = BuildDefinition("d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), "registry")
 JOB = BuildJob(BUILD, DEFINITION, ("localhost:5000/app", "ghcr.io/org/app"))
 SETTINGS = BuildSettings(target="src/app:image")
+WITHOUT_TAGS = RegistrySettings(has_digest_tags=False)
 NO_SESSION = SessionClient(Path("/nowhere"))
 METADATA: dict[str, Any] = {
     "containerimage.descriptor": {
@@ -42,15 +44,25 @@ METADATA: dict[str, Any] = {
 }
 
 
-def workplace(docker: DockerCli, directory: Path, session: SessionClient = NO_SESSION) -> Workplace:
-    builder = Builder("default", "docker", "default", "running", has_containerd_store=True)
-    return Workplace(docker, builder, None, directory / "build", directory, session)
+def workplace(
+    docker: DockerCli, directory: Path, session: SessionClient = NO_SESSION, nodes: int = 1
+) -> Workplace:
+    builder = Builder(
+        "far", "remote", "tcp://far:1", "running", False, node_platforms=((),) * nodes
+    )
+    place = Workplace(docker, builder, None, directory / "build", directory, session)
+    registries = (("localhost:5000", WITHOUT_TAGS), ("ghcr.io", WITHOUT_TAGS))
+    return replace(place, registries=registries, attempt="first")
 
 
 def command(
-    job: BuildJob, settings: BuildSettings = SETTINGS, hints: tuple[RegistryHints, ...] = ()
+    job: BuildJob,
+    settings: BuildSettings = SETTINGS,
+    registries: tuple[tuple[str, RegistrySettings], ...] = (),
+    nodes: int = 1,
 ) -> BuildCommand:
-    nowhere = replace(workplace(DockerCli("docker", {}), Path("/nowhere")), registries=hints)
+    nowhere = workplace(DockerCli("docker", {}), Path("/nowhere"), nodes=nodes)
+    nowhere = replace(nowhere, registries=registries)
     return build_command(job, settings, nowhere, Path("metadata.json"))
 
 
@@ -72,16 +84,28 @@ def prepare_build(docker: FakeDocker, metadata: str, **answer: Any) -> None:
     docker.answer("buildx build", run=f'{find_flag}; cat {path} >"$2"', **answer)
 
 
-def test_an_image_goes_to_all_its_repositories_under_a_tag_that_names_its_build() -> None:
-    (output,) = command(JOB).outputs
-    tag = content_tag(BUILD)
-    assert f'"name=localhost:5000/app:{tag},ghcr.io/org/app:{tag}"' in output
-    assert "push=true" in output
+TWO_PLATFORMS = ("linux/amd64", "linux/arm64")
 
 
-def test_the_content_tag_is_a_tag_and_the_same_for_equal_builds() -> None:
-    assert content_tag(BUILD) == "build-" + "1" * 32
-    assert content_tag(BUILD) != content_tag("blake3:" + "2" * 64)
+@pytest.mark.parametrize(
+    ("platforms", "nodes"), [(("linux/amd64",), 2), (TWO_PLATFORMS, 1)], ids=["one", "several"]
+)
+def test_an_image_goes_to_all_its_repositories_by_its_digest(
+    platforms: tuple[str, ...], nodes: int
+) -> None:
+    (output,) = command(redefined(platforms=platforms), nodes=nodes).outputs
+    assert '"name=localhost:5000/app,ghcr.io/org/app",push=true,push-by-digest=true' in output
+
+
+def test_what_several_nodes_build_is_put_together_under_a_tag_of_this_build_alone() -> None:
+    (output,) = command(redefined(platforms=TWO_PLATFORMS), nodes=2).outputs
+    assert '"name=localhost:5000/app:build-first,ghcr.io/org/app:build-first",push=true' in output
+    assert "push-by-digest" not in output
+
+
+def test_an_image_for_the_local_engine_is_kept_by_a_tag_that_names_its_build() -> None:
+    (output,) = command(replace(redefined(output="docker"), repositories=("app",))).outputs
+    assert output == f"type=docker,name=app:build-{'1' * 32}"
 
 
 @pytest.mark.parametrize("output", ["registry", "oci"])
@@ -113,14 +137,19 @@ def test_inline_cache_is_exported_first_and_imported_from_a_moving_tag_of_each_r
         "type=registry,ref=localhost:5000/app:buildcache",
         "type=registry,ref=ghcr.io/org/app:buildcache",
     )
-    assert "localhost:5000/app:buildcache" in built.outputs[0]
+    assert "buildcache" not in built.outputs[0]
 
 
-def test_without_inline_cache_no_moving_tag_is_read_or_written() -> None:
+def test_no_inline_cache_is_imported_from_where_tags_cannot_move() -> None:
+    registries = (("ghcr.io", RegistrySettings(has_immutable_tags=True)),)
+    built = command(redefined(inline_cache=True), registries=registries)
+    assert built.cache_from == ("type=registry,ref=localhost:5000/app:buildcache",)
+
+
+def test_without_inline_cache_no_moving_tag_is_read() -> None:
     built = command(JOB)
     assert built.cache_from == ()
     assert built.cache_to == ()
-    assert "buildcache" not in built.outputs[0]
 
 
 @pytest.mark.parametrize(
@@ -129,8 +158,8 @@ def test_without_inline_cache_no_moving_tag_is_read_or_written() -> None:
 def test_only_a_registry_of_the_image_makes_its_push_insecure(
     insecure: tuple[str, ...], is_plain: bool
 ) -> None:
-    hints = tuple(RegistryHints(each, is_insecure=True) for each in insecure)
-    (output,) = command(JOB, hints=hints).outputs
+    registries = tuple((each, RegistrySettings(is_plain_http=True)) for each in insecure)
+    (output,) = command(JOB, registries=registries).outputs
     assert ("registry.insecure=true" in output) is is_plain
 
 
@@ -218,37 +247,28 @@ def test_progress_is_shown_to_who_wants_it(
     assert (tmp_path / PROGRESS_FILE).exists() is is_shown
 
 
-ECR = "ERROR: failed to push reg.io/a:buildcache: the repository is immutable\n"
-
-
 @pytest.mark.parametrize(
-    ("inline_cache", "error", "advice"),
+    ("error", "advice"),
     [
         pytest.param(
-            True,
-            ECR,
-            "\nThe tag 'buildcache' moves with each build of an image that has 'inline_cache'. Let"
-            " it move in the registry's settings, or set 'inline_cache=False'.",
-            id="moving tag",
+            "ERROR: failed to push reg.io/a: the repository is immutable\n",
+            f"\n{RegistryRule.IMMUTABLE_TAG.next_step}",
+            id="immutable tag",
         ),
-        pytest.param(False, ECR, f"\n{RegistryRule.IMMUTABLE_TAG.next_step}", id="immutable tag"),
         pytest.param(
-            True,
             "ERROR: failed to push reg.io/a: denied: Quota has been exceeded on namespace\n",
             f"\n{RegistryRule.QUOTA.next_step}",
             id="quota",
         ),
-        pytest.param(True, "ERROR: RUN says: quota\n", "quota", id="no push"),
+        pytest.param("ERROR: RUN says: quota\n", "quota", id="no push"),
     ],
 )
 def test_a_push_that_a_rule_of_the_registry_forbids_says_what_to_do(
-    docker: FakeDocker, tmp_path: Path, inline_cache: bool, error: str, advice: str
+    docker: FakeDocker, tmp_path: Path, error: str, advice: str
 ) -> None:
     docker.answer("buildx build", stderr=error, exit_code=1)
     with pytest.raises(BuildFailedError) as raised:
-        build_image(
-            redefined(inline_cache=inline_cache), SETTINGS, workplace(docker.cli(), tmp_path)
-        )
+        build_image(JOB, SETTINGS, workplace(docker.cli(), tmp_path))
     assert str(raised.value).endswith(advice)
 
 

@@ -44,6 +44,7 @@ EXAMPLES: dict[str, Any] = {
     "entitlements": ("network.host",),
     "no_cache": True,
     "inline_cache": True,
+    "reproducible": True,
 }
 FULL = replace(SMALLEST, **EXAMPLES)
 

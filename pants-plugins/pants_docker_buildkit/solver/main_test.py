@@ -15,6 +15,7 @@ from pants_docker_buildkit.registry.credentials import (
     Credentials,
     CredentialsUnavailableError,
 )
+from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, PinnedSource
 from pants_docker_buildkit.solver.docker_config import HELPER_COMMAND
 from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_NO_SESSION
@@ -49,6 +50,8 @@ class Sandbox:
         self.docker = FakeDocker(directory / "bin")
         self._path = f"{self.docker.directory}:/usr/bin:/bin"
         self._session = FakeSession(directory / "session")
+        # There is no registry to ask for a tag.
+        self._session.registries = (("localhost:5000", RegistrySettings(has_digest_tags=False)),)
         self.session = self._session.directory
         (directory / ROOT / DOCKERFILE).parent.mkdir(parents=True)
         (directory / ROOT / DOCKERFILE).write_text("FROM scratch\n")

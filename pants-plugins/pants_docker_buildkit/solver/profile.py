@@ -12,37 +12,24 @@ from pathlib import Path
 from typing import Any, Optional
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription
-from pants_docker_buildkit.registry.settings import Patience
+from pants_docker_buildkit.registry.settings import Patience, RegistrySettings
 
 EVENTS_DIRECTORY = "events"
 PROGRESS_FILE = "progress.log"
 
 
 @dataclass(frozen=True)
-class RegistryHints:
-    """How to reach one registry. Files are absolute paths.
-
-    With `is_insecure=None` plain HTTP is spoken to this machine only.
-    """
-
-    address: str
-    is_insecure: bool | None = None
-    ca_file: str | None = None
-    certificate_file: str | None = None
-    key_file: str | None = None
-
-
-@dataclass(frozen=True)
 class Profile:
-    """How this session reaches Docker, and the registries that the options say something of.
+    """How this session reaches Docker, and what the options say of registries.
 
     `environment` is all that `docker` gets to see. `docker` is the path or name of the program, if
-    `[docker-buildkit].docker` says it. `registry_timeout` is in seconds.
+    `[docker-buildkit].docker` says it. `registries` are settings by address. `registry_timeout` is
+    in seconds.
     """
 
     environment: tuple[tuple[str, str], ...]
     docker: Optional[str] = None
-    registries: tuple[RegistryHints, ...] = ()
+    registries: tuple[tuple[str, RegistrySettings], ...] = ()
     registry_timeout: float = Patience.read_timeout
 
 
@@ -73,8 +60,11 @@ class BuildSettings:
 def parse_profile(document: Mapping[str, Any]) -> Profile:
     """The profile whose fields JSON has carried."""
     fields = _frozen_fields(document)
-    hints = tuple(RegistryHints(**each) for each in fields.get("registries", ()))
-    return Profile(**{**fields, "registries": hints})
+    registries = tuple(
+        (address, RegistrySettings(**settings))
+        for address, settings in fields.get("registries", ())
+    )
+    return Profile(**{**fields, "registries": registries})
 
 
 def parse_settings(document: Mapping[str, Any]) -> BuildSettings:

@@ -12,10 +12,10 @@ from pants_docker_buildkit.buildx.buildkitd_config import (
     GarbageCollection,
     RegistryConfig,
 )
+from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.solver.profile import (
     BuildSettings,
     Profile,
-    RegistryHints,
     event_path,
     parse_profile,
     parse_settings,
@@ -28,7 +28,7 @@ def through_json(value: Any) -> Any:
 
 def test_a_profile_is_the_same_behind_a_socket() -> None:
     environment = (("HOME", "/root"), ("PATH", "/bin"), ("ODD", 'a "b" ü\n'))
-    registry = RegistryHints("localhost:5000", is_insecure=False, ca_file="/ca.pem")
+    registry = ("localhost:5000", RegistrySettings(is_plain_http=False, ca_file="/ca.pem"))
     profile = Profile(environment, "docker-28", (registry,), 5.0)
     assert parse_profile(through_json(profile)) == profile
 

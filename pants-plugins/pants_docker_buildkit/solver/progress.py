@@ -6,6 +6,7 @@ who sees it: a `Viewer`. Several builds append to the file, and each line names 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import select
 import time
@@ -35,11 +36,12 @@ _OUTPUT_SECONDS = 3.0
 
 
 class Viewer(str, Enum):
-    """Who sees a line: who sits at a terminal, who reads a log, or both."""
+    """Who sees a line: who sits at a terminal, who reads a log, or both, perhaps as a warning."""
 
     TERMINAL = "t"
     LOG = "l"
     BOTH = "b"
+    WARNED = "w"
 
 
 class ShownProgress(str, Enum):
@@ -147,6 +149,16 @@ class Progress:
 def tell(session: Path, text: str) -> None:
     """Show a line to the user of a session, however much of its builds is shown."""
     _append(session / PROGRESS_FILE, Viewer.BOTH, redact_user_info(text))
+
+
+def warn_once(session: Path, subject: str, text: str) -> None:
+    """Warn the user of a session, unless it was warned of the same subject already."""
+    name = hashlib.sha256(subject.encode()).hexdigest()[:16]
+    try:
+        (session / f"warned-{name}").touch(exist_ok=False)
+    except FileExistsError:
+        return
+    _append(session / PROGRESS_FILE, Viewer.WARNED, redact_user_info(text))
 
 
 def describe_end(status: SolveStatus) -> str:

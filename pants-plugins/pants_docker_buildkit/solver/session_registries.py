@@ -12,8 +12,7 @@ from pants_docker_buildkit.registry.credentials import (
     Credentials,
     CredentialsUnavailableError,
 )
-from pants_docker_buildkit.registry.settings import Patience, RegistrySettings, TlsSettings
-from pants_docker_buildkit.solver.profile import RegistryHints
+from pants_docker_buildkit.registry.settings import Patience
 from pants_docker_buildkit.solver.session_client import SessionClient
 from pants_docker_buildkit.solver.session_socket import SessionProblemError
 
@@ -31,7 +30,7 @@ def session_clients(session: SessionClient, name: ImageReference) -> Iterator[Re
     profile = session.profile()
     clients = RegistryClients(
         accounts=Accounts(fallback=find_credentials),
-        settings={each.address: _reach(each) for each in profile.registries},
+        settings=dict(profile.registries),
         environment=dict(profile.environment),
         patience=Patience(read_timeout=profile.registry_timeout),
     )
@@ -39,8 +38,3 @@ def session_clients(session: SessionClient, name: ImageReference) -> Iterator[Re
         yield clients
     finally:
         clients.close()
-
-
-def _reach(hints: RegistryHints) -> RegistrySettings:
-    tls = TlsSettings(hints.ca_file, hints.certificate_file, hints.key_file)
-    return RegistrySettings(hints.is_insecure, tls)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.solver.build_platforms import check_build_platforms
 from pants_docker_buildkit.solver.build_repositories import build_repositories
 from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
@@ -19,7 +21,7 @@ from pants_docker_buildkit.solver.docker_config import with_private_config
 from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, Engine, bridged_builder
 from pants_docker_buildkit.solver.engine_search import DEFAULT_CONTEXT, engine_environment
 from pants_docker_buildkit.solver.errors import ContainerdStoreError, DockerCliNeededError
-from pants_docker_buildkit.solver.profile import BuildSettings, RegistryHints
+from pants_docker_buildkit.solver.profile import BuildSettings
 from pants_docker_buildkit.solver.proxy_args import proxy_build_args
 from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.source_policy import POLICY_VARIABLE, render_source_policy
@@ -32,9 +34,9 @@ LOCAL_OUTPUT = "The output 'docker'"
 class Workplace:
     """Where one build runs: the CLI and builder, the input tree, and a directory of its own.
 
-    `secrets` are those that the builder may ask for, `registries` those that the options know,
+    `secrets` are those that the builder may ask for, `registries` what the options say of some,
     `proxies` are build arguments for its steps. A builder of the plugin's own lies in
-    `own_buildx_config`.
+    `own_buildx_config`. `attempt` is a name that no other build has.
     """
 
     docker: DockerCli
@@ -44,9 +46,10 @@ class Workplace:
     scratch: Path
     session: SessionClient
     secrets: tuple[BuildSecret, ...] = ()
-    registries: tuple[RegistryHints, ...] = ()
+    registries: tuple[tuple[str, RegistrySettings], ...] = ()
     proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     own_buildx_config: str | None = None
+    attempt: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 def choose_for_build(docker: DockerCli, settings: BuildSettings, session: Path) -> ChosenBuilder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,7 @@ from pants_docker_buildkit.oci.reference import InvalidNameError, parse_registry
 from pants_docker_buildkit.options.table import InvalidTableError, OptionTable
 from pants_docker_buildkit.registry.accounts import Account
 from pants_docker_buildkit.registry.secret_source import InvalidSecretSourceError, SecretSource
-from pants_docker_buildkit.registry.settings import RegistrySettings, TlsSettings
-from pants_docker_buildkit.solver.profile import RegistryHints
+from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironmentRequest,
@@ -33,6 +32,8 @@ _KNOWN_SETTINGS = {
     "ca_file",
     "cert_file",
     "key_file",
+    "immutable_tags",
+    "digest_tags",
     "username",
     "password",
     "repositories",
@@ -50,31 +51,11 @@ class ConfiguredRegistry:
     alias: str | None = None
     is_default: bool = False
     repository: str | None = None
-    is_insecure: bool | None = None
-    ca_file: str | None = None
-    certificate_file: str | None = None
-    key_file: str | None = None
+    settings: RegistrySettings = field(default_factory=RegistrySettings)
     account: Account | None = None
     skips_push: bool = False
     extra_image_tags: tuple[str, ...] = ()
     uses_local_alias: bool = False
-
-    @property
-    def settings(self) -> RegistrySettings:
-        """How to reach it."""
-        tls = TlsSettings(self.ca_file, self.certificate_file, self.key_file)
-        return RegistrySettings(self.is_insecure, tls)
-
-    @property
-    def hints(self) -> RegistryHints:
-        """How a build process reaches it."""
-        return RegistryHints(
-            address=self.address,
-            is_insecure=self.is_insecure,
-            ca_file=self.ca_file,
-            certificate_file=self.certificate_file,
-            key_file=self.key_file,
-        )
 
 
 @dataclass(frozen=True)
@@ -139,14 +120,22 @@ def _read(alias: str, table: OptionTable, home: str) -> ConfiguredRegistry:
         is_default=bool(table.boolean("default"))
         or (alias == "default" and not table.has("default")),
         repository=table.text("repository"),
-        is_insecure=table.boolean("insecure"),
-        ca_file=_file(table, "ca_file", home),
-        certificate_file=_file(table, "cert_file", home),
-        key_file=_file(table, "key_file", home),
+        settings=_settings(table, home),
         account=_account(table, alias, address),
         skips_push=bool(table.boolean("skip_push")),
         extra_image_tags=table.texts("extra_image_tags"),
         uses_local_alias=bool(table.boolean("use_local_alias")),
+    )
+
+
+def _settings(table: OptionTable, home: str) -> RegistrySettings:
+    return RegistrySettings(
+        is_plain_http=table.boolean("insecure"),
+        ca_file=_file(table, "ca_file", home),
+        certificate_file=_file(table, "cert_file", home),
+        key_file=_file(table, "key_file", home),
+        has_immutable_tags=bool(table.boolean("immutable_tags")),
+        has_digest_tags=table.boolean("digest_tags") is not False,
     )
 
 

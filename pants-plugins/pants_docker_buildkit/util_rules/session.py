@@ -115,7 +115,7 @@ def _profile(
     return Profile(
         docker.variables,
         docker.docker,
-        tuple(each.hints for each in registries.all),
+        tuple((each.address, each.settings) for each in registries.all),
         float(subsystem.registry_timeout),
     )
 

@@ -59,7 +59,9 @@ class SessionCallback(WorkunitsCallback):
         here = Viewer.TERMINAL if sys.stderr.isatty() else Viewer.LOG
         for line in whole.decode("utf-8", "replace").split("\n")[:-1]:
             viewer, _, text = line.partition(" ")
-            if viewer in (Viewer.BOTH.value, here.value):
+            if viewer == Viewer.WARNED.value:
+                logger.warning(text)
+            elif viewer in (Viewer.BOTH.value, here.value):
                 logger.info(text)
 
 

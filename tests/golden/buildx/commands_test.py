@@ -10,10 +10,11 @@ import pytest
 
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import render_arguments
+from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.solver.build import build_command
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, parse_job
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.profile import RegistryHints, parse_settings
+from pants_docker_buildkit.solver.profile import parse_settings
 from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.workplace import Workplace
 
@@ -40,7 +41,10 @@ def arguments(given: dict[str, Any]) -> tuple[str, ...]:
         nowhere,
         SessionClient(nowhere),
         secrets=tuple(BuildSecret(*each) for each in given.get("secrets", ())),
-        registries=tuple(RegistryHints(**each) for each in given.get("registries", ())),
+        registries=tuple(
+            (address, RegistrySettings(**settings))
+            for address, settings in given.get("registries", ())
+        ),
         proxies=tuple((name, "http://proxy.example") for name in given.get("proxies", ())),
     )
     return render_arguments(

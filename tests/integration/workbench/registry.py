@@ -63,6 +63,13 @@ class Registry:
         assert status == 200, f"{reference}: {status}"
         return headers["docker-content-digest"]
 
+    def tags(self, name: str) -> list[str]:
+        """The tags of `registry/repository`."""
+        repository = name.partition("/")[2]
+        with urllib.request.urlopen(f"http://{self.address}/v2/{repository}/tags/list") as answer:
+            found: list[str] = json.load(answer)["tags"]
+        return found
+
     def delete(self, reference: str) -> None:
         """Lose a manifest, as a retention policy would."""
         assert self._ask("DELETE", reference)[0] == 202

@@ -212,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
         with registry.lock:
             self._dispatch(body)
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_ANY  # noqa: N815
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_ANY  # noqa: N815
 
     def _dispatch(self, body: bytes) -> None:
         path = urlsplit(self.path).path
@@ -286,11 +286,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._start_upload(name, query)
         elif session not in self.registry.uploads:
             self._error(404, "BLOB_UPLOAD_UNKNOWN")
-        elif self.command == "PATCH":
-            self._continue_upload(name, session, body)
-        elif self.command == "DELETE":
-            del self.registry.uploads[session]
-            self._answer(204)
         else:
             content = self.registry.uploads.pop(session) + body
             if sha256_digest(content) != query["digest"][0]:
@@ -310,15 +305,6 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         session = str(len(self.registry.requests))
         self.registry.uploads[session] = b""
-        self._accept_upload(name, session)
-
-    def _continue_upload(self, name: str, session: str, body: bytes) -> None:
-        start, _, end = self.headers["Content-Range"].partition("-")
-        received = len(self.registry.uploads[session])
-        if (int(start), int(end)) != (received, received + len(body) - 1):
-            self._error(416, "BLOB_UPLOAD_INVALID")
-            return
-        self.registry.uploads[session] += body
         self._accept_upload(name, session)
 
     def _accept_upload(self, name: str, session: str) -> None:

@@ -57,11 +57,18 @@ class SmallImage:
 
     def push(self, client: RegistryClient, repository: str, tag: str | None = None) -> Descriptor:
         """Store the image in a repository, under its digest or a tag."""
-        client.upload_bytes(repository, self.config)
-        client.upload_bytes(repository, self.layer)
+        upload_bytes(client, repository, self.config)
+        upload_bytes(client, repository, self.layer)
         return client.put_manifest(
             repository, tag or self.digest, self.manifest, MediaType.OCI_IMAGE_MANIFEST.value
         )
+
+
+def upload_bytes(client: RegistryClient, repository: str, content: bytes) -> OciDigest:
+    """Store a blob that is at hand."""
+    blob = Descriptor(MediaType.OCI_LAYER, sha256_digest(content), len(content))
+    client.upload_blob(repository, blob, lambda: [content])
+    return blob.digest
 
 
 def _describe(content: bytes, media_type: MediaType) -> dict[str, object]:

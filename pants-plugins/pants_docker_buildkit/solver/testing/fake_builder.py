@@ -49,6 +49,8 @@ class FakeBuilder:
         for name in repositories:
             repository = self._registry.repositories.setdefault(name, Repository())
             repository.manifests[image.digest] = (media_type, image.manifest)
+            for blob in (image.config, image.layer):
+                repository.blobs[sha256_digest(blob)] = blob
         metadata = {
             "containerimage.descriptor": {
                 "mediaType": media_type,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pants_docker_buildkit.registry.credentials import Credentials
+from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.solver.profile import EVENTS_DIRECTORY, BuildSettings, Profile
 from pants_docker_buildkit.solver.session_answers import SessionAnswers
 from pants_docker_buildkit.solver.session_client import SessionClient
@@ -24,6 +25,7 @@ class FakeSession:
         (directory / EVENTS_DIRECTORY).mkdir(parents=True)
         self.directory = directory
         self._find_credentials = find_credentials
+        self.registries: tuple[tuple[str, RegistrySettings], ...] = ()
         self._builds: dict[str, BuildSettings] = {}
         self.be(None, **environment)
         SessionServer(directory, lambda question: self._answers(question)).start()
@@ -35,7 +37,7 @@ class FakeSession:
 
     def be(self, docker: str | None, **environment: str) -> None:
         """Have another `docker` and environment from now on."""
-        profile = Profile(tuple(sorted(environment.items())), docker)
+        profile = Profile(tuple(sorted(environment.items())), docker, self.registries)
         self._answers = SessionAnswers(profile, environment, self._find_credentials)
         for key, settings in self._builds.items():
             self._answers.add_build(key, settings)

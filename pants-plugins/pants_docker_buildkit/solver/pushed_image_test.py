@@ -11,7 +11,7 @@ from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.testing.access import BasicAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.solver.errors import BuildFailedError
-from pants_docker_buildkit.solver.registry_reader import RegistryReader
+from pants_docker_buildkit.solver.pushed_image import PushedImage
 from pants_docker_buildkit.solver.testing.fake_session import FakeSession
 
 MANIFEST = b'{"schemaVersion": 2}'
@@ -33,8 +33,8 @@ def read(registry: FakeRegistry, directory: Path) -> bytes:
         return Credentials("me", "s3cret") if repository == "app" else None
 
     session = FakeSession(directory, find_credentials).client
-    with RegistryReader((f"{registry.address}/app",), session) as reader:
-        return reader.read(DESCRIPTOR)
+    with PushedImage((f"{registry.address}/app",), session) as pushed:
+        return pushed.read(DESCRIPTOR)
 
 
 def test_a_manifest_is_read_by_its_digest_as_the_session(

@@ -1,0 +1,83 @@
+"""Read what a build pushed, and give it tags, as the session that pushed it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.errors import (
+    ManifestUnknownError,
+    NameUnknownError,
+    RegistryError,
+)
+from pants_docker_buildkit.solver.errors import BuildFailedError
+from pants_docker_buildkit.solver.session_client import SessionClient
+from pants_docker_buildkit.solver.session_registries import session_clients
+
+# Registries that are spread over several places may show a push a little late.
+_WAITS_FOR_PUSH = (0.2, 1.0, 3.0)
+
+
+class PushedImage:
+    """Some repositories, each given as `registry/repository`, to which one image was pushed.
+
+    Nothing is asked before something is read or tagged. Connections close with the `with` block.
+    """
+
+    def __init__(self, repositories: Sequence[str], session: SessionClient) -> None:
+        self._repositories = tuple(ImageReference.parse(each) for each in repositories)
+        self._session = session
+        self._open = ExitStack()
+        self._clients: dict[ImageReference, RegistryClient] = {}
+        self._manifests: dict[OciDigest, tuple[Descriptor, bytes]] = {}
+
+    def __enter__(self) -> PushedImage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def read_digest(self, digest: OciDigest) -> bytes:
+        """The bytes that a digest names, checked against it. Raises `BuildFailedError`."""
+        try:
+            return self._manifest(digest)[1]
+        except RegistryError as e:
+            raise BuildFailedError(f"The image was pushed, but cannot be read: {e}") from e
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """The bytes that a descriptor names, checked against it. Raises `BuildFailedError`."""
+        return descriptor.verify(self.read_digest(descriptor.digest))
+
+    def put_tag(self, repository: str, digest: OciDigest, tag: str) -> None:
+        """Point a tag of one of the repositories to the image. Raises a `RegistryError`."""
+        reference = ImageReference.parse(repository)
+        described, content = self._manifest(digest)
+        self._client(reference).put_manifest(
+            reference.repository, tag, content, described.media_type
+        )
+
+    def _manifest(self, digest: OciDigest) -> tuple[Descriptor, bytes]:
+        if digest not in self._manifests:
+            self._manifests[digest] = self._get_manifest(digest)
+        return self._manifests[digest]
+
+    def _get_manifest(self, digest: OciDigest) -> tuple[Descriptor, bytes]:
+        first = self._repositories[0]
+        client = self._client(first)
+        for seconds in _WAITS_FOR_PUSH:
+            try:
+                return client.get_manifest(first.repository, digest)
+            except (ManifestUnknownError, NameUnknownError):
+                time.sleep(seconds)
+        return client.get_manifest(first.repository, digest)
+
+    def _client(self, name: ImageReference) -> RegistryClient:
+        if name not in self._clients:
+            clients = self._open.enter_context(session_clients(self._session, name))
+            self._clients[name] = clients.client(name.registry, name.repository)
+        return self._clients[name]
