@@ -71,6 +71,13 @@ FIELDS = {
             f'{{"tools": "https://git.example/a.git#{"0" * 40}"}}',
         )
     ),
+    "external_sources": Variation(
+        changes=(
+            f'["docker-image://ghcr.io/a@{SHA}"]',
+            f'["https://git.example/a.git#{"0" * 40}"]',
+        ),
+        keeps=("[]",),
+    ),
     "platforms": Variation(
         base='["linux/amd64"]',
         changes=('["linux/arm64"]', '["linux/amd64", "linux/arm64"]'),
@@ -133,6 +140,7 @@ OPTIONS = {
     "build_args": Variation(changes=('["MODE=fast"]',), keeps=('["UNKNOWN=1"]',)),
     "env_vars": Variation(keeps=('["NAME=value"]',)),
     "docker": Variation(keeps=("/opt/docker",)),
+    "external_sources": Variation(changes=(f'["docker-image://ghcr.io/a@{SHA}"]',)),
     "executable_search_paths": Variation(keeps=('["/opt/docker"]',)),
     "builder": Variation(keeps=("far",)),
     "secret_hash_key": Variation(keeps=("env=KEY",)),

@@ -32,6 +32,7 @@ from pants_docker_buildkit.fields.inputs import (
     BuildKitImageBuildNetworkField,
     BuildKitImageBuildPlatformField,
     BuildKitImageEntitlementsField,
+    BuildKitImageExternalSourcesField,
     BuildKitImageExtraHostsField,
     BuildKitImageHashedSecretsField,
     BuildKitImageLabelsField,
@@ -65,6 +66,7 @@ class BuildKitImageFieldSet(PackageFieldSet):
     dependencies: BuildKitImageDependenciesField
     context_root: BuildKitImageContextRootField
     build_contexts: BuildKitImageBuildContextsField
+    external_sources: BuildKitImageExternalSourcesField
     platforms: BuildKitImagePlatformsField
     build_platform: BuildKitImageBuildPlatformField
     build_args: BuildKitImageBuildArgsField

@@ -212,6 +212,15 @@ class DockerBuildKitSubsystem(Subsystem):
         ),
         fromfile=True,
     )
+    external_sources = StrListOption(
+        help=softwrap(
+            """
+            What every image may read from outside without its Dockerfile naming it, in addition to
+            the field of the same name. It is pinned, and part of the key of every image.
+            """
+        ),
+        advanced=True,
+    )
     secret_hash_key = StrOption(
         default=None,
         help=softwrap(

@@ -69,6 +69,24 @@ class BuildKitImageAnnotationsField(DictStringToStringField):
     )
 
 
+class BuildKitImageExternalSourcesField(StringSequenceField):
+    alias = "external_sources"
+    default = ()
+    help = help_text(
+        """
+        What the build reads from outside without the Dockerfile naming it: what a frontend
+        (`# syntax`), or a trigger (`ONBUILD`) of an image that cannot be read in advance, asks for.
+
+        Each is `docker-image://REFERENCE`, or a Git URL that ends in `#` and a full commit. An
+        image is pinned as a base image is: what its tag is now is part of the key, and exactly that
+        is read. BuildKit denies whatever is neither here nor in the Dockerfile. Those of
+        `[docker-buildkit].external_sources` are added.
+
+        Example: `external_sources=["docker-image://ghcr.io/org/frontend-helper:1"]`.
+        """
+    )
+
+
 class BuildKitImageSecretsField(DictStringToStringField):
     alias = "secrets"
     help = help_text(

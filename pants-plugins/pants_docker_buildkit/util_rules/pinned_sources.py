@@ -14,10 +14,17 @@ from pants_docker_buildkit.dockerfile.analysis import (
     RemoteSource,
 )
 from pants_docker_buildkit.dockerfile.git_source import parse_git_source
-from pants_docker_buildkit.errors import UnresolvedBaseImageError
+from pants_docker_buildkit.errors import InvalidImageFieldError, UnresolvedBaseImageError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
-from pants_docker_buildkit.solver.definition import ContextKind, NamedContext, PinnedSource
+from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.solver.definition import (
+    IMAGE_SCHEME,
+    ContextKind,
+    NamedContext,
+    PinnedSource,
+)
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
 
@@ -59,6 +66,35 @@ def _parse_references(
             reason = f"line {line} names the image {text!r}, which must {e.requirement}"
             raise request.dockerfile.error(request.field_set, reason) from e
     return references
+
+
+def _external_sources(
+    field_set: BuildKitImageFieldSet, shared: Iterable[str]
+) -> tuple[dict[str, ImageReference], tuple[PinnedSource, ...]]:
+    """The images that the field and the option name, and what else they name, pinned."""
+    field = field_set.external_sources
+    images, others = {}, []
+    for text in (*shared, *(field.value or ())):
+        repository = parse_git_source(text)
+        if text.startswith(IMAGE_SCHEME):
+            try:
+                images[text] = ImageReference.parse_familiar(text[len(IMAGE_SCHEME) :])
+            except InvalidImageReferenceError as e:
+                requirement = f"name images by references, each of which must {e.requirement}"
+                raise InvalidImageFieldError(
+                    field.alias, field_set.address, requirement, f"{text!r} does not"
+                ) from e
+        elif repository is not None and repository.is_pinned:
+            others.append(PinnedSource(repository.identifier, repository.identifier))
+        else:
+            raise InvalidImageFieldError(
+                field.alias,
+                field_set.address,
+                f"hold images as '{IMAGE_SCHEME}REFERENCE', or Git URLs that end in '#' and a full"
+                " commit",
+                f"{redact(text)!r} is neither",
+            )
+    return images, tuple(others)
 
 
 def _downloads(request: PinnedSourcesRequest) -> Iterator[PinnedSource]:
@@ -108,9 +144,13 @@ def _context_sources(contexts: Iterable[NamedContext]) -> Iterator[PinnedSource]
 
 
 @rule(desc="Pin what an image build reads from outside")
-async def pin_sources(request: PinnedSourcesRequest) -> PinnedSources:
+async def pin_sources(
+    request: PinnedSourcesRequest, subsystem: DockerBuildKitSubsystem
+) -> PinnedSources:
+    field_set = request.field_set
     lines = _image_lines(request.analyses)
-    references = _parse_references(request, lines)
+    external, others = _external_sources(field_set, subsystem.external_sources)
+    references = {**_parse_references(request, lines), **external}
     unpinned = {text: each for text, each in references.items() if not each.is_pinned}
     answers = await concurrently(
         resolve_base_image(BaseImageRequest(reference), **implicitly())
@@ -120,13 +160,18 @@ async def pin_sources(request: PinnedSourcesRequest) -> PinnedSources:
         PinnedSource.image(str(each), str(each)) for each in references.values() if each.digest
     ]
     for (text, reference), answer in zip(unpinned.items(), answers):
-        if answer.pinned is None:
-            address = request.field_set.address
-            raise UnresolvedBaseImageError(text, address, lines[text], answer.problem)
-        images.append(PinnedSource.image(str(reference), str(answer.pinned)))
-    return PinnedSources(
-        tuple(sorted({*images, *_downloads(request), *_context_sources(request.contexts)}))
-    )
+        if answer.pinned is not None:
+            images.append(PinnedSource.image(str(reference), str(answer.pinned)))
+        elif text in lines:
+            raise UnresolvedBaseImageError(text, field_set.address, lines[text], answer.problem)
+        else:
+            requirement = "name images that their registries have"
+            alias = field_set.external_sources.alias
+            raise InvalidImageFieldError(
+                alias, field_set.address, requirement, f"of {text!r}: {answer.problem.rstrip('.')}"
+            )
+    downloads, contexts = _downloads(request), _context_sources(request.contexts)
+    return PinnedSources(tuple(sorted({*images, *others, *downloads, *contexts})))
 
 
 def rules() -> Iterable[Rule]:

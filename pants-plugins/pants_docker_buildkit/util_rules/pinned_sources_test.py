@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.registry.testing.images import SmallImage
+from pants_docker_buildkit.solver.definition import PinnedSource
+from pants_docker_buildkit.testutil import ImageRunner
+
+SHA = "sha256:" + "a" * 64
+COMMIT = "0" * 40
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[FakeRegistry]:
+    with FakeRegistry().running() as registry:
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def runner() -> ImageRunner:
+    return ImageRunner()
+
+
+def set_sources(runner: ImageRunner, *sources: str, dockerfile: str = "FROM scratch\n") -> None:
+    fields = f"external_sources={list(sources)}"
+    runner.write(
+        {
+            "app/BUILD": f"docker_buildkit_image(name='image', {fields})",
+            "app/Dockerfile": dockerfile,
+        }
+    )
+
+
+def sources(runner: ImageRunner, *options: str) -> tuple[PinnedSource, ...]:
+    """What the build may read, in a new session."""
+    runner.set_options(*options)
+    return runner.definition("app:image").job.definition.sources
+
+
+def test_an_external_image_is_pinned_in_each_session(
+    runner: ImageRunner, registry: FakeRegistry
+) -> None:
+    name = f"{registry.address}/helper"
+    set_sources(runner, f"docker-image://{name}")
+    clients = RegistryClients()
+    for text in ("one", "two"):
+        image = SmallImage.create(text)
+        image.push(clients.client(registry.address), "helper", "latest")
+        pinned = PinnedSource.image(f"{name}:latest", f"{name}:latest@{image.digest}")
+        assert sources(runner) == (pinned,)
+    clients.close()
+
+
+def test_what_is_pinned_already_is_not_asked_for(runner: ImageRunner) -> None:
+    set_sources(
+        runner,
+        f"docker-image://nobody.invalid/a@{SHA}",
+        f"https://nobody.invalid/a.git#{COMMIT}:docs",
+    )
+    assert [each.pinned for each in sources(runner)] == [
+        f"docker-image://nobody.invalid/a@{SHA}",
+        f"git://nobody.invalid/a.git#{COMMIT}:docs",
+    ]
+
+
+def test_those_of_the_option_are_added(runner: ImageRunner) -> None:
+    set_sources(runner, f"docker-image://nobody.invalid/a@{SHA}")
+    shared = f"['docker-image://nobody.invalid/b@{SHA}']"
+    assert len(sources(runner, f"external-sources={shared}")) == 2
+
+
+def test_the_same_image_in_field_and_dockerfile_is_one_source(runner: ImageRunner) -> None:
+    image = f"nobody.invalid/a@{SHA}"
+    set_sources(runner, f"docker-image://{image}", dockerfile=f"FROM {image}\n")
+    assert len(sources(runner)) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        pytest.param("docker-image://UPPER", "which must have a valid", id="reference"),
+        pytest.param("https://nobody.invalid/a.git#main", "full commit, but", id="branch"),
+        pytest.param("https://me:s3cret@h/a.git", "full commit, but", id="password"),
+        pytest.param("alpine:3", "'docker-image://REFERENCE'", id="bare"),
+        pytest.param("docker-image://{registry}/missing:1", "has no image", id="missing"),
+    ],
+)
+def test_what_cannot_be_pinned_is_an_error_of_the_field(
+    runner: ImageRunner, registry: FakeRegistry, source: str, said: str
+) -> None:
+    set_sources(runner, source.format(registry=registry.address))
+    runner.set_options()
+    failure = runner.failure("app:image")
+    assert failure.startswith("The `external_sources` field in target app:image must ")
+    assert said in failure
+    assert "s3cret" not in failure
