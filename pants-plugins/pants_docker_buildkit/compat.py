@@ -7,15 +7,10 @@ later have those names; Pants 2.17 to 2.28 get them from `_compat_get`, where th
 
 from __future__ import annotations
 
-from pants.core.goals.publish import PublishSubsystem
 from pants.version import PANTS_SEMVER
 
 # All by-name callees exist since 2.29.0, and `Get`/`MultiGet` are gone since 2.32.0.
 GET_STYLE = (PANTS_SEMVER.major, PANTS_SEMVER.minor) < (2, 29)
-
-# Whether `publish` takes up one result after the other. Later versions sort them first, for those
-# that need no terminal.
-PUBLISHES_ONE_BY_ONE = not hasattr(PublishSubsystem, "noninteractive_process_output")
 
 if GET_STYLE:
     from pants_docker_buildkit._compat_get import (
@@ -83,7 +78,6 @@ except ImportError:  # Pants 2.17 to 2.24
 
 __all__ = [
     "GET_STYLE",
-    "PUBLISHES_ONE_BY_ONE",
     "EnvironmentField",
     "add_prefix",
     "concurrently",

@@ -34,7 +34,6 @@ from pants.engine.target import (
 from pants.vcs.git import GitWorktreeRequest, MaybeGitWorktree
 
 GET_STYLE: bool
-PUBLISHES_ONE_BY_ONE: bool
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _A = TypeVar("_A")

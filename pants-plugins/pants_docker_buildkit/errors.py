@@ -9,7 +9,6 @@
     ├── ImageBuildError               the build ran, and failed
     ├── InvalidRecordError            a cached result is not that of its build
     ├── ImageCheckError               a registry or engine cannot say whether it has an image
-    ├── TagConflictError              two images are published under one name
     ├── ImageNotKeptError             a registry or engine took an image, and does not have it
     └── ImageLostError                an image was lost again and again
 
@@ -156,15 +155,4 @@ class ImageLostError(BuildKitImageError):
             f"The image {address} was lost in its registry {times} times, and is not built again."
             " Keep the registry from dropping it, then change anything about the image, such as a"
             " label, to start anew."
-        )
-
-
-class TagConflictError(BuildKitImageError):
-    """Several targets publish different images under the same name."""
-
-    def __init__(self, name: str, addresses: Iterable[Address]) -> None:
-        targets = ", ".join(sorted(each.spec for each in addresses))
-        super().__init__(
-            f"The tag {name} must stand for one image, but these targets are different ones and"
-            f" have it: {targets}. It was not moved. Give them repositories or tags of their own."
         )

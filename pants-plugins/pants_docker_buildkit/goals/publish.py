@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from pants.core.goals.publish import (
     PublishFieldSet,
@@ -12,6 +13,7 @@ from pants.core.goals.publish import (
     PublishProcesses,
     PublishRequest,
 )
+from pants.engine.process import InteractiveProcess
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.unions import UnionRule
 
@@ -22,12 +24,15 @@ from pants_docker_buildkit.fields.naming import (
     BuildKitImageSkipPushField,
     ImageOutput,
 )
-from pants_docker_buildkit.goals.moved_tag import MovedTag
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.session.directory import PROCESS_PATH, PROGRAM
+from pants_docker_buildkit.session.running import RunningSession
+from pants_docker_buildkit.session.tag_plans import PlannedTag, TagPlans
+from pants_docker_buildkit.solver.main import MOVE_COMMAND
 from pants_docker_buildkit.util_rules.publication import (
+    Publication,
     PublicationRequest,
     TagChange,
-    TagPublication,
     plan_publication,
 )
 from pants_docker_buildkit.util_rules.published_names import (
@@ -44,6 +49,9 @@ from pants_docker_buildkit.util_rules.session import (
     mark_session,
     open_session,
 )
+
+_ALL_TAGS = "image tags"
+"""What the goal calls that which its one process moves."""
 
 
 class PublishImageRequest(PublishRequest["PublishImageFieldSet"]):
@@ -75,24 +83,73 @@ class PublishImageFieldSet(PublishFieldSet[PublishImageRequest], BuildKitImageFi
         )
 
 
-def _result(tag: TagPublication, image: BuiltBuildKitImage) -> PublishPackages:
-    """The line that ends one tag, and its entry in the output."""
-    repository = tag.repository
-    data = {
-        **_where(repository, image),
-        "tag": tag.tag,
-        "change": tag.change.value,
-        "moved_from": tag.before if tag.change is TagChange.MOVED else None,
-    }
-    if tag.problem is not None:
-        data["problem"] = tag.problem
+@dataclass(frozen=True)
+class PlannedPackages(PublishPackages):
+    """The entry of a tag that the session moves.
+
+    The goal has nothing to run and no line to write for it, unless its target leads: then `process`
+    moves all tags of all targets, and says what became of each.
+    """
+
+    plans: TagPlans | None = None
+    ticket: str = ""
+    tag: PlannedTag | None = None
+
+    def get_output_data(self, **extra_data: Any) -> PublishOutputData:
+        """What became of the tag, whether the goal has come to the process or not."""
+        assert self.plans is not None
+        assert self.tag is not None
+        moved = self.plans.outcome(self.ticket, self.tag)
+        is_moved = moved.problem is None
+        outcome = {
+            "names": (moved.name,),
+            "exit_code": 0 if is_moved else 1,
+            "published": is_moved,
+            "status": f"{'published to' if is_moved else 'failed for'} {moved.description}",
+        }
+        problem = {} if is_moved else {"problem": moved.problem}
+        return PublishOutputData({**self.data, **outcome, **problem})
+
+
+def _results(
+    publication: Publication, image: BuiltBuildKitImage, running: RunningSession, ticket: str
+) -> Iterable[PublishPackages]:
+    """The entries of all tags. The first one that is planned has the process, if there is one."""
     assert image.image_digest is not None
-    return MovedTag(
-        names=(tag.name,),
-        process=tag.process,
-        description=tag.describe(image.image_digest),
-        data=PublishOutputData(data),
-        outcome=tag.outcome,
+    process = _move_process(running) if publication.leads else None
+    for tag in publication.tags:
+        data = PublishOutputData(
+            {
+                **_where(tag.repository, image),
+                "tag": tag.tag,
+                "change": tag.change.value,
+                "moved_from": tag.before if tag.change is TagChange.MOVED else None,
+            }
+        )
+        if tag.is_planned:
+            yield PlannedPackages(
+                names=() if process is None else (_ALL_TAGS,),
+                process=process,
+                data=data,
+                plans=running.plans,
+                ticket=ticket,
+                tag=tag.planned(image.image_digest),
+            )
+            process = None
+        else:
+            description = tag.describe(image.image_digest)
+            yield PublishPackages(names=(tag.name,), description=description, data=data)
+    if process is not None:
+        # Files changed, so that there is nothing left to do for the target that leads the others.
+        yield PublishPackages(names=(_ALL_TAGS,), process=process)
+
+
+def _move_process(running: RunningSession) -> InteractiveProcess:
+    return InteractiveProcess(
+        (str(running.directory / PROGRAM), MOVE_COMMAND, running.plans.key),
+        env={"PATH": PROCESS_PATH},
+        # It needs no sandbox.
+        run_in_workspace=True,
     )
 
 
@@ -150,11 +207,13 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
     # What is planned is for this session only.
     await mark_session(SessionMarkRequest(), **implicitly())
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    running = keeper.running
+    ticket = running.plans.begin(field_set.address.spec)
     reasons = {each: _reason_to_skip(field_set, each) for each in names.repositories}
     publication = await plan_publication(
         PublicationRequest(
             address=field_set.address,
-            ticket=keeper.running.tag_moves.begin_plan(field_set.address),
+            ticket=ticket,
             digest=image.image_digest,
             repositories=tuple(each for each, reason in reasons.items() if reason is None),
             references=image.references,
@@ -163,7 +222,7 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
         **implicitly(),
     )
     skipped = [_skipped(each, image, reason) for each, reason in reasons.items() if reason]
-    return PublishProcesses((*(_result(each, image) for each in publication.tags), *skipped))
+    return PublishProcesses((*_results(publication, image, running, ticket), *skipped))
 
 
 def rules() -> Iterable[Rule | UnionRule]:

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pants.core.goals.publish import PublishPackages, PublishProcesses
+from pants.core.goals.publish import PublishProcesses
 from pants.engine.internals.scheduler import ExecutionError
 
 from pants_docker_buildkit.oci.digest import sha256_digest
@@ -21,8 +21,11 @@ from pants_docker_buildkit.registry.testing.images import (
     several_platforms,
     write_layout,
 )
+from pants_docker_buildkit.session import tag_plans
+from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
 from pants_docker_buildkit.testutil import ImageRunner, run_in_foreground
 
+SIGNS, ALL_TAGS = ("✓ ", "✕ ", "- "), "image tags"
 OLD, NEW, THIRD = (SmallImage.create(each) for each in ("old", "new", "third"))
 BUILD = """\
 docker_buildkit_image(name="image", image_tags=["latest", "1.0"])
@@ -101,47 +104,59 @@ def reference(registry: FakeRegistry, target: str = "image") -> str:
     return f"{registry.address}/{target}@{NEW.digest}"
 
 
-def becomes_true(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
+@dataclass(frozen=True)
+class GoalRun:
+    """What the goal has done with its processes: exit code, what they said, lines and entries."""
+
+    exit_code: int
+    said: str
+    results: tuple[str, ...]
+    entries: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines about tags, whoever writes them, without their signs."""
+        written = (*self.said.splitlines(), *self.results)
+        return sorted(each[2:] for each in written if each[:2] in SIGNS and ALL_TAGS not in each)
+
+    def failure(self, name: str) -> str:
+        """Why a tag did not move, which is said as well."""
+        entry = self.entries[name]
+        assert (entry["published"], entry["exit_code"]) == (False, 1)
+        assert f"{entry['problem']}\n" in self.said
+        assert f"✕ {ALL_TAGS} failed." in self.results
+        assert self.exit_code == 1
+        return str(entry["problem"])
+
+    @property
+    def has_moved_all(self) -> bool:
+        """Whether all that was planned has happened."""
+        return self.exit_code == 0 and all(each["published"] for each in self.entries.values())
 
 
-def start(process: PublishPackages) -> subprocess.CompletedProcess[str]:
-    assert process.process is not None
-    return run_in_foreground(process.process)
-
-
-def run(process: PublishPackages) -> tuple[int, str]:
-    """What the goal does with a process: its exit code, and what it says."""
-    if process.process is None:
-        # The first process has moved the tag, and told it.
-        data = process.get_output_data()
-        assert (data["published"], data["exit_code"]) == (True, 0)
-        return 0, ""
-    done = start(process)
-    said = [line for line in done.stderr.splitlines(keepends=True) if not line.startswith("✓ ")]
-    return done.returncode, "".join(said)
-
-
-def has_nothing_left(tag: PublishPackages) -> bool:
-    """Whether the goal finds nothing to run and no line to write."""
-    return tag.process is None and not tag.names
-
-
-def lines(processes: PublishProcesses) -> list[str]:
-    """The result lines, as the goal writes them."""
-    written = []
-    for each in processes:
-        if each.process is None and each.names:
-            written += [f"{name} skipped {each.description}." for name in each.names]
-            continue
-        names = each.get_output_data()["names"]
-        code, _ = run(each)
-        status = "failed for" if code else "published to"
-        written += [f"{name} {status} {each.description}." for name in names]
-    return written
+def run(*published: PublishProcesses, reads_first: bool = False) -> GoalRun:
+    """Do as the goal of Pants 2.17; with `reads_first` as later ones, which run processes last."""
+    # As the goal itself makes each into another one, with data of its target.
+    every = [replace(each, data=each.data) for processes in published for each in processes]
+    if reads_first:
+        every.sort(key=lambda each: each.process is not None)
+    exit_code, said = 0, ""
+    results: list[str] = []
+    entries: list[Mapping[str, Any]] = []
+    for each in every:
+        extra: dict[str, Any] = {"published": False, "status": "skipped"}
+        if each.process is None:
+            results += [f"- {name} skipped {each.description}." for name in each.names]
+        else:
+            done = run_in_foreground(each.process)
+            said += done.stderr
+            exit_code = done.returncode or exit_code
+            sign, status = ("✕", "failed") if done.returncode else ("✓", "published")
+            results += [f"{sign} {name} {status}." for name in each.names]
+            extra = {"exit_code": done.returncode, "published": not done.returncode}
+        entries.append(each.get_output_data(**extra))
+    by_name = {name: entry for entry in entries for name in entry["names"]}
+    return GoalRun(exit_code, said, tuple(results), by_name)
 
 
 def test_tags_are_created_moved_or_there_already(
@@ -152,21 +167,22 @@ def test_tags_are_created_moved_or_there_already(
     dev.requests.clear()
     published = runner.publish("app:image", NEW.digest, reference(dev))
     assert dev.count("PUT") == 0
-    assert lines(published) == [
-        f"{name(dev, 'image', 'latest')} published to {NEW.digest} (was at {OLD.digest}).",
+    assert run(published).lines == [
         f"{name(dev, 'image', '1.0')} published to {NEW.digest} (new tag).",
+        f"{name(dev, 'image', 'latest')} published to {NEW.digest} (was at {OLD.digest}).",
     ]
     assert dev.repository("image").tags == {"latest": NEW.digest, "1.0": NEW.digest}
     set_options(runner, dev, prod)
-    again = runner.publish("app:image", NEW.digest, reference(dev))
-    assert lines(again) == [
-        f"{name(dev, 'image', tag)} skipped (already at {NEW.digest})." for tag in ("latest", "1.0")
+    again = run(runner.publish("app:image", NEW.digest, reference(dev)))
+    assert again.lines == [
+        f"{name(dev, 'image', tag)} skipped (already at {NEW.digest})." for tag in ("1.0", "latest")
     ]
+    assert again.said == ""
     assert dev.count("PUT") == dev.count("PUT", "/manifests/(latest|1.0)$") == 2
     assert dev.count("POST") == dev.count("GET", "/blobs/") == 0
 
 
-def test_no_tag_moves_before_the_goal_runs_its_first_process_and_then_all_do(
+def test_no_tag_moves_before_the_goal_runs_its_only_process_and_then_all_do(
     runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
 ) -> None:
     for target in ("image", "other"):
@@ -174,35 +190,66 @@ def test_no_tag_moves_before_the_goal_runs_its_first_process_and_then_all_do(
     first = runner.publish("app:image", NEW.digest, reference(dev))
     second = runner.publish("app:other", NEW.digest, reference(dev, "other"))
     assert dev.repository("image").tags == dev.repository("other").tags == {}
-    assert run(first[0]) == (0, "")
-    assert becomes_true(lambda: dev.repository("other").tags == {"latest": NEW.digest})
-    assert [run(each) for each in (*first, *second)] == [(0, "")] * 3
+    leader, *others = (*first, *second)
+    assert [(each.names, each.process) for each in others] == [((), None)] * 2
+    assert leader.names == (ALL_TAGS,)
+    assert leader.process is not None
+    assert run_in_foreground(leader.process).returncode == 0
+    assert dev.repository("image").tags == {"latest": NEW.digest, "1.0": NEW.digest}
+    assert dev.repository("other").tags == {"latest": NEW.digest}
 
 
-def test_a_tag_that_the_first_process_moved_has_nothing_left_to_run(
-    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
+@pytest.mark.parametrize("reads_first", [False, True])
+def test_the_one_process_says_what_became_of_all_tags(
+    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient, *, reads_first: bool
 ) -> None:
     for target in ("image", "other"):
         NEW.push(dev_client, target)
     OLD.push(dev_client, "shared")
     dev.plan(faults.status(403), "/shared/manifests/latest", method="PUT", times=None)
-    first, *_ = runner.publish("app:image", NEW.digest, reference(dev))
-    (second,) = runner.publish("app:other", NEW.digest, reference(dev, "other"))
-    (denied,) = runner.publish("twins:one", OLD.digest, f"{dev.address}/shared@{OLD.digest}")
-    # As the goal itself makes each into another one, with data of its target.
-    second, denied = (replace(each, data=each.data) for each in (second, denied))
-    assert second.process is not None
-    done = start(first)
-    line = f"{name(dev, 'other', 'latest')} published to {second.description}."
-    assert (done.returncode, done.stderr) == (0, f"✓ {line}\n")
-    assert has_nothing_left(second)
-    entry = second.get_output_data(published=False, status="skipped")
-    assert entry["names"] == (name(dev, "other", "latest"),)
-    assert (entry["published"], entry["exit_code"]) == (True, 0)
-    assert f"{entry['names'][0]} {entry['status']}." == line
-    assert run(denied)[0] == 1
-    assert denied.names == (name(dev, "shared", "latest"),)
-    assert denied.get_output_data(published=False)["published"] is False
+    done = run(
+        runner.publish("app:image", NEW.digest, reference(dev)),
+        runner.publish("app:other", NEW.digest, reference(dev, "other")),
+        runner.publish("twins:one", OLD.digest, f"{dev.address}/shared@{OLD.digest}"),
+        reads_first=reads_first,
+    )
+    *_, problem, first, second, third, fourth = done.said.splitlines()
+    assert problem.startswith(f"Could not write {name(dev, 'shared', 'latest')} (HTTP 403)")
+    assert problem == done.failure(name(dev, "shared", "latest"))
+    assert [first, second, third] == [
+        f"✓ {name(dev, *each)} published to {NEW.digest} (new tag)."
+        for each in (("image", "1.0"), ("image", "latest"), ("other", "latest"))
+    ]
+    assert fourth == f"✕ {name(dev, 'shared', 'latest')} failed for {OLD.digest} (new tag)."
+    moved = done.entries[name(dev, "other", "latest")]
+    assert (moved["published"], moved["exit_code"]) == (True, 0)
+    assert moved["status"] == f"published to {NEW.digest} (new tag)"
+    assert len(done.entries) == 4
+
+
+def test_a_tag_whose_leader_is_gone_moves_when_it_is_read(
+    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    for target in ("image", "other"):
+        NEW.push(dev_client, target)
+    runner.publish("app:image", NEW.digest, reference(dev))
+    assert run(runner.publish("app:other", NEW.digest, reference(dev, "other"))).has_moved_all
+    assert dev.repository("other").tags == {"latest": NEW.digest}
+
+
+def test_the_target_that_leads_does_so_when_files_change_and_it_has_nothing_left_to_do(
+    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    for image in (OLD, NEW):
+        image.push(dev_client, "other", "latest")
+    NEW.push(dev_client, "image")
+    runner.publish("app:other", OLD.digest, reference(dev, "other"))
+    second = runner.publish("app:image", NEW.digest, reference(dev))
+    again = runner.publish("app:other", NEW.digest, reference(dev, "other"))
+    assert [each.process for each in second] == [None, None]
+    done = run(second, again)
+    assert (done.exit_code, len(done.lines)) == (0, 3)
+    assert dev.repository("image").tags == {"latest": NEW.digest, "1.0": NEW.digest}
 
 
 def test_what_was_planned_for_files_that_changed_since_does_not_happen(
@@ -210,10 +257,8 @@ def test_what_was_planned_for_files_that_changed_since_does_not_happen(
 ) -> None:
     for image in (OLD, NEW):
         image.push(dev_client, "other")
-    (stale,) = runner.publish("app:other", OLD.digest, reference(dev, "other"))
-    (current,) = runner.publish("app:other", NEW.digest, reference(dev, "other"))
-    assert stale.process != current.process
-    assert run(current) == (0, "")
+    runner.publish("app:other", OLD.digest, reference(dev, "other"))
+    assert run(runner.publish("app:other", NEW.digest, reference(dev, "other"))).has_moved_all
     assert dev.repository("other").tags == {"latest": NEW.digest}
     assert dev.count("PUT", "/manifests/latest") == 1
 
@@ -235,16 +280,15 @@ def test_a_tag_that_two_images_want_is_moved_to_neither(
 ) -> None:
     for image in (OLD, NEW):
         image.push(dev_client, "shared")
-    published = [
-        *runner.publish("twins:one", OLD.digest, f"{dev.address}/shared@{OLD.digest}"),
-        *runner.publish("twins:two", NEW.digest, f"{dev.address}/shared@{NEW.digest}"),
-    ]
-    text = (
+    done = run(
+        runner.publish("twins:one", OLD.digest, f"{dev.address}/shared@{OLD.digest}"),
+        runner.publish("twins:two", NEW.digest, f"{dev.address}/shared@{NEW.digest}"),
+    )
+    assert done.failure(name(dev, "shared", "latest")) == (
         f"The tag {dev.address}/shared:latest must stand for one image, but these targets are"
         " different ones and have it: twins:one, twins:two. It was not moved. Give them"
-        " repositories or tags of their own.\n"
+        " repositories or tags of their own."
     )
-    assert [run(each) for each in published] == [(1, text)] * 2
     assert dev.repository("shared").tags == {}
 
 
@@ -253,10 +297,9 @@ def test_two_targets_may_publish_the_same_image(
 ) -> None:
     NEW.push(dev_client, "shared")
     targets = ("twins:one", "twins:two")
-    for published in [
-        runner.publish(each, NEW.digest, reference(dev, "shared")) for each in targets
-    ]:
-        assert [run(each) for each in published] == [(0, "")]
+    done = run(*(runner.publish(each, NEW.digest, reference(dev, "shared")) for each in targets))
+    assert done.has_moved_all
+    assert dev.count("PUT", "/manifests/latest") == 1
 
 
 def test_an_image_in_two_registries_gets_its_tags_in_both(
@@ -271,8 +314,7 @@ def test_an_image_in_two_registries_gets_its_tags_in_both(
     NEW.push(clients.client(dev.address), "everywhere")
     NEW.push(clients.client(prod.address), "images/everywhere")
     references = (reference(dev, "everywhere"), reference(prod, "images/everywhere"))
-    for each in runner.publish("app:everywhere", NEW.digest, *references):
-        assert run(each) == (0, "")
+    assert run(runner.publish("app:everywhere", NEW.digest, *references)).has_moved_all
     assert set(dev.repository("everywhere").tags) == {"latest"}
     assert set(prod.repository("images/everywhere").tags) == {"latest", "stable", "of-everywhere"}
 
@@ -284,18 +326,16 @@ def test_of_two_registries_one_that_refuses_does_not_keep_the_other_from_its_tag
         NEW.push(clients.client(registry.address), "everywhere")
     prod.plan(faults.oci_error(403, "DENIED", "quota exceeded"), method="PUT", times=None)
     references = (reference(dev, "everywhere"), reference(prod, "everywhere"))
-    published = runner.publish("app:everywhere", NEW.digest, *references)
-    code, text = run(published[1])
-    assert code == 1
-    assert text == (
+    done = run(runner.publish("app:everywhere", NEW.digest, *references))
+    assert done.failure(name(prod, "everywhere", "latest")) == (
         f"Could not write {prod.address}/everywhere:latest (HTTP 403 DENIED: quota exceeded)."
         " There is no room left, whoever asks: delete images that nobody needs any more, or have"
-        " the limit raised.\n"
+        " the limit raised."
     )
-    assert lines(published) == [
+    assert set(done.lines) == {
         f"{name(dev, 'everywhere', 'latest')} published to {NEW.digest} (new tag).",
         f"{name(prod, 'everywhere', 'latest')} failed for {NEW.digest} (new tag).",
-    ]
+    }
     assert dev.repository("everywhere").tags == {"latest": NEW.digest}
     assert prod.repository("everywhere").tags == {}
 
@@ -305,8 +345,7 @@ def test_an_image_that_one_of_its_registries_lost_meanwhile_is_copied_from_the_o
 ) -> None:
     NEW.push(dev_client, "everywhere")
     references = (reference(dev, "everywhere"), reference(prod, "everywhere"))
-    published = runner.publish("app:everywhere", NEW.digest, *references)
-    assert [run(each)[0] for each in published] == [0, 0]
+    assert run(runner.publish("app:everywhere", NEW.digest, *references)).has_moved_all
     assert prod.repository("everywhere").tags == {"latest": NEW.digest}
 
 
@@ -330,8 +369,8 @@ def test_an_image_that_one_of_its_registries_lost_meanwhile_is_copied_from_the_o
 def test_what_is_left_out_is_told_with_the_reason(
     runner: ImageRunner, dev: FakeRegistry, target: str, line: str
 ) -> None:
-    published = runner.publish(f"app:{target}", NEW.digest, reference(dev, target))
-    assert [each.replace(dev.address, "DEV") for each in lines(published)] == [line]
+    done = run(runner.publish(f"app:{target}", NEW.digest, reference(dev, target)))
+    assert [each.replace(dev.address, "DEV") for each in done.lines] == [line]
     assert dev.requests == []
 
 
@@ -342,11 +381,11 @@ def test_a_registry_with_skip_push_is_left_out(
     NEW.push(dev_client, "everywhere")
     references = (reference(dev, "everywhere"), reference(prod, "everywhere"))
     published = runner.publish("app:everywhere", NEW.digest, *references)
-    assert lines(published) == [
+    assert set(run(published).lines) == {
         f"{name(dev, 'everywhere', 'latest')} published to {NEW.digest} (new tag).",
         f"{name(prod, 'everywhere', 'latest')} skipped (by `skip_push` on registry @prod).",
         f"{name(prod, 'everywhere', 'stable')} skipped (by `skip_push` on registry @prod).",
-    ]
+    }
     assert published[1].data["tags"] == ("latest", "stable")
     assert {"tag", "change"}.isdisjoint(published[1].data)
     assert prod.requests == []
@@ -368,14 +407,13 @@ def test_a_layout_is_uploaded_once_and_then_tagged(
     published = runner.publish("app:layouts", INDEX_DIGEST, layout=files)
     assert INDEX_DIGEST in dev.repository("layouts").manifests
     assert dev.repository("layouts").tags == {}
-    for each in published:
-        assert run(each) == (0, "")
+    assert run(published).has_moved_all
     for registry in (dev, prod):
         assert registry.repository("layouts").tags == {"latest": INDEX_DIGEST}
         registry.requests.clear()
     set_options(runner, dev, prod)
     again = runner.publish("app:layouts", INDEX_DIGEST, layout=files)
-    assert all("skipped (already at" in each for each in lines(again))
+    assert all("skipped (already at" in each for each in run(again).lines)
     for registry in (dev, prod):
         assert {each.method for each in registry.requests} == {"HEAD"}
 
@@ -385,14 +423,13 @@ def test_a_layout_for_a_repository_that_has_to_be_created_first_is_told_so(
 ) -> None:
     unknown = faults.oci_error(404, "NAME_UNKNOWN", "no such repository")
     prod.plan(unknown, "/blobs/uploads/", method="POST", times=None)
-    published = runner.publish("app:layouts", INDEX_DIGEST, layout=layout(tmp_path))
-    assert run(published[0]) == (0, "")
-    code, text = run(published[1])
-    assert code == 1
+    done = run(runner.publish("app:layouts", INDEX_DIGEST, layout=layout(tmp_path)))
+    assert done.entries[name(dev, "layouts", "latest")]["published"]
+    text = done.failure(name(prod, "layouts", "latest"))
     assert text.startswith(f"Could not upload the blob {prod.address}/layouts@sha256:")
     assert text.endswith(
         "(HTTP 404 NAME_UNKNOWN: no such repository). Check the name of the repository, or create"
-        " it if the registry needs that.\n"
+        " it if the registry needs that."
     )
     assert prod.repository("layouts").tags == {}
 
@@ -402,14 +439,12 @@ def test_a_layout_that_a_registry_has_no_room_for_gets_no_tag_there(
 ) -> None:
     full = faults.oci_error(413, "SIZE_INVALID", "quota exceeded")
     prod.plan(full, "/blobs/uploads/", method="PUT", times=None)
-    published = runner.publish("app:layouts", INDEX_DIGEST, layout=layout(tmp_path))
-    assert run(published[0]) == (0, "")
-    code, text = run(published[1])
-    assert code == 1
+    done = run(runner.publish("app:layouts", INDEX_DIGEST, layout=layout(tmp_path)))
+    assert done.entries[name(dev, "layouts", "latest")]["published"]
+    text = done.failure(name(prod, "layouts", "latest"))
     assert text.startswith(f"Could not upload the blob {prod.address}/layouts@sha256:")
     assert "(HTTP 413 SIZE_INVALID: quota exceeded)" in text
     assert prod.repository("layouts").manifests == {}
-    assert published[1].data["problem"] == text.rstrip("\n")
 
 
 def test_an_upload_that_broke_off_goes_on_with_what_is_missing(
@@ -422,8 +457,7 @@ def test_an_upload_that_broke_off_goes_on_with_what_is_missing(
     assert sent
     dev.behave()
     set_options(runner, dev, prod)
-    (published,) = runner.publish("app:layout", INDEX_DIGEST, layout=files)
-    assert run(published) == (0, "")
+    assert run(runner.publish("app:layout", INDEX_DIGEST, layout=files)).has_moved_all
     assert dev.count("PUT", "/blobs/") == 4
     assert dev.repository("layout").tags == {"latest": INDEX_DIGEST}
 
@@ -433,10 +467,8 @@ def test_a_damaged_layout_is_not_published(
 ) -> None:
     files = layout(tmp_path)
     blob = f"blobs/sha256/{NEW.layer_blob.digest.partition(':')[2]}"
-    (published,) = runner.publish("app:layout", INDEX_DIGEST, layout={**files, blob: b"other"})
-    code, text = run(published)
-    assert code == 1
-    assert "must be an OCI image layout, but" in text
+    done = run(runner.publish("app:layout", INDEX_DIGEST, layout={**files, blob: b"other"}))
+    assert "must be an OCI image layout, but" in done.failure(name(dev, "layout", "latest"))
     assert dev.repository("layout").tags == {}
 
 
@@ -472,10 +504,11 @@ def test_a_tag_that_cannot_be_looked_up_is_a_failure_of_that_tag(
 ) -> None:
     NEW.push(dev_client, "image")
     dev.plan(fault, "/manifests/latest", times=None)
-    latest, other = runner.publish("app:image", NEW.digest, reference(dev))
-    assert run(latest) == (1, f"{text}\n".replace("DEV", dev.address))
-    assert latest.description == NEW.digest
-    assert run(other) == (0, "")
+    done = run(runner.publish("app:image", NEW.digest, reference(dev)))
+    latest = name(dev, "image", "latest")
+    assert done.failure(latest) == text.replace("DEV", dev.address)
+    assert f"{latest} failed for {NEW.digest}." in done.lines
+    assert done.entries[name(dev, "image", "1.0")]["published"]
 
 
 def test_a_registry_that_nobody_trusts_is_a_failure_of_its_tags(
@@ -485,9 +518,8 @@ def test_a_registry_that_nobody_trusts_is_a_failure_of_its_tags(
     with FakeRegistry(certificates=certificates).running() as secure:
         settings = f"'address': '{secure.address}', 'default': True, 'insecure': False"
         runner.set_options(f"registries={{'dev': {{{settings}}}}}")
-        (published,) = runner.publish("app:other", NEW.digest, reference(secure, "other"))
-        code, text = run(published)
-    assert code == 1
+        done = run(runner.publish("app:other", NEW.digest, reference(secure, "other")))
+        text = done.failure(name(secure, "other", "latest"))
     assert text.startswith(f"Could not look up {secure.address}/other:latest (")
     assert "configure that authority's CA file" in text
 
@@ -498,10 +530,9 @@ def test_a_tag_that_somebody_else_moves_while_images_are_built_is_left_alone(
     for image in (OLD, NEW, THIRD):
         image.push(dev_client, "image")
     dev.repository("image").tags["latest"] = OLD.digest
-    latest, _ = runner.publish("app:image", NEW.digest, reference(dev))
+    published = runner.publish("app:image", NEW.digest, reference(dev))
     dev.repository("image").tags["latest"] = THIRD.digest
-    code, text = run(latest)
-    assert code == 1
+    text = run(published).failure(name(dev, "image", "latest"))
     assert f"(somebody else moved it from {OLD.digest} to {THIRD.digest} meanwhile)" in text
     assert dev.repository("image").tags["latest"] == THIRD.digest
 
@@ -510,12 +541,18 @@ def test_what_was_planned_does_not_happen_once_the_session_ended(
     runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, dev_client: RegistryClient
 ) -> None:
     NEW.push(dev_client, "image")
-    before = runner.publish("app:image", NEW.digest, reference(dev))
+    leader, other = runner.publish("app:image", NEW.digest, reference(dev))
     set_options(runner, dev, prod)
     NEW.push(dev_client, "other")
-    (after,) = runner.publish("app:other", NEW.digest, reference(dev, "other"))
-    assert [run(each)[0] for each in before] == [1, 1]
-    assert run(after) == (0, "")
+    after = runner.publish("app:other", NEW.digest, reference(dev, "other"))
+    assert leader.process is not None
+    assert run_in_foreground(leader.process).returncode == EXIT_NO_SESSION
+    entry = other.get_output_data(published=False)
+    assert (entry["published"], entry["problem"]) == (
+        False,
+        f"Could not move {name(dev, 'image', '1.0')} (the session ended).",
+    )
+    assert run(after).has_moved_all
     assert dev.repository("image").tags == {}
 
 
@@ -525,12 +562,28 @@ def test_publishing_that_takes_long_says_how_far_it_is(
     dev_client: RegistryClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pants_docker_buildkit.util_rules.tag_moves._SECONDS_BETWEEN_LINES", 0.05)
+    monkeypatch.setattr(tag_plans, "_SECONDS_BETWEEN_LINES", 0.05)
     NEW.push(dev_client, "image")
     dev.plan(faults.slow(0.5), "/manifests/1.0", method="PUT")
-    latest, other = runner.publish("app:image", NEW.digest, reference(dev))
-    assert run(latest) == (0, "1 of 2 tags are done.\n")
-    assert run(other) == (0, "")
+    done = run(runner.publish("app:image", NEW.digest, reference(dev)))
+    assert "1 of 2 tags are done." in done.said.splitlines()
+    assert done.has_moved_all
+
+
+def test_publishing_that_is_read_before_its_process_says_how_far_it_is_as_well(
+    runner: ImageRunner,
+    dev: FakeRegistry,
+    dev_client: RegistryClient,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(tag_plans, "_SECONDS_BETWEEN_LINES", 0.05)
+    NEW.push(dev_client, "image")
+    dev.plan(faults.slow(0.5), "/manifests/1.0", method="PUT")
+    published = runner.publish("app:image", NEW.digest, reference(dev))
+    assert run(published, reads_first=True).has_moved_all
+    assert "1 of 2 tags are done." in caplog.messages
 
 
 def test_an_interrupted_publish_run_again_moves_what_is_left(
@@ -538,13 +591,12 @@ def test_an_interrupted_publish_run_again_moves_what_is_left(
 ) -> None:
     NEW.push(dev_client, "image")
     dev.plan(faults.oci_error(400, "BROKEN"), "/manifests/1.0", method="PUT", times=None)
-    first = runner.publish("app:image", NEW.digest, reference(dev))
-    assert [run(each)[0] for each in first] == [0, 1]
+    assert run(runner.publish("app:image", NEW.digest, reference(dev))).exit_code == 1
     dev.behave()
     set_options(runner, dev, prod)
-    assert lines(runner.publish("app:image", NEW.digest, reference(dev))) == [
-        f"{name(dev, 'image', 'latest')} skipped (already at {NEW.digest}).",
+    assert run(runner.publish("app:image", NEW.digest, reference(dev))).lines == [
         f"{name(dev, 'image', '1.0')} published to {NEW.digest} (new tag).",
+        f"{name(dev, 'image', 'latest')} skipped (already at {NEW.digest}).",
     ]
 
 
@@ -577,12 +629,12 @@ def test_tags_are_named_after_the_commit(
     NEW.push(dev_client, "git")
     first = git("init", "-q") or commit("first")
     published = runner.publish("app:git", NEW.digest, reference(dev, "git"))
-    assert [run(each)[0] for each in published] == [0, 0]
+    assert run(published).has_moved_all
     assert set(dev.repository("git").tags) == {first, f"short-{first[:8]}"}
     second = commit("second")
     set_options(runner, dev, prod)
     published = runner.publish("app:git", NEW.digest, reference(dev, "git"))
-    assert [run(each)[0] for each in published] == [0, 0]
+    assert run(published).has_moved_all
     assert dev.repository("git").tags[second] == NEW.digest
 
 

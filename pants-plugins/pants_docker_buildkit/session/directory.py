@@ -29,13 +29,14 @@ Pants allows lowercase letters and underscores only.
 """
 
 CACHE_LINK = ".docker-buildkit"
+PROGRAM = "run"
 PROCESS_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 SESSION_IN_SANDBOX = f"{CACHE_LINK}/$(uname -n)-$PPID"
 """For `/bin/sh` in a sandbox: the directory of the session that started the process."""
 
 RUN_SCRIPT = f"""\
-run="{SESSION_IN_SANDBOX}/run"
+run="{SESSION_IN_SANDBOX}/{PROGRAM}"
 [ -x "$run" ] || exit {EXIT_NO_SESSION}
 exec "$run" "$@"
 """
@@ -51,7 +52,7 @@ fifo="{SESSION_IN_SANDBOX}/{WAITS_DIRECTORY}/$1"
 _PACKAGE_ROOT = Path(pants_docker_buildkit.__file__).absolute().parent.parent
 _NAME_FILE = "name"
 _FOREIGN_AGE = 7 * 24 * 3600.0
-_PROGRAM = """\
+_PROGRAM_TEXT = """\
 #!/bin/sh
 exec {python} -I -c 'import sys; sys.path.insert(0, sys.argv[1])
 from pants_docker_buildkit.solver.main import main
@@ -79,10 +80,10 @@ def make_directory(directory: Path) -> None:
     remove_directory(directory)
     for subdirectory in ("", EVENTS_DIRECTORY, WAITS_DIRECTORY):
         (directory / subdirectory).mkdir(mode=0o700, parents=True, exist_ok=True)
-    program = _PROGRAM.format(
+    program = _PROGRAM_TEXT.format(
         python=shlex.quote(sys.executable), package_root=shlex.quote(str(_PACKAGE_ROOT))
     )
-    _write_private(directory / "run", program.encode(), 0o700)
+    _write_private(directory / PROGRAM, program.encode(), 0o700)
 
 
 def complete_directory(directory: Path, name: str) -> None:

@@ -46,6 +46,7 @@ from pants_docker_buildkit.solver.input_tree import (
 )
 from pants_docker_buildkit.solver.local_image import find_local_image
 from pants_docker_buildkit.solver.lost_builder import build_again_if_lost
+from pants_docker_buildkit.solver.moves import move_tags
 from pants_docker_buildkit.solver.profile import event_path
 from pants_docker_buildkit.solver.progress import tell
 from pants_docker_buildkit.solver.result import BuildResult
@@ -58,6 +59,7 @@ BUILD_COMMAND = "build"
 CHECK_COMMAND = "check-engine"
 PLATFORMS_COMMAND = "platforms"
 UPLOAD_COMMAND = "upload"
+MOVE_COMMAND = "move"
 RUN_COMMAND = "run"
 
 
@@ -67,6 +69,8 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
     try:
         if command == HELPER_COMMAND:
             return give_credentials(session, *arguments)
+        if command == MOVE_COMMAND:
+            return move_tags(session, *arguments)
         if command == RUN_COMMAND:
             _run(session, *arguments)
         print(_ANSWERS[command](session, *arguments))

@@ -17,9 +17,11 @@ from pants_docker_buildkit.registry.secret_source import (
     SecretSource,
     SecretUnavailableError,
 )
+from pants_docker_buildkit.session.tag_plans import TagPlans
 from pants_docker_buildkit.solver.profile import BuildSettings, Profile
 from pants_docker_buildkit.solver.session_client import (
     CREDENTIALS,
+    MOVES,
     PROFILE,
     SECRETS,
     SETTINGS,
@@ -39,10 +41,12 @@ class SessionAnswers:
         profile: Profile,
         environment: Mapping[str, str],
         find_credentials: Callable[[str, str], Credentials | None],
+        plans: TagPlans | None = None,
     ) -> None:
         self._profile = profile
         self._environment = environment
         self._find_credentials = find_credentials
+        self._plans = plans
         self._builds: dict[str, BuildSettings] = {}
 
     def add_build(self, key: str, settings: BuildSettings) -> None:
@@ -62,6 +66,8 @@ class SessionAnswers:
             return [(name, self._environment.get(name)) for name in arguments]
         if subject == CREDENTIALS:
             return self._credentials(*arguments)
+        if subject == MOVES and self._plans is not None and arguments == [self._plans.key]:
+            return asdict(self._plans.move())
         raise LookupError(subject)
 
     def _credentials(self, registry: str, repository: str) -> list[str | None] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pants_docker_buildkit.registry.credentials import Credentials
+from pants_docker_buildkit.session.tag_plans import MoveReport, parse_report
 from pants_docker_buildkit.solver.profile import (
     BuildSettings,
     Profile,
@@ -20,6 +21,7 @@ SETTINGS = "settings"
 SECRETS = "secrets"
 CREDENTIALS = "credentials"
 VARIABLES = "variables"
+MOVES = "moves"
 
 
 @dataclass(frozen=True)
@@ -62,3 +64,7 @@ class SessionClient:
         """Who this session is to a repository."""
         found = ask_session(self.directory, CREDENTIALS, registry, repository)
         return None if found is None else Credentials(*found)
+
+    def move_tags(self, key: str) -> MoveReport:
+        """Have the tags moved that were planned under this key; how far that is in a moment."""
+        return parse_report(ask_session(self.directory, MOVES, key))

@@ -1,7 +1,7 @@
 """Where are the tags of an image now, and what has to be done for them?
 
 Content is uploaded here, under its digest, as `package` does it for images in registries. Tags are
-only looked at: `tag_moves` moves them, once everything was packaged.
+only looked at: `session/tag_plans.py` moves them, once everything was packaged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pants.engine.addresses import Address
 from pants.engine.fs import Digest
 from pants.engine.process import (
     FallibleProcessResult,
-    InteractiveProcess,
     Process,
     ProcessCacheScope,
 )
@@ -24,7 +23,6 @@ from pants.engine.rules import Rule, collect_rules
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.compat import (
-    PUBLISHES_ONE_BY_ONE,
     execute_process,
     implicitly,
     uncacheable_rule,
@@ -40,20 +38,16 @@ from pants_docker_buildkit.session.directory import (
     PROCESS_PATH,
     RUN_SCRIPT,
 )
+from pants_docker_buildkit.session.running import RunningSession
+from pants_docker_buildkit.session.tag_plans import PlannedTag
 from pants_docker_buildkit.solver.main import UPLOAD_COMMAND
 from pants_docker_buildkit.util_rules.published_names import PublishedRepository
-from pants_docker_buildkit.util_rules.running import RunningSession
 from pants_docker_buildkit.util_rules.session import (
     SessionKeeperRequest,
     SessionRequest,
     ask_registries,
     keep_session,
     open_session,
-)
-from pants_docker_buildkit.util_rules.tag_moves import (
-    MoveOutcome,
-    PlannedMove,
-    failing_process,
 )
 
 
@@ -71,7 +65,7 @@ class PublicationRequest:
     """Asks to publish an image that was packaged.
 
     `references` are where it is, pinned; `layout` is its tree if it is nowhere else. `ticket` is
-    that of the plan, from `TagMoves.begin_plan`.
+    from `TagPlans.begin`.
     """
 
     address: Address
@@ -84,24 +78,27 @@ class PublicationRequest:
 
 @dataclass(frozen=True)
 class TagPublication:
-    """What becomes of one tag.
-
-    `process` moves it, or tells the `problem`. There is none for a tag that needs no change. With
-    an `outcome`, it may be moved and told before the goal comes to that process.
-    """
+    """What has to be done for one tag. `problem` is why it cannot be done."""
 
     repository: PublishedRepository
     tag: str
     change: TagChange
     before: OciDigest | None = None
-    process: InteractiveProcess | None = None
     problem: str | None = None
-    outcome: MoveOutcome | None = None
 
     @property
     def name(self) -> str:
         """`registry/repository:tag`."""
         return f"{self.repository.name}:{self.tag}"
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether there is anything to do, or to report as a failure."""
+        return self.problem is not None or self.change is not TagChange.NONE
+
+    def planned(self, digest: OciDigest) -> PlannedTag:
+        """As the session is asked for it."""
+        return PlannedTag(self.name, self.describe(digest), self.problem)
 
     def describe(self, digest: OciDigest) -> str:
         """Where the tag goes, and where it was."""
@@ -116,9 +113,10 @@ class TagPublication:
 
 @dataclass(frozen=True)
 class Publication:
-    """What becomes of all tags of one image."""
+    """What has to be done for all tags of one image, and whether its target leads all others."""
 
-    tags: tuple[TagPublication, ...]
+    tags: tuple[TagPublication, ...] = ()
+    leads: bool = False
 
 
 _Name = tuple[PublishedRepository, Optional[str]]
@@ -197,39 +195,21 @@ def _sources(running: RunningSession, request: PublicationRequest) -> tuple[Imag
     )
 
 
-def _with_processes(
-    running: RunningSession,
-    request: PublicationRequest,
-    tags: Sequence[TagPublication],
-) -> Iterable[TagPublication]:
-    """The tags of one repository, each with the process that moves it or tells its problem."""
-    moves = {
-        each.tag: TagMove(each.tag, each.before)
-        for each in tags
-        if each.problem is None and each.change is not TagChange.NONE
-    }
-    planned: dict[str, PlannedMove] = {}
-    if moves:
-        repository = tags[0].repository
-        wanted = RepositoryMoves(
-            repository.registry, repository.repository, request.digest, tuple(moves.values())
-        )
-        sources = _sources(running, request)
-        lines = {
-            each.tag: f"✓ {each.name} published to {each.describe(request.digest)}."
-            for each in tags
-            if PUBLISHES_ONE_BY_ONE
-        }
-        found = running.tag_moves.plan(request.ticket, wanted, sources, running.directory, lines)
-        planned = dict(zip(moves, found))
-    for each in tags:
-        if each.problem is not None:
-            yield replace(each, process=failing_process(each.problem))
-        elif each.tag in planned:
-            move = planned[each.tag]
-            yield replace(each, process=move.process, outcome=move.outcome)
-        else:
-            yield each
+def _plan(
+    running: RunningSession, request: PublicationRequest, tags: Sequence[TagPublication]
+) -> None:
+    """Plan what has to be done for the tags of one repository."""
+    planned = [each for each in tags if each.is_planned]
+    if not planned:
+        return
+    repository = planned[0].repository
+    moves = [TagMove(each.tag, each.before) for each in planned if each.problem is None]
+    running.plans.plan(
+        request.ticket,
+        [each.planned(request.digest) for each in planned],
+        RepositoryMoves(repository.registry, repository.repository, request.digest, tuple(moves)),
+        _sources(running, request),
+    )
 
 
 @uncacheable_rule(desc="Look up published tags")
@@ -237,10 +217,10 @@ async def plan_publication(request: PublicationRequest) -> Publication:
     await open_session(SessionRequest(), **implicitly())
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
     running = keeper.running
-    if not running.tag_moves.has_begun(request.ticket):
+    if not running.plans.has_begun(request.ticket):
         # Pants asks again what it asked in an earlier session, to see whether anything changed. The
         # session did, so the rule that publishes runs, and asks with another ticket.
-        return Publication(())
+        return Publication()
     references = _looked_up(request)
     # A layout may be on its way to a repository that is not there yet.
     answers = await ask_registries(tuple(references.values()), to_write=request.layout is not None)
@@ -252,7 +232,7 @@ async def plan_publication(request: PublicationRequest) -> Publication:
         uploaded = await execute_process(_upload_process(request.layout, names), **implicitly())
         problems = _problems(uploaded, names)
     wanted = (f"{each.name}:{tag}" for each in request.repositories for tag in each.tags)
-    running.tag_moves.claim(request.ticket, request.digest, wanted)
+    running.plans.claim(request.ticket, request.digest, wanted)
     published: list[TagPublication] = []
     for repository in request.repositories:
         problem = problems.get(repository.name)
@@ -260,8 +240,9 @@ async def plan_publication(request: PublicationRequest) -> Publication:
             replace(each, problem=each.problem or problem)
             for each in lookup.publications(repository)
         ]
-        published += _with_processes(running, request, tags)
-    return Publication(tuple(published))
+        _plan(running, request, tags)
+        published += tags
+    return Publication(tuple(published), running.plans.leads(request.ticket))
 
 
 def rules() -> Iterable[Rule]:

@@ -30,8 +30,8 @@ from pants_docker_buildkit.session.directory import (
     WAIT_SCRIPT,
     session_directory,
 )
+from pants_docker_buildkit.session.running import RunningSession, SessionKeeper
 from pants_docker_buildkit.solver.profile import Profile
-from pants_docker_buildkit.solver.session_answers import SessionAnswers
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.credentials import (
     AccountsRequest,
@@ -48,7 +48,6 @@ from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistriesRequest,
     read_configured_registries,
 )
-from pants_docker_buildkit.util_rules.running import RunningSession, SessionKeeper
 
 
 @dataclass(frozen=True)
@@ -137,11 +136,9 @@ async def open_session(
         str(run_id),
         lambda: RunningSession(
             directory,
-            SessionAnswers(
-                _profile(registries, docker, subsystem),
-                source_environment(session_values, docker),
-                accounts.find_for,
-            ),
+            _profile(registries, docker, subsystem),
+            source_environment(session_values, docker),
+            accounts,
             _clients(registries, accounts, docker, subsystem),
         ),
     )

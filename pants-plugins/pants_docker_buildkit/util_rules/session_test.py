@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.session.directory import (
     CACHE_LINK,
@@ -19,14 +20,13 @@ from pants_docker_buildkit.session.directory import (
     remove_directory,
     write_private,
 )
+from pants_docker_buildkit.session.running import RunningSession, SessionKeeper
 from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
 from pants_docker_buildkit.solver.main import CHECK_COMMAND
 from pants_docker_buildkit.solver.profile import Profile
-from pants_docker_buildkit.solver.session_answers import SessionAnswers
 from pants_docker_buildkit.solver.session_client import SessionClient
 from pants_docker_buildkit.solver.session_socket import SOCKET_NAME
 from pants_docker_buildkit.testutil import ImageRunner
-from pants_docker_buildkit.util_rules.running import RunningSession, SessionKeeper
 from pants_docker_buildkit.util_rules.session import Session, SessionRequest
 
 NODE = platform.node()
@@ -120,8 +120,10 @@ def test_what_a_session_wrote_stays_when_it_is_opened_again(caches: Path) -> Non
 
     def open_as(number: int) -> RunningSession:
         profile = Profile((("HOME", f"/home/{number}"),))
-        answers = SessionAnswers(profile, {}, lambda *_: None)
-        keeper.open(str(number), lambda: RunningSession(directory, answers, RegistryClients()))
+        clients = RegistryClients()
+        keeper.open(
+            str(number), lambda: RunningSession(directory, profile, {}, Accounts(), clients)
+        )
         return keeper.running
 
     first = open_as(1)

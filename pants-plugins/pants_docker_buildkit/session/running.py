@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
 from pants_docker_buildkit.registry.workers import Workers
@@ -16,10 +17,11 @@ from pants_docker_buildkit.session.directory import (
     is_directory_of,
     make_directory,
 )
+from pants_docker_buildkit.session.tag_plans import TagPlans
 from pants_docker_buildkit.session.waits import WAITS_DIRECTORY, Waits
+from pants_docker_buildkit.solver.profile import Profile
 from pants_docker_buildkit.solver.session_answers import SessionAnswers
 from pants_docker_buildkit.solver.session_socket import SessionServer
-from pants_docker_buildkit.util_rules.tag_moves import TagMoves
 
 
 class RunningSession:
@@ -28,14 +30,21 @@ class RunningSession:
     No connection is opened, and no thread begun, before there is a question.
     """
 
-    def __init__(self, directory: Path, answers: SessionAnswers, clients: RegistryClients) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        profile: Profile,
+        environment: Mapping[str, str],
+        accounts: Accounts,
+        clients: RegistryClients,
+    ) -> None:
         self.directory = directory
-        self.answers = answers
         self.clients = clients
         self.confirmations = ManifestConfirmations(clients.client)
         self.waits = Waits(directory / WAITS_DIRECTORY)
         self._workers = Workers("registry-publication")
-        self.tag_moves = TagMoves(clients.client, self._workers)
+        self.plans = TagPlans(clients.client, self._workers)
+        self.answers = SessionAnswers(profile, environment, accounts.find_for, self.plans)
 
     def appear(self, name: str) -> None:
         """Be found by its processes. Does nothing while the directory is there."""
@@ -46,6 +55,7 @@ class RunningSession:
 
     def close(self) -> None:
         """End its threads and connections. Waits for none of them."""
+        self.plans.close()
         self.confirmations.close()
         self._workers.close()
         self.clients.close()

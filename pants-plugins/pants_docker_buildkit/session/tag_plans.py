@@ -1,0 +1,255 @@
+"""Move tags when the goal says so: all at once, and only after every image was packaged.
+
+The goal packages all targets, asks a rule for the processes of each, and runs these one after the
+other. So rules only plan. The first target that plans anything leads: it has the only process,
+which asks the session to move the tags of all targets. Where one image cannot be built, the goal
+runs no process, and no tag of any other image has moved.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.image_content import ImageContent
+from pants_docker_buildkit.registry.tag_move import RepositoryMoves, move_tags
+from pants_docker_buildkit.registry.workers import Workers
+
+logger = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_LINES = 2.0
+
+
+@dataclass(frozen=True)
+class PlannedTag:
+    """A tag that is to move. `description` says where to, and where it was.
+
+    `problem` is why it cannot, where that is known before it is tried.
+    """
+
+    name: str
+    description: str
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class MovedTag:
+    """What became of a tag. `problem` is why it did not move."""
+
+    name: str
+    description: str
+    problem: str | None
+
+    @property
+    def line(self) -> str:
+        """As the goal says it of what it runs itself."""
+        status = "✓ {} published to {}." if self.problem is None else "✕ {} failed for {}."
+        return status.format(self.name, self.description)
+
+
+@dataclass(frozen=True)
+class MoveReport:
+    """How far the moves are. `tags` is what became of all of them, once they are done."""
+
+    done: int
+    total: int
+    tags: tuple[MovedTag, ...] | None = None
+
+    @property
+    def line(self) -> str:
+        """For the user, while they go on."""
+        return f"{self.done} of {self.total} tags are done."
+
+
+def parse_report(document: Mapping[str, Any]) -> MoveReport:
+    """The report whose fields JSON has carried."""
+    tags = document["tags"]
+    moved = None if tags is None else tuple(MovedTag(**each) for each in tags)
+    return MoveReport(document["done"], document["total"], moved)
+
+
+@dataclass
+class _Target:
+    """What was planned for a target with one ticket. `digest` is to have the tags `names`."""
+
+    address: str
+    digest: OciDigest | None = None
+    names: frozenset[str] = frozenset()
+    tags: dict[str, PlannedTag] = field(default_factory=dict)
+    moves: list[tuple[RepositoryMoves, tuple[ImageContent, ...]]] = field(default_factory=list)
+
+
+class TagPlans:
+    """The moves of one session. Whoever asks with another `key` means those of another one."""
+
+    def __init__(self, find_client: Callable[[str, str], RegistryClient], workers: Workers) -> None:
+        self.key = uuid.uuid4().hex
+        self._find_client = find_client
+        self._workers = workers
+        self._targets: dict[str, _Target] = {}
+        self._last_tickets: dict[str, str] = {}
+        self._leader: str | None = None
+        self._tags: dict[str, PlannedTag] | None = None
+        self._moved: dict[str, MovedTag] = {}
+        self._is_done = threading.Event()
+        self._is_closed = threading.Event()
+        self._lock = threading.Lock()
+
+    def begin(self, address: str) -> str:
+        """Say that a target is going to be planned. Gives a ticket, which no other session has.
+
+        What was planned with another ticket will not happen: Pants runs a rule again when a file
+        changes meanwhile, and then the image may be another one. The rule that ran before may end
+        later than the one that runs again.
+        """
+        ticket = uuid.uuid4().hex
+        with self._lock:
+            self._targets[ticket] = _Target(address)
+            self._last_tickets[address] = ticket
+        return ticket
+
+    def has_begun(self, ticket: str) -> bool:
+        """Whether a ticket is of this session."""
+        with self._lock:
+            return ticket in self._targets
+
+    def claim(self, ticket: str, digest: OciDigest, names: Iterable[str]) -> None:
+        """Say which tags an image is to have, whether they have to move or not."""
+        with self._lock:
+            target = self._targets[ticket]
+            target.digest, target.names = digest, frozenset(names)
+
+    def plan(
+        self,
+        ticket: str,
+        tags: Iterable[PlannedTag],
+        wanted: RepositoryMoves,
+        sources: Sequence[ImageContent],
+    ) -> None:
+        """Plan tags of one repository. `wanted` are the moves of those that have no problem.
+
+        `sources` are where the image can be copied from if the repository does not have it.
+        """
+        with self._lock:
+            target = self._targets[ticket]
+            target.tags.update((each.name, each) for each in tags)
+            target.moves.append((wanted, tuple(sources)))
+
+    def leads(self, ticket: str) -> bool:
+        """Whether this target has the process for all. It has to say so again when asked again."""
+        with self._lock:
+            target = self._targets[ticket]
+            if self._leader is None and target.tags:
+                self._leader = target.address
+            return self._leader == target.address
+
+    def move(self) -> MoveReport:
+        """Move all tags, unless that was begun already, and wait for them for a moment."""
+        self._begin()
+        is_done = self._is_done.wait(_SECONDS_BETWEEN_LINES)
+        with self._lock:
+            tags = self._tags or {}
+            if not is_done:
+                return MoveReport(len(self._moved), len(tags))
+            moved = tuple(self._moved.get(name, self._unmoved(tags[name])) for name in sorted(tags))
+            return MoveReport(len(tags), len(tags), moved)
+
+    def outcome(self, ticket: str, tag: PlannedTag) -> MovedTag:
+        """What became of a tag. Moves all, if nobody has asked for that yet, and waits for them."""
+        while (report := self.move()).tags is None:
+            logger.info(report.line)
+        with self._lock:
+            is_current = self._last_tickets.get(self._targets[ticket].address) == ticket
+            known = self._moved.get(tag.name)
+        if known is None or not is_current:
+            return self._unmoved(tag)
+        return known
+
+    def close(self) -> None:
+        """Move no more tags: the session is over."""
+        self._is_closed.set()
+        self._is_done.set()
+
+    def _unmoved(self, tag: PlannedTag) -> MovedTag:
+        return MovedTag(
+            tag.name, tag.description, f"Could not move {tag.name} (the session ended)."
+        )
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._tags is not None or self._is_closed.is_set():
+                return
+            targets = [self._targets[ticket] for ticket in self._last_tickets.values()]
+            self._tags = {name: tag for target in targets for name, tag in target.tags.items()}
+            problems = _problems(targets)
+            taken = set(problems)
+            work = []
+            for target in targets:
+                for wanted, sources in target.moves:
+                    left = [each for each in wanted.moves if wanted.name(each) not in taken]
+                    taken.update(wanted.name(each) for each in left)
+                    if left:
+                        work.append((replace(wanted, moves=tuple(left)), sources))
+        for name, problem in problems.items():
+            self._finish(name, problem)
+        for wanted, sources in work:
+            self._workers.submit(partial(self._move, wanted, sources))
+        if not self._tags:
+            self._is_done.set()
+
+    def _move(self, wanted: RepositoryMoves, sources: Sequence[ImageContent]) -> None:
+        left = list(wanted.moves)
+        finding = "the session ended"
+        try:
+            client = self._find_client(wanted.registry, wanted.repository)
+            outcomes = move_tags(client, wanted, sources)
+            # Whoever interrupts a session wants no more tags to move.
+            while left and not self._is_closed.is_set():
+                move, error = next(outcomes)
+                self._finish(wanted.name(move), None if error is None else str(error))
+                left.remove(move)
+        except Exception as e:
+            finding = f"{type(e).__name__}: {e}"
+        for move in left:
+            name = wanted.name(move)
+            self._finish(name, f"Could not move {name} to {wanted.digest} ({finding}).")
+
+    def _finish(self, name: str, problem: str | None) -> None:
+        with self._lock:
+            assert self._tags is not None
+            self._moved[name] = MovedTag(name, self._tags[name].description, problem)
+            is_done = len(self._moved) == len(self._tags)
+        if is_done:
+            self._is_done.set()
+
+
+def _problems(targets: Sequence[_Target]) -> Mapping[str, str]:
+    """Why some of the tags are not to be moved: their own problem, or that two images have them."""
+    wanted_by: defaultdict[str, list[_Target]] = defaultdict(list)
+    for target in targets:
+        for name in target.names:
+            wanted_by[name].append(target)
+    problems = {}
+    for target in targets:
+        for name, tag in target.tags.items():
+            if len({each.digest for each in wanted_by[name]}) > 1:
+                problems[name] = _conflict(name, (each.address for each in wanted_by[name]))
+            elif tag.problem is not None:
+                problems[name] = tag.problem
+    return problems
+
+
+def _conflict(name: str, addresses: Iterable[str]) -> str:
+    return (
+        f"The tag {name} must stand for one image, but these targets are different ones and"
+        f" have it: {', '.join(sorted(addresses))}. It was not moved. Give them repositories or"
+        " tags of their own."
+    )

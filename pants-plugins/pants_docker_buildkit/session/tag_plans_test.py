@@ -1,0 +1,115 @@
+"""A plan that is out of date does not happen, in whatever order the rules that plan end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove
+from pants_docker_buildkit.registry.testing import faults
+from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.registry.testing.images import SmallImage
+from pants_docker_buildkit.registry.workers import Workers
+from pants_docker_buildkit.session import tag_plans
+from pants_docker_buildkit.session.tag_plans import MoveReport, PlannedTag, TagPlans
+
+OLD, NEW = SmallImage.create("old"), SmallImage.create("new")
+
+
+class Scene:
+    """A registry with two images, and what one session plans for it."""
+
+    def __init__(self, registry: FakeRegistry, clients: RegistryClients) -> None:
+        self.registry = registry
+        for image in (OLD, NEW):
+            image.push(clients.client(registry.address), "app")
+        self.workers = Workers("test")
+        self.plans = TagPlans(clients.client, self.workers)
+
+    def tag(self, name: str) -> PlannedTag:
+        return PlannedTag(f"{self.registry.address}/app:{name}", "there")
+
+    def plan(self, ticket: str, image: SmallImage, *tags: str) -> None:
+        planned = [self.tag(each) for each in tags]
+        self.plans.claim(ticket, image.digest, [each.name for each in planned])
+        moves = tuple(TagMove(each, None) for each in tags)
+        wanted = RepositoryMoves(self.registry.address, "app", image.digest, moves)
+        self.plans.plan(ticket, planned, wanted, ())
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as the moves take, unless a test says otherwise."""
+    monkeypatch.setattr(tag_plans, "_SECONDS_BETWEEN_LINES", 30.0)
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    clients = RegistryClients()
+    with FakeRegistry().running() as registry:
+        yield Scene(registry, clients)
+        clients.close()
+
+
+@pytest.mark.parametrize("ends_last", ["the rule that ran before", "the one that runs again"])
+def test_only_the_plan_that_began_last_happens(scene: Scene, ends_last: str) -> None:
+    before, now = scene.plans.begin("app"), scene.plans.begin("app")
+    if ends_last == "the one that runs again":
+        scene.plan(before, OLD, "stale")
+    scene.plan(now, NEW, "latest")
+    if ends_last == "the rule that ran before":
+        scene.plan(before, OLD, "stale")
+    report = scene.plans.move()
+    assert report.tags is not None
+    assert [each.problem for each in report.tags] == [None]
+    assert scene.registry.repository("app").tags == {"latest": NEW.digest}
+    assert scene.plans.outcome(now, scene.tag("latest")).problem is None
+    assert scene.plans.outcome(before, scene.tag("stale")).problem is not None
+
+
+def test_who_plans_nothing_does_not_lead(scene: Scene) -> None:
+    nothing, first, second = (scene.plans.begin(each) for each in ("nothing", "first", "second"))
+    assert not scene.plans.leads(nothing)
+    for ticket in (first, second):
+        scene.plan(ticket, NEW, "latest")
+    assert [scene.plans.leads(each) for each in (first, second, nothing)] == [True, False, False]
+    assert scene.plans.leads(scene.plans.begin("first"))
+
+
+def test_where_nothing_is_planned_there_is_nothing_to_wait_for(scene: Scene) -> None:
+    assert scene.plans.move() == MoveReport(0, 0, ())
+
+
+def test_many_may_ask_for_the_moves_at_once(scene: Scene) -> None:
+    tags = [f"tag-{number}" for number in range(20)]
+    for tag in tags:
+        scene.plan(scene.plans.begin(tag), NEW, tag)
+    reports: list[MoveReport] = []
+    threads = [
+        threading.Thread(target=lambda: reports.append(scene.plans.move())) for _ in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(reports)) == 1
+    assert reports[0].tags is not None
+    assert len(reports[0].tags) == reports[0].total == 20
+    assert scene.registry.count("PUT", "/manifests/tag-") == 20
+
+
+def test_a_session_that_ends_moves_no_more_tags(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tag_plans, "_SECONDS_BETWEEN_LINES", 0.1)
+    ticket = scene.plans.begin("app")
+    scene.plan(ticket, NEW, "1", "2")
+    scene.registry.plan(faults.slow(0.5), "/manifests/1$", method="PUT")
+    assert scene.plans.move().tags is None
+    scene.plans.close()
+    scene.workers.close()
+    assert str(scene.plans.outcome(ticket, scene.tag("2")).problem).endswith("(the session ended).")
+    assert "2" not in scene.registry.repository("app").tags
