@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.session.testing.fake_session import FakeSession
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.input_tree import (
     CONTEXT_DIRECTORY,
@@ -18,8 +20,6 @@ from pants_docker_buildkit.solver.input_tree import (
     ROOT,
 )
 from pants_docker_buildkit.solver.main import BUILD_COMMAND, main
-from pants_docker_buildkit.solver.profile import BuildSettings
-from pants_docker_buildkit.solver.testing.fake_session import FakeSession
 from tests.integration.workbench.machine import Machine
 
 KEY = "0123abcd"

@@ -22,7 +22,7 @@ from pants_docker_buildkit.buildx.builder_table import parse_builder_table
 from pants_docker_buildkit.buildx.buildkitd_config import render_buildkitd_config
 from pants_docker_buildkit.buildx.create_command import render_create_arguments
 from pants_docker_buildkit.registry.testing.certificates import TestCertificates
-from pants_docker_buildkit.solver.profile import PROGRESS_FILE
+from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
 from pants_docker_buildkit.util_rules.session import Session, SessionRequest
 from tests.integration.workbench.builder import BuildKitPort, BuildKitSocket

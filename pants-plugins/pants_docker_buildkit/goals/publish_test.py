@@ -22,7 +22,7 @@ from pants_docker_buildkit.registry.testing.images import (
     write_layout,
 )
 from pants_docker_buildkit.session import tag_plans
-from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
+from pants_docker_buildkit.session.directory import EXIT_NO_SESSION
 from pants_docker_buildkit.testutil import ImageRunner, run_in_foreground
 
 SIGNS, ALL_TAGS = ("✓ ", "✕ ", "- "), "image tags"

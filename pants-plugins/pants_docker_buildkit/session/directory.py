@@ -18,8 +18,6 @@ from pathlib import Path
 
 import pants_docker_buildkit
 from pants_docker_buildkit.session.waits import WAITS_DIRECTORY, wake_all
-from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
-from pants_docker_buildkit.solver.profile import EVENTS_DIRECTORY
 
 CACHE_NAME = "docker_buildkit"
 OTHER_CACHE_NAME = "docker_buildkit_again"
@@ -27,6 +25,12 @@ OTHER_CACHE_NAME = "docker_buildkit_again"
 
 Pants allows lowercase letters and underscores only.
 """
+
+EXIT_NO_SESSION = 75
+"""The session that asked for a process has no directory here (`EX_TEMPFAIL` of sysexits.h)."""
+
+PROGRESS_FILE = "progress.log"
+_EVENTS_DIRECTORY = "events"
 
 CACHE_LINK = ".docker-buildkit"
 PROGRAM = "run"
@@ -65,6 +69,11 @@ def session_directory(named_caches: Path) -> Path:
     return named_caches / CACHE_NAME / f"{platform.node()}-{os.getpid()}"
 
 
+def event_path(session: Path, build_key: str, generation: int) -> Path:
+    """What exists once this session has run the build."""
+    return session / _EVENTS_DIRECTORY / f"{build_key}.{generation}.json"
+
+
 def is_directory_of(directory: Path, name: str) -> bool:
     """Whether the directory is there, complete, for the session of this name."""
     try:
@@ -78,7 +87,7 @@ def make_directory(directory: Path) -> None:
     _link_other_name(directory.parent)
     _remove_stale(directory.parent)
     remove_directory(directory)
-    for subdirectory in ("", EVENTS_DIRECTORY, WAITS_DIRECTORY):
+    for subdirectory in ("", _EVENTS_DIRECTORY, WAITS_DIRECTORY):
         (directory / subdirectory).mkdir(mode=0o700, parents=True, exist_ok=True)
     program = _PROGRAM_TEXT.format(
         python=shlex.quote(sys.executable), package_root=shlex.quote(str(_PACKAGE_ROOT))

@@ -17,11 +17,11 @@ from pants_docker_buildkit.session.directory import (
     is_directory_of,
     make_directory,
 )
+from pants_docker_buildkit.session.profile import Profile
+from pants_docker_buildkit.session.questions import SessionAnswers
 from pants_docker_buildkit.session.tag_plans import TagPlans
+from pants_docker_buildkit.session.unix_socket import SessionServer
 from pants_docker_buildkit.session.waits import WAITS_DIRECTORY, Waits
-from pants_docker_buildkit.solver.profile import Profile
-from pants_docker_buildkit.solver.session_answers import SessionAnswers
-from pants_docker_buildkit.solver.session_socket import SessionServer
 
 
 class RunningSession:

@@ -22,6 +22,9 @@ from pants_docker_buildkit.oci.layout import InvalidLayoutError
 from pants_docker_buildkit.oci.manifest import InvalidManifestError
 from pants_docker_buildkit.oci.platform_image import PlatformImage, read_platform_images
 from pants_docker_buildkit.registry.rules_of_registries import find_rule
+from pants_docker_buildkit.session.directory import PROGRESS_FILE
+from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.session.questions import BuildSecret
 from pants_docker_buildkit.solver.builder_advice import advise_on_loss
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
@@ -40,11 +43,9 @@ from pants_docker_buildkit.solver.input_tree import (
 from pants_docker_buildkit.solver.lost_builder import find_loss
 from pants_docker_buildkit.solver.materials import find_materials
 from pants_docker_buildkit.solver.output_layout import open_output_layout
-from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
 from pants_docker_buildkit.solver.progress import Progress, ShownProgress
 from pants_docker_buildkit.solver.pushed_image import PushedImage
 from pants_docker_buildkit.solver.result import BuildResult
-from pants_docker_buildkit.solver.session_client import BuildSecret
 from pants_docker_buildkit.solver.workplace import Workplace
 
 _SECRET_VARIABLE = "PANTS_DOCKER_BUILDKIT_SECRET"

@@ -11,8 +11,8 @@ from pants_docker_buildkit.buildx.attributes import (
 )
 from pants_docker_buildkit.buildx.builder_registries import daemon_images, mirror_references
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
+from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.solver.definition import IMAGE_SCHEME, BuildJob
-from pants_docker_buildkit.solver.profile import BuildSettings
 
 
 def build_repositories(job: BuildJob, settings: BuildSettings) -> Mapping[str, str]:

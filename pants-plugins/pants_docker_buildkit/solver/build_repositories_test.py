@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
 from pants_docker_buildkit.buildx.buildkitd_config import BuildkitdConfig, RegistryConfig
+from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.solver.build_repositories import build_repositories
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
     BuildJob,
     PinnedSource,
 )
-from pants_docker_buildkit.solver.profile import BuildSettings
 
 BASE = PinnedSource.image(
     "docker.io/library/python:3", f"docker.io/library/python:3@sha256:{'b' * 64}"

@@ -13,6 +13,9 @@ from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import BuildCommand
 from pants_docker_buildkit.registry.rules_of_registries import RegistryRule
 from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.session.directory import PROGRESS_FILE
+from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.build import build_command, build_image
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
@@ -22,8 +25,6 @@ from pants_docker_buildkit.solver.definition import (
 )
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import BuildFailedError
-from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
-from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.workplace import Workplace
 

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
+from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.docker_config import with_private_config
 from pants_docker_buildkit.solver.errors import ImageNotPulledError, LayoutNotLoadedError
 from pants_docker_buildkit.solver.layout_archive import add_layout
-from pants_docker_buildkit.solver.session_client import SessionClient
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ import pytest
 
 from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.oci.media_types import MediaType
+from pants_docker_buildkit.session.testing.fake_session import FakeSession
 from pants_docker_buildkit.solver.container import ContainerJob, parse_container_job
 from pants_docker_buildkit.solver.errors import EXIT_FAILED
 from pants_docker_buildkit.solver.main import RUN_COMMAND
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
-from pants_docker_buildkit.solver.testing.fake_session import FakeSession
 
 SHA = "sha256:" + "a" * 64
 REFERENCE = f"localhost:5000/app@{SHA}"

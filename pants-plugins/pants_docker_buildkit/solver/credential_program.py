@@ -10,10 +10,10 @@ import os
 import sys
 from pathlib import Path
 
+from pants_docker_buildkit.session.questions import SessionClient
+from pants_docker_buildkit.session.unix_socket import SessionProblemError
 from pants_docker_buildkit.solver.docker_config import repository_for
 from pants_docker_buildkit.solver.errors import EXIT_FAILED
-from pants_docker_buildkit.solver.session_client import SessionClient
-from pants_docker_buildkit.solver.session_socket import SessionProblemError
 
 # What a helper says of a registry that it has nothing for, to the letter.
 _NO_CREDENTIALS = "credentials not found in native keychain"

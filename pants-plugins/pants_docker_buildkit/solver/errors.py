@@ -11,9 +11,6 @@ from pathlib import Path
 
 EXIT_FAILED = 1
 
-EXIT_NO_SESSION = 75
-"""The session that asked for this build has no profile here (`EX_TEMPFAIL` of sysexits.h)."""
-
 
 class SolverError(Exception):
     """A build cannot be run, or gave no image. The text ends with the next step."""

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.registry.errors import ForbiddenByRuleError, RegistryError
 from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.solver.definition import BuildJob
-from pants_docker_buildkit.solver.profile import BuildSettings
 from pants_docker_buildkit.solver.progress import warn_once
 from pants_docker_buildkit.solver.pushed_image import PushedImage
 from pants_docker_buildkit.solver.workplace import Workplace

@@ -13,13 +13,14 @@ from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
+from pants_docker_buildkit.session.directory import PROGRESS_FILE
+from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.session.testing.fake_session import FakeSession
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.image_tags import digest_tag, tag_image
-from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings
 from pants_docker_buildkit.solver.progress import Viewer
 from pants_docker_buildkit.solver.pushed_image import PushedImage
-from pants_docker_buildkit.solver.testing.fake_session import FakeSession
 from pants_docker_buildkit.solver.workplace import Workplace
 
 IMAGE = SmallImage.create()

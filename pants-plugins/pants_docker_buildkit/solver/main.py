@@ -15,6 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from pants_docker_buildkit.session.directory import EXIT_NO_SESSION, event_path
+from pants_docker_buildkit.session.questions import SessionClient
+from pants_docker_buildkit.session.unix_socket import NoSessionError, SessionProblemError
 from pants_docker_buildkit.solver.build import build_image
 from pants_docker_buildkit.solver.build_platforms import find_node_platforms, render_nodes
 from pants_docker_buildkit.solver.builder_choice import forget_builders
@@ -31,7 +34,6 @@ from pants_docker_buildkit.solver.engine_search import (
 )
 from pants_docker_buildkit.solver.errors import (
     EXIT_FAILED,
-    EXIT_NO_SESSION,
     BuilderLostError,
     DockerCliNeededError,
     DockerNotFoundError,
@@ -47,11 +49,8 @@ from pants_docker_buildkit.solver.input_tree import (
 from pants_docker_buildkit.solver.local_image import find_local_image
 from pants_docker_buildkit.solver.lost_builder import build_again_if_lost
 from pants_docker_buildkit.solver.moves import move_tags
-from pants_docker_buildkit.solver.profile import event_path
 from pants_docker_buildkit.solver.progress import tell
 from pants_docker_buildkit.solver.result import BuildResult
-from pants_docker_buildkit.solver.session_client import SessionClient
-from pants_docker_buildkit.solver.session_socket import NoSessionError, SessionProblemError
 from pants_docker_buildkit.solver.upload import upload_layout
 from pants_docker_buildkit.solver.workplace import LOCAL_OUTPUT, choose_for_build, open_workplace
 

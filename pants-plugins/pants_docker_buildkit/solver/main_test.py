@@ -16,17 +16,18 @@ from pants_docker_buildkit.registry.credentials import (
     CredentialsUnavailableError,
 )
 from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.session.directory import EXIT_NO_SESSION, PROGRESS_FILE, event_path
+from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.session.testing.fake_session import FakeSession
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, PinnedSource
 from pants_docker_buildkit.solver.docker_config import HELPER_COMMAND
-from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_NO_SESSION
+from pants_docker_buildkit.solver.errors import EXIT_FAILED
 from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY, DOCKERFILE, JOB_FILE, ROOT
 from pants_docker_buildkit.solver.main import BUILD_COMMAND, CHECK_COMMAND, main
-from pants_docker_buildkit.solver.profile import PROGRESS_FILE, BuildSettings, event_path
 from pants_docker_buildkit.solver.result import parse_build_result
 from pants_docker_buildkit.solver.source_policy import POLICY_VARIABLE, render_source_policy
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.testing.fake_engine import FakeEngine
-from pants_docker_buildkit.solver.testing.fake_session import FakeSession
 
 KEY, BUILD, SHA = "0123abcd", "blake3:" + "1" * 64, "sha256:" + "a" * 64
 FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nStatus: running\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.errors import EXIT_FAILED
-from pants_docker_buildkit.solver.session_client import SessionClient
 
 
 def move_tags(session: SessionClient, key: str) -> int:

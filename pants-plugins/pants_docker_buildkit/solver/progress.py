@@ -17,8 +17,8 @@ from pathlib import Path
 
 from pants_docker_buildkit.buildx.solve_status import SolveStatus, Step, StepChange, StepNews
 from pants_docker_buildkit.registry.redaction import redact_user_info
+from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.solver.failure import without_controls
-from pants_docker_buildkit.solver.profile import PROGRESS_FILE
 
 _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 20

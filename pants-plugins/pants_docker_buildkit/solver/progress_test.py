@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pants_docker_buildkit.solver.profile import PROGRESS_FILE
+from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.solver.progress import Progress, ShownProgress, tell
 
 NAME = "[build 2/3] RUN make"

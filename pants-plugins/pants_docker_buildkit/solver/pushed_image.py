@@ -15,8 +15,8 @@ from pants_docker_buildkit.registry.errors import (
     NameUnknownError,
     RegistryError,
 )
+from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.errors import BuildFailedError
-from pants_docker_buildkit.solver.session_client import SessionClient
 from pants_docker_buildkit.solver.session_registries import session_clients
 
 # Registries that are spread over several places may show a push a little late.

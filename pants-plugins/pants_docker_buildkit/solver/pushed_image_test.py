@@ -10,9 +10,9 @@ from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.testing.access import BasicAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.session.testing.fake_session import FakeSession
 from pants_docker_buildkit.solver.errors import BuildFailedError
 from pants_docker_buildkit.solver.pushed_image import PushedImage
-from pants_docker_buildkit.solver.testing.fake_session import FakeSession
 
 MANIFEST = b'{"schemaVersion": 2}'
 MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"

@@ -13,8 +13,8 @@ from pants_docker_buildkit.registry.credentials import (
     CredentialsUnavailableError,
 )
 from pants_docker_buildkit.registry.settings import Patience
-from pants_docker_buildkit.solver.session_client import SessionClient
-from pants_docker_buildkit.solver.session_socket import SessionProblemError
+from pants_docker_buildkit.session.questions import SessionClient
+from pants_docker_buildkit.session.unix_socket import SessionProblemError
 
 
 @contextmanager

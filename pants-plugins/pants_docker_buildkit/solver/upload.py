@@ -10,7 +10,7 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.errors import RegistryError
 from pants_docker_buildkit.registry.image_content import LayoutContent
 from pants_docker_buildkit.registry.image_copy import copy_image
-from pants_docker_buildkit.solver.session_client import SessionClient
+from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.session_registries import session_clients
 
 

@@ -16,9 +16,9 @@ from pants_docker_buildkit.registry.testing.images import (
     several_platforms,
     write_layout,
 )
-from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
+from pants_docker_buildkit.session.directory import EXIT_NO_SESSION
+from pants_docker_buildkit.session.testing.fake_session import FakeSession
 from pants_docker_buildkit.solver.main import UPLOAD_COMMAND, main
-from pants_docker_buildkit.solver.testing.fake_session import FakeSession
 
 IMAGE = SmallImage.create()
 INDEX_DIGEST = sha256_digest(several_platforms(IMAGE))

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.build_platforms import check_build_platforms
 from pants_docker_buildkit.solver.build_repositories import build_repositories
 from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
@@ -21,9 +23,7 @@ from pants_docker_buildkit.solver.docker_config import with_private_config
 from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, Engine, bridged_builder
 from pants_docker_buildkit.solver.engine_search import DEFAULT_CONTEXT, engine_environment
 from pants_docker_buildkit.solver.errors import ContainerdStoreError, DockerCliNeededError
-from pants_docker_buildkit.solver.profile import BuildSettings
 from pants_docker_buildkit.solver.proxy_args import proxy_build_args
-from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.source_policy import POLICY_VARIABLE, render_source_policy
 from pants_docker_buildkit.solver.versions import check_versions
 

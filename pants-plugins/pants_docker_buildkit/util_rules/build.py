@@ -41,15 +41,16 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.session.directory import (
     CACHE_LINK,
     CACHE_NAME,
+    EXIT_NO_SESSION,
     OTHER_CACHE_NAME,
     PROCESS_PATH,
     RUN_SCRIPT,
+    event_path,
 )
-from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
+from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOUT
 from pants_docker_buildkit.solver.main import BUILD_COMMAND
-from pants_docker_buildkit.solver.profile import BuildSettings, event_path
 from pants_docker_buildkit.solver.result import InvalidBuildResultError, parse_build_result
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_secrets import secret_sources

@@ -17,9 +17,9 @@ from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform, InvalidImagePlatformError
+from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.solver.build_platforms import parse_nodes
 from pants_docker_buildkit.solver.main import PLATFORMS_COMMAND
-from pants_docker_buildkit.solver.profile import BuildSettings
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.builders import (
     DescribedBuildersRequest,

@@ -17,11 +17,11 @@ from pants_docker_buildkit.compat import execute_process, implicitly, rule
 from pants_docker_buildkit.session.directory import (
     CACHE_LINK,
     CACHE_NAME,
+    EXIT_NO_SESSION,
     OTHER_CACHE_NAME,
     PROCESS_PATH,
     RUN_SCRIPT,
 )
-from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
 from pants_docker_buildkit.util_rules.session import SessionRequest, open_session
 
 # A remote hit must not ask all the same.

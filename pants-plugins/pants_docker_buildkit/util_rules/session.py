@@ -30,8 +30,8 @@ from pants_docker_buildkit.session.directory import (
     WAIT_SCRIPT,
     session_directory,
 )
+from pants_docker_buildkit.session.profile import Profile
 from pants_docker_buildkit.session.running import RunningSession, SessionKeeper
-from pants_docker_buildkit.solver.profile import Profile
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.credentials import (
     AccountsRequest,

@@ -18,9 +18,12 @@ from pants.engine.unions import UnionRule
 from pants.option.global_options import NamedCachesDirOption
 
 from pants_docker_buildkit.compat import implicitly, rule
-from pants_docker_buildkit.session.directory import remove_directory, session_directory
+from pants_docker_buildkit.session.directory import (
+    PROGRESS_FILE,
+    remove_directory,
+    session_directory,
+)
 from pants_docker_buildkit.session.running import SessionKeeper
-from pants_docker_buildkit.solver.profile import PROGRESS_FILE
 from pants_docker_buildkit.solver.progress import Viewer
 from pants_docker_buildkit.util_rules.session import SessionKeeperRequest, keep_session
 

@@ -15,17 +15,17 @@ from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.session.directory import (
     CACHE_LINK,
     CACHE_NAME,
+    EXIT_NO_SESSION,
     RUN_SCRIPT,
     SESSION_IN_SANDBOX,
     remove_directory,
     write_private,
 )
+from pants_docker_buildkit.session.profile import Profile
+from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.session.running import RunningSession, SessionKeeper
-from pants_docker_buildkit.solver.errors import EXIT_NO_SESSION
+from pants_docker_buildkit.session.unix_socket import SOCKET_NAME
 from pants_docker_buildkit.solver.main import CHECK_COMMAND
-from pants_docker_buildkit.solver.profile import Profile
-from pants_docker_buildkit.solver.session_client import SessionClient
-from pants_docker_buildkit.solver.session_socket import SOCKET_NAME
 from pants_docker_buildkit.testutil import ImageRunner
 from pants_docker_buildkit.util_rules.session import Session, SessionRequest
 

@@ -11,11 +11,11 @@ import pytest
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import render_arguments
 from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.session.profile import parse_settings
+from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.build import build_command
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, parse_job
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.profile import parse_settings
-from pants_docker_buildkit.solver.session_client import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.workplace import Workplace
 
 CASES = sorted((Path(__file__).parent / "commands").glob("*.json"))

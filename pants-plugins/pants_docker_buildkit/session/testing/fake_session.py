@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.settings import RegistrySettings
-from pants_docker_buildkit.solver.profile import EVENTS_DIRECTORY, BuildSettings, Profile
-from pants_docker_buildkit.solver.session_answers import SessionAnswers
-from pants_docker_buildkit.solver.session_client import SessionClient
-from pants_docker_buildkit.solver.session_socket import SessionServer
+from pants_docker_buildkit.session.directory import event_path
+from pants_docker_buildkit.session.profile import BuildSettings, Profile
+from pants_docker_buildkit.session.questions import SessionAnswers, SessionClient
+from pants_docker_buildkit.session.unix_socket import SessionServer
 
 
 class FakeSession:
@@ -22,7 +22,7 @@ class FakeSession:
         find_credentials: Callable[[str, str], Credentials | None] = lambda *_: None,
         **environment: str,
     ) -> None:
-        (directory / EVENTS_DIRECTORY).mkdir(parents=True)
+        event_path(directory, "", 0).parent.mkdir(parents=True)
         self.directory = directory
         self._find_credentials = find_credentials
         self.registries: tuple[tuple[str, RegistrySettings], ...] = ()

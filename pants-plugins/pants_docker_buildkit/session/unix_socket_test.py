@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pants_docker_buildkit.solver import session_socket
-from pants_docker_buildkit.solver.session_socket import (
+from pants_docker_buildkit.session import unix_socket
+from pants_docker_buildkit.session.unix_socket import (
     SOCKET_NAME,
     NoSessionError,
     SessionProblemError,
@@ -80,7 +80,7 @@ def test_many_may_ask_at_once(session: Path) -> None:
 def test_a_session_whose_directory_is_another_ones_answers_no_more(
     session: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_socket, "_SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(unix_socket, "_SECONDS_BETWEEN_LOOKS", 0.01)
     shutil.rmtree(session)
     session.mkdir()
     SessionServer(session, lambda _: "another").start()
@@ -88,7 +88,7 @@ def test_a_session_whose_directory_is_another_ones_answers_no_more(
 
 
 def test_a_server_ends_with_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_socket, "_SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(unix_socket, "_SECONDS_BETWEEN_LOOKS", 0.01)
     directory = tmp_path / "session"
     directory.mkdir()
     before = threading.active_count()

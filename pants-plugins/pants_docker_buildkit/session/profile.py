@@ -1,21 +1,16 @@
 """What a build process may know of this machine and this session, and never finds in its key.
 
-It asks the session for it (`session_client.py`). What is no secret lies in the session's directory;
-see `docs/decisions/0001-out-of-band-profile.md` and `0015-a-session-answers.md`.
+It asks the session for it (`questions.py`); see `docs/decisions/0015-a-session-answers.md`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Optional
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription
 from pants_docker_buildkit.registry.settings import Patience, RegistrySettings
-
-EVENTS_DIRECTORY = "events"
-PROGRESS_FILE = "progress.log"
 
 
 @dataclass(frozen=True)
@@ -73,11 +68,6 @@ def parse_settings(document: Mapping[str, Any]) -> BuildSettings:
     described = fields.get("described_builder")
     builder = None if described is None else BuilderDescription.from_fields(described)
     return BuildSettings(**{**fields, "described_builder": builder})
-
-
-def event_path(session: Path, build_key: str, generation: int) -> Path:
-    """What exists once this session has run the build."""
-    return session / EVENTS_DIRECTORY / f"{build_key}.{generation}.json"
 
 
 def _frozen_fields(document: Mapping[str, Any]) -> dict[str, Any]:

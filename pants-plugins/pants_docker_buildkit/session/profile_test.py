@@ -13,10 +13,10 @@ from pants_docker_buildkit.buildx.buildkitd_config import (
     RegistryConfig,
 )
 from pants_docker_buildkit.registry.settings import RegistrySettings
-from pants_docker_buildkit.solver.profile import (
+from pants_docker_buildkit.session.directory import event_path
+from pants_docker_buildkit.session.profile import (
     BuildSettings,
     Profile,
-    event_path,
     parse_profile,
     parse_settings,
 )

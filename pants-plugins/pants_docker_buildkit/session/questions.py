@@ -1,9 +1,14 @@
-"""What a session answers its processes. It stays in memory: no file, no key and no log has it."""
+"""What a process asks its session, and what the session answers: both ends of the socket.
+
+That is all that is not in the key of a process. It stays in memory: no file, no key and no log has
+it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pants_docker_buildkit.registry.credential_helper import CredentialHelperError
@@ -17,20 +22,70 @@ from pants_docker_buildkit.registry.secret_source import (
     SecretSource,
     SecretUnavailableError,
 )
-from pants_docker_buildkit.session.tag_plans import TagPlans
-from pants_docker_buildkit.solver.profile import BuildSettings, Profile
-from pants_docker_buildkit.solver.session_client import (
-    CREDENTIALS,
-    MOVES,
-    PROFILE,
-    SECRETS,
-    SETTINGS,
-    VARIABLES,
+from pants_docker_buildkit.session.profile import (
+    BuildSettings,
+    Profile,
+    parse_profile,
+    parse_settings,
 )
-from pants_docker_buildkit.solver.session_socket import SessionProblemError
+from pants_docker_buildkit.session.tag_plans import MoveReport, TagPlans, parse_report
+from pants_docker_buildkit.session.unix_socket import SessionProblemError, ask_session
+
+_PROFILE = "profile"
+_SETTINGS = "settings"
+_SECRETS = "secrets"
+_CREDENTIALS = "credentials"
+_VARIABLES = "variables"
+_MOVES = "moves"
 
 # Of one variable of an environment, on Linux, with room for its name.
 _MAX_VALUE = 120 * 1024
+
+
+@dataclass(frozen=True)
+class BuildSecret:
+    """What buildx is told of a secret: the file that holds it, or else its value."""
+
+    id: str
+    path: str | None = None
+    value: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class SessionClient:
+    """Asks the session in `directory`.
+
+    Every method raises `NoSessionError` where there is none that knows the answer, and
+    `SessionProblemError` where the answer cannot be had.
+    """
+
+    directory: Path
+
+    def profile(self) -> Profile:
+        """How this session reaches Docker."""
+        return parse_profile(ask_session(self.directory, _PROFILE))
+
+    def settings(self, build_key: str) -> BuildSettings:
+        """What this build is told besides its definition."""
+        return parse_settings(ask_session(self.directory, _SETTINGS, build_key))
+
+    def secrets(self, build_key: str) -> tuple[BuildSecret, ...]:
+        """The secrets of this build, all of them."""
+        found = ask_session(self.directory, _SECRETS, build_key)
+        return tuple(BuildSecret(*each) for each in found)
+
+    def variables(self, names: Iterable[str]) -> Mapping[str, str | None]:
+        """Variables of the user's environment; `None` for one that is not set."""
+        return dict(ask_session(self.directory, _VARIABLES, *names))
+
+    def credentials(self, registry: str, repository: str) -> Credentials | None:
+        """Who this session is to a repository."""
+        found = ask_session(self.directory, _CREDENTIALS, registry, repository)
+        return None if found is None else Credentials(*found)
+
+    def move_tags(self, key: str) -> MoveReport:
+        """Have the tags moved that were planned under this key; how far that is in a moment."""
+        return parse_report(ask_session(self.directory, _MOVES, key))
 
 
 class SessionAnswers:
@@ -56,17 +111,17 @@ class SessionAnswers:
     def __call__(self, question: Sequence[str]) -> Any:
         """The answer to a question of `SessionClient`. Raises `LookupError` for any other."""
         subject, *arguments = question
-        if subject == PROFILE:
+        if subject == _PROFILE:
             return asdict(self._profile)
-        if subject == SETTINGS:
+        if subject == _SETTINGS:
             return asdict(self._builds[arguments[0]])
-        if subject == SECRETS:
+        if subject == _SECRETS:
             return _secrets(self._builds[arguments[0]], self._environment)
-        if subject == VARIABLES:
+        if subject == _VARIABLES:
             return [(name, self._environment.get(name)) for name in arguments]
-        if subject == CREDENTIALS:
+        if subject == _CREDENTIALS:
             return self._credentials(*arguments)
-        if subject == MOVES and self._plans is not None and arguments == [self._plans.key]:
+        if subject == _MOVES and self._plans is not None and arguments == [self._plans.key]:
             return asdict(self._plans.move())
         raise LookupError(subject)
 
