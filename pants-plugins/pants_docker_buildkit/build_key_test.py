@@ -57,9 +57,7 @@ class Variation:
 
 
 FIELDS = {
-    "source": Variation(
-        base='"Dockerfile"', changes=('"Other.dockerfile"',), keeps=('"Same.dockerfile"',)
-    ),
+    "source": Variation(base='"Dockerfile"', changes=('"Other.dockerfile"', '"Same.dockerfile"')),
     "instructions": Variation(changes=('["FROM scratch"], source=None',)),
     "target_stage": Variation(changes=('"first"',)),
     "dependencies": Variation(base='[":a"]', changes=('[":a", ":b"]', "[]"), keeps=('["app:a"]',)),

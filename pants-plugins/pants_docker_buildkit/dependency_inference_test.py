@@ -133,10 +133,34 @@ archive(name='named', format='zip', output_path='out/named.zip', files=[':files'
     assert infer(runner, "package", dockerfile, build) == {"package:bundle", "package:named"}
 
 
-def test_a_file_with_two_owners_is_left_to_the_user(runner: ImageRunner) -> None:
+def test_of_two_targets_that_own_a_file_the_first_is_inferred(runner: ImageRunner) -> None:
     runner.write({"owners/a.txt": ""})
-    build = "file(name='one', source='a.txt')\nfile(name='two', source='a.txt')"
-    assert infer(runner, "owners", "FROM scratch\nCOPY owners/a.txt /\n", build) == set()
+    build = "file(name='two', source='a.txt')\nfile(name='one', source='a.txt')"
+    assert infer(runner, "owners", "FROM scratch\nCOPY owners/a.txt /\n", build) == {"owners:one"}
+
+
+def test_what_lies_below_a_directory_is_inferred(runner: ImageRunner) -> None:
+    paths = ("app/a.txt", "app/deep/b.txt", "app/run.sh", "app2/no.txt", "app.txt")
+    runner.write({f"tree/{path}": "" for path in paths})
+    build = """\
+files(name='files', sources=['**/*.txt'])
+shell_sources(name='scripts', sources=['app/*.sh'])
+archive(name='bundle', format='zip', output_path='tree/app/out/bundle.zip', files=[':files'])
+archive(name='other', format='zip', output_path='tree/app2/bundle.zip', files=[':files'])
+"""
+    assert infer(runner, "tree", "FROM scratch\nCOPY tree/app/ /app/\n", build) == {
+        "tree/app/a.txt:../files",
+        "tree/app/deep/b.txt:../../files",
+        "tree/app/run.sh:../scripts",
+        "tree:bundle",
+    }
+
+
+def test_packages_below_a_directory_are_inferred_by_their_default_output_path(
+    runner: ImageRunner,
+) -> None:
+    build = "archive(name='bundle', format='tar', files=[])"
+    assert infer(runner, "default", "FROM scratch\nCOPY default/ /\n", build) == {"default:bundle"}
 
 
 @pytest.mark.parametrize(

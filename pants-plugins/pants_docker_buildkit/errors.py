@@ -4,6 +4,7 @@
     ├── InvalidImageFieldError        a field of a target has a value that it may not have
     │   └── InvalidDockerfileError    the Dockerfile breaks a rule
     ├── InvalidOptionError            so has an option
+    ├── UnreadableIgnoreFileError     an ignore file is one that BuildKit refuses
     ├── MissingContextFileError       the Dockerfile copies a file that no dependency provides
     ├── UnresolvedBaseImageError      a base image's digest cannot be found out
     ├── ImageBuildError               the build ran, and failed
@@ -71,15 +72,30 @@ class InvalidOptionError(BuildKitImageError):
         )
 
 
+class UnreadableIgnoreFileError(BuildKitImageError):
+    """BuildKit would refuse an ignore file. The rule that knows the field names it."""
+
+    def __init__(self, finding: str) -> None:
+        self.finding = finding
+        super().__init__(f"An ignore file must be one that BuildKit can read, but {finding}.")
+
+
 class MissingContextFileError(BuildKitImageError):
     """The Dockerfile takes something from the build context that is not in it."""
 
     def __init__(
-        self, address: Address, dockerfile: str, missing: MissingSource, outside: Iterable[str]
+        self,
+        address: Address,
+        dockerfile: str,
+        missing: MissingSource,
+        outside: Iterable[str],
+        advice: str = "",
     ) -> None:
         hint = f" Did you mean {missing.suggestion!r}?" if missing.suggestion else ""
         beyond = tuple(outside)
-        if not hint and beyond:
+        if advice:
+            hint = f" {advice}"
+        elif not hint and beyond:
             hint = (
                 f" Some dependencies lie outside of `context_root`, such as {beyond[0]!r}: paths"
                 " are relative to that directory."

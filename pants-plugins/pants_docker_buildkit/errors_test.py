@@ -304,13 +304,53 @@ def test_the_user_reads(
     assert failure(runner, name, fields, dockerfile) == text
 
 
-def test_a_bad_ignore_file_is_named_by_its_pattern(runner: ImageRunner) -> None:
-    runner.write({"ignore-file/.dockerignore": "*.txt\n[a-\n"})
-    assert failure(runner, "ignore-file", "context_root='.'", SCRATCH) == (
-        "The `context_root` field in target HERE:image must have an ignore file that BuildKit can"
-        " read, but the pattern '[a-' of the one that applies must close its '[' and end its"
-        " escapes."
+@pytest.mark.parametrize(
+    ("name", "content", "finding"),
+    [
+        ("pattern", "*.txt\n[a-\n", "the pattern '[a-' in {} must close its '[' and end its"),
+        ("line", f"a\n{'b' * 70_000}\n", "line 2 of {} must be shorter than 65536 bytes."),
+    ],
+)
+def test_a_bad_ignore_file_is_named_with_the_field_of_its_context(
+    runner: ImageRunner, name: str, content: str, finding: str
+) -> None:
+    must = "field in target HERE:image must have an ignore file that BuildKit can read, but"
+    main = f"ignore-{name}"
+    runner.write({f"{main}/.dockerignore": content})
+    text = failure(runner, main, "context_root='.'", SCRATCH)
+    assert text.startswith(f"The `context_root` {must} {finding.format('HERE/.dockerignore')}")
+    named = f"ignore-named-{name}"
+    runner.write({f"{named}/.dockerignore": content, f"{named}/a": ""})
+    runner.write({f"{named}/BUILD": "files(name='web', sources=['a'])"})
+    image = f"{named}-image"
+    fields = f"build_contexts={{'web': '{named}:web'}}"
+    text = failure(runner, image, fields, f"{SCRATCH}COPY --from=web a /\n")
+    assert text.startswith(
+        f"The `build_contexts` {must} {finding.format(f'{named}/.dockerignore')}"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "advice"),
+    [
+        ("gone", "", "Add a target that has it to `dependencies`."),
+        ("unowned", "", "unowned/x/a.yaml exists, but no target owns it: add a `files` target."),
+        (
+            "sources",
+            "docker_buildkit_manifests(name='k8s', sources=['x/a.yaml'])",
+            "sources/x belongs to sources:k8s (`docker_buildkit_manifests`). Only `file`,",
+        ),
+        ("hidden", "", "hidden/.x/a exists, but `.gitignore` or `[GLOBAL].pants_ignore` hides it"),
+    ],
+)
+def test_a_path_that_is_there_but_not_in_the_context_is_explained(
+    runner: ImageRunner, name: str, build: str, advice: str
+) -> None:
+    copied = {"gone": "x/b", "unowned": "x/a.yaml", "sources": "x", "hidden": ".x/a"}[name]
+    runner.write({f"{name}/x/a.yaml": "", f"{name}/.x/a": ""})
+    runner.write({f"{name}/Dockerfile": f"{SCRATCH}COPY {name}/{copied} /\n"})
+    runner.write({f"{name}/BUILD": f"{build}\ndocker_buildkit_image(name='image')"})
+    assert advice in runner.failure(f"{name}:image")
 
 
 def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunner) -> None:

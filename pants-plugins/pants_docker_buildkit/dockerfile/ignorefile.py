@@ -29,14 +29,15 @@ _SCANNER_BUFFER_SIZE: Final = 64 * 1024
 
 
 class IgnoreFileLineTooLongError(ValueError):
-    """A line does not fit into the buffer with which BuildKit reads an ignore file."""
+    """A line does not fit into the buffer with which BuildKit reads an ignore file.
+
+    `requirement` completes "must …".
+    """
 
     def __init__(self, line: int) -> None:
         self.line = line
-        super().__init__(
-            f"A line of an ignore file must be shorter than {_SCANNER_BUFFER_SIZE} bytes, but line"
-            f" {line} is not. BuildKit refuses such a file."
-        )
+        self.requirement = f"be shorter than {_SCANNER_BUFFER_SIZE} bytes"
+        super().__init__(f"Line {line} of an ignore file must {self.requirement}.")
 
 
 def parse_ignore_file(content: bytes) -> tuple[str, ...]:

@@ -61,5 +61,7 @@ def _similar(path: str, present: set[str]) -> str | None:
         return same_name[0]
     if len(present) > _MANY_PATHS:
         return None
-    close = difflib.get_close_matches(path, present, n=1)
+    # That a part of the way is there is no news.
+    others = [each for each in present if not path.startswith(f"{each}/")]
+    close = difflib.get_close_matches(path, others, n=1)
     return close[0] if close else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from pants.backend.shell.target_types import ShellSourceField
 from pants.core.goals.package import EnvironmentAwarePackageRequest, PackageFieldSet
@@ -48,12 +48,13 @@ from pants_docker_buildkit.compat import (
 from pants_docker_buildkit.dockerfile import context_entries
 from pants_docker_buildkit.dockerfile.context_filter import select_context
 from pants_docker_buildkit.dockerfile.ignorefile import (
+    IgnoreFileLineTooLongError,
     ignore_file_candidates,
     named_context_ignore_file,
     parse_ignore_file,
 )
 from pants_docker_buildkit.dockerfile.patterns import InvalidPatternError, parse_patterns
-from pants_docker_buildkit.errors import InvalidImageFieldError
+from pants_docker_buildkit.errors import InvalidImageFieldError, UnreadableIgnoreFileError
 from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY
@@ -67,7 +68,8 @@ from pants_docker_buildkit.util_rules.upstream_targets import (
     find_upstream_targets,
 )
 
-_CONTENT_FIELDS = (FileSourceField, ResourceSourceField, ShellSourceField)
+CONTENT_FIELDS = (FileSourceField, ResourceSourceField, ShellSourceField)
+"""The sources that are in a context as they are."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,12 @@ class ContextTreeRequest:
 
 @dataclass(frozen=True)
 class ContextTree:
-    """A tree as BuildKit gets it, and what its paths are without the prefix."""
+    """A tree as BuildKit gets it, and what its paths are without the prefix.
 
+    `root` is the directory of the repository that they are relative to.
+    """
+
+    root: str
     digest: Digest
     entries: tuple[context_entries.ContextEntry, ...]
     outside: tuple[str, ...]
@@ -138,7 +144,7 @@ def _path_of_plain_file(target: Target) -> str | None:
     A glob for tens of thousands of such files is one node of Pants' graph; asking for the sources
     of each target makes several of each.
     """
-    field = next((target[each] for each in _CONTENT_FIELDS if target.has_field(each)), None)
+    field = next((target[each] for each in CONTENT_FIELDS if target.has_field(each)), None)
     return field.file_path if field is not None and isinstance(field.value, str) else None
 
 
@@ -164,7 +170,7 @@ async def collect_target_files(request: TargetFilesRequest) -> TargetFiles:
         determine_source_files(
             SourceFilesRequest(
                 sources_fields=[t.get(SourcesField) for t, path in paths.items() if not path],
-                for_sources_types=_CONTENT_FIELDS,
+                for_sources_types=CONTENT_FIELDS,
                 enable_codegen=True,
             ),
             **implicitly(),
@@ -185,19 +191,34 @@ async def select_context_tree(request: ContextTreeRequest) -> ContextTree:
         ),
     )
     ignore_contents = {file.path: file.content for file in await get_digest_contents(ignore_digest)}
-    patterns: tuple[str, ...] = ()
-    for candidate in request.ignore_files:
-        if candidate in ignore_contents:
-            patterns = parse_ignore_file(ignore_contents[candidate])
-            break
     inside, outside = _below(entries, request.root)
-    selected = select_context(
-        (_context_entry(path, entry) for path, entry in inside.items()), parse_patterns(patterns)
-    )
+    found = (_context_entry(path, entry) for path, entry in inside.items())
+    deciding = next((each for each in request.ignore_files if each in ignore_contents), None)
+    selected = _select(found, deciding, ignore_contents)
     digest = await create_digest(
         CreateDigest(_prefixed(request.prefix, inside, each) for each in selected)
     )
-    return ContextTree(digest, selected, tuple(outside[:3]))
+    return ContextTree(request.root, digest, selected, tuple(outside[:3]))
+
+
+def _select(
+    entries: Iterable[context_entries.ContextEntry],
+    ignore_file: str | None,
+    contents: Mapping[str, bytes],
+) -> tuple[context_entries.ContextEntry, ...]:
+    """What the ignore file lets through, if there is one."""
+    if ignore_file is None:
+        return select_context(entries, ())
+    try:
+        patterns = parse_patterns(parse_ignore_file(contents[ignore_file]))
+        return select_context(entries, patterns)
+    except InvalidPatternError as e:
+        pattern = e.pattern if len(e.pattern) <= 80 else f"{e.pattern[:77]}..."
+        finding = f"the pattern {pattern!r} in {ignore_file} must {e.requirement}"
+        raise UnreadableIgnoreFileError(finding) from e
+    except IgnoreFileLineTooLongError as e:
+        finding = f"line {e.line} of {ignore_file} must {e.requirement}"
+        raise UnreadableIgnoreFileError(finding) from e
 
 
 def _below(
@@ -280,6 +301,10 @@ async def assemble_build_context(
     wanted = [t for t in targets if not is_image(t) and t.address not in elsewhere]
     wanted += await _expand_groups(wanted)
     files = await collect_target_files(TargetFilesRequest(tuple(wanted)), **implicitly())
+    own = PathGlobs((dockerfile.path,) if dockerfile.path else ())
+    tree = await merge_digests(
+        MergeDigests((files.digest, await path_globs_to_digest(own, **implicitly())))
+    )
     root = field_set.context_directory(subsystem.default_context_root)
     if root == ".." or root.startswith("../"):
         raise InvalidImageFieldError(
@@ -289,17 +314,22 @@ async def assemble_build_context(
             f"it leads to {root!r}",
         )
     request_tree = ContextTreeRequest(
-        files.digest, root, ignore_file_candidates(dockerfile.path, root), CONTEXT_DIRECTORY
+        tree, root, ignore_file_candidates(dockerfile.path, root), CONTEXT_DIRECTORY
     )
     try:
-        return await select_context_tree(request_tree, **implicitly())
-    except InvalidPatternError as e:
-        raise InvalidImageFieldError(
-            field_set.context_root.alias,
-            field_set.address,
-            "have an ignore file that BuildKit can read",
-            f"the pattern {e.pattern!r} of the one that applies must {e.requirement}",
-        ) from e
+        context = await select_context_tree(request_tree, **implicitly())
+    except UnreadableIgnoreFileError as e:
+        raise unreadable_ignore_file(field_set, field_set.context_root.alias, e) from e
+    outside = tuple(path for path in context.outside if path != dockerfile.path)
+    return replace(context, outside=outside)
+
+
+def unreadable_ignore_file(
+    field_set: BuildKitImageFieldSet, alias: str, error: UnreadableIgnoreFileError
+) -> InvalidImageFieldError:
+    """What to raise where a context that a field names has such an ignore file."""
+    requirement = "have an ignore file that BuildKit can read"
+    return InvalidImageFieldError(alias, field_set.address, requirement, error.finding)
 
 
 def _explicit_dependencies(field_set: BuildKitImageFieldSet) -> UnparsedAddressInputs:
@@ -315,7 +345,7 @@ def _explicit_dependencies(field_set: BuildKitImageFieldSet) -> UnparsedAddressI
 async def assemble_named_context(request: NamedFilesRequest) -> ContextTree:
     files = await collect_target_files(TargetFilesRequest(request.targets), **implicitly())
     # Files lie where their BUILD file is; what is packaged lies where `output_path` says.
-    has_files = any(t.has_field(field) for t in request.targets for field in _CONTENT_FIELDS)
+    has_files = any(t.has_field(field) for t in request.targets for field in CONTENT_FIELDS)
     root = request.address.spec_path if has_files else ""
     return await select_context_tree(
         ContextTreeRequest(files.digest, root, (named_context_ignore_file(root),), request.prefix),

@@ -125,7 +125,36 @@ def test_the_ignore_file_of_a_dockerfile_wins(runner: ImageRunner) -> None:
             "own-ignore/deep/b.txt": "",
         }
     )
-    assert runner.context("own-ignore:image") == ["deep/b.txt"]
+    assert runner.context("own-ignore:image") == ["My.dockerfile", "deep/b.txt"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "ignored", "paths"),
+    [
+        pytest.param("", "", ["HERE/Dockerfile"], id="below-the-build-root"),
+        pytest.param("context_root='.'", "", ["Dockerfile"], id="in-the-context-root"),
+        pytest.param("context_root='.'", "Docker*", [], id="that-an-ignore-file-names"),
+        pytest.param("context_root='./deep'", "", [], id="outside-of-the-context-root"),
+        pytest.param("source='deep/D'", "", ["HERE/deep/D"], id="in-a-directory-of-its-own"),
+    ],
+)
+def test_the_dockerfile_is_in_the_context(
+    runner: ImageRunner,
+    request: pytest.FixtureRequest,
+    fields: str,
+    ignored: str,
+    paths: list[str],
+) -> None:
+    name = f"dockerfile-{request.node.callspec.id}"
+    runner.write(
+        {
+            f"{name}/BUILD": f"docker_buildkit_image(name='image', {fields})",
+            f"{name}/Dockerfile": "FROM scratch\n",
+            f"{name}/deep/D": "FROM scratch\n",
+            f"{name}/.dockerignore": ignored,
+        }
+    )
+    assert runner.context(f"{name}:image") == [each.replace("HERE", name) for each in paths]
 
 
 def test_what_an_ignore_file_excludes_does_not_change_the_digest(runner: ImageRunner) -> None:

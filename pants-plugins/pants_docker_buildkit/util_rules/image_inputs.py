@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,7 @@ from pants.engine.rules import Rule, collect_rules
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
 from pants_docker_buildkit.digests.context_digest import context_digest
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
-from pants_docker_buildkit.dockerfile.missing_sources import find_missing_source
+from pants_docker_buildkit.dockerfile.missing_sources import MissingSource, find_missing_source
 from pants_docker_buildkit.dockerfile.scope import build_platform_values
 from pants_docker_buildkit.dockerfile.stages import undeclared_build_args
 from pants_docker_buildkit.errors import (
@@ -27,6 +28,10 @@ from pants_docker_buildkit.util_rules.build_context import (
 from pants_docker_buildkit.util_rules.build_platform import (
     BuildPlatformsRequest,
     find_build_platforms,
+)
+from pants_docker_buildkit.util_rules.context_providers import (
+    MissingPathRequest,
+    explain_missing_path,
 )
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
@@ -78,6 +83,20 @@ class ImageInputs:
         return context_digest(self.context.entries, named)
 
 
+async def _missing_file(
+    field_set: BuildKitImageFieldSet,
+    dockerfile: ImageDockerfile,
+    missing: MissingSource,
+    context: ContextTree,
+) -> MissingContextFileError:
+    """Which dependency is missing, rather than have BuildKit say which file is."""
+    path = posixpath.normpath(posixpath.join(context.root, missing.path))
+    explained = await explain_missing_path(MissingPathRequest(path), **implicitly())
+    return MissingContextFileError(
+        field_set.address, dockerfile.name, missing, context.outside, explained.advice
+    )
+
+
 @rule(desc="Resolve inputs of image build")
 async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
     field_set = request.field_set
@@ -100,7 +119,10 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
     build_args = _declared_build_args(field_set, dockerfile, analyses, given)
     if used:
         build_args = {**_build_platform_args(dockerfile, analyses), **build_args}
-    _check_context_paths(field_set, dockerfile, analyses, context)
+    for analysis in analyses:
+        missing = find_missing_source(analysis, context.entries)
+        if missing is not None:
+            raise await _missing_file(field_set, dockerfile, missing, context)
     named_contexts = (
         *upstream.contexts,
         *(NamedContext(name, ContextKind.IMAGE, value) for name, value in targets.images),
@@ -161,21 +183,6 @@ def _declared_build_args(
             f"Add 'ARG {name}' to it, or remove the argument.",
         )
     return {name: value for name, value in given.items() if name not in undeclared}
-
-
-def _check_context_paths(
-    field_set: BuildKitImageFieldSet,
-    dockerfile: ImageDockerfile,
-    analyses: Iterable[DockerfileAnalysis],
-    context: ContextTree,
-) -> None:
-    """Say which dependency is missing, rather than have BuildKit say which file is."""
-    for analysis in analyses:
-        missing = find_missing_source(analysis, context.entries)
-        if missing is not None:
-            raise MissingContextFileError(
-                field_set.address, dockerfile.name, missing, context.outside
-            )
 
 
 def rules() -> Iterable[Rule]:

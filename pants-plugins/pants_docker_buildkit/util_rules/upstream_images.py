@@ -24,7 +24,7 @@ from pants_docker_buildkit.compat import (
     resolve_address_targets,
     rule,
 )
-from pants_docker_buildkit.errors import InvalidImageFieldError
+from pants_docker_buildkit.errors import InvalidImageFieldError, UnreadableIgnoreFileError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
 from pants_docker_buildkit.solver.input_tree import (
@@ -36,6 +36,7 @@ from pants_docker_buildkit.util_rules.build_context import (
     NamedFilesRequest,
     assemble_named_context,
     is_image,
+    unreadable_ignore_file,
 )
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargetsRequest,
@@ -85,13 +86,16 @@ async def prepare_upstream(request: UpstreamRequest) -> Upstream:
     )
     built = {image.address: image_in(package) for image, package in zip(images, packages)}
     named = [(name, address) for name, address in upstream.contexts if address not in built]
-    file_trees = await concurrently(
-        assemble_named_context(
-            NamedFilesRequest(address, tuple(targets[address]), _context_directory(name)),
-            **implicitly(),
+    try:
+        file_trees = await concurrently(
+            assemble_named_context(
+                NamedFilesRequest(address, tuple(targets[address]), _context_directory(name)),
+                **implicitly(),
+            )
+            for name, address in named
         )
-        for name, address in named
-    )
+    except UnreadableIgnoreFileError as e:
+        raise unreadable_ignore_file(field_set, field_set.build_contexts.alias, e) from e
     layouts = {address: image for address, image in built.items() if not image.references}
     layout_trees = await concurrently(
         add_prefix(AddPrefix(image.layout, _layout_directory(address)))

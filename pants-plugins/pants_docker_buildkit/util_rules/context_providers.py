@@ -1,0 +1,157 @@
+"""Which targets can put a path into a build context, and why is one not in it?"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pants.base.build_environment import get_buildroot
+from pants.core.goals.package import OutputPathField
+from pants.engine.addresses import Address
+from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import AllTargets, SourcesField, Target
+from pants.util.frozendict import FrozenDict
+
+from pants_docker_buildkit.compat import (
+    get_digest_entries,
+    implicitly,
+    path_globs_to_digest,
+    rule,
+)
+from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, is_image
+
+_FEW = 3
+
+
+@dataclass(frozen=True)
+class ContextProvidersRequest:
+    """Asks for all targets that can put a file into a build context."""
+
+
+@dataclass(frozen=True)
+class ContextProviders:
+    """Targets by the path from the build root that they provide.
+
+    `paths` are those of `files`, sorted. `packages` are the output paths of packageable targets,
+    which may have any file ending, each with the path that it has without one.
+    """
+
+    files: FrozenDict[str, Address]
+    paths: tuple[str, ...]
+    packages: tuple[tuple[OutputPathField, str, Address], ...]
+
+    def providing(self, wanted: Iterable[str]) -> Iterator[Address]:
+        """The targets that provide these paths, or what lies below them.
+
+        Where several own a file, any will do: its content is the same, and the first by address is
+        taken.
+        """
+        paths = set(wanted)
+        for path in paths:
+            if path in self.files:
+                yield self.files[path]
+            else:
+                yield from (self.files[each] for each in _below(path, self.paths))
+        endings = {ending for path in paths for ending in _endings(path)}
+        for output_path, without_ending, address in self.packages:
+            if not paths.isdisjoint(_parents(without_ending)) or any(
+                output_path.value_or_default(file_ending=ending) in paths for ending in endings
+            ):
+                yield address
+
+
+def _below(directory: str, paths: tuple[str, ...]) -> Iterator[str]:
+    prefix = f"{directory}/"
+    for index in range(bisect_left(paths, prefix), len(paths)):
+        if not paths[index].startswith(prefix):
+            return
+        yield paths[index]
+
+
+def _parents(path: str) -> Iterator[str]:
+    while path := posixpath.dirname(path):
+        yield path
+
+
+def _endings(path: str) -> list[str | None]:
+    """What may be the file ending of a path: for `a.tar.gz` nothing, `gz` or `tar.gz`."""
+    parts = posixpath.basename(path).split(".")
+    return [".".join(parts[start:]) or None for start in range(1, len(parts) + 1)]
+
+
+def _source_paths(target: Target) -> Iterator[str]:
+    """The paths from the build root that a target names as its sources, patterns left out."""
+    if target.has_field(SourcesField):
+        for path in getattr(target[SourcesField], "globs", ()):
+            if "*" not in path:
+                yield posixpath.normpath(posixpath.join(target.address.spec_path, path))
+
+
+@rule(desc="Find targets that can enter a build context")
+async def find_context_providers(
+    _: ContextProvidersRequest, all_targets: AllTargets
+) -> ContextProviders:
+    files: dict[str, Address] = {}
+    packages = []
+    for target in all_targets:
+        if is_image(target):
+            continue
+        if target.has_field(OutputPathField):
+            field = target[OutputPathField]
+            packages.append((field, field.value_or_default(file_ending=None), target.address))
+        if any(target.has_field(field) for field in CONTENT_FIELDS):
+            for path in _source_paths(target):
+                files[path] = min(files.get(path, target.address), target.address)
+    return ContextProviders(FrozenDict(files), tuple(sorted(files)), tuple(packages))
+
+
+@dataclass(frozen=True)
+class MissingPathRequest:
+    """Asks why a path, from the build root, is not in a build context."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class MissingPath:
+    """What to do about it, in a sentence; empty where nothing is known."""
+
+    advice: str
+
+
+@rule(desc="Explain missing path of build context")
+async def explain_missing_path(request: MissingPathRequest, all_targets: AllTargets) -> MissingPath:
+    path = request.path
+    globs = PathGlobs([path, f"{path}/**"], GlobMatchErrorBehavior.ignore)
+    entries = await get_digest_entries(await path_globs_to_digest(globs, **implicitly()))
+    if not entries:
+        if not os.path.lexists(os.path.join(get_buildroot(), path)):
+            return MissingPath("")
+        return MissingPath(
+            f"{path} exists, but `.gitignore` or `[GLOBAL].pants_ignore` hides it from Pants, or it"
+            " is empty. Add an exception there, such as"
+            f" `[GLOBAL].pants_ignore.add = ['!/{path}']`."
+        )
+    owners = [
+        target
+        for target in all_targets
+        if any(each == path or each.startswith(f"{path}/") for each in _source_paths(target))
+    ]
+    if not owners:
+        return MissingPath(f"{path} exists, but no target owns it: add a `files` target.")
+    owners.sort(key=lambda target: target.address)
+    names = ", ".join(f"{each.address} (`{each.alias}`)" for each in owners[:_FEW])
+    more = f" and {len(owners) - _FEW} more" if len(owners) > _FEW else ""
+    return MissingPath(
+        f"{path} belongs to {names}{more}. Only `file`, `resource` and `shell_source` targets enter"
+        " a context as they are, others as a package such as a `pex_binary`: add one of these to"
+        " `dependencies`."
+    )
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()
