@@ -75,6 +75,9 @@ def explain_build(past: PastBuild | None, now: PastBuild) -> str:
     if past.build_digest == now.build_digest:
         return "no cached record"
     changed = [key for key, value in now.definition.items() if past.definition.get(key) != value]
+    if "dockerfile" in changed and past.files == now.files:
+        # Of the context, only the Dockerfile in it is another.
+        changed = [key for key in changed if key != "context"]
     try:
         reasons = [_explain(key, past, now) for key in sorted(changed)]
     except (LookupError, TypeError):

@@ -141,6 +141,12 @@ def test_changed_files_are_the_reason(files: dict[str, str], expected: str) -> N
     assert reason(files, context="blake3:d") == expected
 
 
+def test_a_dockerfile_that_is_in_the_context_is_said_once() -> None:
+    assert reason(dockerfile="e", context="blake3:d") == "Dockerfile changed"
+    files = {"app.py": "9", "lib.py": "2"}
+    assert reason(files, dockerfile="e", context="blake3:d") == "app.py changed, Dockerfile changed"
+
+
 def test_several_reasons_are_all_said() -> None:
     assert reason(dockerfile="e", no_cache=True) == "Dockerfile changed, no cache changed"
 

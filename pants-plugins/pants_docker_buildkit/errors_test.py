@@ -127,11 +127,29 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
         pytest.param(
             "repository='{nme}'",
             SCRATCH,
-            "Invalid value for the `repository` field of the `docker_buildkit_image` target at"
-            " HERE:image: '{nme}'.\n\nThe placeholder 'nme' is unknown. Try with one of:"
-            " build_args, default_repository, directory, full_directory, name, pants,"
-            " parent_directory, tags, target_repository.",
+            "The `repository` field in target HERE:image must only have known placeholders in"
+            " braces, but '{nme}' has '{nme}'. Known are '{default_repository}', '{directory}',"
+            " '{full_directory}', '{name}', '{pants.hash}', '{parent_directory}'. Write '{{' and"
+            " '}}' where braces stand for themselves.",
             id="bad-placeholder",
+        ),
+        pytest.param(
+            """image_labels={'meta': '{"id": "a"}'}""",
+            SCRATCH,
+            "The `image_labels` field in target HERE:image must only have known placeholders in"
+            " braces, but '{\"id\": \"a\"}' has a '{' that belongs to none. Write '{{' and '}}'"
+            " where braces stand for themselves.",
+            id="bare-braces",
+        ),
+        pytest.param(
+            "",
+            f"FROM ghcr.io/org/app@sha512:{'a' * 128}\n",
+            "The `source` field in target HERE:image must name a Dockerfile that BuildKit can"
+            " build, but HERE/Dockerfile is not one: line 1 names the image"
+            f" 'ghcr.io/org/app@sha512:{'a' * 128}', which must have a sha256 digest:"
+            f" 'sha512:{'a' * 128}' must be 'sha256:' followed by 64 lower-case hexadecimal"
+            " characters.",
+            id="sha512-digest",
         ),
         pytest.param(
             "output='docker', image_tags=['a b']",
@@ -144,17 +162,16 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
         pytest.param(
             "registries=['@prod']",
             SCRATCH,
-            "The `registries` field in target HERE:image must hold addresses such as 'ghcr.io' or"
-            " aliases of '[docker-buildkit.registries]', but '@prod' is neither. Aliases there:"
-            " '@dev'.",
+            "The `registries` field in target HERE:image must hold aliases that exist, but '@prod'"
+            " is not one. Aliases in '[docker-buildkit.registries]': '@dev'.",
             id="bad-registry-alias",
         ),
         pytest.param(
             "registries=['https://ghcr.io/org']",
             SCRATCH,
-            "The `registries` field in target HERE:image must hold addresses such as 'ghcr.io' or"
-            " aliases of '[docker-buildkit.registries]', but 'https://ghcr.io/org' is neither."
-            " Aliases there: '@dev'.",
+            "The `registries` field in target HERE:image must hold registries, each of which must"
+            " be 'ghcr.io' alone; 'org' belongs into the repository, as 'org/{name}', but"
+            " 'https://ghcr.io/org' is not one. Aliases in '[docker-buildkit.registries]': '@dev'.",
             id="bad-registry-address",
         ),
         pytest.param(
@@ -372,9 +389,9 @@ def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunn
             id="registry-without-address",
         ),
         pytest.param(
-            ('registries={"dev": {"address": "https://ghcr.io"}}',),
-            "The option `[docker-buildkit].registries.dev.address` must be a host name with an"
-            " optional port, as in 'ghcr.io' or 'localhost:5000', but is 'https://ghcr.io'.",
+            ('registries={"dev": {"address": "http://ghcr.io"}}',),
+            "The option `[docker-buildkit].registries.dev.address` must have no 'http://'; a"
+            " registry with plain HTTP needs the setting `insecure`, but is 'http://ghcr.io'.",
             id="registry-with-a-url",
         ),
         pytest.param(

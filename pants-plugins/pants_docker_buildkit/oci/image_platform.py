@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-OPERATING_SYSTEMS = ("linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "wasi")
+OPERATING_SYSTEMS = (
+    *("aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux"),
+    *("netbsd", "openbsd", "plan9", "solaris", "wasi", "wasip1", "windows", "zos"),
+)
 ARCHITECTURES = (
-    *("386", "amd64", "arm", "arm64", "loong64", "mips", "mipsle", "mips64", "mips64le"),
-    *("ppc64", "ppc64le", "riscv64", "s390x", "wasm"),
+    *("386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc"),
+    *("ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x", "sparc", "sparc64", "wasm"),
 )
 UNKNOWN = "unknown"
 

@@ -16,6 +16,7 @@ DEFAULT_TAG = "latest"
 MAX_REPOSITORY_LENGTH = 255
 
 _LEGACY_DOCKER_HUB = "index.docker.io"
+_DOCKER_HUB_ENDPOINT = f"{_LEGACY_DOCKER_HUB}/v1"
 _OFFICIAL_NAMESPACE = "library/"
 
 _HOST_COMPONENT = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
@@ -70,9 +71,32 @@ class InvalidImageReferenceError(InvalidNameError):
 def parse_registry(text: str) -> str:
     """`text` as a registry: a host name or address and maybe a port, no scheme and no path."""
     if not _REGISTRY.fullmatch(text):
+        if _REGISTRY.fullmatch(text.replace("_", "-")):
+            requirement = "have no '_', which Docker takes in no host name: use another name of it"
+            raise InvalidRegistryError(text, requirement)
         requirement = "be a host name with an optional port, as in 'ghcr.io' or 'localhost:5000'"
         raise InvalidRegistryError(text, requirement)
     return DOCKER_HUB if text == _LEGACY_DOCKER_HUB else text
+
+
+def read_registry(text: str) -> str:
+    """`text` as a registry as people write it: `https://` before it and a `/` after it are dropped.
+
+    Nothing else is: plain HTTP is a setting, and a path belongs to a repository.
+    """
+    address = text.removeprefix("https://").removesuffix("/")
+    if address == _DOCKER_HUB_ENDPOINT:
+        return DOCKER_HUB
+    if address.startswith("http://"):
+        requirement = "have no 'http://'; a registry with plain HTTP needs the setting `insecure`"
+        raise InvalidRegistryError(text, requirement)
+    host, _, path = address.partition("/")
+    if path.strip("/") and _REGISTRY.fullmatch(host):
+        requirement = (
+            f"be '{host}' alone; '{path}' belongs into the repository, as '{path}/{{name}}'"
+        )
+        raise InvalidRegistryError(text, requirement)
+    return parse_registry(address)
 
 
 def parse_repository_name(text: str) -> str:

@@ -12,6 +12,7 @@ from pants_docker_buildkit.oci.reference import (
     parse_registry,
     parse_repository_name,
     parse_tag,
+    read_registry,
 )
 
 DIGEST = sha256_digest(b"")
@@ -109,6 +110,40 @@ def test_parse_registry_accepts_a_host_and_port(text: str) -> None:
 def test_parse_registry_rejects_anything_else(text: str) -> None:
     with pytest.raises(InvalidRegistryError, match="must be a host name with an optional port"):
         parse_registry(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "registry"),
+    [
+        ("ghcr.io", "ghcr.io"),
+        ("ghcr.io/", "ghcr.io"),
+        ("https://ghcr.io", "ghcr.io"),
+        ("https://localhost:5000/", "localhost:5000"),
+        ("https://index.docker.io/v1/", "docker.io"),
+    ],
+)
+def test_read_registry_drops_what_means_nothing(text: str, registry: str) -> None:
+    assert read_registry(text) == registry
+
+
+@pytest.mark.parametrize(
+    ("text", "requirement"),
+    [
+        ("http://ghcr.io", "have no 'http://'; a registry with plain HTTP needs the setting"),
+        (
+            "us-docker.pkg.dev/project/repo",
+            "be 'us-docker.pkg.dev' alone; 'project/repo' belongs into the repository, as"
+            " 'project/repo/{name}'",
+        ),
+        ("my_registry:5000", "have no '_'"),
+        ("https://", "be a host name"),
+        ("ghcr.io//", "be a host name"),
+    ],
+)
+def test_read_registry_says_what_to_write(text: str, requirement: str) -> None:
+    with pytest.raises(InvalidRegistryError) as raised:
+        read_registry(text)
+    assert raised.value.requirement.startswith(requirement)
 
 
 def test_parse_registry_knows_docker_hub_by_both_names() -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, CreateDigest, Digest, Directory, FileContent, MergeDigests
 from pants.engine.rules import Rule, collect_rules
-from pants.util.value_interpolation import InterpolationContext
 
 from pants_docker_buildkit.compat import (
     add_prefix,
@@ -34,6 +33,7 @@ from pants_docker_buildkit.dockerfile.source_date_epoch import (
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import LOCAL_ENVIRONMENT, BuildKitImageFieldSet
+from pants_docker_buildkit.options.placeholders import Placeholders
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.input_tree import (
     CONTEXT_DIRECTORY,
@@ -42,7 +42,6 @@ from pants_docker_buildkit.solver.input_tree import (
     ROOT,
 )
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.build_context import ContextTree
 from pants_docker_buildkit.util_rules.build_secrets import (
     SecretHashes,
     SecretHashesRequest,
@@ -161,7 +160,7 @@ async def define_image(
         context_digest=definition.context,
         inputs=await _input_tree(inputs, job_file),
         output=output,
-        files=_file_hashes(inputs.context),
+        files=_file_hashes(inputs),
         local_tags=local_tags,
     )
 
@@ -178,9 +177,7 @@ def _check_environment(field_set: BuildKitImageFieldSet) -> None:
         )
 
 
-def image_placeholders(
-    field_set: BuildKitImageFieldSet, inputs: ImageInputs
-) -> InterpolationContext:
+def image_placeholders(field_set: BuildKitImageFieldSet, inputs: ImageInputs) -> Placeholders:
     """What placeholders stand for that may be part of the build: nothing of Git is in them."""
     hashed: list[Encodable] = [inputs.context_digest, inputs.dockerfile.sha256]
     hashed.append(dict(inputs.build_args))
@@ -192,7 +189,7 @@ def _definition(
     field_set: BuildKitImageFieldSet,
     inputs: ImageInputs,
     output: ImageOutput,
-    values: InterpolationContext,
+    values: Placeholders,
     secret_hashes: SecretHashes,
 ) -> BuildDefinition:
     labels, annotations = field_set.labels, field_set.annotations
@@ -263,7 +260,7 @@ def _filled_pairs(
     field_set: BuildKitImageFieldSet,
     alias: str,
     pairs: Mapping[str, str] | None,
-    values: InterpolationContext,
+    values: Placeholders,
 ) -> tuple[tuple[str, str], ...]:
     return tuple(
         (key, fill_in(field_set, alias, value, values))
@@ -271,12 +268,15 @@ def _filled_pairs(
     )
 
 
-def _file_hashes(context: ContextTree) -> tuple[tuple[str, str], ...]:
-    """What each file is, short enough to be kept until the next build."""
+def _file_hashes(inputs: ImageInputs) -> tuple[tuple[str, str], ...]:
+    """What each file is, short enough to be kept until the next build.
+
+    The Dockerfile is an input of its own, and not told again as a file of the context.
+    """
     return tuple(
         (entry.path, f"{entry.content_sha256[:16]}{'x' if entry.is_executable else ''}")
-        for entry in context.entries
-        if isinstance(entry, FileEntry)
+        for entry in inputs.context.entries
+        if isinstance(entry, FileEntry) and entry.content_sha256 != inputs.dockerfile.sha256
     )
 
 

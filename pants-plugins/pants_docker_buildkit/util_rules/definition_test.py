@@ -50,10 +50,29 @@ def repositories(runner: ImageRunner, fields: str) -> tuple[str, ...]:
         pytest.param("v/{tags.plain}", "v/latest", id="stage-without-tag"),
         pytest.param("Team/App", "team/app", id="upper-case"),
         pytest.param("fixed", "fixed", id="fixed"),
+        pytest.param("{default_repository}-x", "app/image-x", id="part-of-a-name"),
     ],
 )
 def test_placeholders_of_a_repository(runner: ImageRunner, template: str, repository: str) -> None:
     assert repositories(runner, f"repository='{template}'") == (f"localhost:5000/{repository}",)
+
+
+@pytest.mark.parametrize(
+    ("directory", "template", "repository"),
+    [
+        ("", "{directory}/{name}", "image"),
+        ("", "{parent_directory}/{directory}/{name}", "image"),
+        ("top", "{parent_directory}/{directory}/{name}", "top/image"),
+    ],
+)
+def test_a_target_near_the_build_root_leaves_no_empty_part_in_its_repository(
+    runner: ImageRunner, directory: str, template: str, repository: str
+) -> None:
+    prefix = f"{directory}/" if directory else ""
+    build = "docker_buildkit_image(name='image', source=None, instructions=['FROM scratch'],"
+    runner.write({f"{prefix}BUILD": f"{build} repository='{template}')"})
+    job = runner.definition(f"{directory}:image").job
+    assert job.repositories == (f"localhost:5000/{repository}",)
 
 
 def test_a_given_build_argument_wins_over_the_default_in_a_placeholder(
@@ -77,11 +96,11 @@ def test_the_hash_placeholder_changes_with_the_inputs_and_not_with_labels(
 def test_labels_and_annotations_have_the_same_placeholders(runner: ImageRunner) -> None:
     declare(
         runner,
-        "image_labels={'from': '{directory}:{build_args.VERSION}'},"
+        "image_labels={'from': '{directory}:{build_args.VERSION}', 'json': '{{\"a\": {{}}}}'},"
         "image_annotations={'index:from': '{full_directory}'}",
     )
     definition = runner.definition("src/team/app:image").job.definition
-    assert definition.labels == (("from", "app:1.2"),)
+    assert definition.labels == (("from", "app:1.2"), ("json", '{"a": {}}'))
     assert definition.annotations == (("index:from", "src/team/app"),)
 
 

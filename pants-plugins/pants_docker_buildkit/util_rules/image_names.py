@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-
-from pants.util.value_interpolation import InterpolationContext, InterpolationError
 
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind
 from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidOptionError
@@ -18,7 +17,7 @@ from pants_docker_buildkit.oci.reference import (
     parse_repository_name,
     parse_tag,
 )
-from pants_docker_buildkit.target_types import BuildKitImageTarget
+from pants_docker_buildkit.options.placeholders import InvalidPlaceholderError, Placeholders
 from pants_docker_buildkit.util_rules.registries import ConfiguredRegistries, ConfiguredRegistry
 
 GIT_SHA = "git_sha"
@@ -30,10 +29,10 @@ def placeholders(
     analysis: DockerfileAnalysis,
     build_args: Mapping[str, str],
     inputs_hash: str,
-) -> InterpolationContext:
+) -> Placeholders:
     """The values of placeholders, as `docker_image` has them."""
     address = field_set.address
-    return InterpolationContext.from_dict(
+    return Placeholders(
         {
             "name": address.target_name,
             "directory": os.path.basename(address.spec_path),
@@ -46,14 +45,14 @@ def placeholders(
     )
 
 
-def fill_in(
-    field_set: BuildKitImageFieldSet, alias: str, text: str, context: InterpolationContext
-) -> str:
+def fill_in(field_set: BuildKitImageFieldSet, alias: str, text: str, context: Placeholders) -> str:
     """The text of a field with its placeholders replaced."""
-    source = InterpolationContext.TextSource(
-        address=field_set.address, target_alias=BuildKitImageTarget.alias, field_alias=alias
-    )
-    return context.format(text, source=source, error_cls=InterpolationError)
+    try:
+        return context.fill(text)
+    except InvalidPlaceholderError as e:
+        raise InvalidImageFieldError(
+            alias, field_set.address, "only have known placeholders in braces", e.finding, e.hint
+        ) from e
 
 
 def image_registries(
@@ -68,9 +67,10 @@ def image_registries(
         try:
             registry = configured.find(name)
         except InvalidNameError as e:
-            raise _bad_registry(field_set, name, configured) from e
+            requirement = f"hold registries, each of which must {e.requirement}"
+            raise _bad_registry(field_set, requirement, name, configured) from e
         if registry is None:
-            raise _bad_registry(field_set, name, configured)
+            raise _bad_registry(field_set, "hold aliases that exist", name, configured)
         found.append(registry)
     return tuple(dict.fromkeys(found))
 
@@ -107,7 +107,7 @@ def image_repositories(
     field_set: BuildKitImageFieldSet,
     registries: tuple[ConfiguredRegistry, ...],
     default_repository: str,
-    context: InterpolationContext,
+    context: Placeholders,
 ) -> tuple[str, ...]:
     """`registry/repository` for each registry, in the order of the registries."""
     names = []
@@ -121,15 +121,22 @@ def image_repository(
     field_set: BuildKitImageFieldSet,
     registry_template: str | None,
     default_repository: str,
-    context: InterpolationContext,
+    context: Placeholders,
 ) -> str:
     """The repository of an image, without a registry."""
     field = field_set.repository
-    own = field.value or default_repository
-    context = context.merge({"default_repository": default_repository, "target_repository": own})
-    text = fill_in(field_set, field.alias, registry_template or own, context).lower()
+    default = fill_in(field_set, field.alias, default_repository, context)
+    context = context.merge({"default_repository": default})
+    own = fill_in(field_set, field.alias, field.value, context) if field.value else default
+    text = own
+    if registry_template:
+        context = context.merge({"target_repository": own})
+        text = fill_in(field_set, field.alias, registry_template, context)
+    if field_set.address.spec_path.count("/") == 0:
+        # `{directory}` is empty for a target of the build root, `{parent_directory}` also below it.
+        text = re.sub("/{2,}", "/", text).strip("/")
     try:
-        return parse_repository_name(text)
+        return parse_repository_name(text.lower())
     except InvalidNameError as e:
         if field.value or registry_template:
             raise InvalidImageFieldError(
@@ -147,8 +154,8 @@ def uses_git(field_set: BuildKitImageFieldSet, registries: tuple[ConfiguredRegis
 
 
 def with_git(
-    field_set: BuildKitImageFieldSet, context: InterpolationContext, sha: str | None
-) -> InterpolationContext:
+    field_set: BuildKitImageFieldSet, context: Placeholders, sha: str | None
+) -> Placeholders:
     """Placeholders for tags, which may name the commit: a tag is never part of a build."""
     if sha is None:
         raise InvalidImageFieldError(
@@ -160,7 +167,7 @@ def with_git(
     return context.merge({GIT_SHA: sha})
 
 
-def image_tags(field_set: BuildKitImageFieldSet, context: InterpolationContext) -> tuple[str, ...]:
+def image_tags(field_set: BuildKitImageFieldSet, context: Placeholders) -> tuple[str, ...]:
     """The tags of the image, each once."""
     field = field_set.image_tags
     tags = []
@@ -177,15 +184,16 @@ def image_tags(field_set: BuildKitImageFieldSet, context: InterpolationContext) 
     return tuple(dict.fromkeys(tags))
 
 
-def extra_tags(registry: ConfiguredRegistry, context: InterpolationContext) -> tuple[str, ...]:
+def extra_tags(registry: ConfiguredRegistry, context: Placeholders) -> tuple[str, ...]:
     """The tags that every image gets in a registry, besides its own."""
     option = f"registries.{registry.alias}.extra_image_tags"
-    source = InterpolationContext.TextSource(options_scope=f"[docker-buildkit].{option}")
     tags = []
     for template in registry.extra_image_tags:
-        text = context.format(template, source=source, error_cls=InterpolationError)
         try:
-            tags.append(parse_tag(text))
+            tags.append(parse_tag(context.fill(template)))
+        except InvalidPlaceholderError as e:
+            requirement = "only have known placeholders in braces"
+            raise InvalidOptionError(option, requirement, f"{e.finding}. {e.hint[:-1]}") from e
         except InvalidTagError as e:
             requirement = f"hold tags, each of which must {e.requirement}"
             raise InvalidOptionError(option, requirement, f"{e.text!r} is none") from e
@@ -204,14 +212,15 @@ def local_references(
 
 
 def _bad_registry(
-    field_set: BuildKitImageFieldSet, name: str, configured: ConfiguredRegistries
+    field_set: BuildKitImageFieldSet, requirement: str, name: str, configured: ConfiguredRegistries
 ) -> InvalidImageFieldError:
     aliases = ", ".join(f"'@{each.alias}'" for each in configured.all) or "none"
     return InvalidImageFieldError(
         field_set.registries.alias,
         field_set.address,
-        "hold addresses such as 'ghcr.io' or aliases of '[docker-buildkit.registries]'",
-        f"{name!r} is neither. Aliases there: {aliases}",
+        requirement,
+        f"{name!r} is not one",
+        f"Aliases in '[docker-buildkit.registries]': {aliases}.",
     )
 
 

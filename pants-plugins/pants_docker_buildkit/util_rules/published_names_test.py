@@ -98,9 +98,9 @@ def test_a_placeholder_that_nobody_knows_is_an_error(runner: ImageRunner) -> Non
     dev = {"dev": {"address": "ghcr.io", "default": True, "extra_image_tags": ["{nobody}"]}}
     text = failure(runner, dev)
     assert "`[docker-buildkit].registries.dev.extra_image_tags`" in text
-    assert "The placeholder 'nobody' is unknown." in text
+    assert "'{nobody}' has '{nobody}'. Known are '" in text
 
 
 def test_the_commit_is_for_tags_only(runner: ImageRunner) -> None:
     dev: dict[str, dict[str, object]] = {"dev": {"address": "ghcr.io", "default": True}}
-    assert "The placeholder 'git_sha' is unknown." in failure(runner, dev, "repository='{git_sha}'")
+    assert "'{git_sha}' has '{git_sha}'" in failure(runner, dev, "repository='{git_sha}'")

@@ -12,7 +12,7 @@ from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import InvalidOptionError
-from pants_docker_buildkit.oci.reference import InvalidNameError, parse_registry
+from pants_docker_buildkit.oci.reference import InvalidNameError, read_registry
 from pants_docker_buildkit.options.table import InvalidTableError, OptionTable
 from pants_docker_buildkit.registry.accounts import Account
 from pants_docker_buildkit.registry.secret_source import InvalidSecretSourceError, SecretSource
@@ -73,8 +73,9 @@ class ConfiguredRegistries:
         """The registry with the alias `@name`, if there is one, or with the address `name`."""
         if name.startswith("@"):
             return next((each for each in self.all if each.alias == name[1:]), None)
-        known = next((each for each in self.all if each.address == name), None)
-        return known or ConfiguredRegistry(parse_registry(name))
+        address = read_registry(name)
+        known = next((each for each in self.all if each.address == address), None)
+        return known or ConfiguredRegistry(address)
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _parse(alias: str, entry: Any, home: str) -> ConfiguredRegistry:
 def _read(alias: str, table: OptionTable, home: str) -> ConfiguredRegistry:
     table.only(_KNOWN_SETTINGS)
     try:
-        address = parse_registry(table.content["address"])
+        address = read_registry(table.content["address"])
     except InvalidNameError as e:
         raise InvalidTableError(table.at("address"), e.requirement, f"is {e.text!r}") from e
     return ConfiguredRegistry(
