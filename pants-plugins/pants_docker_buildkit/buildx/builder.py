@@ -11,8 +11,13 @@ class InvalidBuilderError(ValueError):
     """`docker buildx inspect` printed something else than a builder."""
 
 
+BUILDKIT_IMAGE = "moby/buildkit"
+"""What a `docker-container` builder runs that names no other image."""
+
 # buildx before 0.12 writes `Buildkit:`.
 _BUILDKIT_VERSION = re.compile(r"(?im)^buildkit(?: version)?:[ \t]*(\S+)")
+_DRIVER_IMAGE = re.compile(r'\bimage="([^"]+)"')
+_HOST_GATEWAY_LABEL = "org.mobyproject.buildkit.worker.moby.host-gateway-ip"
 _CONTAINERD_LABEL = "org.mobyproject.buildkit.worker.containerd.namespace"
 
 
@@ -24,7 +29,9 @@ class Builder:
     and `status` are those of the first node: for `docker` the endpoint is the name of a Docker
     context. `problem` is why the builder cannot be used now, if it cannot. `node_platforms` are the
     platforms of each node as buildx spells them, none of one that is not booted, and
-    `buildkit_versions` what those run that are booted.
+    `buildkit_versions` what those run that are booted. `host_gateway` is the address of a Docker
+    Engine's machine for its steps. `images` are those that buildx pulls to boot nodes of the driver
+    `docker-container` that do not run.
     """
 
     name: str
@@ -35,6 +42,8 @@ class Builder:
     problem: str | None = None
     node_platforms: tuple[tuple[str, ...], ...] = ()
     buildkit_versions: tuple[str, ...] = ()
+    host_gateway: str | None = None
+    images: tuple[str, ...] = ()
 
     @classmethod
     def from_fields(cls, document: dict[str, Any]) -> Builder:
@@ -42,6 +51,7 @@ class Builder:
         values = {each.name: document[each.name] for each in fields(cls)}
         values["node_platforms"] = tuple(tuple(each) for each in values["node_platforms"])
         values["buildkit_versions"] = tuple(values["buildkit_versions"])
+        values["images"] = tuple(values["images"])
         return cls(**values)
 
     @property
@@ -73,9 +83,22 @@ def parse_builder(text: str) -> Builder:
             problem=found.get("Error"),
             node_platforms=_parse_node_platforms(text),
             buildkit_versions=tuple(_BUILDKIT_VERSION.findall(text)),
+            host_gateway=found.get(_HOST_GATEWAY_LABEL),
+            images=_parse_images(text) if found.get("Driver") == "docker-container" else (),
         )
     except KeyError as e:
         raise InvalidBuilderError(f"docker buildx inspect named no {e.args[0]}.") from e
+
+
+def _parse_images(text: str) -> tuple[str, ...]:
+    """The images of nodes that do not run."""
+    found = []
+    for node in re.split(r"(?m)^Name:", text.partition("\nNodes:")[2])[1:]:
+        lines = dict(line.partition(":")[::2] for line in node.splitlines())
+        if lines.get("Status", "").strip() != "running":
+            image = _DRIVER_IMAGE.search(lines.get("Driver Options", ""))
+            found.append(image[1] if image else BUILDKIT_IMAGE)
+    return tuple(dict.fromkeys(found))
 
 
 def _parse_node_platforms(text: str) -> tuple[tuple[str, ...], ...]:

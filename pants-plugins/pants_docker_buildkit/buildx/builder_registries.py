@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from pants_docker_buildkit.buildx.builder import BUILDKIT_IMAGE
 from pants_docker_buildkit.buildx.builder_description import (
     DOCKER_CONTAINER,
     BuilderDescription,
 )
-
-_BUILDKIT_IMAGE = "moby/buildkit"
 
 
 def daemon_images(description: BuilderDescription) -> Iterator[str]:
     """The images that buildx pulls to run the nodes."""
     if description.driver == DOCKER_CONTAINER:
         for node in description.nodes:
-            yield dict(node.driver_opts).get("image", _BUILDKIT_IMAGE)
+            yield dict(node.driver_opts).get("image", BUILDKIT_IMAGE)
 
 
 def mirror_references(

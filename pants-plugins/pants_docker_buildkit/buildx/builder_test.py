@@ -78,6 +78,39 @@ def test_engine_without_the_containerd_store_is_told_from_one_with_it() -> None:
     assert not parse_builder(OLD_STORE).has_containerd_store
 
 
+def test_an_engine_says_where_its_machine_is_for_steps() -> None:
+    assert parse_builder(OLD_STORE).host_gateway == "172.17.0.1"
+    assert parse_builder(ENGINE).host_gateway is None
+
+
+CONTAINERS = """\
+Name:   mine
+Driver: docker-container
+
+Nodes:
+Name:           mine0
+Endpoint:       unix:///var/run/docker.sock
+Driver Options: env.A="b" image="mirror.example/moby/buildkit:v0.25.1"
+Status:         inactive
+
+Name:     mine1
+Endpoint: tcp://far.example
+Status:   inactive
+
+Name:           mine2
+Endpoint:       tcp://farther.example
+Driver Options: image="other.example/buildkit"
+Status:         running
+"""
+
+
+def test_the_images_of_containers_are_those_that_are_still_to_be_pulled() -> None:
+    images = ("mirror.example/moby/buildkit:v0.25.1", "moby/buildkit")
+    assert parse_builder(CONTAINERS).images == images
+    assert parse_builder(CONTAINERS.replace("inactive", "running")).images == ()
+    assert parse_builder(REMOTE).images == ()
+
+
 def test_engine_that_does_not_answer_has_a_problem_and_no_driver() -> None:
     builder = parse_builder(UNREACHABLE)
     assert builder.driver == ""

@@ -13,6 +13,7 @@ from pants.engine.platform import Platform
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.unions import UnionRule
 
+from pants_docker_buildkit.buildx.environment import WITH_SECRETS
 from pants_docker_buildkit.compat import add_prefix, implicitly, resolve_address_targets, rule
 from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
 from pants_docker_buildkit.fields.naming import ImageOutput
@@ -32,7 +33,6 @@ from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build import BuildImageRequest, BuiltImage, build_image
 from pants_docker_buildkit.util_rules.build_platform import own_platform
 from pants_docker_buildkit.util_rules.build_secrets import secret_sources
-from pants_docker_buildkit.util_rules.docker_environment import PROXY_VARIABLES
 from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistries,
     ConfiguredRegistriesRequest,
@@ -91,7 +91,7 @@ def _variables_with_secrets(
         sources.append(SecretSource.parse(subsystem.secret_hash_key or ""))
     names = {source.variable for source in sources if source.variable is not None}
     names.update(each.partition("=")[0] for each in subsystem.env_vars)
-    return sorted(names.union(PROXY_VARIABLES, [AUTH_CONFIG_VARIABLE]))
+    return sorted(names.union(WITH_SECRETS, [AUTH_CONFIG_VARIABLE]))
 
 
 @rule(desc="Prepare container")

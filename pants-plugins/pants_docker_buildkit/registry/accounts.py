@@ -1,17 +1,23 @@
-"""Who we are to each registry: as the options say, or else as the Docker configuration does."""
+"""Who we are to each registry: as the options say, or else as Docker and buildx know us."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Union
 
+from pants_docker_buildkit.oci.reference import DOCKER_HUB
 from pants_docker_buildkit.registry.credentials import (
     Credentials,
     CredentialsUnavailableError,
     FindCredentials,
     no_credentials,
 )
+from pants_docker_buildkit.registry.scoped_logins import ScopedLogin, ScopedLogins
 from pants_docker_buildkit.registry.secret_source import SecretSource, SecretUnavailableError
+
+_OF_DOCKER_HUB = ("dhi.io", "registry.scout.docker.com")
+"""Registries that take the login of Docker Hub, where there is none for them."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,10 @@ class Account:
         return max(fits, default=None)
 
 
+ChosenAccount = Union[Account, ScopedLogin]
+"""Who we are to a repository, where that is not who we are to all that nobody says more of."""
+
+
 @dataclass(frozen=True)
 class Accounts:
     """All accounts of the options. `environment` is the user's, in which sources are read."""
@@ -49,9 +59,13 @@ class Accounts:
     accounts: Sequence[Account] = ()
     fallback: FindCredentials = no_credentials
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    scoped: ScopedLogins = field(default_factory=ScopedLogins)
 
-    def choose(self, registry: str, repository: str) -> Account | None:
-        """The account for a repository: the one with the longest path, then the first by name."""
+    def choose(self, registry: str, repository: str) -> ChosenAccount | None:
+        """The account for a repository: the one with the longest path, then the first by name.
+
+        After those of the options come the scoped logins of buildx.
+        """
         fits = [
             (-fit, each.name, each)
             for each in self.accounts
@@ -59,12 +73,19 @@ class Accounts:
             for fit in (each.fit(repository),)
             if fit is not None
         ]
-        return min(fits, key=lambda fit: fit[:2])[2] if fits else None
+        if fits:
+            return min(fits, key=lambda fit: fit[:2])[2]
+        return self.scoped.choose(registry, repository)
 
-    def find(self, registry: str, account: Account | None) -> Credentials | None:
+    def find(self, registry: str, account: ChosenAccount | None) -> Credentials | None:
         """The credentials of an account, or those that anything else knows for the registry."""
         if account is None:
-            return self.fallback(registry)
+            found = self.fallback(registry)
+            if found is None and registry in _OF_DOCKER_HUB:
+                return self.find_for(DOCKER_HUB, "")
+            return found
+        if isinstance(account, ScopedLogin):
+            return account.find(self.scoped.environment)
         username = account.username
         if isinstance(username, SecretSource):
             username = self._read(account, "username", username)

@@ -55,6 +55,19 @@ def test_another_registry_has_the_credentials_that_docker_has() -> None:
     assert ACCOUNTS.find_for("quay.io", "org/team") == FROM_DOCKER
 
 
+@pytest.mark.parametrize("registry", ["dhi.io", "registry.scout.docker.com"])
+def test_registries_of_docker_hub_take_its_login_where_there_is_none_for_them(
+    registry: str,
+) -> None:
+    hub, own = Credentials("hub", "s3cret"), Credentials("own", "s3cret")
+    logins = {"docker.io": hub}
+    assert Accounts(fallback=logins.get).find_for(registry, "python") == hub
+    assert Accounts(fallback=logins.get).find_for("ghcr.io", "python") is None
+    assert Accounts(fallback={**logins, registry: own}.get).find_for(registry, "python") == own
+    options = Accounts([account("team", registry="docker.io")], logins.get, {"PASSWORD": "s3cret"})
+    assert options.find_for(registry, "python") == Credentials("team", "s3cret")
+
+
 def test_a_user_name_may_have_a_source_too(tmp_path: Path) -> None:
     (tmp_path / "user").write_text("me\n")
     source = SecretSource.parse(f"file={tmp_path}/user")

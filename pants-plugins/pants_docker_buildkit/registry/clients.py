@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from functools import partial
 
-from pants_docker_buildkit.registry.accounts import Account, Accounts
+from pants_docker_buildkit.registry.accounts import Accounts, ChosenAccount
 from pants_docker_buildkit.registry.authentication import Authentication
 from pants_docker_buildkit.registry.channel import Channel
 from pants_docker_buildkit.registry.client import RegistryClient
@@ -36,7 +36,7 @@ class RegistryClients:
         self._settings = dict(settings or {})
         self._proxies = Proxies.from_environment(environment or {})
         self._patience = patience or Patience()
-        self._clients: dict[tuple[str, Account | None], RegistryClient] = {}
+        self._clients: dict[tuple[str, ChosenAccount | None], RegistryClient] = {}
         self._transports: list[Transport] = []
         self._lock = threading.Lock()
 
@@ -56,7 +56,7 @@ class RegistryClients:
         for transport in transports:
             transport.close()
 
-    def _create(self, registry: str, account: Account | None) -> RegistryClient:
+    def _create(self, registry: str, account: ChosenAccount | None) -> RegistryClient:
         settings = self._settings.get(registry, RegistrySettings())
         origin = Origin.of_registry(registry, is_plain_http=settings.uses_plain_http(registry))
         connections = Connections(settings, self._proxies, self._patience)

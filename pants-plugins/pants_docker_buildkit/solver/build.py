@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.attributes import render_attributes, render_values
+from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import BuildCommand, render_arguments
 from pants_docker_buildkit.buildx.metadata import (
     BuildMetadata,
@@ -48,6 +49,7 @@ from pants_docker_buildkit.solver.pushed_image import PushedImage
 from pants_docker_buildkit.solver.result import BuildResult
 from pants_docker_buildkit.solver.workplace import Workplace
 
+_HOST_GATEWAY = "host-gateway"
 _SECRET_VARIABLE = "PANTS_DOCKER_BUILDKIT_SECRET"
 
 
@@ -109,13 +111,31 @@ def build_command(
         secrets=_secret_attributes(workplace.secrets),
         ssh=settings.ssh,
         network=definition.network,
-        extra_hosts=(*definition.extra_hosts, *_secret_hosts(definition)),
+        extra_hosts=(
+            *_extra_hosts(definition.extra_hosts, workplace.builder),
+            *_secret_hosts(definition),
+        ),
         shm_size=definition.shm_size,
         ulimits=definition.ulimits,
         entitlements=definition.entitlements,
         no_cache=definition.no_cache,
         cache_from=imports,
         cache_to=exports,
+    )
+
+
+def _extra_hosts(
+    hosts: tuple[tuple[str, str], ...], builder: Builder
+) -> tuple[tuple[str, str], ...]:
+    """The hosts with the address of an engine's machine in place of its name.
+
+    buildx knows that name for an engine only, and not where it is reached as a remote builder.
+    """
+    if builder.host_gateway is None:
+        return hosts
+    return tuple(
+        (name, builder.host_gateway if address == _HOST_GATEWAY else address)
+        for name, address in hosts
     )
 
 

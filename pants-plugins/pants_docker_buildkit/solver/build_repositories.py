@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from pants_docker_buildkit.buildx.attributes import (
@@ -15,7 +15,7 @@ from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.solver.definition import IMAGE_SCHEME, BuildJob
 
 
-def build_repositories(job: BuildJob, settings: BuildSettings) -> Mapping[str, str]:
+def build_repositories(job: BuildJob, settings: BuildSettings) -> dict[str, str]:
     """The registries that the build pushes to, has its bases and frontend from, and caches in.
 
     Also the mirrors that a described builder asks in their place, and where its own image is from.
@@ -24,14 +24,15 @@ def build_repositories(job: BuildJob, settings: BuildSettings) -> Mapping[str, s
     the one that the image is pushed to, if it is pushed there.
     """
     found: dict[str, str] = {}
-    _add(found, _references(job, settings))
+    add_references(found, _references(job, settings))
     if settings.described_builder is not None:
-        _add(found, tuple(mirror_references(settings.described_builder, found)))
-        _add(found, daemon_images(settings.described_builder))
+        add_references(found, tuple(mirror_references(settings.described_builder, found)))
+        add_references(found, daemon_images(settings.described_builder))
     return found
 
 
-def _add(found: dict[str, str], references: Iterable[str]) -> None:
+def add_references(found: dict[str, str], references: Iterable[str]) -> None:
+    """Add the registries of these images that are not there yet."""
     for text in references:
         with suppress(InvalidImageReferenceError):
             reference = ImageReference.parse_familiar(text)

@@ -147,6 +147,17 @@ def test_no_inline_cache_is_imported_from_where_tags_cannot_move() -> None:
     assert built.cache_from == ("type=registry,ref=localhost:5000/app:buildcache",)
 
 
+@pytest.mark.parametrize("output", ["registry", "oci", "docker"])
+def test_the_machine_of_an_engine_has_an_address_on_every_output(output: str) -> None:
+    job = redefined(output=output, extra_hosts=(("db", "10.0.0.1"), ("me", "host-gateway")))
+    place = workplace(DockerCli("docker", {}), Path("/nowhere"))
+    known = replace(place, builder=replace(place.builder, host_gateway="172.17.0.1"))
+    built = build_command(job, SETTINGS, known, Path("metadata.json"))
+    assert built.extra_hosts == (("db", "10.0.0.1"), ("me", "172.17.0.1"))
+    # buildx says itself that another builder has none.
+    assert command(job).extra_hosts == (("db", "10.0.0.1"), ("me", "host-gateway"))
+
+
 def test_without_inline_cache_no_moving_tag_is_read() -> None:
     built = command(JOB)
     assert built.cache_from == ()

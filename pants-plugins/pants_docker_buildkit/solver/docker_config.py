@@ -18,12 +18,14 @@ from typing import Any
 
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
 from pants_docker_buildkit.registry.credentials import DOCKER_HUB_KEY, docker_config_directory
+from pants_docker_buildkit.registry.scoped_logins import LOGINS_DIRECTORY
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import InvalidHostConfigError
 
 HELPER = "pants-docker-buildkit"
 HELPER_COMMAND = "credentials"
 
+_CONFIG_FILE = "config.json"
 _REPOSITORIES_FILE = "repositories.json"
 _TAKEN_OVER = ("cliPluginsExtraDirs",)
 _LINKED = ("contexts", "cli-plugins")
@@ -44,22 +46,53 @@ def with_private_config(
         if (host / name).exists():
             (directory / name).symlink_to((host / name).absolute())
     taken_over = {key: value for key, value in read_host_config(host).items() if key in _TAKEN_OVER}
-    config = {**taken_over, "credHelpers": _helpers(repositories)}
-    (directory / "config.json").write_text(json.dumps(config))
-    (directory / _REPOSITORIES_FILE).write_text(json.dumps(dict(repositories)))
+    (directory / _CONFIG_FILE).write_text(json.dumps(taken_over))
+    allow_logins(directory, repositories)
     helpers = directory / "bin"
     helpers.mkdir()
     helper = helpers / f"docker-credential-{HELPER}"
     run = shlex.quote(str(session.absolute() / "run"))
     helper.write_text(f'#!/bin/sh\nexec {run} {HELPER_COMMAND} "$@"\n')
     helper.chmod(0o700)
+    buildx = docker.environment.get("BUILDX_CONFIG") or str(host / "buildx")
     return docker.with_environment(
         {
+            **_tls_files(docker.environment, host),
             "DOCKER_CONFIG": str(directory),
-            "BUILDX_CONFIG": docker.environment.get("BUILDX_CONFIG") or str(host / "buildx"),
+            "BUILDX_CONFIG": _without_logins(Path(buildx), directory / "buildx"),
             "PATH": os.pathsep.join((str(helpers), docker.search_path)),
         }
     )
+
+
+def allow_logins(directory: Path, repositories: Mapping[str, str]) -> None:
+    """Let a private configuration log in to these registries, and to no others."""
+    file = directory / _CONFIG_FILE
+    config = {**json.loads(file.read_text()), "credHelpers": _helpers(repositories)}
+    (directory / _REPOSITORIES_FILE).write_text(json.dumps(dict(repositories)))
+    file.write_text(json.dumps(config))
+
+
+def _tls_files(environment: Mapping[str, str], host: Path) -> dict[str, str]:
+    """Where Docker has its certificates: in its configuration, if nothing else says so."""
+    uses_tls = environment.get("DOCKER_TLS_VERIFY") or environment.get("DOCKER_TLS")
+    if not uses_tls or environment.get("DOCKER_CERT_PATH"):
+        return {}
+    return {"DOCKER_CERT_PATH": str(host.absolute())}
+
+
+def _without_logins(buildx: Path, view: Path) -> str:
+    """The user's builders, without the scoped logins that would win over ours.
+
+    The session knows those, too (`registry/scoped_logins.py`).
+    """
+    if not (buildx / LOGINS_DIRECTORY).is_dir():
+        return str(buildx)
+    view.mkdir()
+    for path in buildx.iterdir():
+        if path.name != LOGINS_DIRECTORY:
+            (view / path.name).symlink_to(path.absolute())
+    return str(view)
 
 
 def repository_for(server: str, directory: Path) -> tuple[str, str] | None:
@@ -80,7 +113,7 @@ def _helpers(registries: Iterable[str]) -> dict[str, str]:
 
 def read_host_config(directory: Path) -> dict[str, Any]:
     """What the user's Docker configuration says. Raises `InvalidHostConfigError`."""
-    file = directory / "config.json"
+    file = directory / _CONFIG_FILE
     try:
         config = json.loads(file.read_bytes())
     except FileNotFoundError:

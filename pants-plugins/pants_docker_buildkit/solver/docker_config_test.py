@@ -8,6 +8,7 @@ import pytest
 
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.docker_config import (
+    allow_logins,
     repository_for,
     with_private_config,
 )
@@ -68,6 +69,42 @@ def test_contexts_plugins_and_builders_are_the_users(host: Path) -> None:
 
 def test_builders_stay_where_the_user_wants_them(host: Path) -> None:
     assert private(host, {}, BUILDX_CONFIG="/b").environment["BUILDX_CONFIG"] == "/b"
+
+
+def test_scoped_logins_of_buildx_do_not_win_over_ours(host: Path) -> None:
+    buildx = host / "buildx"
+    (buildx / "config" / "ghcr.io").mkdir(parents=True)
+    (buildx / "instances").mkdir()
+    (buildx / "current").write_text("{}")
+    view = Path(private(host, {}).environment["BUILDX_CONFIG"])
+    assert sorted(path.name for path in view.iterdir()) == ["current", "instances"]
+    (view / "instances" / "mine").write_text("{}")
+    assert (buildx / "instances" / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "directory"),
+    [
+        ({"DOCKER_TLS_VERIFY": "1"}, "HOST"),
+        ({"DOCKER_TLS": "1"}, "HOST"),
+        ({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/certs"}, "/certs"),
+        ({"DOCKER_TLS_VERIFY": ""}, None),
+        ({}, None),
+    ],
+)
+def test_certificates_are_looked_for_where_docker_does(
+    host: Path, environment: dict[str, str], directory: str | None
+) -> None:
+    found = private(host, {}, **environment).environment.get("DOCKER_CERT_PATH")
+    assert found == (str(host) if directory == "HOST" else directory)
+
+
+def test_more_logins_can_be_allowed(host: Path) -> None:
+    directory = Path(private(host, {"ghcr.io": "org/app"}).environment["DOCKER_CONFIG"])
+    allow_logins(directory, {"ghcr.io": "org/app", "mirror.example": "moby/buildkit"})
+    config = json.loads((directory / "config.json").read_text())
+    assert set(config["credHelpers"]) == {"ghcr.io", "mirror.example"}
+    assert repository_for("mirror.example", directory) == ("mirror.example", "moby/buildkit")
 
 
 def test_a_user_without_a_configuration_is_none_worse(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pants_docker_buildkit.session.directory import EXIT_NO_SESSION, PROGRESS_FI
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.testing.fake_session import FakeSession
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, PinnedSource
-from pants_docker_buildkit.solver.docker_config import HELPER_COMMAND
+from pants_docker_buildkit.solver.docker_config import HELPER, HELPER_COMMAND
 from pants_docker_buildkit.solver.errors import EXIT_FAILED
 from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY, DOCKERFILE, JOB_FILE, ROOT
 from pants_docker_buildkit.solver.main import BUILD_COMMAND, CHECK_COMMAND, main
@@ -126,6 +126,30 @@ def test_buildkit_gets_the_source_policy_of_the_definition(
     sandbox.docker.answer("buildx build", run=keep, exit_code=1)
     assert sandbox.run() == EXIT_FAILED
     assert received.read_bytes() == render_source_policy(sandbox.definition)
+
+
+def test_a_builder_that_the_build_boots_is_pulled_with_the_users_login(sandbox: Sandbox) -> None:
+    inspected = (
+        "Name:   mine\nDriver: docker-container\n\nNodes:\nName:           mine0\n"
+        'Endpoint:       unix:///var/run/docker.sock\nDriver Options: image="mirror.example/bk:1"\n'
+        "Status:         inactive\n"
+    )
+    received = sandbox.directory / "received.json"
+    sandbox.docker.answer("buildx inspect", inspected)
+    keep = f'cat "$DOCKER_CONFIG/config.json" >{received}'
+    sandbox.docker.answer("buildx build", run=keep, exit_code=1)
+    assert sandbox.run() == EXIT_FAILED
+    helpers = json.loads(received.read_text())["credHelpers"]
+    assert helpers["mirror.example"] == HELPER
+
+
+def test_a_cache_that_buildx_would_drop_fails_before_anything_is_asked(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.settings(cache_to=("type=gha",))
+    assert sandbox.run() == EXIT_FAILED
+    assert "ACTIONS_RUNTIME_TOKEN is not set" in capsys.readouterr().err
+    assert sandbox.docker.calls == []
 
 
 def test_a_layout_needs_no_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,12 +14,13 @@ from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.build_platforms import check_build_platforms
-from pants_docker_buildkit.solver.build_repositories import build_repositories
+from pants_docker_buildkit.solver.build_repositories import add_references, build_repositories
 from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
+from pants_docker_buildkit.solver.cloud_caches import check_cloud_caches
 from pants_docker_buildkit.solver.definition import BuildJob
 from pants_docker_buildkit.solver.described_builder import ChosenBuilder, choose_described_builder
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.docker_config import with_private_config
+from pants_docker_buildkit.solver.docker_config import allow_logins, with_private_config
 from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, Engine, bridged_builder
 from pants_docker_buildkit.solver.engine_search import DEFAULT_CONTEXT, engine_environment
 from pants_docker_buildkit.solver.errors import ContainerdStoreError, DockerCliNeededError
@@ -72,6 +73,7 @@ def open_workplace(
     output = job.definition.output
     if output == "docker" and docker.is_standalone_buildx:
         raise DockerCliNeededError(LOCAL_OUTPUT, docker.search_path)
+    check_cloud_caches((*settings.cache_from, *settings.cache_to), docker.environment)
     proxies: tuple[tuple[str, str], ...] = ()
     if settings.passes_proxies:
         proxies = proxy_build_args(docker.environment, job.definition)
@@ -84,11 +86,17 @@ def open_workplace(
             {
                 POLICY_VARIABLE: str(policy),
                 "BUILDX_METADATA_PROVENANCE": "max",
+                # The sandbox may lie in somebody's worktree, whose commit is none of the build's.
+                "BUILDX_GIT_INFO": "false",
                 "NO_COLOR": "1",
             }
         )
         docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
         chosen = choose_for_build(docker, settings, session.directory)
+        if chosen.builder.images:
+            # The build boots the builder, which pulls what it runs.
+            add_references(repositories, chosen.builder.images)
+            allow_logins(scratch / "docker", repositories)
         check_build_platforms(job.definition, chosen)
         docker, builder = chosen.docker, chosen.builder
         if builder.is_docker_engine:

@@ -18,6 +18,7 @@ from pants_docker_buildkit.registry.credentials import (
     first_credentials,
     no_credentials,
 )
+from pants_docker_buildkit.registry.scoped_logins import ScopedLogins
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironment,
     DockerEnvironmentRequest,
@@ -63,6 +64,7 @@ async def find_accounts(_: AccountsRequest, session_values: SessionValues) -> Us
                 docker_config_credentials(directory, environment) if directory else no_credentials,
             ),
             all_variables,
+            ScopedLogins(environment),
         )
     )
 

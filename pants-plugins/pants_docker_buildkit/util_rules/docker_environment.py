@@ -10,44 +10,14 @@ from typing import Optional
 from pants.engine.env_vars import EnvironmentVarsRequest
 from pants.engine.rules import Rule, collect_rules
 
+from pants_docker_buildkit.buildx.environment import PASSED, REFUSED
 from pants_docker_buildkit.compat import environment_vars_subset, implicitly, rule
+from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.option_paths import option_path
 
-PROXY_VARIABLES = tuple(
-    spelling
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "FTP_PROXY")
-    for spelling in (name, name.lower())
-)
-"""Which may have a password in their value."""
-
 _PATH_PLACEHOLDER = "<PATH>"
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
-
-# What Docker, buildx and SSH document, and what a program needs to find its own files. Variables
-# that change what is built, such as SOURCE_DATE_EPOCH or DOCKER_DEFAULT_PLATFORM, stay out.
-_DOCUMENTED = (
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "LANG",
-    "TMPDIR",
-    "XDG_CONFIG_HOME",
-    "XDG_RUNTIME_DIR",
-    "SSH_AUTH_SOCK",
-    "DOCKER_API_VERSION",
-    "DOCKER_CERT_PATH",
-    "DOCKER_CONFIG",
-    "DOCKER_CONTEXT",
-    "DOCKER_HOST",
-    "DOCKER_TLS",
-    "DOCKER_TLS_VERIFY",
-    "BUILDX_BUILDER",
-    "BUILDX_CONFIG",
-    "KUBECONFIG",
-    *PROXY_VARIABLES,
-)
 
 
 @dataclass(frozen=True)
@@ -73,11 +43,19 @@ def _program(text: str, home: str) -> str:
     return option_path(text, home) if "/" in text else text
 
 
+def _check_added(variables: Iterable[str]) -> None:
+    for name in (each.partition("=")[0] for each in variables):
+        if name in REFUSED:
+            requirement = "have no variable that changes what is built, because it is in no key"
+            raise InvalidOptionError("env_vars", requirement, f"{name} is one ({REFUSED[name]})")
+
+
 @rule(desc="Read environment of Docker")
 async def resolve_docker_environment(
     _: DockerEnvironmentRequest, subsystem: DockerBuildKitSubsystem
 ) -> DockerEnvironment:
-    requested = EnvironmentVarsRequest((*_DOCUMENTED, *subsystem.env_vars))
+    _check_added(subsystem.env_vars)
+    requested = EnvironmentVarsRequest((*PASSED, *subsystem.env_vars))
     variables = dict(await environment_vars_subset(requested, **implicitly()))
     path = variables.get("PATH", _DEFAULT_PATH)
     entries = (

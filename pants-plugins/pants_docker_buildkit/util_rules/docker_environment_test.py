@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+from pants.engine.internals.scheduler import ExecutionError
+
+from pants_docker_buildkit.buildx.environment import PASSED, REFUSED
+from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.util_rules.docker_environment import (
+    DockerEnvironment,
+    DockerEnvironmentRequest,
+)
+
+
+@pytest.fixture(scope="module")
+def runner() -> ImageRunner:
+    return ImageRunner()
+
+
+def variables(runner: ImageRunner, *options: str, **environment: str) -> dict[str, str]:
+    runner.set_options(*options, env={"PATH": "/bin", **environment}, inherit=())
+    request = DockerEnvironmentRequest()
+    return dict(runner.runner.request(DockerEnvironment, (request,)).variables)
+
+
+def test_docker_gets_what_it_documents_and_what_caches_need(runner: ImageRunner) -> None:
+    given = dict.fromkeys(PASSED, "x")
+    assert set(variables(runner, **given)) == set(PASSED)
+
+
+def test_what_would_change_an_image_is_shut_out(runner: ImageRunner) -> None:
+    assert set(variables(runner, **dict.fromkeys(REFUSED, "x"), OTHER="x")) == {"PATH"}
+
+
+def test_more_variables_can_be_named(runner: ImageRunner) -> None:
+    option = "env-vars=['OTHER', 'GODEBUG=x']"
+    found = variables(runner, option, OTHER="x")
+    assert found == {"PATH": "/bin", "OTHER": "x", "GODEBUG": "x"}
+
+
+@pytest.mark.parametrize("value", ["{}", "{}=1"])
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_would_change_an_image_cannot_be_named(
+    runner: ImageRunner, name: str, value: str
+) -> None:
+    with pytest.raises(
+        ExecutionError, match=f"env_vars.* must have no variable .* but {name} is one"
+    ):
+        variables(runner, f"env-vars=['{value.format(name)}']")
