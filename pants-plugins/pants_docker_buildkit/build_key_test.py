@@ -32,6 +32,7 @@ FILES = {
     "app/Dockerfile": DOCKERFILE,
     "app/Same.dockerfile": DOCKERFILE,
     "app/Other.dockerfile": f"{DOCKERFILE}LABEL more=1\n",
+    "app/Tools.dockerfile": f"{DOCKERFILE}COPY --from=tools / /tools\n",
     "app/a.txt": "a",
     "app/b.txt": "b",
     "app/token": "never read",
@@ -63,11 +64,18 @@ FIELDS = {
     "dependencies": Variation(base='[":a"]', changes=('[":a", ":b"]', "[]"), keeps=('["app:a"]',)),
     "context_root": Variation(changes=('"app"', '"./"'), keeps=('""',)),
     "build_contexts": Variation(
+        base='{"tools": ":a"}, source="Tools.dockerfile"',
         changes=(
-            '{"tools": ":b"}',
-            f'{{"tools": "docker-image://ghcr.io/a@{SHA}"}}',
-            f'{{"tools": "https://git.example/a.git#{"0" * 40}"}}',
-        )
+            '{"tools": ":b"}, source="Tools.dockerfile"',
+            f'{{"tools": "docker-image://ghcr.io/a@{SHA}"}}, source="Tools.dockerfile"',
+            f'{{"tools": "https://git.example/a.git#{"0" * 40}"}}, source="Tools.dockerfile"',
+        ),
+        # The Dockerfile does not use these.
+        keeps=(
+            '{"tools": ":a", "more": ":b"}, source="Tools.dockerfile"',
+            f'{{"tools": ":a", "x": "docker-image://a@{SHA}"}}, source="Tools.dockerfile"',
+            f'{{"tools": ":a", "x": "https://h/a.git#{"0" * 40}"}}, source="Tools.dockerfile"',
+        ),
     ),
     "external_sources": Variation(
         changes=(

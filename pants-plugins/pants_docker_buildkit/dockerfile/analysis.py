@@ -165,6 +165,17 @@ class DockerfileAnalysis:
         )
 
     @property
+    def named_contexts(self) -> frozenset[str] | None:
+        """The named contexts that the target needs; `None` where that is not known.
+
+        One in place of a frontend is not among them.
+        """
+        if self.target is None or self.limits:
+            return None
+        kind = OriginKind.NAMED_CONTEXT
+        return frozenset(origin.text for origin in self.origins if origin.kind is kind)
+
+    @property
     def context_paths(self) -> tuple[ContextPath, ...]:
         """What the reachable stages take from the build context."""
         return tuple(path for stage in self.reachable_stages for path in stage.context_paths)

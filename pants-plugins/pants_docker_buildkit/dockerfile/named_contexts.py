@@ -54,6 +54,12 @@ def is_image_reference(text: str) -> bool:
     return True
 
 
+def is_same_image(context: str, reference: str) -> bool:
+    """Whether the context of this name stands in for the image `reference`, on some platform."""
+    name = context.partition("::")[0]
+    return (_familiar_name(name) or name) == _familiar_name(reference)
+
+
 def _familiar_name(text: str) -> str | None:
     try:
         name = str(ImageReference.parse_familiar(text))

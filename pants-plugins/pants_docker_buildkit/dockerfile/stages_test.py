@@ -203,6 +203,22 @@ def test_a_named_context_is_no_stage_of_the_same_name() -> None:
     assert analyze_text(text, named_contexts=["b"]).stages[1].base.stage is None
 
 
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        pytest.param("FROM a\nCOPY --from=b x /", {"a", "b"}, id="from-and-copy"),
+        pytest.param("FROM scratch\nRUN --mount=from=c true", {"c"}, id="mount"),
+        pytest.param("FROM a AS x\nFROM scratch", set(), id="not-reached"),
+        pytest.param("FROM x AS b\nFROM b", {"b"}, id="in-place-of-a-stage"),
+        pytest.param("FROM scratch\nONBUILD COPY --from=a x /", set(), id="for-a-child"),
+        pytest.param("FROM $UNKNOWN\nFROM a", None, id="not-understood"),
+        pytest.param("# syntax=other\nFROM a", None, id="unknown-frontend"),
+    ],
+)
+def test_the_named_contexts_that_a_target_needs(text: str, needed: set[str] | None) -> None:
+    assert analyze_text(text, named_contexts=["a", "b", "c"]).named_contexts == needed
+
+
 def test_a_named_context_may_be_for_one_platform() -> None:
     text = "FROM a\n"
     contexts = ["a::linux/arm64"]

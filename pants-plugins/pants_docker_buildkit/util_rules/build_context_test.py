@@ -9,6 +9,7 @@ from pants_docker_buildkit.testutil import ImageRunner
 from pants_docker_buildkit.util_rules.definition import ImageDefinition
 
 IMAGE = "docker_buildkit_image(name='image', source=None, instructions=['FROM scratch'], {})"
+IMAGE_WITH_WEB = IMAGE.replace("'FROM scratch'", "'FROM scratch', 'COPY --from=web . /'")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,8 @@ def context(
 ) -> list[str]:
     """The paths in the context of `directory:image`; `files` are relative to the directory."""
     written = {f"{directory}/{path}": text for path, text in files.items()}
-    runner.write({**written, f"{directory}/BUILD": f"{targets}\n{IMAGE.format(fields)}"})
+    image = IMAGE_WITH_WEB if "'web'" in fields else IMAGE
+    runner.write({**written, f"{directory}/BUILD": f"{targets}\n{image.format(fields)}"})
     return runner.context(f"{directory}:image")
 
 

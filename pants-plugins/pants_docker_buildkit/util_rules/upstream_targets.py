@@ -17,12 +17,13 @@ from pants_docker_buildkit.compat import (
     resolve_unparsed_address_inputs,
     rule,
 )
-from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference
+from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference, is_same_image
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.util_rules.dockerfile import (
+    ImageDockerfile,
     ImageDockerfileRequest,
     read_image_dockerfile,
 )
@@ -44,6 +45,7 @@ class UpstreamTargetsRequest:
 class UpstreamTargets:
     """The targets that an image refers to, and the images and repositories that it names itself.
 
+    Named contexts that its build does not reach are left out: they cannot change the image.
     `arguments` are from the name of a global `ARG` to a target, `contexts` from the name of a build
     context to a target, `images` and `git` from the name of a build context to a pinned reference
     or a Git URL.
@@ -137,6 +139,9 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
     field_set = request.field_set
     dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
     images, git, wanted = _sort_contexts(field_set)
+    reached = _reached_contexts(field_set, dockerfile)
+    images = tuple(each for each in images if each[0] in reached)
+    git = tuple(each for each in git if each[0] in reached)
     arguments = {
         argument.name: (argument.value, argument.line)
         for analysis in dockerfile.analyses
@@ -172,8 +177,23 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
                 f"for {name!r} it names {value!r}",
                 written.known.neighbours(written.by_text[value]),
             )
-        found_contexts.append((name, target))
+        if name in reached:
+            found_contexts.append((name, target))
     return UpstreamTargets(tuple(found_arguments), tuple(found_contexts), images, git)
+
+
+def _reached_contexts(field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile) -> set[str]:
+    """The names of the contexts that the build may use, on any platform."""
+    names = set(field_set.build_contexts.value or ())
+    reached = set[str]()
+    for analysis in dockerfile.analyses:
+        used = analysis.named_contexts
+        if used is None:
+            return names
+        reached |= used
+        if analysis.frontend is not None:
+            reached |= {each for each in names if is_same_image(each, analysis.frontend.reference)}
+    return names & reached
 
 
 def _sort_contexts(
