@@ -11,6 +11,7 @@ import pytest
 
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.testing.fake_session import FakeSession
+from pants_docker_buildkit.solver.context_times import MEMORY_DIRECTORY
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.input_tree import (
     CONTEXT_DIRECTORY,
@@ -41,6 +42,8 @@ def build_layout(
         (sandbox / ROOT / path).parent.mkdir(parents=True)
         (sandbox / ROOT / path).write_text(text)
         os.utime(sandbox / ROOT / path, (LONG_AGO, LONG_AGO))
+    # Nothing can be remembered here, so that the times above stay as they are.
+    (sandbox / MEMORY_DIRECTORY).touch()
     definition = BuildDefinition("", "", ("linux/amd64",), "oci")
     (sandbox / ROOT / JOB_FILE).write_bytes(BuildJob("blake3:0", definition, ()).to_json())
     session = FakeSession(sandbox / "session")

@@ -70,6 +70,10 @@ class Step:
             return 0.0
         return max(0.0, self.completed - self.started)
 
+    def is_over_by(self, time: float) -> bool:
+        """Whether it has not started yet, or ended before this time."""
+        return self.started is None or (self.completed is not None and self.completed < time)
+
     def keep(self, time: float, text: str) -> None:
         """Add to what it printed."""
         self.output.append((time, text))
@@ -144,13 +148,12 @@ class SolveStatus:
         step.is_cached = step.is_cached or vertex.get("cached") is True
         step.error = _text(vertex.get("error")) or step.error
         started, completed = _seconds(vertex.get("started")), _seconds(vertex.get("completed"))
-        if started is not None and step.started is None:
-            step.started = started
+        if started is not None and step.is_over_by(started):
+            # A step may start again, as one that looks at a context before it reads it.
+            step.started, step.completed = started, None
             yield StepNews(step, StepChange.STARTED)
-        is_new = completed is not None and step.completed is None
-        # A step may go on after it ended, as one that reads files does; its last end counts.
-        step.completed = completed if completed is not None else step.completed
-        if is_new:
+        if completed is not None and step.completed is None:
+            step.completed = completed
             yield StepNews(step, StepChange.ENDED)
             if not step.error:
                 step.forget_output()

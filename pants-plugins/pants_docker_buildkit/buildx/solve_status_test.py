@@ -49,6 +49,14 @@ def test_a_step_starts_prints_and_ends() -> None:
     assert (step.title, step.label, step.seconds) == ("[build 2/3] RUN make", "[build 2/3]", 3.25)
 
 
+def test_a_step_that_starts_again_ends_again() -> None:
+    again = {"started": "2026-11-26T01:22:40Z", "completed": "2026-11-26T01:22:42Z"}
+    first = vertex(started=STARTED, completed=COMPLETED)
+    status, news = read(first, first, vertex(**again), vertex(**again))
+    assert [each.change for each in news] == [StepChange.STARTED, StepChange.ENDED] * 2
+    assert status.steps["sha256:1"].seconds == 2.0
+
+
 def test_what_a_step_that_succeeded_printed_is_forgotten() -> None:
     status, _ = read(vertex(started=STARTED), log("hi\n"), vertex(completed=COMPLETED))
     assert not status.steps["sha256:1"].output

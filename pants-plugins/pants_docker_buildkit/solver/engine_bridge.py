@@ -24,6 +24,7 @@ BUILDER_NAME = "pants-docker-buildkit"
 
 _UPGRADE = b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 _CHUNK = 1 << 16
+_NODE_IDENTITY_FILE = ".buildNodeID"
 _UNIX = "unix://"
 
 Dial = Callable[[], socket.socket]
@@ -51,10 +52,13 @@ def buildkit_dialer(docker: DockerCli, engine: Engine) -> Dial:
 
 
 @contextmanager
-def bridged_builder(docker: DockerCli, engine: Engine, directory: Path) -> Iterator[DockerCli]:
+def bridged_builder(
+    docker: DockerCli, engine: Engine, directory: Path, node_identity: str
+) -> Iterator[DockerCli]:
     """The CLI with a builder `BUILDER_NAME` that is the BuildKit of an engine.
 
     `directory` is private to this build; the builder's configuration lies there and goes with it.
+    By `node_identity` BuildKit finds what this machine sent before.
     """
     dial = buildkit_dialer(docker, engine)
     _probe(dial, engine.host)
@@ -63,7 +67,10 @@ def bridged_builder(docker: DockerCli, engine: Engine, directory: Path) -> Itera
         listener.bind(str(path))
         listener.listen()
         threading.Thread(target=_serve, args=(listener, dial), daemon=True).start()
-        bridged = docker.with_buildx_config(directory / "buildx")
+        configuration = directory / "buildx"
+        configuration.mkdir(mode=0o700)
+        (configuration / _NODE_IDENTITY_FILE).write_text(node_identity)
+        bridged = docker.with_buildx_config(configuration)
         created = bridged.ask(
             "buildx", "create", "--name", BUILDER_NAME, "--driver", "remote", f"{_UNIX}{path}"
         )

@@ -18,6 +18,7 @@ from pants_docker_buildkit.solver.errors import EngineUnreachableError, UnknownB
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.testing.fake_engine import GREETING, FakeEngine
 
+NODE = "0123456789abcdef"
 _DIAL_STDIO = """\
 import os, socket, sys, threading
 s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
@@ -68,7 +69,7 @@ def test_buildkit_of_the_engine_is_reached_through_a_remote_builder(
 ) -> None:
     with (
         FakeEngine(tmp_path / "engine").running() as engine,
-        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch) as bridged,
+        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE) as bridged,
     ):
         message = bytes(range(256)) * 1024
         assert converse(scratch / "engine.sock", message) == message
@@ -77,7 +78,9 @@ def test_buildkit_of_the_engine_is_reached_through_a_remote_builder(
     assert docker.calls == [
         f"buildx create --name {BUILDER_NAME} --driver remote unix://{scratch}/engine.sock"
     ]
-    assert bridged.environment["BUILDX_CONFIG"].startswith(str(scratch))
+    configuration = Path(bridged.environment["BUILDX_CONFIG"])
+    assert configuration.is_relative_to(scratch)
+    assert (configuration / ".buildNodeID").read_text() == NODE
 
 
 def test_several_connections_are_passed_on_at_once(
@@ -85,7 +88,7 @@ def test_several_connections_are_passed_on_at_once(
 ) -> None:
     with (
         FakeEngine(tmp_path / "engine").running() as engine,
-        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch),
+        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE),
     ):
         first = socket.socket(socket.AF_UNIX)
         first.connect(str(scratch / "engine.sock"))
@@ -101,7 +104,7 @@ def test_engine_that_drops_a_connection_ends_that_connection_only(
 ) -> None:
     with (
         FakeEngine(tmp_path / "engine").running() as engine,
-        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch),
+        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE),
     ):
         engine.reply = b""
         with socket.socket(socket.AF_UNIX) as client:
@@ -117,7 +120,7 @@ def test_the_socket_lies_where_only_the_user_can_reach_it(
 ) -> None:
     with (
         FakeEngine(tmp_path / "engine").running() as engine,
-        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch),
+        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE),
     ):
         assert stat.S_IMODE((scratch / "engine.sock").parent.stat().st_mode) == 0o700
 
@@ -128,7 +131,7 @@ def test_no_engine_is_said_before_buildx_is_called(
     host = f"unix://{tmp_path}/nowhere.sock"
     with (
         pytest.raises(EngineUnreachableError, match=r"nowhere\.sock does not answer: .*No such"),
-        bridged_builder(docker.cli(), Engine(host, "default"), scratch),
+        bridged_builder(docker.cli(), Engine(host, "default"), scratch, NODE),
     ):
         pass
     assert docker.calls == []
@@ -145,7 +148,7 @@ def test_engine_without_a_buildkit_is_named_with_its_answer(
     docker: FakeDocker, tmp_path: Path, scratch: Path, reply: bytes, finding: str
 ) -> None:
     with FakeEngine(tmp_path / "engine", reply).running() as engine:
-        bridged = bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch)
+        bridged = bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE)
         with pytest.raises(EngineUnreachableError, match=finding), bridged:
             pass
 
@@ -153,7 +156,7 @@ def test_engine_without_a_buildkit_is_named_with_its_answer(
 def test_builder_that_cannot_be_made_says_why(tmp_path: Path, scratch: Path) -> None:
     docker = FakeDocker(tmp_path / "bin").answer("buildx create", stderr="no room", exit_code=1)
     with FakeEngine(tmp_path / "engine").running() as engine:
-        bridged = bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch)
+        bridged = bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE)
         with pytest.raises(UnknownBuilderError, match="cannot be used: no room"), bridged:
             pass
 

@@ -22,6 +22,7 @@ from pants_docker_buildkit.solver.build import build_image
 from pants_docker_buildkit.solver.build_platforms import find_node_platforms, render_nodes
 from pants_docker_buildkit.solver.builder_choice import forget_builders
 from pants_docker_buildkit.solver.container import parse_container_job, run_container
+from pants_docker_buildkit.solver.context_times import MEMORY_DIRECTORY, stamp_contexts
 from pants_docker_buildkit.solver.credential_program import give_credentials
 from pants_docker_buildkit.solver.definition import parse_job
 from pants_docker_buildkit.solver.docker_cli import DockerCli
@@ -96,6 +97,7 @@ def _build(session: SessionClient, build_key: str, generation: str) -> str:
     secrets = session.secrets(build_key) if settings.secrets else ()
     normalize_modes(inputs)
     name_context(inputs, settings.context_name)
+    stamp_contexts(inputs, settings, job, session.directory.parent / MEMORY_DIRECTORY)
 
     def build() -> BuildResult:
         with open_workplace(job, settings, docker, session, inputs) as place:

@@ -189,7 +189,8 @@ def _plain_lines(news: StepNews) -> Iterator[str]:
     elif step.error:
         yield f"{step.label} ERROR: {step.error}"
     else:
-        yield f"{step.label} DONE {step.seconds:.1f}s"
+        sent = f", {step.transferred} bytes sent" if step.transferred else ""
+        yield f"{step.label} DONE {step.seconds:.1f}s{sent}"
 
 
 def _lines(descriptor: int, tick: Callable[[], None]) -> Iterator[str]:

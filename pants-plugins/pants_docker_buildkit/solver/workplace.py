@@ -17,6 +17,7 @@ from pants_docker_buildkit.solver.build_platforms import check_build_platforms
 from pants_docker_buildkit.solver.build_repositories import add_references, build_repositories
 from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
 from pants_docker_buildkit.solver.cloud_caches import check_cloud_caches
+from pants_docker_buildkit.solver.context_times import MEMORY_DIRECTORY, node_identity
 from pants_docker_buildkit.solver.definition import BuildJob
 from pants_docker_buildkit.solver.described_builder import ChosenBuilder, choose_described_builder
 from pants_docker_buildkit.solver.docker_cli import DockerCli
@@ -120,7 +121,8 @@ def open_workplace(
         )
         if builder.is_docker_engine and output == "registry":
             engine = Engine(engine_host(docker, builder), builder.name)
-            with bridged_builder(docker, engine, scratch) as bridged:
+            identity = node_identity(session.directory.parent / MEMORY_DIRECTORY)
+            with bridged_builder(docker, engine, scratch, identity) as bridged:
                 yield replace(place, docker=bridged, builder_name=BUILDER_NAME)
         else:
             yield place

@@ -169,11 +169,13 @@ def _settings(
     field_set: BuildKitImageFieldSet,
     subsystem: DockerBuildKitSubsystem,
     builders: DescribedBuilders,
+    files: tuple[tuple[str, str], ...],
 ) -> BuildSettings:
     builder = field_set.builder.value or subsystem.builder
     return BuildSettings(
         target=field_set.address.spec,
         context_name=_context_name(field_set),
+        context_files=files,
         builder=builder,
         described_builder=builders.find(builder),
         cache_from=(*subsystem.cache_from, *_caches(field_set, field_set.cache_from)),
@@ -271,7 +273,7 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
     session = await open_session(SessionRequest(), **implicitly())
     builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
-    settings = _settings(field_set, subsystem, builders)
+    settings = _settings(field_set, subsystem, builders, definition.files)
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
     keeper.running.answers.add_build(definition.key, settings)
     history = history_path(session.path.parent, get_buildroot(), field_set.address.spec)
