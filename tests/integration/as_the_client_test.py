@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+
+from tests.integration.workbench.base_image import plain_docker
 from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.registry import Registry
 
@@ -26,3 +30,39 @@ def test_the_machine_of_the_engine_has_a_name_on_every_output(
         },
     )
     checkout.pants("package", "::")
+
+
+def test_a_build_has_its_targets_name_and_a_failed_one_is_repeated_by_hand(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    checkout = machine.checkout(
+        "checkout",
+        {
+            "pants.toml": repository_settings(registry.address, repository),
+            f"{repository}/BUILD": "docker_buildkit_image(name='image', image_labels={'a': 'b c'})",
+            f"{repository}/Dockerfile": f"FROM {busybox}\nRUN echo {repository} && false\n",
+        },
+    )
+    failed = checkout.pants(
+        "--keep-sandboxes=on_failure",
+        f"--local-execution-root-dir={machine.directory}",
+        "package",
+        "::",
+        may_fail=True,
+    )
+    assert failed.exit_code != 0
+    assert "and then 'build/again.sh' in the directory that Pants keeps" in failed.output
+    (script,) = machine.directory.glob("pants-sandbox-*/build/again.sh")
+    assert str(script.parent.parent) in failed.output
+    again = subprocess.run(
+        [script], env=machine.environment, capture_output=True, text=True, check=False
+    )
+    assert again.returncode != 0
+    assert f'echo {repository} && false" did not complete' in again.stderr
+    dockerfile = script.parent / "dockerfile" / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text().replace("&& false", ""))
+    subprocess.run([script], env=machine.environment, capture_output=True, check=True)
+
+    listed = plain_docker("buildx", "history", "ls", "--format", "{{json .}}")
+    names = [json.loads(line)["name"] for line in listed.splitlines()]
+    assert f"{repository}:image" in names

@@ -43,12 +43,12 @@ class BuildCommand:
     cache_to: tuple[str, ...] = ()
 
 
-def render_arguments(command: BuildCommand) -> tuple[str, ...]:
+def render_arguments(command: BuildCommand, *, progress: str = "rawjson") -> tuple[str, ...]:
     """The arguments that follow `docker`.
 
     Provenance is off, because it changes the digest of every image with every build.
     """
-    arguments = ["buildx", "build", "--progress=rawjson", "--provenance=false"]
+    arguments = ["buildx", "build", f"--progress={progress}", "--provenance=false"]
     arguments += _optional("--builder", command.builder)
     arguments += ["--file", command.dockerfile]
     arguments += ["--metadata-file", command.metadata_file]

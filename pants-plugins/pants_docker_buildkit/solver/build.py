@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.attributes import render_attributes, render_values
@@ -26,6 +27,7 @@ from pants_docker_buildkit.registry.rules_of_registries import find_rule
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret
+from pants_docker_buildkit.solver.build_name import name_arguments
 from pants_docker_buildkit.solver.builder_advice import advise_on_loss
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
@@ -46,6 +48,7 @@ from pants_docker_buildkit.solver.materials import find_materials
 from pants_docker_buildkit.solver.output_layout import open_output_layout
 from pants_docker_buildkit.solver.progress import Progress, ShownProgress
 from pants_docker_buildkit.solver.pushed_image import PushedImage
+from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND, write_repetition
 from pants_docker_buildkit.solver.result import BuildResult
 from pants_docker_buildkit.solver.workplace import Workplace
 
@@ -57,9 +60,14 @@ def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) ->
     """The image of this job, built and put where its output says. Raises `BuildFailedError`."""
     metadata_path = workplace.scratch / "metadata.json"
     command = build_command(job, settings, workplace, metadata_path)
+    dockerfile = (workplace.inputs / DOCKERFILE).read_bytes()
+    name = name_arguments(job.definition, settings.target, dockerfile)
+    command = replace(command, build_args=(*command.build_args, *name))
     try:
         _run(command, _progress(settings, workplace), workplace)
     except BuildFailedError as e:
+        values = {variable: each.id for variable, each in _values(workplace.secrets)}
+        write_repetition(command, workplace, values)
         raise BuildFailedError(f"{e}{_advise(str(e), job, settings)}") from e
 
     repositories = job.repositories if job.definition.output == "registry" else ()
@@ -250,11 +258,16 @@ def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> Non
 
 
 def _advise(failure: str, job: BuildJob, settings: BuildSettings) -> str:
-    """What to do where BuildKit was kept from reading, or a registry refused, something."""
+    """What to do where BuildKit was kept from reading, or a registry refused, something.
+
+    What failed otherwise, but in the export, fails by hand as well.
+    """
     denial = explain_denial(failure, job.definition, settings.target)
     if denial:
         return f"\n{denial}"
-    rule = find_rule(failure) if "failed to push" in failure else None
+    if "failed to push" not in failure:
+        return f"\n{REPEAT_BY_HAND}"
+    rule = find_rule(failure)
     return f"\n{rule.next_step}" if rule is not None else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from pants_docker_buildkit.solver.definition import (
 )
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import BuildFailedError
+from pants_docker_buildkit.solver.input_tree import DOCKERFILE
+from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.workplace import Workplace
 
@@ -73,7 +76,8 @@ def redefined(**members: Any) -> BuildJob:
 
 @pytest.fixture
 def docker(tmp_path: Path) -> FakeDocker:
-    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / DOCKERFILE).parent.mkdir(parents=True)
+    (tmp_path / "build" / DOCKERFILE).write_text("FROM scratch\n")
     return FakeDocker(tmp_path / "bin")
 
 
@@ -224,6 +228,67 @@ def test_values_of_secrets_and_proxies_reach_buildx_in_its_environment_only(
     assert "hTTP_PROXY=http://me:s3cret@proxy" in environment
 
 
+@pytest.mark.parametrize(
+    ("dockerfile", "given", "name"),
+    [
+        ("FROM scratch\n", (), "src/app:image"),
+        ("FROM scratch\nARG BUILDKIT_BUILD_NAME\n", (), None),
+        ("FROM scratch\n", (("BUILDKIT_BUILD_NAME", "own"),), "own"),
+    ],
+)
+def test_a_build_is_called_after_its_target_where_no_image_could_show_it(
+    docker: FakeDocker,
+    tmp_path: Path,
+    dockerfile: str,
+    given: tuple[tuple[str, str], ...],
+    name: str | None,
+) -> None:
+    (tmp_path / "build" / DOCKERFILE).write_text(dockerfile)
+    docker.answer("buildx build", exit_code=1)
+    with pytest.raises(BuildFailedError):
+        build_image(redefined(build_args=given), SETTINGS, workplace(docker.cli(), tmp_path))
+    words = docker.calls[0].split()
+    names = [word for word in words if word.startswith("BUILDKIT_BUILD_NAME=")]
+    assert names == ([] if name is None else [f"BUILDKIT_BUILD_NAME={name}"])
+
+
+def test_a_failed_build_leaves_a_script_that_repeats_it(docker: FakeDocker, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text("{}")
+    seen = tmp_path / "seen"
+    docker.answer("buildx build", run=f"env >{seen}; pwd >>{seen}", exit_code=1)
+    cli = docker.cli(
+        DOCKER_HOST="tcp://far", EXPERIMENTAL_BUILDKIT_SOURCE_POLICY=str(policy), HOME="/private"
+    )
+    settings = replace(SETTINGS, cache_to=("type=gha,token=s3cret",))
+    place = replace(
+        workplace(cli, tmp_path),
+        secrets=(BuildSecret("to'ken", value="s3cret"),),
+        proxies=(("hTTP_PROXY", "http://me:s3cret@proxy"),),
+    )
+    job = redefined(labels=(("a", "b c"),))
+    with pytest.raises(BuildFailedError, match="--keep-sandboxes=on_failure"):
+        build_image(job, settings, place)
+    script = tmp_path / "build" / "again.sh"
+    assert "s3cret" not in script.read_text()
+
+    refused = subprocess.run([script], capture_output=True, text=True, check=False)
+    assert "PANTS_DOCKER_BUILDKIT_SECRET_0: must be the secret" in refused.stderr
+    assert len(docker.calls) == 1
+    given = {"PATH": "/usr/bin:/bin", "PANTS_DOCKER_BUILDKIT_SECRET_0": "x"}
+    assert subprocess.run([script], env=given, check=False).returncode == 1
+    words = docker.calls[1]
+    assert "--label a=b c" in words
+    assert "--output type=cacheonly" in words
+    assert "--progress=plain" in words
+    assert "gha" not in words
+    environment = seen.read_text().splitlines()
+    assert "DOCKER_HOST=tcp://far" in environment
+    assert "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY=source-policy.json" in environment
+    assert str(tmp_path / "build") in environment
+    assert (tmp_path / "build" / "source-policy.json").read_text() == "{}"
+
+
 def test_what_buildx_says_of_the_image_is_the_result(docker: FakeDocker, tmp_path: Path) -> None:
     prepare_build(docker, json.dumps(METADATA))
     result = build_image(JOB, SETTINGS, workplace(docker.cli(), tmp_path))
@@ -272,7 +337,7 @@ def test_progress_is_shown_to_who_wants_it(
             f"\n{RegistryRule.QUOTA.next_step}",
             id="quota",
         ),
-        pytest.param("ERROR: RUN says: quota\n", "quota", id="no push"),
+        pytest.param("ERROR: RUN says: quota\n", f"quota\n{REPEAT_BY_HAND}", id="no push"),
     ],
 )
 def test_a_push_that_a_rule_of_the_registry_forbids_says_what_to_do(

@@ -53,6 +53,11 @@ class Workplace:
     own_buildx_config: str | None = None
     attempt: str = field(default_factory=lambda: uuid.uuid4().hex)
 
+    @property
+    def users_builder_name(self) -> str | None:
+        """What the user calls the builder, which has another name where it is an engine."""
+        return self.builder.name if self.builder.is_docker_engine else self.builder_name
+
 
 def choose_for_build(docker: DockerCli, settings: BuildSettings, session: Path) -> ChosenBuilder:
     """The builder that a build with these settings runs on. Raises a `SolverError`."""
