@@ -111,3 +111,15 @@ def test_the_guide_lists_every_field_with_its_default() -> None:
         if field.alias not in COMMON_FIELDS
     }
     assert listed == fields
+
+
+def test_the_page_of_messages_lists_each_error() -> None:
+    page = (ROOT / "docs" / "messages.md").read_text()
+    listed = set(re.findall(r"\| `(\w+Error)` \|", page))
+    errors = {
+        name
+        for module in ("errors.py", "solver/errors.py")
+        for name in re.findall(r"^class (\w+Error)\(", (PLUGIN / module).read_text(), re.M)
+    }
+    # What others derive from, and what is shown as part of another.
+    assert listed == errors - {"BuildKitImageError", "SolverError", "BuildFailedError"}
