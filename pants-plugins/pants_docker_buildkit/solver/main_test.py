@@ -24,6 +24,7 @@ from pants_docker_buildkit.solver.docker_config import HELPER, HELPER_COMMAND
 from pants_docker_buildkit.solver.errors import EXIT_FAILED
 from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY, DOCKERFILE, JOB_FILE, ROOT
 from pants_docker_buildkit.solver.main import BUILD_COMMAND, CHECK_COMMAND, main
+from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND
 from pants_docker_buildkit.solver.result import parse_build_result
 from pants_docker_buildkit.solver.source_policy import POLICY_VARIABLE, render_source_policy
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
@@ -171,7 +172,7 @@ def test_a_failed_build_leaves_no_event_and_no_result(
     sandbox.docker.answer("buildx build", stderr="ERROR: no space left\n", exit_code=1)
     assert sandbox.run() == EXIT_FAILED
     printed = capsys.readouterr()
-    assert (printed.out, printed.err) == ("", "ERROR: no space left\n")
+    assert (printed.out, printed.err) == ("", f"ERROR: no space left\n{REPEAT_BY_HAND}\n")
     assert not event_path(sandbox.session, KEY, 0).exists()
 
 
