@@ -5,6 +5,7 @@
     │   └── InvalidDockerfileError    the Dockerfile breaks a rule
     ├── InvalidOptionError            so has an option
     ├── UnreadableIgnoreFileError     an ignore file is one that BuildKit refuses
+    ├── UnusableCacheError            a session cannot have its directory in `named_caches_dir`
     ├── MissingContextFileError       the Dockerfile copies a file that no dependency provides
     ├── UnresolvedBaseImageError      a base image's digest cannot be found out
     ├── ImageBuildError               the build ran, and failed
@@ -20,6 +21,7 @@ step.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from pants.engine.addresses import Address
 from pants.util.strutil import bullet_list
@@ -78,6 +80,17 @@ class UnreadableIgnoreFileError(BuildKitImageError):
     def __init__(self, finding: str) -> None:
         self.finding = finding
         super().__init__(f"An ignore file must be one that BuildKit can read, but {finding}.")
+
+
+class UnusableCacheError(BuildKitImageError):
+    """A session cannot keep there what its processes need, or not safely."""
+
+    def __init__(self, path: Path, finding: str) -> None:
+        super().__init__(
+            f"Builds need the directory {path}, which must be writable by you and by nobody else,"
+            f" but: {finding.rstrip('.')}. Make room, remove it, or choose another"
+            " `[GLOBAL].named_caches_dir`."
+        )
 
 
 class MissingContextFileError(BuildKitImageError):

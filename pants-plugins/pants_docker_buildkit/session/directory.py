@@ -11,9 +11,12 @@ import os
 import platform
 import shlex
 import shutil
+import stat
 import sys
+import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pants_docker_buildkit
@@ -31,6 +34,7 @@ EXIT_NO_SESSION = 75
 
 PROGRESS_FILE = "progress.log"
 _EVENTS_DIRECTORY = "events"
+_SCRATCH_DIRECTORY = "tmp"
 
 CACHE_LINK = ".docker-buildkit"
 PROGRAM = "run"
@@ -64,6 +68,15 @@ sys.exit(main(*sys.argv[2:]))' {package_root} "${{0%/*}}" "$@"
 """
 
 
+class UnusableDirectoryError(Exception):
+    """A session cannot have its directory. `finding` is what is wrong with `path`."""
+
+    def __init__(self, path: Path, finding: str) -> None:
+        self.path = path
+        self.finding = finding
+        super().__init__(f"{path}: {finding}")
+
+
 def session_directory(named_caches: Path) -> Path:
     """Where the session of the Pants process that we are in has its directory."""
     return named_caches / CACHE_NAME / f"{platform.node()}-{os.getpid()}"
@@ -78,17 +91,29 @@ def is_directory_of(directory: Path, name: str) -> bool:
     """Whether the directory is there, complete, for the session of this name."""
     try:
         return (directory / _NAME_FILE).read_text() == name
-    except FileNotFoundError:
+    except OSError:
         return False
 
 
 def make_directory(directory: Path) -> None:
-    """Make the directory of a session, in place of that of any before, and of any that crashed."""
-    _link_other_name(directory.parent)
-    _remove_stale(directory.parent)
-    remove_directory(directory)
-    for subdirectory in ("", _EVENTS_DIRECTORY, WAITS_DIRECTORY):
-        (directory / subdirectory).mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make the directory of a session, in place of that of any before, and of any that crashed.
+
+    Raises `UnusableDirectoryError`, also where the directory above it is not the user's alone:
+    whoever can write there can have a program of theirs run as the user.
+    """
+    try:
+        _make_root(directory.parent)
+        _remove_stale(directory.parent)
+        remove_directory(directory)
+        for subdirectory in ("", _EVENTS_DIRECTORY, WAITS_DIRECTORY):
+            (directory / subdirectory).mkdir(mode=0o700)
+        _write_program(directory)
+    except OSError as e:
+        path = Path(e.filename) if e.filename else directory
+        raise UnusableDirectoryError(path, e.strerror or str(e)) from e
+
+
+def _write_program(directory: Path) -> None:
     program = _PROGRAM_TEXT.format(
         python=shlex.quote(sys.executable), package_root=shlex.quote(str(_PACKAGE_ROOT))
     )
@@ -98,6 +123,16 @@ def make_directory(directory: Path) -> None:
 def complete_directory(directory: Path, name: str) -> None:
     """Say that all is in the directory that the processes of this session need."""
     write_private(directory / _NAME_FILE, name.encode())
+
+
+@contextmanager
+def scratch_directory(session: Path) -> Iterator[Path]:
+    """A directory of its own for a process. Where that is killed, it goes with the session's."""
+    # A sandbox shows the session's under another path, which programs do not find from elsewhere.
+    parent = session.resolve() / _SCRATCH_DIRECTORY
+    parent.mkdir(mode=0o700, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix="") as path:
+        yield Path(path)
 
 
 def remove_directory(directory: Path) -> None:
@@ -119,10 +154,33 @@ def _write_private(path: Path, content: bytes, mode: int) -> None:
     os.replace(temporary, path)
 
 
-def _link_other_name(root: Path) -> None:
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        root.with_name(OTHER_CACHE_NAME).symlink_to(root.name)
+def _make_root(root: Path) -> None:
+    root.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(mode=0o700)
+    except FileExistsError:
+        _check_root(root)
+    other = root.with_name(OTHER_CACHE_NAME)
+    try:
+        other.symlink_to(root.name)
+    except FileExistsError:
+        if not other.is_symlink() or os.readlink(other) != root.name:
+            raise UnusableDirectoryError(other, f"it is not the link to '{root.name}'") from None
+
+
+def _check_root(root: Path) -> None:
+    status = root.lstat()
+    mode = stat.S_IMODE(status.st_mode)
+    if not stat.S_ISDIR(status.st_mode):
+        is_link = stat.S_ISLNK(status.st_mode)
+        raise UnusableDirectoryError(root, "it is a link" if is_link else "it is no directory")
+    if status.st_uid != os.getuid():
+        raise UnusableDirectoryError(root, f"it belongs to the user with the ID {status.st_uid}")
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UnusableDirectoryError(root, f"others may write there (its mode is {mode:04o})")
+    if mode != stat.S_IRWXU:
+        # Pants makes it as the umask says where a process needs it first.
+        root.chmod(stat.S_IRWXU)
 
 
 def _remove_stale(root: Path) -> None:

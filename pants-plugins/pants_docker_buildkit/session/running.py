@@ -13,6 +13,7 @@ from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
 from pants_docker_buildkit.registry.workers import Workers
 from pants_docker_buildkit.session.confirmed_images import ConfirmedImages
 from pants_docker_buildkit.session.directory import (
+    UnusableDirectoryError,
     complete_directory,
     is_directory_of,
     make_directory,
@@ -47,11 +48,17 @@ class RunningSession:
         self.answers = SessionAnswers(profile, environment, accounts.find_for, self.plans)
 
     def appear(self, name: str) -> None:
-        """Be found by its processes. Does nothing while the directory is there."""
+        """Be found by its processes. Does nothing while the directory is there.
+
+        Raises `UnusableDirectoryError`.
+        """
         if not is_directory_of(self.directory, name):
             make_directory(self.directory)
-            SessionServer(self.directory, self.answers).start()
-            complete_directory(self.directory, name)
+            try:
+                SessionServer(self.directory, self.answers).start()
+                complete_directory(self.directory, name)
+            except OSError as e:
+                raise UnusableDirectoryError(self.directory, e.strerror or str(e)) from e
 
     def close(self) -> None:
         """End its threads and connections. Waits for none of them."""

@@ -21,6 +21,8 @@ SOCKET_NAME = "socket"
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _MAX_QUESTION = 1 << 20
+_LONGEST_PATH = 100
+_PROC = Path("/proc")
 
 Answer = Callable[[Sequence[str]], Any]
 """Gives what a question is answered with, in terms of JSON. Raises `SessionProblemError`."""
@@ -42,7 +44,7 @@ def ask_session(directory: Path, *question: str) -> Any:
     """
     try:
         with socket.socket(socket.AF_UNIX) as connection:
-            with _short_path(directory) as path:
+            with short_path(directory / SOCKET_NAME) as path:
                 connection.connect(path)
             connection.sendall(json.dumps(question).encode() + b"\n")
             with connection.makefile("rb") as reader:
@@ -65,7 +67,7 @@ class SessionServer:
         self._answer = answer
         self._listener = socket.socket(socket.AF_UNIX)
         try:
-            with _short_path(directory) as path:
+            with short_path(self._path) as path:
                 self._listener.bind(path)
                 os.chmod(path, 0o600)
             self._identity = _identity(self._path)
@@ -121,9 +123,22 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 @contextmanager
-def _short_path(directory: Path) -> Iterator[str]:
-    """The socket by a path of some 30 characters: systems take no more than 100 or so."""
-    with tempfile.TemporaryDirectory(prefix="pdb-") as scratch:
-        link = os.path.join(scratch, "s")
-        os.symlink(directory.absolute(), link)
-        yield os.path.join(link, SOCKET_NAME)
+def short_path(path: Path) -> Iterator[str]:
+    """A path of a socket that systems take, while the block runs. Some take 100 characters.
+
+    On Linux every process of the user may use it, without anything being made anywhere.
+    """
+    absolute = path.absolute()
+    if len(os.fsencode(absolute)) <= _LONGEST_PATH:
+        yield str(absolute)
+    elif (opened := _PROC / str(os.getpid()) / "fd").is_dir():
+        descriptor = os.open(absolute.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield str(opened / str(descriptor) / absolute.name)
+        finally:
+            os.close(descriptor)
+    else:
+        with tempfile.TemporaryDirectory(prefix="pdb-") as scratch:
+            link = os.path.join(scratch, "s")
+            os.symlink(absolute.parent, link)
+            yield os.path.join(link, absolute.name)

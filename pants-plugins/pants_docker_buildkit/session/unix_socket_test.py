@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -37,6 +38,22 @@ def session(tmp_path: Path) -> Path:
 
 def test_a_question_gets_its_answer(session: Path) -> None:
     assert ask_session(session, "known", 'ü "\n') == ["known", 'ü "\n']
+
+
+def test_no_temporary_directory_is_needed(session: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", f"/nonexistent/{'long' * 40}")
+    assert ask_session(session, "known") == ["known"]
+
+
+def test_where_there_is_no_proc_a_link_is_made_and_removed(
+    session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = tmp_path / "tmp"
+    links.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(links))
+    monkeypatch.setattr(unix_socket, "_PROC", tmp_path / "none")
+    assert ask_session(session, "known") == ["known"]
+    assert list(links.iterdir()) == []
 
 
 def test_a_problem_is_told_in_its_words(session: Path) -> None:

@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import tarfile
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
+from pants_docker_buildkit.session.directory import scratch_directory
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.docker_config import with_private_config
@@ -79,9 +79,9 @@ def _pull(docker: DockerCli, job: ContainerJob, session: Path) -> None:
     if reference is None or docker.ask("image", "inspect", job.image).returncode == 0:
         return
     platform = [each for each in job.options if each.startswith("--platform=")]
-    with tempfile.TemporaryDirectory(prefix="pdb-") as scratch:
+    with scratch_directory(session) as scratch:
         repositories = {reference.registry: reference.repository}
-        private = with_private_config(docker, session, Path(scratch, "docker"), repositories)
+        private = with_private_config(docker, session, scratch / "docker", repositories)
         pull = subprocess.run(
             private.arguments(["pull", *platform, job.image]),
             env=dict(private.environment),

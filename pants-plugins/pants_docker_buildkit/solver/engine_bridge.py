@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.session.unix_socket import short_path
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import EngineUnreachableError, UnknownBuilderError
 
@@ -62,9 +63,8 @@ def bridged_builder(
     """
     dial = buildkit_dialer(docker, engine)
     _probe(dial, engine.host)
-    path = directory / "engine.sock"
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
+    with socket.socket(socket.AF_UNIX) as listener, short_path(directory / "engine.sock") as path:
+        listener.bind(path)
         listener.listen()
         threading.Thread(target=_serve, args=(listener, dial), daemon=True).start()
         configuration = directory / "buildx"

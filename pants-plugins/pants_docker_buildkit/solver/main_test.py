@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +21,12 @@ from pants_docker_buildkit.registry.credentials import (
     CredentialsUnavailableError,
 )
 from pants_docker_buildkit.registry.settings import RegistrySettings
-from pants_docker_buildkit.session.directory import EXIT_NO_SESSION, PROGRESS_FILE, event_path
+from pants_docker_buildkit.session.directory import (
+    EXIT_NO_SESSION,
+    PROGRESS_FILE,
+    event_path,
+    remove_directory,
+)
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.testing.fake_session import FakeSession
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, PinnedSource
@@ -251,6 +261,29 @@ def test_secrets_reach_the_build(sandbox: Sandbox) -> None:
     call = sandbox.docker.calls[-1]
     assert "--secret id=a,type=env,env=PANTS_DOCKER_BUILDKIT_SECRET_0" in call
     assert f"--secret id=b,src={sandbox.directory}/b" in call
+
+
+def test_a_build_that_is_killed_leaves_all_it_made_in_the_directory_of_its_session(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.docker.answer("buildx inspect", FAR)
+    sandbox.docker.answer("buildx build", run="touch builds; sleep 60")
+    temporary = sandbox.directory / "temporary"
+    temporary.mkdir()
+    script = "import sys; from pants_docker_buildkit.solver.main import main; main(*sys.argv[1:])"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(sandbox.session), BUILD_COMMAND, KEY, "0"],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        start_new_session=True,
+    ) as build:
+        deadline = time.monotonic() + 60
+        while not list(sandbox.directory.rglob("builds")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.killpg(build.pid, signal.SIGKILL)
+    assert list(temporary.iterdir()) == []
+    assert len(list(sandbox.session.rglob("config.json"))) == 1
+    remove_directory(sandbox.session)
+    assert not sandbox.session.exists()
 
 
 def give_credentials(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.session.directory import scratch_directory
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.build_platforms import check_build_platforms
@@ -83,8 +83,7 @@ def open_workplace(
     proxies: tuple[tuple[str, str], ...] = ()
     if settings.passes_proxies:
         proxies = proxy_build_args(docker.environment, job.definition)
-    with tempfile.TemporaryDirectory(prefix="pdb-") as directory:
-        scratch = Path(directory)
+    with scratch_directory(session.directory) as scratch:
         repositories = build_repositories(job, settings)
         policy = scratch / "source-policy.json"
         policy.write_bytes(render_source_policy(job.definition))

@@ -18,6 +18,7 @@ from pants.option.global_options import NamedCachesDirOption
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.compat import execute_process, implicitly, rule, uncacheable_rule
+from pants_docker_buildkit.errors import UnusableCacheError
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
@@ -28,6 +29,7 @@ from pants_docker_buildkit.session.directory import (
     CACHE_NAME,
     PROCESS_PATH,
     WAIT_SCRIPT,
+    UnusableDirectoryError,
     session_directory,
 )
 from pants_docker_buildkit.session.profile import Profile
@@ -132,16 +134,19 @@ async def open_session(
     accounts = (await find_accounts(AccountsRequest(), **implicitly())).accounts
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
     directory = session_directory(Path(named_caches.val))
-    keeper.open(
-        str(run_id),
-        lambda: RunningSession(
-            directory,
-            _profile(registries, docker, subsystem),
-            source_environment(session_values, docker),
-            accounts,
-            _clients(registries, accounts, docker, subsystem),
-        ),
-    )
+    try:
+        keeper.open(
+            str(run_id),
+            lambda: RunningSession(
+                directory,
+                _profile(registries, docker, subsystem),
+                source_environment(session_values, docker),
+                accounts,
+                _clients(registries, accounts, docker, subsystem),
+            ),
+        )
+    except UnusableDirectoryError as e:
+        raise UnusableCacheError(e.path, e.finding) from e
     return Session(str(directory))
 
 

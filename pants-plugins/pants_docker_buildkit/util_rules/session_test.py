@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pants.engine.internals.scheduler import ExecutionError
 
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
@@ -206,6 +207,19 @@ def test_a_process_finds_the_session_of_the_pants_that_started_it(
     (tmp_path / CACHE_LINK).symlink_to(caches)
     found = run_in_sandbox(tmp_path, f'cd "{SESSION_IN_SANDBOX}" && pwd -P')
     assert found.stdout.strip() == str(session.resolve())
+
+
+def test_a_cache_that_somebody_else_made_first_is_an_error_that_names_it(
+    runner: ImageRunner, caches: Path
+) -> None:
+    caches.chmod(0o777)
+    with pytest.raises(ExecutionError) as e:
+        open_session(runner, caches)
+    assert [str(each) for each in e.value.wrapped_exceptions] == [
+        f"Builds need the directory {caches}, which must be writable by you and by nobody else,"
+        " but: others may write there (its mode is 0777). Make room, remove it, or choose another"
+        " `[GLOBAL].named_caches_dir`."
+    ]
 
 
 def test_a_process_without_a_session_says_so_by_its_exit_code(tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+"""A session has a directory that is its user's alone, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from pants_docker_buildkit.session.directory import (
+    CACHE_NAME,
+    OTHER_CACHE_NAME,
+    UnusableDirectoryError,
+    make_directory,
+    remove_directory,
+    scratch_directory,
+    session_directory,
+)
+
+SOMEBODY = 12345
+
+
+@pytest.fixture
+def named_caches(tmp_path: Path) -> Path:
+    return tmp_path / "named_caches"
+
+
+@pytest.fixture
+def root(named_caches: Path) -> Path:
+    """What somebody made before."""
+    root = named_caches / CACHE_NAME
+    root.mkdir(parents=True)
+    return root
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def refusal(named_caches: Path) -> UnusableDirectoryError:
+    with pytest.raises(UnusableDirectoryError) as raised:
+        make_directory(session_directory(named_caches))
+    return raised.value
+
+
+def test_the_directory_is_the_users_alone(named_caches: Path) -> None:
+    directory = session_directory(named_caches)
+    make_directory(directory)
+    assert {mode(each) for each in (directory, directory.parent)} == {0o700}
+    assert os.readlink(named_caches / OTHER_CACHE_NAME) == CACHE_NAME
+
+
+def test_what_pants_made_with_the_usual_umask_is_closed_to_others(
+    named_caches: Path, root: Path
+) -> None:
+    root.chmod(0o755)
+    make_directory(session_directory(named_caches))
+    assert mode(root) == 0o700
+
+
+@pytest.mark.parametrize("wider", [0o777, 0o770, 0o1777])
+def test_a_directory_that_others_may_write_to_is_refused(
+    named_caches: Path, root: Path, wider: int
+) -> None:
+    root.chmod(wider)
+    error = refusal(named_caches)
+    assert error.path == root
+    assert error.finding == f"others may write there (its mode is {wider:04o})"
+    assert list(root.iterdir()) == []
+
+
+def test_a_directory_of_somebody_else_is_refused(
+    named_caches: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = root.stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: SOMEBODY)
+    error = refusal(named_caches)
+    assert (error.path, error.finding) == (root, f"it belongs to the user with the ID {owner}")
+
+
+def test_a_link_is_refused_wherever_it_leads(
+    named_caches: Path, root: Path, tmp_path: Path
+) -> None:
+    root.rmdir()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    root.symlink_to(elsewhere)
+    error = refusal(named_caches)
+    assert (error.path, error.finding) == (root, "it is a link")
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["directory", "link"])
+def test_another_second_name_is_refused(
+    named_caches: Path, root: Path, tmp_path: Path, kind: str
+) -> None:
+    root.chmod(0o700)
+    other = named_caches / OTHER_CACHE_NAME
+    if kind == "directory":
+        other.mkdir()
+    else:
+        other.symlink_to(tmp_path)
+    error = refusal(named_caches)
+    assert (error.path, error.finding) == (other, f"it is not the link to '{CACHE_NAME}'")
+
+
+def test_a_directory_that_cannot_be_made_is_named() -> None:
+    # Nobody can make anything there, not even root.
+    error = refusal(Path("/proc/self/named_caches"))
+    assert error.path == Path("/proc/self/named_caches")
+    assert error.finding == "No such file or directory"
+
+
+def test_a_file_in_the_place_of_a_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    error = refusal(tmp_path / "file")
+    assert error.path == tmp_path / "file"
+
+
+def test_scratch_directories_end_with_their_block_or_with_the_session(named_caches: Path) -> None:
+    directory = session_directory(named_caches)
+    make_directory(directory)
+    with scratch_directory(directory) as first, scratch_directory(directory) as second:
+        assert first != second
+        assert mode(first) == 0o700
+        assert first.is_absolute()
+    assert not first.exists()
+    left = scratch_directory(directory).__enter__()
+    remove_directory(directory)
+    assert not left.exists()
