@@ -175,6 +175,7 @@ def test_a_publish_that_was_interrupted_or_refused_is_finished_by_the_next_one(
     good, bad = (f"{each.address}/{repository}/app" for each in (registry, unreliable))
     tags = unreliable.repository(f"{repository}/app").tags
 
+    checkout.pants("list", "::", pantsd=True)
     unreliable.plan(faults.slow(3), "/manifests/1$", method="PUT", times=None)
     process = checkout.start("publish", "::", pantsd=True)
     wait_until(lambda: is_waiting(unreliable, "1") or process.poll() is not None)

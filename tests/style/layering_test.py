@@ -63,6 +63,7 @@ STANDARD_LIBRARY = frozenset(
         "random",
         "re",
         "select",
+        "selectors",
         "shlex",
         "shutil",
         "signal",

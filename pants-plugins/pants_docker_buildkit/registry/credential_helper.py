@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
+from pants_docker_buildkit.registry.program_output import (
+    ProgramOutput,
+    TooMuchOutputError,
+    run_program,
+)
 from pants_docker_buildkit.registry.redaction import redact
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -41,16 +45,16 @@ class CredentialHelper:
 
     def ask(self, server: str) -> tuple[str, str] | None:
         """User name and secret for `server`; `None` if the helper has none."""
-        completed = self._run(server)
-        output = completed.stdout.decode(errors="replace").strip()
-        if completed.returncode != 0:
+        done = self._run(server)
+        output = done.printed.decode(errors="replace").strip()
+        if done.exit_code != 0:
             if _NOT_FOUND in output:
                 return None
             # Standard output is not repeated: what a broken helper prints there may be a secret.
-            said = completed.stderr.decode(errors="replace").strip().splitlines()
+            said = done.complaint.decode(errors="replace").strip().splitlines()
             reason = f": {redact(said[0])}" if said else ""
             raise CredentialHelperError(
-                self.program, f"failed with exit code {completed.returncode}{reason}"
+                self.program, f"failed with exit code {done.exit_code}{reason}"
             )
         try:
             answer = JsonObject.parse(output.encode())
@@ -61,22 +65,17 @@ class CredentialHelper:
             ) from e
         return (username, secret) if username or secret else None
 
-    def _run(self, server: str) -> subprocess.CompletedProcess[bytes]:
+    def _run(self, server: str) -> ProgramOutput:
         search_path = self.environment.get("PATH", "")
         found = shutil.which(self.program, path=search_path) if _NAME.fullmatch(self.name) else None
         if found is None:
             raise CredentialHelperError(self.program, "is not on the PATH")
         try:
-            return subprocess.run(
-                [found, "get"],
-                input=server.encode(),
-                env=dict(self.environment),
-                capture_output=True,
-                timeout=_TIMEOUT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as e:
+            return run_program([found, "get"], self.environment, _TIMEOUT_SECONDS, server.encode())
+        except TimeoutError as e:
             finding = f"gave no answer in {_TIMEOUT_SECONDS:.0f} s"
             raise CredentialHelperError(self.program, finding) from e
+        except TooMuchOutputError as e:
+            raise CredentialHelperError(self.program, e.finding) from e
         except OSError as e:
             raise CredentialHelperError(self.program, f"does not run: {e.strerror}") from e

@@ -171,6 +171,7 @@ def test_the_file_is_asked_where_a_helper_has_nothing(tmp_path: Path, script: st
     [
         ("echo s3cret; echo 'no keyring' >&2; exit 3", "failed with exit code 3: no keyring"),
         ("echo s3cret", "gave no 'Username' and 'Secret' in JSON"),
+        ("yes s3cret", "printed more than 1048576 bytes"),
         ('echo \'{"Username": "s3cret"}\'', "gave no 'Username' and 'Secret' in JSON"),
     ],
 )

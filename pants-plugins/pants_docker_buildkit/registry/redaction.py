@@ -16,6 +16,14 @@ def redact_user_info(text: str) -> str:
     return _USER_INFO.sub("***@", text)
 
 
+def redact_urls(text: str) -> str:
+    """`text` of any length and shape, without user names, passwords and queries of URLs in it.
+
+    A query may be a signature that lets anybody read what the URL names.
+    """
+    return _WORD.sub(_without_query, redact_user_info(text))
+
+
 def redact(text: str) -> str:
     """`text` from outside made fit for a message: one short line without credentials.
 
@@ -23,8 +31,7 @@ def redact(text: str) -> str:
     value of an `Authorization` header are left out.
     """
     line = "".join(each if each.isprintable() else " " for each in text).strip()
-    line = redact_user_info(line)
-    line = _WORD.sub(_without_query, line)
+    line = redact_urls(line)
     line = _AUTHORIZATION.sub(r"\1 ***", line)
     return line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]}…"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.registry.redaction import redact, redact_urls
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,9 @@ from pants_docker_buildkit.registry.redaction import redact
 )
 def test_redact_leaves_no_credentials_and_one_short_line(text: str, redacted: str) -> None:
     assert redact(text) == redacted
+
+
+def test_the_urls_of_a_text_lose_what_may_be_secret() -> None:
+    text = 'ERROR: "https://me:s3cret@host/x?sig=s3cret": 404\n  ADD https://host/y?a=s3cret /\n'
+    redacted = 'ERROR: "https://***@host/x?***": 404\n  ADD https://host/y?*** /\n'
+    assert redact_urls(text) == redacted

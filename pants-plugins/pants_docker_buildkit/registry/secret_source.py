@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+
+from pants_docker_buildkit.registry.program_output import TooMuchOutputError, run_program
 
 _TIMEOUT_SECONDS = 60.0
 
@@ -115,24 +116,19 @@ class SecretSource:
         if found is None:
             raise SecretUnavailableError(self, f"there is no program {program!r} on the PATH")
         try:
-            completed = subprocess.run(
-                [found, *arguments],
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_TIMEOUT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as e:
+            done = run_program([found, *arguments], environment, _TIMEOUT_SECONDS)
+        except TimeoutError as e:
             finding = f"it gave no answer in {_TIMEOUT_SECONDS:.0f} s"
             raise SecretUnavailableError(self, finding) from e
+        except TooMuchOutputError as e:
+            raise SecretUnavailableError(self, f"it {e.finding}") from e
         except OSError as e:
             raise SecretUnavailableError(self, f"it does not run: {e.strerror}") from e
-        if completed.returncode != 0:
+        if done.exit_code != 0:
             # What it printed is not repeated: it may be the secret.
-            finding = f"it failed with exit code {completed.returncode}"
+            finding = f"it failed with exit code {done.exit_code}"
             raise SecretUnavailableError(self, finding)
-        value = completed.stdout
+        value = done.printed
         for end in (b"\r\n", b"\n"):
             if value.endswith(end):
                 return value[: -len(end)]

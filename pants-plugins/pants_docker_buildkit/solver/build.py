@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from pants_docker_buildkit.buildx.argument_sizes import (
+    ArgumentTooLongError,
+    check_argument_sizes,
+)
 from pants_docker_buildkit.buildx.attributes import render_attributes, render_values
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import BuildCommand, render_arguments
@@ -239,8 +243,13 @@ def _progress(settings: BuildSettings, workplace: Workplace) -> Progress:
 def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> None:
     # Values are in the environment of buildx, which only its user can read, unlike its arguments.
     values = {variable: each.value or "" for variable, each in _values(workplace.secrets)}
+    arguments = workplace.docker.arguments(render_arguments(command))
+    try:
+        check_argument_sizes(arguments)
+    except ArgumentTooLongError as e:
+        raise BuildFailedError(str(e)) from e
     with subprocess.Popen(
-        workplace.docker.arguments(render_arguments(command)),
+        arguments,
         cwd=workplace.inputs,
         env={**workplace.docker.environment, **dict(workplace.proxies), **values},
         stdin=subprocess.DEVNULL,

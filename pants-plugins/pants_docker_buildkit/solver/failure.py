@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import signal
 
+from pants_docker_buildkit.registry.redaction import redact_urls
+
 _LAST_LINES = 30
 _RULER = "------"
 _FAILED_STEP = " > "
@@ -41,6 +43,11 @@ def describe_killing(program: str, exit_code: int) -> str:
 def without_controls(text: str) -> str:
     """A line of a step as a terminal may show it: no colors, no cursor movement, nothing else."""
     return _CONTROL.sub("", _COLOR.sub("", text.replace("\t", "    ").replace("\r", " ")))
+
+
+def fit_to_print(text: str) -> str:
+    """Lines from anywhere as a terminal may show them, and without what may be secret in URLs."""
+    return "\n".join(without_controls(line) for line in redact_urls(text).splitlines())
 
 
 def summarize_failure(output: str, exit_code: int = 1) -> str:

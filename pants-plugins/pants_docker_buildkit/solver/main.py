@@ -40,6 +40,7 @@ from pants_docker_buildkit.solver.errors import (
     DockerNotFoundError,
     SolverError,
 )
+from pants_docker_buildkit.solver.failure import fit_to_print
 from pants_docker_buildkit.solver.input_tree import (
     JOB_FILE,
     OUTPUT_LAYOUT,
@@ -82,7 +83,7 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
         print(f"Building needs to use {e.filename}: {e.strerror}.", file=sys.stderr)
         return EXIT_FAILED
     except (SessionProblemError, SolverError) as e:
-        print(e, file=sys.stderr)
+        print(fit_to_print(str(e)), file=sys.stderr)
         return EXIT_FAILED
     return 0
 

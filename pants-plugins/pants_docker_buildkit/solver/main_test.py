@@ -57,7 +57,7 @@ METADATA = {
 class Sandbox:
     """A sandbox with a job, the session that started it, and its `docker`."""
 
-    def __init__(self, directory: Path, output: str) -> None:
+    def __init__(self, directory: Path, output: str, **definition: Any) -> None:
         self.directory = directory
         self.docker = FakeDocker(directory / "bin")
         self._path = f"{self.docker.directory}:/usr/bin:/bin"
@@ -71,7 +71,7 @@ class Sandbox:
         repositories = ("localhost:5000/app",) if output == "registry" else ()
         image = PinnedSource.image("docker.io/a/b:1", f"docker.io/a/b:1@{SHA}")
         self.definition = BuildDefinition(
-            "d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), output, sources=(image,)
+            "d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), output, sources=(image,), **definition
         )
         job = BuildJob(BUILD, self.definition, repositories)
         (directory / ROOT / JOB_FILE).write_bytes(job.to_json())
@@ -184,6 +184,28 @@ def test_a_failed_build_leaves_no_event_and_no_result(
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", f"ERROR: no space left\n{REPEAT_BY_HAND}\n")
     assert not event_path(sandbox.session, KEY, 0).exists()
+
+
+def test_a_label_that_no_program_takes_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sandbox = Sandbox(tmp_path, "oci", labels=(("notes", "x" * 200_000),))
+    sandbox.docker.answer("buildx inspect", FAR)
+    assert sandbox.run() == EXIT_FAILED
+    assert "but that of '--label notes=…' has 200006." in capsys.readouterr().err
+
+
+def test_what_a_step_prints_cannot_control_a_terminal(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.docker.answer("buildx inspect", FAR)
+    said = r"ERROR: \033]0;owned\007 \033[2J https://host/x?sig=s3cret"
+    sandbox.docker.answer("buildx build", run=f"printf '{said}\\n' >&2; exit 1")
+    assert sandbox.run() == EXIT_FAILED
+    printed = capsys.readouterr().err
+    assert not any(each != "\n" and ord(each) < 0x20 for each in printed)
+    assert "https://host/x?***" in printed
 
 
 def test_no_docker_is_an_error_of_one_sentence_and_the_next_step(

@@ -18,7 +18,7 @@ from pathlib import Path
 from pants_docker_buildkit.buildx.solve_status import SolveStatus, Step, StepChange, StepNews
 from pants_docker_buildkit.registry.redaction import redact_user_info
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
-from pants_docker_buildkit.solver.failure import without_controls
+from pants_docker_buildkit.solver.failure import fit_to_print
 
 _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 20
@@ -141,14 +141,14 @@ class Progress:
         self._tell(Viewer.TERMINAL, f"{running.step.label} {seconds}: {running.last_line}")
 
     def _tell(self, viewer: Viewer, text: str) -> None:
-        shown = without_controls(redact_user_info(text.rstrip()))
+        shown = fit_to_print(text.rstrip())
         shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
         _append(self._file, viewer, f"{self._target} {shown}")
 
 
 def tell(session: Path, text: str) -> None:
     """Show a line to the user of a session, however much of its builds is shown."""
-    _append(session / PROGRESS_FILE, Viewer.BOTH, redact_user_info(text))
+    _append(session / PROGRESS_FILE, Viewer.BOTH, fit_to_print(text))
 
 
 def warn_once(session: Path, subject: str, text: str) -> None:
@@ -158,7 +158,7 @@ def warn_once(session: Path, subject: str, text: str) -> None:
         (session / f"warned-{name}").touch(exist_ok=False)
     except FileExistsError:
         return
-    _append(session / PROGRESS_FILE, Viewer.WARNED, redact_user_info(text))
+    _append(session / PROGRESS_FILE, Viewer.WARNED, fit_to_print(text))
 
 
 def describe_end(status: SolveStatus) -> str:

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from pants_docker_buildkit.registry.program_output import (
+    MAX_OUTPUT,
+    ProgramOutput,
+    TooMuchOutputError,
+    run_program,
+)
+
+PATH = {"PATH": os.defpath}
+
+
+def run(script: str, seconds: float = 30.0, given: bytes = b"") -> ProgramOutput:
+    return run_program(["/bin/sh", "-c", script], PATH, seconds, given)
+
+
+def test_a_program_is_run_to_its_end() -> None:
+    done = run("cat; echo complaint >&2; exit 3", given=b"given")
+    assert done == ProgramOutput(3, b"given", b"complaint\n")
+    assert run("exec >&- 2>&-; sleep 0.1; exit 4").exit_code == 4
+
+
+def test_a_program_need_not_read_its_input() -> None:
+    assert run("exec <&-; echo done", given=b"x" * 60_000).printed == b"done\n"
+
+
+def test_what_a_program_prints_is_cut_off_while_it_prints() -> None:
+    started = time.monotonic()
+    with pytest.raises(TooMuchOutputError):
+        run("yes")
+    with pytest.raises(TooMuchOutputError):
+        run(f"head -c {MAX_OUTPUT + 1} /dev/zero; sleep 60")
+    assert time.monotonic() - started < 20
+    assert len(run(f"head -c {MAX_OUTPUT} /dev/zero").printed) == MAX_OUTPUT
+
+
+def test_complaints_are_read_to_their_end_but_not_kept() -> None:
+    done = run("head -c 10000000 /dev/zero >&2; echo printed")
+    assert (done.exit_code, done.printed, len(done.complaint)) == (0, b"printed\n", 1 << 16)
+
+
+@pytest.mark.parametrize("script", ["sleep 60", "exec >&- 2>&-; sleep 60", "yes"])
+def test_a_program_is_not_waited_for_without_end(script: str) -> None:
+    started = time.monotonic()
+    with pytest.raises((TimeoutError, TooMuchOutputError)):
+        run(script, seconds=0.3)
+    assert time.monotonic() - started < 20
+
+
+def test_a_program_that_does_not_run_is_an_error_of_the_system() -> None:
+    with pytest.raises(FileNotFoundError):
+        run_program(["/nonexistent"], PATH, 1.0)
