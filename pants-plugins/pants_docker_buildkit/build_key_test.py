@@ -146,6 +146,7 @@ OPTIONS = {
     "build_args": Variation(changes=('["MODE=fast"]',), keeps=('["UNKNOWN=1"]',)),
     "env_vars": Variation(keeps=('["NAME=value"]',)),
     "docker": Variation(keeps=("/opt/docker",)),
+    "policies": Variation(changes=('["app/a.txt"]',), keeps=("[]",)),
     "external_sources": Variation(changes=(f'["docker-image://ghcr.io/a@{SHA}"]',)),
     "executable_search_paths": Variation(keeps=('["/opt/docker"]',)),
     "builder": Variation(keeps=("far",)),

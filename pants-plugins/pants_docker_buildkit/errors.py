@@ -8,6 +8,8 @@
     ├── UnusableCacheError            a session cannot have its directory in `named_caches_dir`
     ├── MissingContextFileError       the Dockerfile copies a file that no dependency provides
     ├── UnresolvedBaseImageError      a base image's digest cannot be found out
+    ├── InvalidUserPolicyFileError    a source policy of the user's cannot be obeyed
+    ├── DeniedSourceError             a source policy of the user's denies what a build reads
     ├── ImageBuildError               the build ran, and failed
     ├── InvalidRecordError            a cached result is not that of its build
     ├── ImageCheckError               a registry or engine cannot say whether it has an image
@@ -26,7 +28,9 @@ from pathlib import Path
 from pants.engine.addresses import Address
 from pants.util.strutil import bullet_list
 
+from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.dockerfile.missing_sources import MissingSource
+from pants_docker_buildkit.registry.redaction import redact
 
 
 class BuildKitImageError(Exception):
@@ -133,6 +137,28 @@ class UnresolvedBaseImageError(BuildKitImageError):
             f" did not tell one. {reason} To build without asking, pin it as"
             f" '{reference}@sha256:…'. If it is a target of this repository, give an `ARG` its"
             " address and use that in `FROM`."
+        )
+
+
+class InvalidUserPolicyFileError(BuildKitImageError):
+    """The source policy that the environment names. `requirement` completes "must …"."""
+
+    def __init__(self, file: str, requirement: str, finding: str) -> None:
+        super().__init__(
+            f"The source policy {file}, which {POLICY_VARIABLE} names, must {requirement}, but"
+            f" {finding}. Change it, or unset the variable: without it, too, a build reads nothing"
+            " that is not pinned in its key."
+        )
+
+
+class DeniedSourceError(BuildKitImageError):
+    """A build would read what the user's source policy denies."""
+
+    def __init__(self, address: Address, identifier: str, file: str, selector: str) -> None:
+        super().__init__(
+            f"{address} must read only what the source policy {file} allows, which"
+            f" {POLICY_VARIABLE} names, but it reads {redact(identifier)}, which its rule for"
+            f" {selector!r} denies. Have the Dockerfile name something else, or change the policy."
         )
 
 

@@ -46,6 +46,7 @@ from pants_docker_buildkit.util_rules import (
     manifests,
     manifests_inference,
     pinned_sources,
+    policies,
     publication,
     published_names,
     referenced_images,
@@ -54,6 +55,7 @@ from pants_docker_buildkit.util_rules import (
     session_callback,
     upstream_images,
     upstream_targets,
+    user_policy,
 )
 
 _RULE_MODULES = (
@@ -75,7 +77,9 @@ _RULE_MODULES = (
     builders,
     build_platform,
     upstream_images,
+    user_policy,
     pinned_sources,
+    policies,
     image_inputs,
     build_secrets,
     definition,

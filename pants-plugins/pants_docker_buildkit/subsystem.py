@@ -222,6 +222,16 @@ class DockerBuildKitSubsystem(Subsystem):
         ),
         advanced=True,
     )
+    policies = StrListOption(
+        help=softwrap(
+            """
+            Policies in Rego that judge what every image is built from (`--policy`), in addition to
+            the `.rego` file beside its Dockerfile: paths from the build root. They are part of the
+            key of every image, and need buildx 0.32 and BuildKit 0.27 or later.
+            """
+        ),
+        advanced=True,
+    )
     secret_hash_key = StrOption(
         default=None,
         help=softwrap(

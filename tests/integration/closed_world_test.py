@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
     ContextKind,
     NamedContext,
     PinnedSource,
 )
-from pants_docker_buildkit.solver.source_policy import POLICY_VARIABLE, render_source_policy
+from pants_docker_buildkit.solver.source_policy import render_source_policy
 from tests.integration.workbench.base_image import move_tag, plain_docker
 from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.registry import Registry

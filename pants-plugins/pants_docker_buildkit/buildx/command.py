@@ -13,10 +13,10 @@ from dataclasses import dataclass
 class BuildCommand:
     """Everything that one build is told, in terms of buildx.
 
-    Paths are relative to the directory in which buildx runs. `outputs`, `cache_from`, `cache_to`
-    and `secrets` are rendered attributes; `inherited_build_args` are names of build arguments whose
-    values buildx finds in its environment; `build_contexts` are pairs of a name and what it stands
-    for. Pairs keep their order, so equal commands have equal arguments.
+    Paths are relative to the directory in which buildx runs. `outputs`, `cache_from`, `cache_to`,
+    `policies` and `secrets` are rendered attributes; `inherited_build_args` are names of build
+    arguments whose values buildx finds in its environment; `build_contexts` are pairs of a name and
+    what it stands for. Pairs keep their order, so equal commands have equal arguments.
     """
 
     context: str
@@ -38,6 +38,7 @@ class BuildCommand:
     shm_size: str | None = None
     ulimits: tuple[tuple[str, str], ...] = ()
     entitlements: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
     no_cache: bool = False
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
@@ -66,6 +67,7 @@ def render_arguments(command: BuildCommand, *, progress: str = "rawjson") -> tup
     arguments += _optional("--shm-size", command.shm_size)
     arguments += _pairs("--ulimit", command.ulimits)
     arguments += _repeated("--allow", command.entitlements)
+    arguments += _repeated("--policy", command.policies)
     arguments += ["--no-cache"] if command.no_cache else []
     arguments += _repeated("--cache-from", command.cache_from)
     arguments += _repeated("--cache-to", command.cache_to)

@@ -46,6 +46,7 @@ from pants_docker_buildkit.solver.image_tags import build_tag, inline_cache_refe
 from pants_docker_buildkit.solver.input_tree import (
     DOCKERFILE,
     OUTPUT_LAYOUT,
+    OWN_POLICY,
 )
 from pants_docker_buildkit.solver.lost_builder import find_loss
 from pants_docker_buildkit.solver.materials import find_materials
@@ -130,6 +131,7 @@ def build_command(
         shm_size=definition.shm_size,
         ulimits=definition.ulimits,
         entitlements=definition.entitlements,
+        policies=tuple(_policy(path) for path, _ in definition.policies),
         no_cache=definition.no_cache,
         cache_from=imports,
         cache_to=exports,
@@ -180,6 +182,17 @@ def _secret_hosts(definition: BuildDefinition) -> Iterator[tuple[str, str]]:
     if definition.secret_hashes:
         written = json.dumps(definition.secret_hashes).encode()
         yield f"secrets-{hashlib.sha256(written).hexdigest()[:40]}.invalid", "127.0.0.1"
+
+
+def _policy(path: str) -> str:
+    """The attributes of one policy. buildx finds the one that lies beside the Dockerfile itself.
+
+    A BuildKit that does not ask policies would ignore it, unless buildx is strict about it.
+    """
+    strict = ("strict", "true")
+    if path == OWN_POLICY:
+        return render_attributes([strict])
+    return render_attributes([("filename", f"cwd://{path}"), strict])
 
 
 def _context_source(context: NamedContext) -> str:
@@ -271,7 +284,7 @@ def _advise(failure: str, job: BuildJob, settings: BuildSettings) -> str:
 
     What failed otherwise, but in the export, fails by hand as well.
     """
-    denial = explain_denial(failure, job.definition, settings.target)
+    denial = explain_denial(failure, settings.target)
     if denial:
         return f"\n{denial}"
     if "failed to push" not in failure:

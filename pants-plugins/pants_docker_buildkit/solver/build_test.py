@@ -123,6 +123,14 @@ def test_what_leaves_the_builder_has_oci_media_types_and_no_times_if_it_is_repro
     assert rendered.endswith("oci-mediatypes=true,rewrite-timestamp=true")
 
 
+def test_buildx_has_to_obey_each_policy() -> None:
+    policies = (("dockerfile/Dockerfile.rego", "a"), ("policies/0/company.rego", "b"))
+    assert command(redefined(policies=policies)).policies == (
+        "strict=true",
+        "filename=cwd://policies/0/company.rego,strict=true",
+    )
+
+
 def test_the_steps_get_a_host_whose_name_changes_with_the_secrets_that_count() -> None:
     assert command(redefined(extra_hosts=(("db", "10.0.0.1"),))).extra_hosts == (
         ("db", "10.0.0.1"),

@@ -70,10 +70,12 @@ class BuildDefinition:
 
     `dockerfile` is the sha256 of the Dockerfile's bytes in hex, `context` the digest of the build
     context with the named contexts that are files. `sources` are all that BuildKit may read from
-    outside, frontend included: it refuses anything else. `secret_hashes` are keyed hashes of the
-    content of those secrets whose content counts. `build_platforms` says of each platform which one
-    its builder must have, where the Dockerfile uses that and no build argument can say it. All
-    pairs are sorted by their first item.
+    outside, frontend included: it refuses anything else. `policies` are files in Rego that
+    may refuse more, in the order in which they are asked: where each lies in the input tree, and
+    its sha256 in hex. `secret_hashes` are keyed hashes of the content of those secrets whose
+    content counts. `build_platforms` says of each platform which one its builder must have, where
+    the Dockerfile uses that and no build argument can say it. All other pairs are sorted by their
+    first item.
     """
 
     dockerfile: str
@@ -83,6 +85,7 @@ class BuildDefinition:
     target_stage: str | None = None
     named_contexts: tuple[NamedContext, ...] = ()
     sources: tuple[PinnedSource, ...] = ()
+    policies: tuple[tuple[str, str], ...] = ()
     build_args: tuple[tuple[str, str], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()

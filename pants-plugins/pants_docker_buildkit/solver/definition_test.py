@@ -31,6 +31,7 @@ EXAMPLES: dict[str, Any] = {
         PinnedSource.image("docker.io/a:1", "docker.io/a:1@sha256:" + "b" * 64),
         PinnedSource("https://example.com/a", "https://example.com/a", "sha256:" + "c" * 64),
     ),
+    "policies": (("dockerfile/Dockerfile.rego", "a" * 64),),
     "build_args": (("A", "1"),),
     "labels": (("a", "b"),),
     "annotations": (("a", "b"),),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 
-from pants_docker_buildkit.solver.definition import BuildDefinition
-
 _DENIED = re.compile(r'source "((?:[^"\\]|\\.)+)" denied by policy')
 _LINE = re.compile(r"^Dockerfile:(\d+)$", re.MULTILINE)
 
 
-def explain_denial(output: str, definition: BuildDefinition, target: str) -> str:
+def explain_denial(output: str, target: str) -> str:
     """What was denied, who asked for it, and the next step; empty where nothing was denied.
 
     `output` ends as buildx does, with an excerpt of the Dockerfile if BuildKit knows the line.
@@ -19,11 +17,6 @@ def explain_denial(output: str, definition: BuildDefinition, target: str) -> str
     if denied is None:
         return ""
     source = denied.group(1)
-    if any(source in (each.identifier, each.pinned) for each in definition.sources):
-        return (
-            f"The source policy that the environment of Pants names denies {source}, which {target}"
-            " is built with. Change that policy, or what the Dockerfile names."
-        )
     line = _LINE.search(output)
     who = (
         "A frontend (`# syntax`) or a trigger (`ONBUILD`) of a base image asked for it, or a line"

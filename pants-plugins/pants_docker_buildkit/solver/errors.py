@@ -162,6 +162,19 @@ class OldBuildxError(SolverError):
         )
 
 
+class NoPoliciesError(SolverError):
+    """buildx would ignore the policies in Rego that the image has."""
+
+    def __init__(self, version: tuple[int, int] | None, oldest: tuple[int, int]) -> None:
+        found = "one that does not say its version" if version is None else _dotted(version)
+        super().__init__(
+            "The image has a policy in Rego (a '.rego' file beside its Dockerfile, or one of"
+            f" '[docker-buildkit].policies'), which buildx {_dotted(oldest)} or later obeys, but"
+            f" this is {found}. An older one ignores it without a word. Put a newer 'docker-buildx'"
+            " into ~/.docker/cli-plugins, or remove the policy."
+        )
+
+
 class OldBuildKitError(SolverError):
     """A builder would read what is not in the key of a build."""
 

@@ -15,6 +15,10 @@ CONTEXT_DIRECTORY = "context"
 NAMED_CONTEXTS_DIRECTORY = "contexts"
 LAYOUTS_DIRECTORY = "layouts"
 DOCKERFILE = "dockerfile/Dockerfile"
+OWN_POLICY = f"{DOCKERFILE}.rego"
+"""Where buildx looks for the policy of a Dockerfile."""
+
+POLICIES_DIRECTORY = "policies"
 
 OUTPUT_LAYOUT = "layout"
 """Beside the root: where a build with `output="oci"` leaves its image."""

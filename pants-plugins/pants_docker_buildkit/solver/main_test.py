@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
+from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.registry.credentials import (
     Credentials,
     CredentialsUnavailableError,
@@ -36,7 +37,7 @@ from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY, DOCKERFIL
 from pants_docker_buildkit.solver.main import BUILD_COMMAND, CHECK_COMMAND, main
 from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND
 from pants_docker_buildkit.solver.result import parse_build_result
-from pants_docker_buildkit.solver.source_policy import POLICY_VARIABLE, render_source_policy
+from pants_docker_buildkit.solver.source_policy import render_source_policy
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.testing.fake_engine import FakeEngine
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pants_docker_buildkit.buildx.command import BuildCommand, render_arguments
+from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.solver.input_tree import ROOT
-from pants_docker_buildkit.solver.source_policy import POLICY_VARIABLE
 from pants_docker_buildkit.solver.workplace import Workplace
 
 SCRIPT = "again.sh"

@@ -15,9 +15,6 @@ from typing import Any
 
 from pants_docker_buildkit.solver.definition import BuildDefinition, ContextKind, PinnedSource
 
-POLICY_VARIABLE = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"
-"""Names a file with the source policy that buildx sends with a build."""
-
 _GIT = "git://"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import OldBuildKitError, OldBuildxError
+from pants_docker_buildkit.solver.errors import NoPoliciesError, OldBuildKitError, OldBuildxError
 from pants_docker_buildkit.solver.remembered import remember
 
 Version = tuple[int, int]
@@ -20,6 +20,9 @@ OLDEST_BUILDX: Version = (0, 13)
 
 OLDEST_BUILDKIT: Version = (0, 12)
 """It obeys source policies since 0.11, and since 0.12 also where it looks up what a tag is."""
+
+OLDEST_BUILDX_FOR_REGO: Version = (0, 32)
+"""It obeys policies in Rego since 0.31, and since 0.32 also those that lie outside of a context."""
 
 _VERSION = re.compile(r"(?<![\w.])v?(\d+)\.(\d+)\.\d+")
 
@@ -42,11 +45,18 @@ def buildx_version(docker: DockerCli, session: Path) -> Version | None:
     return parse_version(said)
 
 
-def check_versions(docker: DockerCli, builder: Builder, session: Path) -> None:
-    """Raise `OldBuildxError` or `OldBuildKitError`. A version that is not known is let through."""
+def check_versions(
+    docker: DockerCli, builder: Builder, session: Path, *, has_policies: bool = False
+) -> None:
+    """Raise `OldBuildxError`, `OldBuildKitError` or `NoPoliciesError`.
+
+    A version that is not known is let through, unless a policy in Rego might be ignored.
+    """
     buildx = buildx_version(docker, session)
     if buildx is not None and buildx < OLDEST_BUILDX:
         raise OldBuildxError(buildx, OLDEST_BUILDX)
+    if has_policies and (buildx is None or buildx < OLDEST_BUILDX_FOR_REGO):
+        raise NoPoliciesError(buildx, OLDEST_BUILDX_FOR_REGO)
     for text in builder.buildkit_versions:
         version = parse_version(text)
         if version is not None and version < OLDEST_BUILDKIT:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.buildx.builder import Builder
-from pants_docker_buildkit.solver.errors import OldBuildKitError, OldBuildxError
+from pants_docker_buildkit.solver.errors import NoPoliciesError, OldBuildKitError, OldBuildxError
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.versions import Version, check_versions, parse_version
 
@@ -44,6 +44,23 @@ def test_what_is_new_enough_or_unknown_may_build(
 ) -> None:
     docker.answer("buildx version", said)
     check_versions(docker.cli(), builder(*versions), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [("buildx v0.29.1 a1", "this is 0.29"), ("", "this is one that does not say its version")],
+)
+def test_a_buildx_that_might_ignore_a_policy_in_rego_is_refused(
+    docker: FakeDocker, tmp_path: Path, said: str, found: str
+) -> None:
+    docker.answer("buildx version", said)
+    with pytest.raises(NoPoliciesError, match=f"buildx 0.32 or later obeys, but {found}"):
+        check_versions(docker.cli(), builder(), tmp_path, has_policies=True)
+
+
+def test_a_newer_buildx_may_build_with_policies(docker: FakeDocker, tmp_path: Path) -> None:
+    docker.answer("buildx version", "buildx v0.36.1 a1")
+    check_versions(docker.cli(), builder(), tmp_path, has_policies=True)
 
 
 def test_an_older_buildx_is_refused_and_asked_once_in_a_session(

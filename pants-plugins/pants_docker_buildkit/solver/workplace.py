@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.session.directory import scratch_directory
 from pants_docker_buildkit.session.profile import BuildSettings
@@ -26,7 +27,7 @@ from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, Engine, bri
 from pants_docker_buildkit.solver.engine_search import DEFAULT_CONTEXT, engine_environment
 from pants_docker_buildkit.solver.errors import ContainerdStoreError, DockerCliNeededError
 from pants_docker_buildkit.solver.proxy_args import proxy_build_args
-from pants_docker_buildkit.solver.source_policy import POLICY_VARIABLE, render_source_policy
+from pants_docker_buildkit.solver.source_policy import render_source_policy
 from pants_docker_buildkit.solver.versions import check_versions
 
 LOCAL_OUTPUT = "The output 'docker'"
@@ -111,7 +112,8 @@ def open_workplace(
                 docker = docker.at_engine(builder.endpoint)
         if builder.is_docker_engine and not builder.has_containerd_store:
             raise ContainerdStoreError(output)
-        check_versions(docker, builder, session.directory)
+        has_policies = bool(job.definition.policies)
+        check_versions(docker, builder, session.directory, has_policies=has_policies)
         place = Workplace(
             docker,
             builder,

@@ -65,6 +65,11 @@ from pants_docker_buildkit.util_rules.image_names import (
     uses_git,
     with_git,
 )
+from pants_docker_buildkit.util_rules.policies import (
+    Policies,
+    PoliciesRequest,
+    read_policies,
+)
 from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistriesRequest,
     read_configured_registries,
@@ -97,7 +102,7 @@ class ImageDefinition:
     local_tags: tuple[str, ...]
 
 
-async def _input_tree(inputs: ImageInputs, job: bytes) -> Digest:
+async def _input_tree(inputs: ImageInputs, policies: Policies, job: bytes) -> Digest:
     """What the build process finds in its working directory."""
     files = await create_digest(
         CreateDigest(
@@ -108,6 +113,7 @@ async def _input_tree(inputs: ImageInputs, job: bytes) -> Digest:
                 # BuildKit from applying one that lies in the context.
                 FileContent(f"{DOCKERFILE}{IGNORE_FILE_NAME}", NO_PATTERNS_IGNORE_FILE),
                 Directory(CONTEXT_DIRECTORY),
+                *policies.files,
             )
         )
     )
@@ -125,6 +131,7 @@ async def define_image(
     registries = image_registries(field_set, configured)
     output = image_output(field_set, registries)
     inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
+    policies = await read_policies(PoliciesRequest(inputs.dockerfile.path), **implicitly())
     values = image_placeholders(field_set, inputs)
     secret_hashes = SecretHashes()
     if field_set.hashed_secrets.value:
@@ -137,6 +144,7 @@ async def define_image(
         inline_cache=(
             field_set.inline_cache.value and output is ImageOutput.REGISTRY and not is_reproducible
         ),
+        policies=policies.hashes,
         reproducible=is_reproducible,
     )
     default_repository = subsystem.default_repository
@@ -158,7 +166,7 @@ async def define_image(
         job=job,
         key=hashlib.sha256(job_file).hexdigest()[:32],
         context_digest=definition.context,
-        inputs=await _input_tree(inputs, job_file),
+        inputs=await _input_tree(inputs, policies, job_file),
         output=output,
         files=_file_hashes(inputs),
         local_tags=local_tags,

@@ -87,18 +87,24 @@ def _adaptor(path: str) -> TargetAdaptor:
 
 
 @rule(desc="Find files that images read")
-async def list_image_input_targets(request: ImageInputTargetsRequest) -> SyntheticAddressMaps:
+async def list_image_input_targets(
+    request: ImageInputTargetsRequest, subsystem: DockerBuildKitSubsystem
+) -> SyntheticAddressMaps:
     found = await path_globs_to_paths(PathGlobs((_OF_CONTEXTS, *_BESIDE_DOCKERFILES, _LOWER_CASE)))
     others = [path for path in found.files if os.path.basename(path) != IGNORE_FILE_NAME]
     files = set((await path_globs_to_paths(PathGlobs(_dockerfile(path) for path in others))).files)
     # An ending alone says little, and a `dockerfile` counts only where there is no `Dockerfile`.
     unread = {path for path in others if _is_lower_case(path) is (_dockerfile(path) in files)}
     # That of the build root stands for all that were removed, so it is always there.
-    paths = {IGNORE_FILE_NAME, *found.files} - unread
+    paths = {IGNORE_FILE_NAME, *found.files} - unread | _shared_policies(subsystem)
     # For the name of its BUILD file Pants takes any: it is shown where files are listed.
     return SyntheticAddressMaps.for_targets_request(
         request, [(path, (_adaptor(path),)) for path in sorted(paths)]
     )
+
+
+def _shared_policies(subsystem: DockerBuildKitSubsystem) -> set[str]:
+    return {os.path.normpath(path) for path in subsystem.policies}
 
 
 def _is_lower_case(path: str) -> bool:
@@ -138,7 +144,7 @@ async def find_image_input_files(
     # of the one in the build root.
     own = os.path.join(field_set.address.spec_path, IGNORE_FILE_NAME)
     there = {path if path in found else IGNORE_FILE_NAME for path in wanted - ({own} - found)}
-    addresses = {input_address(path) for path in there}
+    addresses = {input_address(path) for path in there | _shared_policies(subsystem)}
     return ImageInputFiles(tuple(sorted(addresses)))
 
 

@@ -77,6 +77,14 @@ def test_named_contexts_have_ignore_files_of_their_own(runner: ImageRunner) -> N
     assert runner.input_files("src/app:image") == found
 
 
+def test_all_images_depend_on_the_policies_of_the_option(runner: ImageRunner) -> None:
+    write_image(runner)
+    runner.write({"rules/company.rego": ""})
+    runner.set_options("policies=['rules/company.rego']")
+    assert runner.input_files("src/app:image") == {ROOT, "rules:_company.rego"}
+    assert owners(runner, "rules/company.rego") == {"rules:_company.rego"}
+
+
 def test_other_files_with_these_endings_get_no_target(runner: ImageRunner) -> None:
     runner.write({"policies/authz.rego": "", "old/Dockerfile.dockerignore": ""})
     assert owners(runner, "policies/authz.rego") == set()

@@ -27,6 +27,7 @@ from pants_docker_buildkit.solver.definition import (
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
+from pants_docker_buildkit.util_rules.user_policy import FoundUserPolicyRequest, find_user_policy
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,10 @@ async def pin_sources(
                 alias, field_set.address, requirement, f"of {text!r}: {answer.problem.rstrip('.')}"
             )
     downloads, contexts = _downloads(request), _context_sources(request.contexts)
-    return PinnedSources(tuple(sorted({*images, *others, *downloads, *contexts})))
+    sources = tuple(sorted({*images, *others, *downloads, *contexts}))
+    user_policy = await find_user_policy(FoundUserPolicyRequest(), **implicitly())
+    user_policy.check(field_set.address, sources)
+    return PinnedSources(sources)
 
 
 def rules() -> Iterable[Rule]:

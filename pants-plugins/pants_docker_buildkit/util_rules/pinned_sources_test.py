@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
@@ -98,3 +99,44 @@ def test_what_cannot_be_pinned_is_an_error_of_the_field(
     assert failure.startswith("The `external_sources` field in target app:image must ")
     assert said in failure
     assert "s3cret" not in failure
+
+
+def set_policy(runner: ImageRunner, text: str) -> None:
+    runner.write({"policy.json": text})
+    runner.set_options(env={POLICY_VARIABLE: "policy.json"})
+
+
+def test_a_policy_of_the_user_is_obeyed_where_nothing_is_built(runner: ImageRunner) -> None:
+    image = f"nobody.invalid/a@{SHA}"
+    set_sources(runner, dockerfile=f"FROM {image}\n")
+    deny = '{"rules": [{"action": "DENY", "selector": {"identifier": "docker-image://nobody*"}}]}'
+    set_policy(runner, deny)
+    failure = runner.failure("app:image")
+    assert failure.startswith("app:image must read only what the source policy policy.json allows")
+    assert (
+        f"it reads docker-image://{image}, which its rule for 'docker-image://nobody*'" in failure
+    )
+    set_policy(runner, deny.replace("nobody", "other"))
+    assert [each.pinned for each in runner.definition("app:image").job.definition.sources] == [
+        f"docker-image://{image}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("{", "must be BuildKit's message 'Policy' in JSON", id="no-json"),
+        pytest.param(
+            '{"rules": [{"action": "CONVERT", "selector": {"identifier": "a"}}]}',
+            "must only allow and deny, but the rule for 'a' converts",
+            id="conversion",
+        ),
+    ],
+)
+def test_a_policy_that_cannot_be_obeyed_is_refused(
+    runner: ImageRunner, text: str, said: str
+) -> None:
+    set_sources(runner)
+    set_policy(runner, text)
+    failure = runner.failure("app:image")
+    assert f"policy.json, which {POLICY_VARIABLE} names, {said}" in failure
