@@ -29,6 +29,8 @@ from pants.engine.fs import (
     RemovePrefix,
     Snapshot,
 )
+from pants.engine.internals.build_files import AddressFamilyDir
+from pants.engine.internals.mapper import AddressFamily
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import Get, MultiGet
 from pants.engine.rules import _uncacheable_rule as _pants_uncacheable_rule
@@ -85,6 +87,10 @@ def digest_subset_to_digest(request: DigestSubset, **_: Any) -> Get:
 
 def digest_to_snapshot(digest: Digest, **_: Any) -> Get:
     return Get(Snapshot, Digest, digest)
+
+
+def ensure_address_family(**kwargs: Any) -> Get:
+    return Get(AddressFamily, AddressFamilyDir, _implicit_input(kwargs))
 
 
 def environment_aware_package(request: EnvironmentAwarePackageRequest, **_: Any) -> Get:

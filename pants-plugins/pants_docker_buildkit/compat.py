@@ -20,6 +20,7 @@ if GET_STYLE:
         determine_source_files,
         digest_subset_to_digest,
         digest_to_snapshot,
+        ensure_address_family,
         environment_aware_package,
         environment_vars_subset,
         execute_process,
@@ -46,6 +47,7 @@ else:
     from pants.core.util_rules.env_vars import environment_vars_subset
     from pants.core.util_rules.source_files import determine_source_files
     from pants.core.util_rules.system_binaries import find_binary
+    from pants.engine.internals.build_files import ensure_address_family
     from pants.engine.internals.graph import (
         find_valid_field_sets,
         hydrate_sources,
@@ -85,6 +87,7 @@ __all__ = [
     "determine_source_files",
     "digest_subset_to_digest",
     "digest_to_snapshot",
+    "ensure_address_family",
     "environment_aware_package",
     "environment_vars_subset",
     "execute_process",

@@ -40,8 +40,8 @@ class BuildKitImageBuildArgsField(StringSequenceField):
         environment of Pants.
 
         Added to `[docker-buildkit].build_args`, and win over them. An argument that no `ARG` of the
-        Dockerfile declares is an error. They are stored in the image's history: use `secrets` for
-        what must stay secret.
+        Dockerfile declares is an error, unless it is from `__defaults__`. They are stored in the
+        image's history: use `secrets` for what must stay secret.
         """
     )
 

@@ -6,12 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pants.engine.env_vars import EnvironmentVarsRequest
+from pants.engine.internals.build_files import AddressFamilyDir
 from pants.engine.rules import Rule, collect_rules
 
-from pants_docker_buildkit.compat import environment_vars_subset, implicitly, rule
+from pants_docker_buildkit.compat import (
+    ensure_address_family,
+    environment_vars_subset,
+    implicitly,
+    rule,
+)
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.target_types import BuildKitImageTarget
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,10 @@ class BuildArgsRequest:
 
 @dataclass(frozen=True)
 class BuildArgs:
-    """Build arguments by name. `shared` are the names that only the option sets."""
+    """Build arguments by name.
+
+    `shared` are the names that the target does not set itself, but the option or `__defaults__`.
+    """
 
     values: tuple[tuple[str, str], ...]
     shared: tuple[str, ...]
@@ -38,12 +48,27 @@ def _with_values(arguments: Iterable[str], environment: Mapping[str, str]) -> di
     return values
 
 
+def _split(arguments: Iterable[str], defaults: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The arguments that a target sets, and those that it has from `__defaults__`.
+
+    Those are many values for a default that `parametrize` gives, which is no tuple.
+    """
+    inherited = set(defaults) if isinstance(defaults, tuple) else set()
+    own = tuple(each for each in arguments if each not in inherited)
+    return own, tuple(each for each in arguments if each in inherited)
+
+
 @rule(desc="Resolve build arguments")
 async def resolve_build_args(
     request: BuildArgsRequest, subsystem: DockerBuildKitSubsystem
 ) -> BuildArgs:
     field = request.field_set.build_args
-    own, shared = field.value or (), subsystem.build_args
+    family = await ensure_address_family(
+        **implicitly(AddressFamilyDir(request.field_set.address.spec_path))
+    )
+    defaults = family.defaults.get(BuildKitImageTarget.alias, {}).get(field.alias)
+    own, inherited = _split(field.value or (), defaults)
+    shared = (*subsystem.build_args, *inherited)
     names = [argument for argument in (*shared, *own) if "=" not in argument]
     environment = await environment_vars_subset(EnvironmentVarsRequest(names), **implicitly())
     own_values = _with_values(own, environment)

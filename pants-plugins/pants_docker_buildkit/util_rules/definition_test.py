@@ -82,6 +82,25 @@ def test_a_given_build_argument_wins_over_the_default_in_a_placeholder(
     assert repositories(runner, fields) == ("localhost:5000/v/9",)
 
 
+def test_build_arguments_of_defaults_reach_the_dockerfiles_that_declare_them(
+    runner: ImageRunner,
+) -> None:
+    image = "docker_buildkit_image(name='{}', source=None, instructions=['FROM scratch', {}])"
+    runner.write(
+        {
+            "src/defaults/BUILD": "__defaults__({docker_buildkit_image: dict("
+            "extra_build_args=['VERSION=7', 'NOT_IN_THE_ENVIRONMENT'])})",
+            "src/defaults/app/BUILD": "\n".join(
+                [image.format("with", "'ARG VERSION'"), image.format("without", "'LABEL a=b'")]
+            ),
+        }
+    )
+    declares = dict(runner.definition("src/defaults/app:with").job.definition.build_args)
+    assert declares.get("VERSION") == "7"
+    does_not = dict(runner.definition("src/defaults/app:without").job.definition.build_args)
+    assert "VERSION" not in does_not
+
+
 def test_the_hash_placeholder_changes_with_the_inputs_and_not_with_labels(
     runner: ImageRunner,
 ) -> None:
