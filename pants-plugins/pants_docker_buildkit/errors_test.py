@@ -16,7 +16,7 @@ from pants_docker_buildkit.errors import (
     InvalidRecordError,
 )
 from pants_docker_buildkit.testutil import ImageRunner
-from pants_docker_buildkit.util_rules.build import _caches
+from pants_docker_buildkit.util_rules.build_settings import field_caches
 
 APP = Address("src/app", target_name="image")
 REGISTRIES = '{"dev": {"address": "localhost:5000", "default": True}}'
@@ -473,7 +473,7 @@ def test_a_cache_without_a_type_is_refused_before_buildx_is_called(
     runner.write({f"{name}/BUILD": f"docker_buildkit_image(name='image', {alias}=['ref=a,x=y'])"})
     field_set = runner.field_set(f"{name}:image")
     with pytest.raises(Exception, match="must") as raised:
-        _caches(field_set, getattr(field_set, alias))
+        tuple(field_caches(field_set, getattr(field_set, alias), "/home/me"))
     assert str(raised.value) == (
         f"The `{alias}` field in target {name}:image must name caches, each of which must have a"
         " type, as in 'type=registry,ref=ghcr.io/org/cache', but 'ref=a,x=y' is none."

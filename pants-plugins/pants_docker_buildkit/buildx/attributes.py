@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 
 class InvalidAttributesError(ValueError):
@@ -54,6 +54,36 @@ def parse_cache_attributes(text: str) -> Mapping[str, str]:
             text, "have a type, as in 'type=registry,ref=ghcr.io/org/cache'"
         )
     return attributes
+
+
+def read_caches(text: str, resolve: Callable[[str], str]) -> tuple[str, ...]:
+    """The caches that `text` names, one or several references or one set of attributes.
+
+    `resolve` gives the absolute path of a directory that a `local` cache names: buildx itself runs
+    in one that is gone after the build.
+    """
+    texts = (text,) if "=" in text else tuple(next(csv.reader([text]), ()))
+    return tuple(_resolved(each, resolve) for each in texts or (text,))
+
+
+def _resolved(text: str, resolve: Callable[[str], str]) -> str:
+    attributes = parse_cache_attributes(text)
+    if attributes["type"] != "local":
+        return text
+    return render_attributes(
+        (key, resolve(value) if key in ("src", "dest") else value)
+        for key, value in attributes.items()
+    )
+
+
+def read_ssh(text: str, resolve: Callable[[str], str]) -> str:
+    """An agent or keys for SSH, `ID` or `ID=PATH,PATH`, with absolute paths."""
+    name, equals, paths = text.partition("=")
+    if not paths:
+        return text
+    # What has a `=` of its own is an option.
+    resolved = (each if "=" in each else resolve(each) for each in paths.split(","))
+    return f"{name}{equals}{','.join(resolved)}"
 
 
 def _record(fields: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import posixpath
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from pants_docker_buildkit.buildx.attributes import (
     InvalidAttributesError,
     parse_cache_attributes,
+    read_caches,
+    read_ssh,
     render_attributes,
     render_values,
 )
@@ -60,6 +63,35 @@ def test_cache_attributes_are_read_as_buildx_reads_them(
     text: str, attributes: dict[str, str]
 ) -> None:
     assert parse_cache_attributes(text) == attributes
+
+
+@pytest.mark.parametrize(
+    ("text", "caches"),
+    [
+        ("ghcr.io/org/a,ghcr.io/org/b", ("ghcr.io/org/a", "ghcr.io/org/b")),
+        ("type=registry,ref=ghcr.io/org/a", ("type=registry,ref=ghcr.io/org/a",)),
+        ("type=local,src=cache", ("type=local,src=/root/cache",)),
+        ("mode=max,type=local,dest=/c", ("mode=max,type=local,dest=/c",)),
+        ('type=local,"dest=a,b"', ('type=local,"dest=/root/a,b"',)),
+    ],
+)
+def test_caches_are_read_one_by_one_with_the_paths_of_local_ones(
+    text: str, caches: tuple[str, ...]
+) -> None:
+    assert read_caches(text, lambda path: posixpath.join("/root", path)) == caches
+
+
+@pytest.mark.parametrize(
+    ("text", "ssh"),
+    [
+        ("default", "default"),
+        ("default=", "default="),
+        ("key=keys/a,/b", "key=/root/keys/a,/b"),
+        ("key=a.sock,raw=true", "key=/root/a.sock,raw=true"),
+    ],
+)
+def test_keys_for_ssh_have_absolute_paths(text: str, ssh: str) -> None:
+    assert read_ssh(text, lambda path: posixpath.join("/root", path)) == ssh
 
 
 @pytest.mark.parametrize(

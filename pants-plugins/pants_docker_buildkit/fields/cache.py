@@ -47,7 +47,8 @@ class BuildKitImageCacheFromField(StringSequenceField):
     help = help_text(
         """
         BuildKit caches to import (`--cache-from`), such as `type=registry,ref=ghcr.io/org/cache`
-        or `type=gha`. Added to `[docker-buildkit].cache_from`.
+        or `type=gha`. Added to `[docker-buildkit].cache_from`. A path (`type=local,src=PATH`) is
+        relative to the build root, or to the BUILD file if it starts with `./`.
 
         Makes a build faster. Does not affect whether the image is built.
         """
@@ -60,7 +61,9 @@ class BuildKitImageCacheToField(StringSequenceField):
     help = help_text(
         """
         Where BuildKit exports its cache after a build (`--cache-to`), such as
-        `type=registry,ref=ghcr.io/org/cache,mode=max`. Added to `[docker-buildkit].cache_to`.
+        `type=registry,ref=ghcr.io/org/cache,mode=max`. Added to `[docker-buildkit].cache_to`. A
+        path (`type=local,dest=PATH`) is relative to the build root, or to the BUILD file if it
+        starts with `./`.
 
         Nothing is exported for an image that was not built.
         """

@@ -131,7 +131,8 @@ class BuildKitImageSshField(StringSequenceField):
     help = help_text(
         """
         SSH agents and keys that `RUN --mount=type=ssh` may use (`--ssh`), as
-        `default` or `ID=SOCKET_OR_KEY`.
+        `default` or `ID=SOCKET_OR_KEY`. A path is relative to the build root, or to the BUILD file
+        if it starts with `./`.
         """
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -11,7 +10,6 @@ from pants.base.build_environment import get_buildroot
 from pants.engine.fs import Digest, RemovePrefix
 from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
 from pants.engine.rules import Rule, collect_rules
-from pants.engine.target import StringSequenceField
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.build_history import (
@@ -21,17 +19,12 @@ from pants_docker_buildkit.build_history import (
     read_past_build,
     write_past_build,
 )
-from pants_docker_buildkit.buildx.attributes import (
-    InvalidAttributesError,
-    parse_cache_attributes,
-)
 from pants_docker_buildkit.compat import execute_process, implicitly, remove_prefix, rule
 from pants_docker_buildkit.errors import (
     ImageBuildError,
     ImageCheckError,
     ImageLostError,
     ImageNotKeptError,
-    InvalidImageFieldError,
     InvalidRecordError,
 )
 from pants_docker_buildkit.fields.naming import ImageOutput
@@ -47,15 +40,13 @@ from pants_docker_buildkit.session.directory import (
     RUN_SCRIPT,
     event_path,
 )
-from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOUT
 from pants_docker_buildkit.solver.main import BUILD_COMMAND
 from pants_docker_buildkit.solver.result import InvalidBuildResultError, parse_build_result
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.build_secrets import secret_sources
+from pants_docker_buildkit.util_rules.build_settings import build_settings
 from pants_docker_buildkit.util_rules.builders import (
-    DescribedBuilders,
     DescribedBuildersRequest,
     read_described_builders,
 )
@@ -70,6 +61,10 @@ from pants_docker_buildkit.util_rules.definition import (
     ImageDefinition,
     ImageDefinitionRequest,
     define_image,
+)
+from pants_docker_buildkit.util_rules.docker_environment import (
+    DockerEnvironmentRequest,
+    resolve_docker_environment,
 )
 from pants_docker_buildkit.util_rules.session import (
     Session,
@@ -165,49 +160,6 @@ def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> 
     )
 
 
-def _settings(
-    field_set: BuildKitImageFieldSet,
-    subsystem: DockerBuildKitSubsystem,
-    builders: DescribedBuilders,
-    files: tuple[tuple[str, str], ...],
-) -> BuildSettings:
-    builder = field_set.builder.value or subsystem.builder
-    return BuildSettings(
-        target=field_set.address.spec,
-        context_name=_context_name(field_set),
-        context_files=files,
-        builder=builder,
-        described_builder=builders.find(builder),
-        cache_from=(*subsystem.cache_from, *_caches(field_set, field_set.cache_from)),
-        cache_to=(*subsystem.cache_to, *_caches(field_set, field_set.cache_to)),
-        inline_cache_tag=subsystem.inline_cache_tag,
-        secrets=tuple((name, str(source)) for name, source in secret_sources(field_set)),
-        ssh=tuple(field_set.ssh.value or ()),
-        progress=subsystem.progress.value,
-        passes_proxies=subsystem.pass_proxies,
-    )
-
-
-def _context_name(field_set: BuildKitImageFieldSet) -> str:
-    """A name that no other target has, in this checkout or another that uses the same builder."""
-    image = f"{get_buildroot()}\0{field_set.address.spec}"
-    return f"context-{hashlib.sha256(image.encode()).hexdigest()[:16]}"
-
-
-def _caches(field_set: BuildKitImageFieldSet, field: StringSequenceField) -> tuple[str, ...]:
-    """The values of a field, each of which buildx will take for a cache."""
-    values = tuple(field.value or ())
-    for value in values:
-        try:
-            parse_cache_attributes(value)
-        except InvalidAttributesError as e:
-            requirement = f"name caches, each of which must {e.requirement}"
-            raise InvalidImageFieldError(
-                field.alias, field_set.address, requirement, f"{e.text!r} is none"
-            ) from e
-    return values
-
-
 @dataclass(frozen=True)
 class _Solved:
     """A result that is true now. `reason` is why the last build of the chain was needed."""
@@ -233,10 +185,17 @@ async def _confirm(
 
 
 def _remember(definition: ImageDefinition) -> PastBuild:
-    """What the next build will say that it differs from."""
-    return PastBuild.create(
-        definition.job.build_digest, definition.job.definition.as_map(), dict(definition.files)
-    )
+    """What the next build will say that it differs from.
+
+    The Dockerfile is an input of its own, and not said again as a file of the context.
+    """
+    described = definition.job.definition
+    files = {
+        path: content
+        for path, content in definition.files
+        if not described.dockerfile.startswith(content.removesuffix("x"))
+    }
+    return PastBuild.create(definition.job.build_digest, described.as_map(), files)
 
 
 async def _solve(definition: ImageDefinition, session: Session, reason: str) -> _Solved:
@@ -273,7 +232,8 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
     session = await open_session(SessionRequest(), **implicitly())
     builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
-    settings = _settings(field_set, subsystem, builders, definition.files)
+    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    settings = build_settings(field_set, subsystem, builders, definition.files, environment.home)
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
     keeper.running.answers.add_build(definition.key, settings)
     history = history_path(session.path.parent, get_buildroot(), field_set.address.spec)

@@ -277,14 +277,11 @@ def _filled_pairs(
 
 
 def _file_hashes(inputs: ImageInputs) -> tuple[tuple[str, str], ...]:
-    """What each file is, short enough to be kept until the next build.
-
-    The Dockerfile is an input of its own, and not told again as a file of the context.
-    """
+    """What each file is, short enough to be kept until the next build."""
     return tuple(
         (entry.path, f"{entry.content_sha256[:16]}{'x' if entry.is_executable else ''}")
         for entry in inputs.context.entries
-        if isinstance(entry, FileEntry) and entry.content_sha256 != inputs.dockerfile.sha256
+        if isinstance(entry, FileEntry)
     )
 
 

@@ -1,0 +1,90 @@
+"""What must a build process know that cannot change the image?
+
+None of it is in its key: it asks the session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from pants.base.build_environment import get_buildroot
+from pants.engine.target import StringSequenceField
+
+from pants_docker_buildkit.buildx.attributes import InvalidAttributesError, read_caches, read_ssh
+from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidOptionError
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
+from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.build_secrets import secret_sources
+from pants_docker_buildkit.util_rules.builders import DescribedBuilders
+from pants_docker_buildkit.util_rules.option_paths import option_path
+
+
+def build_settings(
+    field_set: BuildKitImageFieldSet,
+    subsystem: DockerBuildKitSubsystem,
+    builders: DescribedBuilders,
+    files: tuple[tuple[str, str], ...],
+    home: str,
+) -> BuildSettings:
+    """What the build process of a target learns from its session."""
+    builder = field_set.builder.value or subsystem.builder
+    return BuildSettings(
+        target=field_set.address.spec,
+        context_name=_context_name(field_set),
+        context_files=files,
+        builder=builder,
+        described_builder=builders.find(builder),
+        cache_from=(
+            *_option_caches("cache_from", subsystem.cache_from, home),
+            *field_caches(field_set, field_set.cache_from, home),
+        ),
+        cache_to=(
+            *_option_caches("cache_to", subsystem.cache_to, home),
+            *field_caches(field_set, field_set.cache_to, home),
+        ),
+        inline_cache_tag=subsystem.inline_cache_tag,
+        secrets=tuple((name, str(source)) for name, source in secret_sources(field_set)),
+        ssh=tuple(
+            read_ssh(each, lambda path: _field_path(path, field_set, home))
+            for each in field_set.ssh.value or ()
+        ),
+        progress=subsystem.progress.value,
+        passes_proxies=subsystem.pass_proxies,
+    )
+
+
+def _context_name(field_set: BuildKitImageFieldSet) -> str:
+    """A name that no other target has, in this checkout or another that uses the same builder."""
+    image = f"{get_buildroot()}\0{field_set.address.spec}"
+    return f"context-{hashlib.sha256(image.encode()).hexdigest()[:16]}"
+
+
+def field_caches(
+    field_set: BuildKitImageFieldSet, field: StringSequenceField, home: str
+) -> Iterator[str]:
+    """The caches of a field, each of which buildx will take for one."""
+    for value in field.value or ():
+        try:
+            yield from read_caches(value, lambda path: _field_path(path, field_set, home))
+        except InvalidAttributesError as e:
+            requirement = f"name caches, each of which must {e.requirement}"
+            raise InvalidImageFieldError(
+                field.alias, field_set.address, requirement, f"{e.text!r} is none"
+            ) from e
+
+
+def _option_caches(option: str, values: Iterable[str], home: str) -> Iterator[str]:
+    for value in values:
+        try:
+            yield from read_caches(value, lambda path: option_path(path, home))
+        except InvalidAttributesError as e:
+            requirement = f"name caches, each of which must {e.requirement}"
+            raise InvalidOptionError(option, requirement, f"{e.text!r} is none") from e
+
+
+def _field_path(text: str, field_set: BuildKitImageFieldSet, home: str) -> str:
+    """A path as `secrets` has them: from the build root, the BUILD file with `./`, or the home."""
+    is_elsewhere = text.startswith(("~", "/"))
+    return option_path(text if is_elsewhere else path_from_buildroot(text, field_set.address), home)

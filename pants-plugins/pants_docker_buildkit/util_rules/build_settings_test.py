@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+from pants.testutil.option_util import create_subsystem
+
+from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.solver.progress import ShownProgress
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.util_rules.build_settings import build_settings
+from pants_docker_buildkit.util_rules.builders import DescribedBuilders
+
+
+@pytest.fixture(scope="module")
+def runner() -> ImageRunner:
+    return ImageRunner()
+
+
+def settings(
+    runner: ImageRunner, fields: str, *, cache_from: str = "", cache_to: str = ""
+) -> BuildSettings:
+    subsystem = create_subsystem(
+        DockerBuildKitSubsystem,
+        builder=None,
+        cache_from=[cache_from] if cache_from else [],
+        cache_to=[cache_to] if cache_to else [],
+        inline_cache_tag="buildcache",
+        progress=next(iter(ShownProgress)),
+        pass_proxies=True,
+    )
+    runner.write({"app/BUILD": f"docker_buildkit_image(name='image', {fields})"})
+    field_set = runner.field_set("app:image")
+    return build_settings(field_set, subsystem, DescribedBuilders(()), (), "/home/me")
+
+
+def test_paths_of_caches_and_keys_are_relative_to_the_build_root(runner: ImageRunner) -> None:
+    root = os.path.realpath(runner.runner.build_root)
+    found = settings(
+        runner,
+        "cache_from=['a.example/x,b.example/y', 'type=local,src=./in'],"
+        "cache_to=['type=local,dest=out,mode=max', 'type=inline'], ssh=['default', 'k=~/k,keys/k']",
+        cache_from="type=local,src=shared",
+    )
+    assert [each.replace(root, "ROOT") for each in found.cache_from] == [
+        "type=local,src=ROOT/shared",
+        "a.example/x",
+        "b.example/y",
+        "type=local,src=ROOT/app/in",
+    ]
+    assert [each.replace(root, "ROOT") for each in found.cache_to] == [
+        "type=local,dest=ROOT/out,mode=max",
+        "type=inline",
+    ]
+    assert [each.replace(root, "ROOT") for each in found.ssh] == [
+        "default",
+        "k=/home/me/k,ROOT/keys/k",
+    ]
+
+
+def test_an_option_that_is_no_cache_is_named(runner: ImageRunner) -> None:
+    with pytest.raises(Exception, match="must") as raised:
+        settings(runner, "", cache_to="ref=a,x=y")
+    assert str(raised.value) == (
+        "The option `[docker-buildkit].cache_to` must name caches, each of which must have a type,"
+        " as in 'type=registry,ref=ghcr.io/org/cache', but 'ref=a,x=y' is none."
+    )
