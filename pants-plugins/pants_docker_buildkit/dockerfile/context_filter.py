@@ -17,7 +17,7 @@ from pants_docker_buildkit.dockerfile.context_entries import (
 from pants_docker_buildkit.dockerfile.patterns import (
     IgnorePattern,
     InvalidPatternError,
-    PathMatcher,
+    PatternMatcher,
 )
 
 # What keeps fsutil from telling by its text alone whether an exception may lie in a directory.
@@ -61,7 +61,7 @@ class _Walk:
 
     def __init__(self, patterns: Sequence[IgnorePattern]) -> None:
         self._patterns = tuple(patterns)
-        self._matchers: list[PathMatcher | None] = [None] * len(self._patterns)
+        self._matchers: list[PatternMatcher | None] = [None] * len(self._patterns)
         self._exceptions = _exception_prefixes(self._patterns)
         root = _Directory(
             is_excluded=False,
@@ -70,24 +70,33 @@ class _Walk:
             last_match=-1,
         )
         self._directories = {"": root}
-        self._verdicts: dict[int, _LeafVerdict] = {}
-        self._is_lazy = False
+        try:
+            self._all: PatternMatcher | None = PatternMatcher(self._patterns)
+        except InvalidPatternError:
+            # BuildKit refuses a pattern only when a path comes to it.
+            self._all = None
 
     def enter(self, path: str) -> _Directory:
         """What is known in the directory `path`, which may lie in others not yet entered."""
-        known = self._directories.get(path)
-        if known is not None:
-            return known
-        parent = self.enter(path.rpartition("/")[0])
+        fresh: list[str] = []
+        while path not in self._directories:
+            fresh.append(path)
+            path = path.rpartition("/")[0]
+        known = self._directories[path]
+        for each in reversed(fresh):
+            known = self._enter_below(known, each)
+            self._directories[each] = known
+        return known
+
+    def _enter_below(self, parent: _Directory, path: str) -> _Directory:
         if parent.is_skipped:
-            entered = parent
-        else:
-            is_excluded, matched = self._judge(path, parent.matched)
-            is_skipped = is_excluded and not self._may_hold_exceptions(path)
-            last_match = max((index for index, hit in enumerate(matched) if hit), default=-1)
-            entered = _Directory(is_excluded, is_skipped, matched, last_match)
-        self._directories[path] = entered
-        return entered
+            return parent
+        is_excluded, matched = parent.is_excluded, parent.matched
+        if self._all is None or self._all.last_match(path) >= 0:
+            is_excluded, matched = self._judge(path, matched)
+        is_skipped = is_excluded and not self._may_hold_exceptions(path)
+        last_match = max((index for index, hit in enumerate(matched) if hit), default=-1)
+        return _Directory(is_excluded, is_skipped, matched, last_match)
 
     def included_directories(self) -> list[str]:
         """The directories entered that are in the context for their own sake."""
@@ -98,32 +107,27 @@ class _Walk:
         parent = self.enter(path.rpartition("/")[0])
         if parent.is_skipped:
             return True
-        verdict = self._verdicts.get(parent.last_match)
-        if verdict is None and not self._is_lazy:
-            try:
-                verdict = _LeafVerdict(self._patterns, parent.last_match)
-                self._verdicts[parent.last_match] = verdict
-            except InvalidPatternError:
-                # BuildKit refuses a pattern only when a path comes to it.
-                self._is_lazy = True
-        if verdict is None:
+        if self._all is None:
             return self._judge(path, parent.matched)[0]
-        return verdict.excludes(path)
+        # Nothing lies in this path, so moby's result is that of the last pattern which matches it
+        # or a parent.
+        last = max(parent.last_match, self._all.last_match(path))
+        return last >= 0 and not self._patterns[last].is_exception
 
     def _judge(self, path: str, inherited: tuple[bool, ...]) -> tuple[bool, tuple[bool, ...]]:
         """Moby's `MatchesUsingParentResults`."""
         is_excluded, matched = False, list(inherited)
         for index, pattern in enumerate(self._patterns):
             if not matched[index] and pattern.is_exception == is_excluded:
-                matched[index] = self._matcher(index).matches(path)
+                matched[index] = self._matcher(index).last_match(path) == 0
             if matched[index]:
                 is_excluded = not pattern.is_exception
         return is_excluded, tuple(matched)
 
-    def _matcher(self, index: int) -> PathMatcher:
+    def _matcher(self, index: int) -> PatternMatcher:
         matcher = self._matchers[index]
         if matcher is None:
-            matcher = PathMatcher([self._patterns[index]])
+            matcher = PatternMatcher([self._patterns[index]])
             self._matchers[index] = matcher
         return matcher
 
@@ -131,33 +135,6 @@ class _Walk:
         if self._exceptions is None:
             return True
         return any(prefix.startswith(f"{path}/") for prefix in self._exceptions)
-
-
-class _LeafVerdict:
-    """The fate of files and links in directories for which the same pattern decides.
-
-    For a path in which nothing lies, moby's result is that of the last pattern which matches it or
-    a parent, so patterns of one sign in a row are asked at once, the last row first.
-    """
-
-    def __init__(self, patterns: Sequence[IgnorePattern], last_match: int) -> None:
-        self._otherwise = last_match >= 0 and not patterns[last_match].is_exception
-        self._rows: list[tuple[bool, PathMatcher]] = []
-        row: list[IgnorePattern] = []
-        for index in range(len(patterns) - 1, last_match, -1):
-            row.append(patterns[index])
-            if index - 1 == last_match or patterns[index - 1].is_exception != row[-1].is_exception:
-                self._rows.append((not row[-1].is_exception, PathMatcher(row)))
-                row = []
-        while self._rows and self._rows[-1][0] == self._otherwise:
-            # It could only say what is true without it.
-            self._rows.pop()
-
-    def excludes(self, path: str) -> bool:
-        for is_excluded, matcher in self._rows:
-            if matcher.matches(path):
-                return is_excluded
-        return self._otherwise
 
 
 def _exception_prefixes(patterns: Iterable[IgnorePattern]) -> list[str] | None:

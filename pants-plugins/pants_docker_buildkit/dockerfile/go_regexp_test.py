@@ -1,10 +1,19 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pants_docker_buildkit.dockerfile.go_regexp import InvalidGoRegexpError, translate_go_regexp
+from pants_docker_buildkit.dockerfile.go_regexp import (
+    GoRegexp,
+    InvalidGoRegexpError,
+    _branches,
+    _matches_stepwise,
+    _tokenize,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +57,8 @@ from pants_docker_buildkit.dockerfile.go_regexp import InvalidGoRegexpError, tra
     ],
 )
 def test_expression_matches_as_in_go(go: str, text: str, *, is_match: bool) -> None:
-    assert (re.match(translate_go_regexp(go), text) is not None) == is_match
+    assert (re.match(GoRegexp(go).python, text) is not None) == is_match
+    assert _matches_stepwise(_branches(_tokenize(go)), text) == is_match
 
 
 @pytest.mark.parametrize(
@@ -76,4 +86,44 @@ def test_expression_matches_as_in_go(go: str, text: str, *, is_match: bool) -> N
 )
 def test_expression_that_go_refuses_is_refused(go: str, reason: str) -> None:
     with pytest.raises(InvalidGoRegexpError, match=reason):
-        translate_go_regexp(go)
+        GoRegexp(go)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["a", "b", "/", "[^/]*", "(.*/)?", ".*", "[ab]", "a{2}", "b{0,2}", "a{1,}", "|", "^"]
+        ),
+        max_size=9,
+    ).map(lambda parts: f"^{''.join(parts)}$"),
+    st.text("ab/\n", max_size=9),
+)
+def test_stepwise_and_by_python_an_expression_matches_the_same(go: str, text: str) -> None:
+    try:
+        regexp = GoRegexp(go)
+    except InvalidGoRegexpError:
+        return
+    by_python = re.match(regexp.python, text) is not None
+    assert _matches_stepwise(_branches(_tokenize(go)), text) == by_python
+
+
+@pytest.mark.parametrize(
+    ("go", "text"),
+    [
+        ("^" + "[^/]*a" * 5 + "[^/]*b$", "a" * 250),
+        ("^" + "(.*/)?a/" * 6 + "b$", "a/" * 2000),
+        ("^" + "a{1,}" * 6 + "b$", "a" * 250),
+        ("^x|" + "[^/]*a" * 5 + "b$", "a" * 250),
+        ("^" + "(.*/)?[^/]*a[^/]*" * 4 + "b$", "a/aa/" * 100 + "a"),
+    ],
+)
+def test_no_expression_takes_for_ever(go: str, text: str) -> None:
+    started = time.process_time()
+    assert not GoRegexp(go).matches(text)
+    assert GoRegexp(go).matches(f"{text}b")
+    assert time.process_time() - started < 2
+
+
+def test_an_expression_that_is_too_large_to_follow_is_refused() -> None:
+    with pytest.raises(InvalidGoRegexpError, match="too large"):
+        GoRegexp("^" + "a{1000}" * 30 + "$").matches("a")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
-from pants_docker_buildkit.dockerfile.go_regexp import InvalidGoRegexpError, translate_go_regexp
+from pants_docker_buildkit.dockerfile.go_regexp import GoRegexp, InvalidGoRegexpError
 from pants_docker_buildkit.dockerfile.ignorefile import clean_path, trim_space
 
 _CLASS_CHAR: Final = r"(?:\\.|[^\]\-\\\ud800-\udfff])"
@@ -149,45 +149,55 @@ def _matches_dot(chunk: str) -> bool:
     return is_in_range != bool(chosen.group(1))
 
 
-class PathMatcher:
-    """Does a path match at least one of some patterns, its parents left aside?
+class PatternMatcher:
+    """Which of some patterns is the last that matches a path, its parents left aside?
 
-    All the patterns are asked at once, which is what makes large contexts quick.
+    One expression asks for those that have to be asked, the last first, which is what makes large
+    contexts quick: asked one by one, 200 patterns took 50 times as long.
     """
 
     def __init__(self, patterns: Iterable[IgnorePattern]) -> None:
         """Compile the patterns; raises `InvalidPatternError` where Go would refuse one."""
-        exact, prefixes, suffixes, regexps = set(), [], [], []
-        for pattern in patterns:
+        self._exact: dict[str, int] = {}
+        self._slow: list[tuple[int, GoRegexp]] = []
+        quick: list[tuple[int, str]] = []
+        for index, pattern in enumerate(patterns):
             kind, operand = compile_pattern(pattern.text)
             if kind is PatternKind.EXACT:
-                exact.add(operand)
+                self._exact[operand] = index
             elif kind is PatternKind.PREFIX:
-                prefixes.append(operand)
+                quick.append((index, re.escape(operand)))
             elif kind is PatternKind.SUFFIX:
-                suffixes.append(operand)
+                quick.append((index, rf"(?s:.*){re.escape(operand)}\Z"))
                 if operand.startswith("/"):
                     # `**/foo` matches `foo` as well.
-                    exact.add(operand[1:])
+                    self._exact[operand[1:]] = index
             else:
-                regexps.append(_python_expression(pattern.text, operand))
-        self._exact = frozenset(exact)
-        self._prefixes = tuple(prefixes)
-        self._suffixes = tuple(suffixes)
-        self._match = re.compile("|".join(regexps)).match if regexps else None
+                regexp = _go_regexp(pattern.text, operand)
+                if regexp.is_quick:
+                    quick.append((index, regexp.python))
+                else:
+                    self._slow.append((index, regexp))
+        quick.reverse()
+        self._slow.reverse()
+        self._match = re.compile("|".join(f"{each}()" for _, each in quick)).match
+        # Group N is the empty one at the end of the Nth alternative.
+        self._indexes = (-1, *(index for index, _ in quick))
 
-    def matches(self, path: str) -> bool:
-        """Whether `path` itself matches."""
-        return (
-            path in self._exact
-            or path.endswith(self._suffixes)
-            or path.startswith(self._prefixes)
-            or (self._match is not None and self._match(path) is not None)
-        )
+    def last_match(self, path: str) -> int:
+        """The index of the last pattern that matches `path` itself, -1 if there is none."""
+        found = self._match(path)
+        last = max(self._exact.get(path, -1), self._indexes[(found and found.lastindex) or 0])
+        for index, regexp in self._slow:
+            if index < last:
+                break
+            if regexp.matches(path):
+                return index
+        return last
 
 
-def _python_expression(pattern: str, go: str) -> str:
+def _go_regexp(pattern: str, go: str) -> GoRegexp:
     try:
-        return translate_go_regexp(go)
+        return GoRegexp(go)
     except InvalidGoRegexpError as e:
         raise InvalidPatternError(pattern, f"be one that BuildKit accepts ({e.reason})") from e

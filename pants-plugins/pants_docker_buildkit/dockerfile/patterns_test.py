@@ -8,8 +8,8 @@ from pants_docker_buildkit.dockerfile.patterns import (
     CompiledPattern,
     IgnorePattern,
     InvalidPatternError,
-    PathMatcher,
     PatternKind,
+    PatternMatcher,
     compile_pattern,
     parse_patterns,
 )
@@ -88,7 +88,7 @@ def test_pattern_compiles_to_what_moby_compiles_it_to(
     ],
 )
 def test_path_matches_as_in_moby(pattern: str, path: str, *, is_match: bool) -> None:
-    assert PathMatcher(parse_patterns([pattern])).matches(path) == is_match
+    assert (PatternMatcher(parse_patterns([pattern])).last_match(path) == 0) == is_match
 
 
 @pytest.mark.parametrize(
@@ -126,11 +126,11 @@ def test_exception_to_nothing_is_refused(pattern: str) -> None:
 def test_pattern_that_moby_refuses_late_is_refused_when_a_path_comes_to_it(pattern: str) -> None:
     patterns = parse_patterns([pattern])
     with pytest.raises(InvalidPatternError, match="must be one that BuildKit accepts"):
-        PathMatcher(patterns)
+        PatternMatcher(patterns)
 
 
 def test_pattern_that_moby_checks_no_further_is_accepted() -> None:
-    assert PathMatcher(parse_patterns(["a*b[-]"])).matches("ab-")
+    assert PatternMatcher(parse_patterns(["a*b[-]"])).last_match("ab-") == 0
 
 
 def test_patterns_keep_their_order_and_their_sign() -> None:
@@ -142,13 +142,37 @@ def test_patterns_keep_their_order_and_their_sign() -> None:
     )
 
 
-def test_matcher_asks_all_its_patterns() -> None:
-    matcher = PathMatcher(parse_patterns(["exact", "prefix/**", "**/suffix", "reg*", "or|[a]"]))
-    for path in ("exact", "prefix/x", "suffix", "x/suffix", "regexp", "x/y/a"):
-        assert matcher.matches(path), path
-    for path in ("x/exact", "prefix", "xsuffix", "x/regexp", "b"):
-        assert not matcher.matches(path), path
+@pytest.mark.parametrize(
+    ("path", "index"),
+    [
+        ("exact", 0),
+        ("prefix/x", 1),
+        ("suffix", 2),
+        ("x/suffix", 2),
+        ("regexp", 3),
+        ("a-a-a-a", 4),
+        ("regexp/suffix", 2),
+        ("both", 6),
+        ("x/y/[", -1),
+        ("prefix", -1),
+        ("xsuffix", -1),
+        ("x/regexp", -1),
+    ],
+)
+def test_the_last_pattern_that_matches_is_found(path: str, index: int) -> None:
+    patterns = ["exact", "prefix/**", "**/suffix", "reg*", "*a*a*a*a", "bot*", "both"]
+    assert PatternMatcher(parse_patterns(patterns)).last_match(path) == index
 
 
-def test_matcher_without_patterns_matches_nothing() -> None:
-    assert not PathMatcher(()).matches("a")
+def test_a_slow_pattern_does_not_hide_a_later_one() -> None:
+    patterns = parse_patterns(["*a*a*a*", "b*", "*a*a*a*a", "c"])
+    assert [PatternMatcher(patterns).last_match(p) for p in ("aaa", "baaa", "baaaa", "c")] == [
+        0,
+        1,
+        2,
+        3,
+    ]
+
+
+def test_without_patterns_nothing_matches() -> None:
+    assert PatternMatcher(()).last_match("a") == -1

@@ -279,9 +279,9 @@ def test_what_buildkit_says_better_is_left_to_it(text: str) -> None:
 
 def test_a_variable_that_doubles_with_every_line_is_given_up_in_time() -> None:
     lines = ["FROM scratch", "ENV x=0123456789", *(["ENV x=$x$x"] * 40), "COPY $x /"]
-    started = time.monotonic()
+    started = time.process_time()
     analysis = analyze_text("\n".join(lines))
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
     assert [path.path for path in analysis.context_paths] == [None]
     assert [limit.line for limit in analysis.limits] == [43]
 
@@ -289,9 +289,9 @@ def test_a_variable_that_doubles_with_every_line_is_given_up_in_time() -> None:
 def test_thousands_of_stages_are_analysed_in_time() -> None:
     stages = [f"FROM s{number} AS s{number + 1}\nENV V{number}=1" for number in range(2000)]
     text = "\n".join(["FROM scratch AS s0", *stages, "COPY --from=s7 a$V1999 b"])
-    started = time.monotonic()
+    started = time.process_time()
     assert len(analyze_text(text).reachable_stages) == 2001
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_an_unknown_frontend_leaves_nothing_but_a_limit() -> None:

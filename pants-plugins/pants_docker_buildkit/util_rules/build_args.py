@@ -66,8 +66,8 @@ async def resolve_build_args(
     family = await ensure_address_family(
         **implicitly(AddressFamilyDir(request.field_set.address.spec_path))
     )
-    defaults = family.defaults.get(BuildKitImageTarget.alias, {}).get(field.alias)
-    own, inherited = _split(field.value or (), defaults)
+    defaults = family.defaults.get(BuildKitImageTarget.alias)
+    own, inherited = _split(field.value or (), defaults and defaults.get(field.alias))
     shared = (*subsystem.build_args, *inherited)
     names = [argument for argument in (*shared, *own) if "=" not in argument]
     environment = await environment_vars_subset(EnvironmentVarsRequest(names), **implicitly())

@@ -24,7 +24,7 @@ from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME, parse_
 from pants_docker_buildkit.dockerfile.patterns import (
     IgnorePattern,
     InvalidPatternError,
-    PathMatcher,
+    PatternMatcher,
     parse_patterns,
 )
 from tests.conformance.context.buildkit import BuildRequest, ContextBuilder, Placement, Refused
@@ -134,8 +134,8 @@ def is_emptied(path: str, patterns: Sequence[IgnorePattern]) -> bool:
     is_excluded = False
     for pattern in patterns:
         if pattern.is_exception == is_excluded:
-            matcher = PathMatcher([pattern])
-            if any(matcher.matches(each) for each in lineage):
+            matcher = PatternMatcher([pattern])
+            if any(matcher.last_match(each) == 0 for each in lineage):
                 is_excluded = not pattern.is_exception
     return is_excluded
 
