@@ -6,6 +6,7 @@ it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -103,10 +104,16 @@ class SessionAnswers:
         self._find_credentials = find_credentials
         self._plans = plans
         self._builds: dict[str, BuildSettings] = {}
+        self._lock = threading.Lock()
 
     def add_build(self, key: str, settings: BuildSettings) -> None:
         """Be ready for the process of this build."""
-        self._builds[key] = settings
+        with self._lock:
+            self._builds[key] = settings
+
+    def _settings(self, key: str) -> BuildSettings:
+        with self._lock:
+            return self._builds[key]
 
     def __call__(self, question: Sequence[str]) -> Any:
         """The answer to a question of `SessionClient`. Raises `LookupError` for any other."""
@@ -114,9 +121,9 @@ class SessionAnswers:
         if subject == _PROFILE:
             return asdict(self._profile)
         if subject == _SETTINGS:
-            return asdict(self._builds[arguments[0]])
+            return asdict(self._settings(*arguments))
         if subject == _SECRETS:
-            return _secrets(self._builds[arguments[0]], self._environment)
+            return _secrets(self._settings(*arguments), self._environment)
         if subject == _VARIABLES:
             return [(name, self._environment.get(name)) for name in arguments]
         if subject == _CREDENTIALS:

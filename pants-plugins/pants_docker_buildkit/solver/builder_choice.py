@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ from pants_docker_buildkit.solver.engine_search import (
     engine_environment,
 )
 from pants_docker_buildkit.solver.errors import (
+    BuildxConfigError,
     EngineUnreachableError,
     PodmanEngineError,
     UnknownBuilderError,
@@ -74,11 +76,24 @@ def _ask_for_builder(docker: DockerCli, name: str | None) -> Builder:
         raise
 
 
+def _is_writable(directory: Path) -> bool:
+    """Whether buildx could make a file there, and before that the directory."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            return True
+    except OSError:
+        return False
+
+
 def _inspect(docker: DockerCli, name: str | None) -> Builder:
     answer = docker.ask("buildx", "inspect", *([name] if name else []))
     where = EngineSearch(docker.environment).described
     if answer.returncode != 0:
         finding = last_error(answer.stderr) or "it gave no reason"
+        config = docker.environment.get("BUILDX_CONFIG", "")
+        if config and not _is_writable(Path(config)):
+            raise BuildxConfigError(config, finding)
         if name is None:
             raise EngineUnreachableError(where, finding)
         raise UnknownBuilderError(name, finding)

@@ -52,6 +52,16 @@ class BuildxNotFoundError(SolverError):
         )
 
 
+class BuildxConfigError(SolverError):
+    """buildx cannot keep its state, which is in the home directory by default."""
+
+    def __init__(self, directory: str, finding: str) -> None:
+        super().__init__(
+            f"buildx needs to write to {directory}, but cannot: {_ended(finding)} Make that"
+            " directory writable, or point BUILDX_CONFIG, or HOME, at another one."
+        )
+
+
 class EngineUnreachableError(SolverError):
     """No Docker Engine answers where one is needed."""
 

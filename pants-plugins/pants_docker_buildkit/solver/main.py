@@ -80,7 +80,9 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
     except OSError as e:
         if not session.directory.exists():
             return EXIT_NO_SESSION
-        print(f"Building needs to use {e.filename}: {e.strerror}.", file=sys.stderr)
+        # What cannot be written to has no name, and is in one of these.
+        where = e.filename or f"{session.directory.resolve()} or {Path.cwd()}"
+        print(f"Building needs to use {where}: {e.strerror or e}.", file=sys.stderr)
         return EXIT_FAILED
     except (SessionProblemError, SolverError) as e:
         print(fit_to_print(str(e)), file=sys.stderr)

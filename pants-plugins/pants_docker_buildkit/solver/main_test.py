@@ -187,6 +187,39 @@ def test_a_failed_build_leaves_no_event_and_no_result(
     assert not event_path(sandbox.session, KEY, 0).exists()
 
 
+def test_a_home_that_cannot_be_written_is_named(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Nobody can make anything there, not even root.
+    home = "/proc/self/home"
+    finding = f"mkdir {home}: no such file or directory"
+    sandbox.docker.answer("buildx inspect", stderr=f"ERROR: {finding}\n", exit_code=1)
+    sandbox.profile(HOME=home)
+    assert sandbox.run() == EXIT_FAILED
+    assert capsys.readouterr().err == (
+        f"buildx needs to write to {home}/.docker/buildx, but cannot: {finding}. Make that"
+        " directory writable, or point BUILDX_CONFIG, or HOME, at another one.\n"
+    )
+
+
+def test_a_full_disk_is_an_error_that_names_where(sandbox: Sandbox) -> None:
+    sandbox.docker.answer("buildx inspect", FAR)
+    script = (
+        "import resource, sys; from pants_docker_buildkit.solver.main import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); sys.exit(main(*sys.argv[1:]))"
+    )
+    build = subprocess.run(
+        [sys.executable, "-c", script, str(sandbox.session), BUILD_COMMAND, KEY, "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert build.returncode == EXIT_FAILED
+    assert build.stderr == (
+        f"Building needs to use {sandbox.session} or {sandbox.directory}: File too large.\n"
+    )
+
+
 def test_a_label_that_no_program_takes_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
