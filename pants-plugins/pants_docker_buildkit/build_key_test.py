@@ -116,6 +116,7 @@ FIELDS = {
     "cache_from": Variation(keeps=('["type=gha"]',)),
     "cache_to": Variation(keeps=('["type=gha,mode=max"]',)),
     "builder": Variation(keeps=('"far"',)),
+    "build_timeout": Variation(keeps=("3600",)),
     "registries": Variation(base='["localhost:5000"]', keeps=('["ghcr.io"]',)),
     "repository": Variation(keeps=('"somewhere/else"',)),
     "image_tags": Variation(keeps=('["1.0", "{name}", "{git_sha}"]', "[]")),
@@ -150,6 +151,7 @@ OPTIONS = {
     "external_sources": Variation(changes=(f'["docker-image://ghcr.io/a@{SHA}"]',)),
     "executable_search_paths": Variation(keeps=('["/opt/docker"]',)),
     "builder": Variation(keeps=("far",)),
+    "build_timeout": Variation(keeps=("3600",)),
     "secret_hash_key": Variation(keeps=("env=KEY",)),
     "pass_proxies": Variation(keeps=("false",)),
     "builders": Variation(

@@ -13,6 +13,8 @@
     ├── ImageBuildError               the build ran, and failed
     ├── InvalidRecordError            a cached result is not that of its build
     ├── ImageCheckError               a registry or engine cannot say whether it has an image
+    ├── TagConflictError              two images are to have one name
+    ├── LocalTagError                 the local engine could not name an image
     ├── ImageNotKeptError             a registry or engine took an image, and does not have it
     └── ImageLostError                an image was lost again and again
 
@@ -31,6 +33,7 @@ from pants.util.strutil import bullet_list
 from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.dockerfile.missing_sources import MissingSource
 from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.session.tag_plans import describe_conflict
 
 
 class BuildKitImageError(Exception):
@@ -210,4 +213,21 @@ class ImageLostError(BuildKitImageError):
             f"The image {address} was lost in its registry {times} times, and is not built again."
             " Keep the registry from dropping it, then change anything about the image, such as a"
             " label, to start anew."
+        )
+
+
+class TagConflictError(BuildKitImageError):
+    """Several targets, given as addresses, have one tag for different images."""
+
+    def __init__(self, name: str, targets: Iterable[str]) -> None:
+        super().__init__(describe_conflict(name, targets))
+
+
+class LocalTagError(BuildKitImageError):
+    """An image is in the local engine, but not by a name that it should have there."""
+
+    def __init__(self, address: Address, tag: str, finding: str) -> None:
+        super().__init__(
+            f"The image {address} is in the local Docker Engine, but could not be tagged {tag}"
+            f" there: {finding.rstrip('.')}. Choose another repository or tag."
         )

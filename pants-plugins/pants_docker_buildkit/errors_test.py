@@ -397,9 +397,9 @@ def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunn
         pytest.param(
             ('registries={"dev": {"address": "ghcr.io", "defualt": True}}',),
             "The option `[docker-buildkit].registries.dev` must only have the settings"
-            " `address`, `ca_file`, `cert_file`, `default`, `extra_image_tags`, `insecure`,"
-            " `key_file`, `password`, `repositories`, `repository`, `skip_push`,"
-            " `use_local_alias`, `username`, but has `defualt`.",
+            " `address`, `ca_file`, `cert_file`, `default`, `digest_tags`, `extra_image_tags`,"
+            " `immutable_tags`, `insecure`, `key_file`, `password`, `repositories`, `repository`,"
+            " `skip_push`, `use_local_alias`, `username`, but has `defualt`.",
             id="registry-with-an-unknown-setting",
         ),
         pytest.param(

@@ -11,6 +11,7 @@ from pants.engine.addresses import Address
 from pants_docker_buildkit.compat import EnvironmentField
 from pants_docker_buildkit.fields.cache import (
     BuildKitImageBuilderField,
+    BuildKitImageBuildTimeoutField,
     BuildKitImageCacheFromField,
     BuildKitImageCacheToField,
     BuildKitImageInlineCacheField,
@@ -86,6 +87,7 @@ class BuildKitImageFieldSet(PackageFieldSet):
     cache_from: BuildKitImageCacheFromField
     cache_to: BuildKitImageCacheToField
     builder: BuildKitImageBuilderField
+    build_timeout: BuildKitImageBuildTimeoutField
     registries: BuildKitImageRegistriesField
     repository: BuildKitImageRepositoryField
     image_tags: BuildKitImageTagsField

@@ -275,6 +275,15 @@ class DockerBuildKitSubsystem(Subsystem):
         ),
         advanced=True,
     )
+    build_timeout = IntOption(
+        default=None,
+        help=softwrap(
+            """
+            How many seconds the build of an image may take before it is ended and fails, for images
+            that do not set the field `build_timeout`. No limit by default. In no key.
+            """
+        ),
+    )
     reproducible = BoolOption(
         default=False,
         help=softwrap(

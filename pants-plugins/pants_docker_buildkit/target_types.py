@@ -9,6 +9,7 @@ from pants.util.strutil import help_text
 from pants_docker_buildkit.compat import EnvironmentField
 from pants_docker_buildkit.fields.cache import (
     BuildKitImageBuilderField,
+    BuildKitImageBuildTimeoutField,
     BuildKitImageCacheFromField,
     BuildKitImageCacheToField,
     BuildKitImageInlineCacheField,
@@ -94,6 +95,7 @@ class BuildKitImageTarget(Target):
         BuildKitImageCacheFromField,
         BuildKitImageCacheToField,
         BuildKitImageBuilderField,
+        BuildKitImageBuildTimeoutField,
         BuildKitImageRegistriesField,
         BuildKitImageRepositoryField,
         BuildKitImageTagsField,

@@ -1,8 +1,15 @@
-"""Which BuildKit caches, which times, and which builder?"""
+"""Which BuildKit caches, which times, which builder, and for how long?"""
 
 from __future__ import annotations
 
-from pants.engine.target import BoolField, StringField, StringSequenceField, TriBoolField
+from pants.engine.target import (
+    BoolField,
+    IntField,
+    StringField,
+    StringSequenceField,
+    TriBoolField,
+    ValidNumbers,
+)
 from pants.util.strutil import help_text
 
 
@@ -79,5 +86,18 @@ class BuildKitImageBuilderField(StringField):
 
         Defaults to `[docker-buildkit].builder`, then to the one that `docker buildx use` chose. It
         does not affect whether the image is built.
+        """
+    )
+
+
+class BuildKitImageBuildTimeoutField(IntField):
+    alias = "build_timeout"
+    valid_numbers = ValidNumbers.positive_only
+    help = help_text(
+        """
+        How many seconds a build may take before it is ended and fails.
+
+        Defaults to `[docker-buildkit].build_timeout`. It does not affect whether the image is
+        built.
         """
     )

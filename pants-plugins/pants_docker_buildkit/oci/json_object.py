@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 _MAX_DIGITS = 20
 
@@ -94,12 +95,9 @@ class JsonObject:
         """The object under `key`."""
         return self._from_value(self._members.get(key), self._path_of(key))
 
-    def members(self, key: str) -> tuple[tuple[str, JsonObject], ...]:
-        """The members of the object under `key`, all of which are objects; none without it."""
-        if key not in self:
-            return ()
-        parent = self.member(key)
-        return tuple((name, parent.member(name)) for name in parent._members)
+    def __iter__(self) -> Iterator[str]:
+        """The keys of its members, whatever these are."""
+        return iter(self._members)
 
     def objects(self, key: str) -> tuple[JsonObject, ...]:
         """The objects in the array under `key`."""

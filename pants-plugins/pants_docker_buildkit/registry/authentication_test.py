@@ -29,8 +29,8 @@ def test_basic_authentication_is_met_once_it_is_asked_for(
 ) -> None:
     registry.access = BASIC
     client = make_client(registry.address, ME)
-    assert client.head_manifest("app", "1") is None
-    assert client.head_manifest("app", "2") is None
+    assert not client.has_blob("app", IMAGE.digest)
+    assert not client.has_blob("app", IMAGE.digest)
     sent = [each.authorization for each in registry.requests]
     assert sent == [None, BASIC.header, BASIC.header]
 
@@ -38,7 +38,7 @@ def test_basic_authentication_is_met_once_it_is_asked_for(
 def test_a_registry_that_does_not_ask_gets_no_credentials(
     registry: FakeRegistry, make_client: ClientFactory
 ) -> None:
-    make_client(registry.address, ME).head_manifest("app", "1")
+    make_client(registry.address, ME).has_blob("app", IMAGE.digest)
     assert [each.authorization for each in registry.requests] == [None]
 
 

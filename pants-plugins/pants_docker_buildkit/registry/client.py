@@ -28,7 +28,6 @@ from pants_docker_buildkit.registry.channel import Call, Channel
 from pants_docker_buildkit.registry.errors import (
     ContentMismatchError,
     Inquiry,
-    ManifestUnknownError,
     NameUnknownError,
     RegistryUnavailableError,
     UnexpectedResponseError,
@@ -43,6 +42,7 @@ from pants_docker_buildkit.registry.transport import (
 from pants_docker_buildkit.registry.uploads import BlobUpload
 
 _ACCEPTED_MANIFESTS = {"Accept": ", ".join(each.value for each in MANIFEST_MEDIA_TYPES)}
+_UNKNOWN_METHOD = (405, 501)
 _MAX_TAG_PAGE = 8 * 1024 * 1024
 _TAGS_PER_PAGE = 1000
 _MAX_TAG_PAGES = 1000
@@ -67,6 +67,9 @@ class RegistryClient:
 
         Who asks in order `to_write` asks as somebody who may: of a repository that is not there
         yet, many registries tell others only that they may not read it.
+
+        Registries that do not know HEAD are asked with GET. So are those that do not find it: some
+        that stand in for others (Nexus) fetch a manifest only then.
         """
         inquiry = self._inquiry("look up", repository, reference)
         call = Call(
@@ -74,27 +77,42 @@ class RegistryClient:
             "HEAD",
             f"/v2/{repository}/manifests/{reference}",
             _scopes(repository, to_write=to_write),
-            accepted=(200, 404),
+            accepted=(200, 404, *_UNKNOWN_METHOD),
             headers=_ACCEPTED_MANIFESTS,
         )
         response = self._channel.ask(call)
         response.discard()
-        if response.status == 404:
+        if response.status == 404 and to_write:
             return None
-        described = _describe(inquiry, response, reference)
-        return described or self._described_by_content(repository, reference)
+        described = _describe(inquiry, response, reference) if response.status == 200 else None
+        if described is None:
+            found = self._find_manifest(inquiry, repository, reference, accepted=(200, 404))
+            return None if found is None else found[0]
+        return described
 
     def get_manifest(self, repository: str, reference: str) -> tuple[Descriptor, bytes]:
         """The manifest under a tag or digest, and what it is."""
         inquiry = self._inquiry("read", repository, reference)
+        found = self._find_manifest(inquiry, repository, reference)
+        assert found is not None
+        return found
+
+    def _find_manifest(
+        self, inquiry: Inquiry, repository: str, reference: str, accepted: tuple[int, ...] = (200,)
+    ) -> tuple[Descriptor, bytes] | None:
+        """The manifest, and what it is; `None` for a 404 that is accepted."""
         call = Call(
             inquiry,
             "GET",
             f"/v2/{repository}/manifests/{reference}",
             repository_scopes(repository, "pull"),
+            accepted=accepted,
             headers=_ACCEPTED_MANIFESTS,
         )
         response = self._channel.ask(call)
+        if response.status == 404:
+            response.discard()
+            return None
         content = _read(inquiry, response, MAX_MANIFEST_SIZE)
         told = _told_digest(inquiry, response)
         wanted = _digest_or_none(reference)
@@ -229,13 +247,6 @@ class RegistryClient:
     def _upload(self, repository: str, digest: OciDigest) -> BlobUpload:
         inquiry = self._inquiry("upload the blob", repository, digest)
         return BlobUpload(self._channel, inquiry, repository, digest)
-
-    def _described_by_content(self, repository: str, reference: str) -> Descriptor | None:
-        """For registries whose answer to HEAD lacks the headers that say what it is."""
-        try:
-            return self.get_manifest(repository, reference)[0]
-        except ManifestUnknownError:
-            return None
 
     def _inquiry(self, action: str, repository: str, reference: str) -> Inquiry:
         separator = ":" if _digest_or_none(reference) is None else "@"

@@ -49,6 +49,24 @@ def test_head_manifest_reads_the_manifest_where_the_registry_tells_no_digest(
     assert client.head_manifest("org/app", "1.0") == pushed
 
 
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_head_manifest_asks_with_get_where_the_registry_does_not_answer_to_head(
+    registry: FakeRegistry, client: RegistryClient, status: int
+) -> None:
+    pushed = IMAGE.push(client, "org/app", "1.0")
+    registry.plan(faults.status(status), method="HEAD", times=None)
+    assert client.head_manifest("org/app", IMAGE.digest) == pushed
+    assert client.head_manifest("org/app", OTHER_DIGEST) is None
+    assert client.head_manifest("org/nothing", "1.0") is None
+
+
+def test_head_manifest_believes_who_writes_that_there_is_none(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    assert client.head_manifest("org/app", "1.0", to_write=True) is None
+    assert registry.count("GET") == 0
+
+
 def test_head_manifest_refuses_an_answer_for_another_digest(
     registry: FakeRegistry, client: RegistryClient
 ) -> None:

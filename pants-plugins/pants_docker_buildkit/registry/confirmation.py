@@ -7,6 +7,7 @@ request for each image, and what it costs is waiting: so they are asked together
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from pants_docker_buildkit.registry.errors import (
     RegistryUnavailableError,
 )
 from pants_docker_buildkit.registry.workers import DEFAULT_POOL_SIZE, Workers
+
+WAITS_FOR_PUSH = (0.25, 1.0, 3.0)
+"""Registries that are spread over several places may show a push a little late."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +81,29 @@ class ManifestConfirmations:
                 self._futures[reference, to_write] = future
             return future
 
-    def forget(self, reference: ImageReference) -> None:
-        """Ask again next time, because the image was pushed meanwhile."""
+    def submit_pushed(self, reference: ImageReference) -> Future[Confirmation]:
+        """The same of an image that was pushed meanwhile, whatever was said of it before.
+
+        A registry that does not show it yet is asked again a little later.
+        """
         with self._lock:
+            future = self._workers.submit(partial(self._confirm_pushed, reference))
             for to_write in (False, True):
-                self._futures.pop((reference, to_write), None)
+                self._futures[reference, to_write] = future
+            return future
 
     def close(self) -> None:
         """Cancel what was not asked yet, and let the threads end. Does not wait for answers."""
         self._workers.close()
+
+    def _confirm_pushed(self, reference: ImageReference) -> Confirmation:
+        answer = self._confirm(reference, to_write=False)
+        for seconds in WAITS_FOR_PUSH:
+            if not isinstance(answer, Missing):
+                break
+            time.sleep(seconds)
+            answer = self._confirm(reference, to_write=False)
+        return answer
 
     def _confirm(self, reference: ImageReference, to_write: bool) -> Confirmation:  # noqa: FBT001
         with self._lock:

@@ -80,8 +80,25 @@ def test_a_manifest_that_was_pushed_meanwhile_is_asked_for_again(
 ) -> None:
     assert confirmations.submit(reference(registry)).result(5) == Missing()
     IMAGE.push(clients.client(registry.address), "app")
-    confirmations.forget(reference(registry))
+    assert isinstance(confirmations.submit_pushed(reference(registry)).result(5), Present)
     assert isinstance(confirmations.submit(reference(registry)).result(5), Present)
+
+
+def test_a_push_that_shows_late_is_asked_for_again(
+    registry: FakeRegistry, clients: RegistryClients, confirmations: ManifestConfirmations
+) -> None:
+    IMAGE.push(clients.client(registry.address), "app")
+    for method in ("HEAD", "GET"):
+        registry.plan(faults.oci_error(404, "MANIFEST_UNKNOWN"), "/manifests/", method=method)
+    assert isinstance(confirmations.submit_pushed(reference(registry)).result(5), Present)
+    assert registry.count("HEAD") == 2
+
+
+def test_an_image_that_is_not_pushed_is_missing_at_once(
+    registry: FakeRegistry, confirmations: ManifestConfirmations
+) -> None:
+    assert confirmations.submit(reference(registry)).result(5) == Missing()
+    assert registry.count("HEAD") == 1
 
 
 def test_manifests_are_asked_for_at_the_same_time(

@@ -87,9 +87,15 @@ def first_credentials(*sources: FindCredentials) -> FindCredentials:
 def docker_config_credentials(path: Path, environment: Mapping[str, str]) -> FindCredentials:
     """The credentials of the Docker configuration in `path`, read whenever they are asked for.
 
-    So an invalid configuration is an error only for who needs it, and a new login is seen at once.
+    So a new login is seen at once. A configuration that cannot be read has none, as for Docker:
+    `invalid_configurations` says so. An invalid entry is an error for its registry only.
     """
-    return lambda registry: DockerConfig.load(path, environment).find(registry)
+
+    def find(registry: str) -> Credentials | None:
+        config = _loaded(lambda: DockerConfig.load(path, environment))
+        return None if config is None else config.find(registry)
+
+    return find
 
 
 def environment_credentials(environment: Mapping[str, str]) -> FindCredentials:
@@ -99,12 +105,41 @@ def environment_credentials(environment: Mapping[str, str]) -> FindCredentials:
     """
 
     def find(registry: str) -> Credentials | None:
-        text = environment.get(AUTH_CONFIG_VARIABLE)
-        if not text:
-            return None
-        return DockerConfig.parse(Path(f"${AUTH_CONFIG_VARIABLE}"), text.encode()).find(registry)
+        config = _loaded(lambda: _config_in(environment))
+        return None if config is None else config.find(registry)
 
     return find
+
+
+def invalid_configurations(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Why some of the Docker configurations that there are cannot be read, a sentence for each."""
+    problems = []
+    for load in (_config_in, _config_of):
+        try:
+            load(environment)
+        except InvalidDockerConfigError as e:
+            text = str(e)
+            problems.append(f"{text[:1].upper()}{text[1:]}. It is not used, nor are its logins.")
+    return tuple(problems)
+
+
+def _config_of(environment: Mapping[str, str]) -> DockerConfig | None:
+    directory = docker_config_directory(environment)
+    return None if directory is None else DockerConfig.load(directory, environment)
+
+
+def _config_in(environment: Mapping[str, str]) -> DockerConfig | None:
+    text = environment.get(AUTH_CONFIG_VARIABLE)
+    if not text:
+        return None
+    return DockerConfig.parse(Path(f"${AUTH_CONFIG_VARIABLE}"), text.encode())
+
+
+def _loaded(load: Callable[[], DockerConfig | None]) -> DockerConfig | None:
+    try:
+        return load()
+    except InvalidDockerConfigError:
+        return None
 
 
 def docker_config_directory(environment: Mapping[str, str]) -> Path | None:
@@ -123,7 +158,7 @@ class DockerConfig:
     """
 
     path: Path
-    auths: Mapping[str, Credentials] = field(default_factory=dict, repr=False)
+    auths: JsonObject | None = field(default=None, repr=False)
     helpers: Mapping[str, str] = field(default_factory=dict)
     default_helper: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -158,10 +193,9 @@ class DockerConfig:
     def _read(
         cls, file: Path, document: JsonObject, environment: Mapping[str, str]
     ) -> DockerConfig:
-        auths = document.members("auths")
         return cls(
             file,
-            {key: _read_auth(file, key, entry) for key, entry in auths},
+            document.member("auths") if "auths" in document else None,
             dict(document.text_pairs("credHelpers")),
             document.optional_text("credsStore"),
             environment,
@@ -181,11 +215,30 @@ class DockerConfig:
         return self._find_in_file(registry, key)
 
     def _find_in_file(self, registry: str, key: str) -> Credentials | None:
+        if self.auths is None:
+            return None
         hosts = (registry, _host_of(key))
         candidates = [key, *(each for each in self.auths if _host_of(each) in hosts)]
-        found = (self.auths[each] for each in candidates if each in self.auths)
+        # Only now, so that one bad entry does not take the others with it.
+        found = (self._read_auth(self.auths, each) for each in candidates if each in self.auths)
         # With a credential store, Docker leaves entries that are empty.
         return next((each for each in found if each != Credentials()), None)
+
+    def _read_auth(self, auths: JsonObject, key: str) -> Credentials:
+        try:
+            entry = auths.member(key)
+            username, password = entry.optional_text("username"), entry.optional_text("password")
+            encoded = entry.optional_text("auth")
+            if encoded:
+                username, password = _decode_auth(self.path, key, encoded)
+            return Credentials(
+                username,
+                password,
+                entry.optional_text("identitytoken"),
+                entry.optional_text("registrytoken"),
+            )
+        except InvalidJsonError as e:
+            raise InvalidDockerConfigError(self.path, str(e)) from e
 
 
 def _from_helper(username: str, secret: str) -> Credentials:
@@ -193,19 +246,6 @@ def _from_helper(username: str, secret: str) -> Credentials:
     if username == "<token>":
         return Credentials(identity_token=secret)
     return Credentials(username, secret)
-
-
-def _read_auth(file: Path, key: str, entry: JsonObject) -> Credentials:
-    username, password = entry.optional_text("username"), entry.optional_text("password")
-    encoded = entry.optional_text("auth")
-    if encoded:
-        username, password = _decode_auth(file, key, encoded)
-    return Credentials(
-        username,
-        password,
-        entry.optional_text("identitytoken"),
-        entry.optional_text("registrytoken"),
-    )
 
 
 def _decode_auth(file: Path, key: str, encoded: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from pants_docker_buildkit.registry.credentials import (
     docker_config_credentials,
     environment_credentials,
     first_credentials,
+    invalid_configurations,
     no_credentials,
 )
 
@@ -88,11 +89,22 @@ def test_a_configuration_may_be_in_a_variable() -> None:
     assert find("ghcr.io") == Credentials("me", "s3cret")
     assert find("quay.io") is None
     assert environment_credentials({})("ghcr.io") is None
-    with pytest.raises(InvalidDockerConfigError) as raised:
-        environment_credentials({"DOCKER_AUTH_CONFIG": "s3cret"})("ghcr.io")
-    assert str(raised.value) == (
-        "the Docker configuration $DOCKER_AUTH_CONFIG is not valid: it must be JSON"
+
+
+def test_a_configuration_that_cannot_be_read_has_no_credentials_and_is_named(
+    tmp_path: Path,
+) -> None:
+    environment = {"DOCKER_AUTH_CONFIG": "s3cret", "DOCKER_CONFIG": str(tmp_path)}
+    (tmp_path / "config.json").write_text("[]")
+    assert environment_credentials(environment)("ghcr.io") is None
+    assert docker_config_credentials(tmp_path, environment)("ghcr.io") is None
+    assert invalid_configurations(environment) == (
+        "The Docker configuration $DOCKER_AUTH_CONFIG is not valid: it must be JSON. It is not"
+        " used, nor are its logins.",
+        f"The Docker configuration {tmp_path}/config.json is not valid: it must be a JSON object."
+        " It is not used, nor are its logins.",
     )
+    assert invalid_configurations({}) == ()
 
 
 def test_a_configuration_that_does_not_exist_has_no_credentials(tmp_path: Path) -> None:
@@ -105,6 +117,7 @@ def test_a_configuration_that_does_not_exist_has_no_credentials(tmp_path: Path) 
     [
         ("{", "it must be JSON"),
         ("[]", "it must be a JSON object"),
+        ('{"auths": []}', "'auths' must be a JSON object"),
         ('{"auths": {"ghcr.io": "s3cret"}}', "'auths'.'ghcr.io' must be a JSON object"),
         ('{"auths": {"ghcr.io": {"auth": 5}}}', "'auth' must be text"),
         ('{"auths": {"ghcr.io": {"auth": "czNjcmV0"}}}', "must be base64 of 'user:password'"),
@@ -117,9 +130,15 @@ def test_a_configuration_that_is_not_valid_is_named_without_its_secrets(
 ) -> None:
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(InvalidDockerConfigError, match=finding) as info:
-        DockerConfig.load(tmp_path, {})
+        DockerConfig.load(tmp_path, {}).find("ghcr.io")
     assert str(tmp_path / "config.json") in str(info.value)
     assert "s3cret" not in str(info.value)
+
+
+def test_one_bad_entry_does_not_take_the_others_with_it(tmp_path: Path) -> None:
+    good = {"auth": encode("me", SECRET)}
+    auths = {"bad.io": {"auth": "*"}, "worse.io": 5, "ghcr.io": good}
+    assert write_config(tmp_path, {"auths": auths}).find("ghcr.io") == Credentials("me", SECRET)
 
 
 def test_a_helper_is_asked_for_its_registry(tmp_path: Path) -> None:

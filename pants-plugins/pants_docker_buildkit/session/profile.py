@@ -34,7 +34,7 @@ class BuildSettings:
 
     `secrets` maps IDs to sources (`registry/secret_source.py`). With `passes_proxies`, `RUN` steps
     get the user's proxies. `progress` says how much of a running build goes into the session's
-    `PROGRESS_FILE`.
+    `PROGRESS_FILE`. `build_timeout` is in seconds.
     `described_builder` is what the options say of `builder`, unless that is one of the user's own.
     `context_name` is what a builder knows the context of this target in this checkout by;
     `context_files` says for the path of each file in it what its content is.
@@ -50,6 +50,7 @@ class BuildSettings:
     inline_cache_tag: str = "buildcache"
     secrets: tuple[tuple[str, str], ...] = ()
     ssh: tuple[str, ...] = ()
+    build_timeout: Optional[int] = None
     passes_proxies: bool = True
     progress: str = "quiet"
 

@@ -18,6 +18,7 @@ from pants_docker_buildkit.session.directory import (
     is_directory_of,
     make_directory,
 )
+from pants_docker_buildkit.session.local_tags import LocalTags
 from pants_docker_buildkit.session.profile import Profile
 from pants_docker_buildkit.session.questions import SessionAnswers
 from pants_docker_buildkit.session.tag_plans import TagPlans
@@ -42,6 +43,7 @@ class RunningSession:
         self.directory = directory
         self.clients = clients
         self.confirmations = ManifestConfirmations(clients.client)
+        self.local_tags = LocalTags()
         self.waits = Waits(directory / WAITS_DIRECTORY)
         self._workers = Workers("registry-publication")
         self.plans = TagPlans(clients.client, self._workers)

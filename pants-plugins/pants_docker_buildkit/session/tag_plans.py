@@ -241,13 +241,14 @@ def _problems(targets: Sequence[_Target]) -> Mapping[str, str]:
     for target in targets:
         for name, tag in target.tags.items():
             if len({each.digest for each in wanted_by[name]}) > 1:
-                problems[name] = _conflict(name, (each.address for each in wanted_by[name]))
+                problems[name] = describe_conflict(name, (each.address for each in wanted_by[name]))
             elif tag.problem is not None:
                 problems[name] = tag.problem
     return problems
 
 
-def _conflict(name: str, addresses: Iterable[str]) -> str:
+def describe_conflict(name: str, addresses: Iterable[str]) -> str:
+    """What to say of a tag that several targets have for different images."""
     return (
         f"The tag {name} must stand for one image, but these targets are different ones and"
         f" have it: {', '.join(sorted(addresses))}. It was not moved. Give them repositories or"

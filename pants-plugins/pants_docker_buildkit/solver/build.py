@@ -33,6 +33,7 @@ from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret
 from pants_docker_buildkit.solver.build_name import name_arguments
 from pants_docker_buildkit.solver.builder_advice import advise_on_loss
+from pants_docker_buildkit.solver.deadline import Deadline
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
     BuildJob,
@@ -40,7 +41,11 @@ from pants_docker_buildkit.solver.definition import (
     NamedContext,
 )
 from pants_docker_buildkit.solver.denied_source import explain_denial
-from pants_docker_buildkit.solver.errors import BuilderLostError, BuildFailedError
+from pants_docker_buildkit.solver.errors import (
+    BuilderLostError,
+    BuildFailedError,
+    BuildTimeoutError,
+)
 from pants_docker_buildkit.solver.failure import summarize_failure
 from pants_docker_buildkit.solver.image_tags import build_tag, inline_cache_references, tag_image
 from pants_docker_buildkit.solver.input_tree import (
@@ -69,7 +74,7 @@ def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) ->
     name = name_arguments(job.definition, settings.target, dockerfile)
     command = replace(command, build_args=(*command.build_args, *name))
     try:
-        _run(command, _progress(settings, workplace), workplace)
+        _run(command, _progress(settings, workplace), workplace, settings.build_timeout)
     except BuildFailedError as e:
         values = {variable: each.id for variable, each in _values(workplace.secrets)}
         write_repetition(command, workplace, values)
@@ -253,7 +258,9 @@ def _progress(settings: BuildSettings, workplace: Workplace) -> Progress:
     return Progress(settings.target, file, ShownProgress(settings.progress))
 
 
-def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> None:
+def _run(
+    command: BuildCommand, progress: Progress, workplace: Workplace, timeout: int | None
+) -> None:
     # Values are in the environment of buildx, which only its user can read, unlike its arguments.
     values = {variable: each.value or "" for variable, each in _values(workplace.secrets)}
     arguments = workplace.docker.arguments(render_arguments(command))
@@ -261,16 +268,22 @@ def _run(command: BuildCommand, progress: Progress, workplace: Workplace) -> Non
         check_argument_sizes(arguments)
     except ArgumentTooLongError as e:
         raise BuildFailedError(str(e)) from e
-    with subprocess.Popen(
-        arguments,
-        cwd=workplace.inputs,
-        env={**workplace.docker.environment, **dict(workplace.proxies), **values},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
+    with (
+        subprocess.Popen(
+            arguments,
+            cwd=workplace.inputs,
+            env={**workplace.docker.environment, **dict(workplace.proxies), **values},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as process,
+        Deadline(process, timeout) as deadline,
+    ):
         assert process.stdout is not None
         output = progress.follow(process.stdout.fileno())
+        process.wait()
+    if timeout is not None and deadline.has_passed:
+        raise BuildTimeoutError(timeout, summarize_failure(output))
     if process.returncode != 0:
         loss = find_loss(output)
         if loss is not None:

@@ -25,7 +25,7 @@ from pants_docker_buildkit.solver.definition import (
     NamedContext,
 )
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import BuildFailedError
+from pants_docker_buildkit.solver.errors import BuildFailedError, BuildTimeoutError
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE
 from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
@@ -302,6 +302,17 @@ def test_what_buildx_says_of_the_image_is_the_result(docker: FakeDocker, tmp_pat
     result = build_image(JOB, SETTINGS, workplace(docker.cli(), tmp_path))
     assert (result.build_digest, result.digest, result.size) == (BUILD, SHA, 475)
     assert [str(each.platform) for each in result.platforms] == ["linux/amd64"]
+
+
+def test_a_build_that_hangs_ends(docker: FakeDocker, tmp_path: Path) -> None:
+    docker.answer("buildx build", run="echo 'ERROR: waiting' >&2; exec sleep 60")
+    settings = replace(SETTINGS, build_timeout=1)
+    with pytest.raises(BuildTimeoutError) as raised:
+        build_image(JOB, settings, workplace(docker.cli(), tmp_path))
+    assert str(raised.value) == (
+        "The build was ended because it took more than 1 seconds, the `build_timeout`. Raise that"
+        " in the target or in '[docker-buildkit]', or see what it waited for:\nERROR: waiting"
+    )
 
 
 def test_a_failed_build_says_what_failed(docker: FakeDocker, tmp_path: Path) -> None:

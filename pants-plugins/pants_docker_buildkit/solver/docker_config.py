@@ -20,7 +20,6 @@ from pants_docker_buildkit.oci.reference import DOCKER_HUB
 from pants_docker_buildkit.registry.credentials import DOCKER_HUB_KEY, docker_config_directory
 from pants_docker_buildkit.registry.scoped_logins import LOGINS_DIRECTORY
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import InvalidHostConfigError
 
 HELPER = "pants-docker-buildkit"
 HELPER_COMMAND = "credentials"
@@ -112,16 +111,12 @@ def _helpers(registries: Iterable[str]) -> dict[str, str]:
 
 
 def read_host_config(directory: Path) -> dict[str, Any]:
-    """What the user's Docker configuration says. Raises `InvalidHostConfigError`."""
-    file = directory / _CONFIG_FILE
+    """What the user's Docker configuration says; nothing if it cannot be read.
+
+    The session warns of that (`registry/credentials.py`), as Docker does.
+    """
     try:
-        config = json.loads(file.read_bytes())
-    except FileNotFoundError:
+        config = json.loads((directory / _CONFIG_FILE).read_bytes())
+    except (OSError, ValueError, RecursionError):
         return {}
-    except OSError as e:
-        raise InvalidHostConfigError(file, e.strerror or "it cannot be read") from e
-    except (ValueError, RecursionError) as e:
-        raise InvalidHostConfigError(file, "it must be JSON") from e
-    if not isinstance(config, dict):
-        raise InvalidHostConfigError(file, "it must be a JSON object")
-    return config
+    return config if isinstance(config, dict) else {}

@@ -9,10 +9,10 @@ import pytest
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.docker_config import (
     allow_logins,
+    read_host_config,
     repository_for,
     with_private_config,
 )
-from pants_docker_buildkit.solver.errors import InvalidHostConfigError
 
 HUB = "https://index.docker.io/v1/"
 
@@ -116,16 +116,7 @@ def test_a_user_without_a_configuration_is_none_worse(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("content", "finding"), [("{", "it must be JSON"), ("[]", "it must be a JSON object")]
-)
-def test_a_configuration_that_cannot_be_read_is_named(
-    host: Path, content: str, finding: str
-) -> None:
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_configuration_that_cannot_be_read_says_nothing(host: Path, content: str) -> None:
     (host / "config.json").write_text(content)
-    with pytest.raises(InvalidHostConfigError) as raised:
-        private(host, {})
-    assert str(raised.value) == (
-        f"The Docker configuration {host}/config.json is not valid: {finding}. Mend it, or point"
-        " DOCKER_CONFIG at another directory."
-    )
+    assert read_host_config(host) == {}

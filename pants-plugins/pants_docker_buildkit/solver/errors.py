@@ -7,7 +7,6 @@ adds the target.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 EXIT_FAILED = 1
 
@@ -124,6 +123,17 @@ class BuilderNotReadyError(SolverError):
         )
 
 
+class BuildTimeoutError(SolverError):
+    """A build took longer than it may. `output` is what it did until then."""
+
+    def __init__(self, seconds: int, output: str) -> None:
+        super().__init__(
+            f"The build was ended because it took more than {seconds} seconds, the"
+            " `build_timeout`. Raise that in the target or in '[docker-buildkit]', or see what"
+            f" it waited for:\n{output}"
+        )
+
+
 class BuilderLostError(SolverError):
     """The connection to a builder broke off while it built."""
 
@@ -206,16 +216,6 @@ class CacheOutOfReachError(SolverError):
             f" {variable} is not set. A step gets them from an action such as"
             " crazy-max/ghaction-github-runtime. Elsewhere, leave such a cache out: set it for that"
             " job only, for example with PANTS_DOCKER_BUILDKIT_CACHE_TO."
-        )
-
-
-class InvalidHostConfigError(SolverError):
-    """The user's Docker configuration cannot be read. The text repeats nothing of it."""
-
-    def __init__(self, file: Path, finding: str) -> None:
-        super().__init__(
-            f"The Docker configuration {file} is not valid: {_ended(finding)} Mend it, or point"
-            " DOCKER_CONFIG at another directory."
         )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum
+from dataclasses import dataclass
 
+from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.engine_search import EngineSearch
 from pants_docker_buildkit.solver.errors import EngineUnreachableError
@@ -12,11 +13,12 @@ from pants_docker_buildkit.solver.errors import EngineUnreachableError
 _NOT_FOUND = "No such image"
 
 
-class LocalImage(str, Enum):
-    """What an engine says of an image."""
+@dataclass(frozen=True)
+class LocalImage:
+    """What an engine says of an image. `refused_tags` are those that it could not set, and why."""
 
-    PRESENT = "present"
-    MISSING = "missing"
+    is_present: bool
+    refused_tags: tuple[tuple[str, str], ...] = ()
 
 
 def find_local_image(docker: DockerCli, reference: str, tags: Iterable[str]) -> LocalImage:
@@ -25,10 +27,14 @@ def find_local_image(docker: DockerCli, reference: str, tags: Iterable[str]) -> 
     If so, the image gets `tags`, which are references with a tag: moving a tag costs nothing.
     """
     answer = docker.ask("image", "inspect", "--format", "{{.Id}}", reference)
-    if answer.returncode == 0:
-        for tag in tags:
-            docker.ask("image", "tag", reference, tag)
-        return LocalImage.PRESENT
-    if _NOT_FOUND in answer.stderr:
-        return LocalImage.MISSING
-    raise EngineUnreachableError(EngineSearch(docker.environment).described, answer.stderr)
+    if answer.returncode != 0:
+        if _NOT_FOUND in answer.stderr:
+            return LocalImage(is_present=False)
+        raise EngineUnreachableError(EngineSearch(docker.environment).described, answer.stderr)
+    refused = []
+    for tag in tags:
+        tagged = docker.ask("image", "tag", reference, tag)
+        if tagged.returncode != 0:
+            finding = redact(tagged.stderr.strip()) or f"exit code {tagged.returncode}"
+            refused.append((tag, finding))
+    return LocalImage(is_present=True, refused_tags=tuple(refused))

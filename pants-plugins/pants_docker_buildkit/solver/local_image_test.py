@@ -14,8 +14,19 @@ REFERENCE = f"app@sha256:{'a' * 64}"
 def test_image_that_the_engine_has_gets_its_tags(tmp_path: Path) -> None:
     docker = FakeDocker(tmp_path).answer("image inspect", "sha256:b\n").answer("image tag")
     found = find_local_image(docker.cli(), REFERENCE, ["app:1", "app:latest"])
-    assert found is LocalImage.PRESENT
+    assert found == LocalImage(is_present=True)
     assert docker.calls[1:] == [f"image tag {REFERENCE} app:1", f"image tag {REFERENCE} app:latest"]
+
+
+def test_tag_that_the_engine_cannot_set_is_said_and_keeps_no_other_from_being_set(
+    tmp_path: Path,
+) -> None:
+    docker = FakeDocker(tmp_path).answer("image inspect", "sha256:b\n")
+    docker.answer(f"image tag {REFERENCE} app:1", stderr="Error: read-only\n", exit_code=1)
+    docker.answer("image tag")
+    found = find_local_image(docker.cli(), REFERENCE, ["app:1", "app:2"])
+    assert found == LocalImage(True, (("app:1", "Error: read-only"),))
+    assert len(docker.calls) == 3
 
 
 def test_image_that_the_engine_lost_is_missing_and_gets_no_tag(tmp_path: Path) -> None:
@@ -24,7 +35,8 @@ def test_image_that_the_engine_lost_is_missing_and_gets_no_tag(tmp_path: Path) -
         stderr=f"Error response from daemon: No such image: {REFERENCE}\n",
         exit_code=1,
     )
-    assert find_local_image(docker.cli(), REFERENCE, ["app:1"]) is LocalImage.MISSING
+    found = find_local_image(docker.cli(), REFERENCE, ["app:1"])
+    assert found == LocalImage(is_present=False)
     assert len(docker.calls) == 1
 
 

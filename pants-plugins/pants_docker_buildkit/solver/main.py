@@ -11,7 +11,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -131,7 +131,7 @@ def _platforms(session: SessionClient, key: str) -> str:
 def _check_engine(session: SessionClient, _generation: str, reference: str, *tags: str) -> str:
     """Whether the local engine has an image, which then gets these tags."""
     docker = _docker_itself(session, LOCAL_OUTPUT)
-    return find_local_image(docker, reference, tags).value
+    return json.dumps(asdict(find_local_image(docker, reference, tags)))
 
 
 def _run(session: SessionClient, job: str, *arguments: str) -> None:

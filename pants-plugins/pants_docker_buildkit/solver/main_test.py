@@ -279,13 +279,15 @@ def test_a_file_that_cannot_be_used_is_named(
     assert "No such file" in error
 
 
-@pytest.mark.parametrize(("exit_code", "word"), [(0, "present"), (1, "missing")])
+@pytest.mark.parametrize("is_present", [True, False])
 def test_the_engine_is_asked_whether_it_has_an_image(
-    sandbox: Sandbox, capsys: pytest.CaptureFixture[str], exit_code: int, word: str
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str], *, is_present: bool
 ) -> None:
+    exit_code = 0 if is_present else 1
     sandbox.docker.answer("image inspect", stderr="No such image: a", exit_code=exit_code)
     assert main(str(sandbox.session), CHECK_COMMAND, "0", f"app@{SHA}") == 0
-    assert capsys.readouterr().out == f"{word}\n"
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {"is_present": is_present, "refused_tags": []}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ who sees it: a `Viewer`. Several builds append to the file, and each line names 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import select
 import time
@@ -19,6 +18,7 @@ from pants_docker_buildkit.buildx.solve_status import SolveStatus, Step, StepCha
 from pants_docker_buildkit.registry.redaction import redact_user_info
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.solver.failure import fit_to_print
+from pants_docker_buildkit.solver.remembered import remember
 
 _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 20
@@ -153,12 +153,12 @@ def tell(session: Path, text: str) -> None:
 
 def warn_once(session: Path, subject: str, text: str) -> None:
     """Warn the user of a session, unless it was warned of the same subject already."""
-    name = hashlib.sha256(subject.encode()).hexdigest()[:16]
-    try:
-        (session / f"warned-{name}").touch(exist_ok=False)
-    except FileExistsError:
-        return
-    _append(session / PROGRESS_FILE, Viewer.WARNED, fit_to_print(text))
+
+    def warn() -> str:
+        _append(session / PROGRESS_FILE, Viewer.WARNED, fit_to_print(text))
+        return text
+
+    remember(session, "warning", subject, warn)
 
 
 def describe_end(status: SolveStatus) -> str:

@@ -10,6 +10,7 @@ from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.confirmation import WAITS_FOR_PUSH
 from pants_docker_buildkit.registry.errors import (
     ManifestUnknownError,
     NameUnknownError,
@@ -18,9 +19,6 @@ from pants_docker_buildkit.registry.errors import (
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.errors import BuildFailedError
 from pants_docker_buildkit.solver.session_registries import session_clients
-
-# Registries that are spread over several places may show a push a little late.
-_WAITS_FOR_PUSH = (0.2, 1.0, 3.0)
 
 
 class PushedImage:
@@ -69,7 +67,7 @@ class PushedImage:
     def _get_manifest(self, digest: OciDigest) -> tuple[Descriptor, bytes]:
         first = self._repositories[0]
         client = self._client(first)
-        for seconds in _WAITS_FOR_PUSH:
+        for seconds in WAITS_FOR_PUSH:
             try:
                 return client.get_manifest(first.repository, digest)
             except (ManifestUnknownError, NameUnknownError):

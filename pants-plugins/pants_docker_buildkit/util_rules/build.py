@@ -26,6 +26,7 @@ from pants_docker_buildkit.errors import (
     ImageLostError,
     ImageNotKeptError,
     InvalidRecordError,
+    LocalTagError,
 )
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
@@ -179,7 +180,9 @@ async def _confirm(
         request = ConfirmationRequest(references, was_pushed=was_built)
         return await confirm_image(request, **implicitly())
     if definition.output is ImageOutput.DOCKER:
-        question = LocalConfirmationRequest(generation, record.references[0], definition.local_tags)
+        question = LocalConfirmationRequest(
+            definition.address, generation, record.references[0], definition.local_tags
+        )
         return await confirm_local_image(question, **implicitly())
     return ImageConfirmation()
 
@@ -217,6 +220,8 @@ async def _solve(definition: ImageDefinition, session: Session, reason: str) -> 
         confirmation = await _confirm(definition, record, generation, was_built=was_built)
         if confirmation.problem:
             raise ImageCheckError(definition.address, confirmation.problem)
+        for tag, finding in confirmation.refused_tags:
+            raise LocalTagError(definition.address, tag, finding)
         if not confirmation.missing:
             return _Solved(record, result.output_digest, was_built, reason)
         lost = confirmation.missing[0]

@@ -11,15 +11,18 @@ A session that needs one image asks for the others of its shard, too: so there a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pants.engine.addresses import Address
 from pants.engine.internals.session import RunId
 from pants.engine.process import Process, ProcessCacheScope
 from pants.engine.rules import Rule, collect_rules
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.compat import execute_process, implicitly, rule, uncacheable_rule
+from pants_docker_buildkit.errors import TagConflictError
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Present, Unknown
 from pants_docker_buildkit.session.confirmed_images import shard_of
@@ -29,7 +32,6 @@ from pants_docker_buildkit.session.directory import (
     PROCESS_PATH,
     RUN_SCRIPT,
 )
-from pants_docker_buildkit.solver.local_image import LocalImage
 from pants_docker_buildkit.solver.main import CHECK_COMMAND
 from pants_docker_buildkit.util_rules.session import (
     SessionKeeperRequest,
@@ -45,11 +47,12 @@ class ImageConfirmation:
     """What is known of an image in this session.
 
     `missing` are the references that their registry or engine does not have, `problem` is why it
-    could not be asked.
+    could not be asked. `refused_tags` are those that the engine could not set, and why.
     """
 
     missing: tuple[str, ...] = ()
     problem: str = ""
+    refused_tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,12 @@ class SessionConfirmation:
 
 @dataclass(frozen=True)
 class LocalConfirmationRequest:
-    """Asks whether the local engine has an image, which then gets these tags.
+    """Asks whether the local engine has the image of a target, which then gets these tags.
 
     The generation makes it another question, so that the engine is asked again after a build.
     """
 
+    address: Address
     generation: int
     reference: str
     tags: tuple[str, ...]
@@ -144,10 +148,9 @@ async def confirm_image(request: ConfirmationRequest) -> ImageConfirmation:
         return ImageConfirmation()
     # Which the shard's rule opened: asking for it here would make this run in every session.
     running = keeper.running
-    if request.was_pushed:
-        for reference in request.references:
-            running.confirmations.forget(reference)
-    futures = [running.confirmations.submit(reference) for reference in request.references]
+    confirmations = running.confirmations
+    submit = confirmations.submit_pushed if request.was_pushed else confirmations.submit
+    futures = [submit(reference) for reference in request.references]
     is_answered = running.waits.block(futures)
     if is_answered and all(isinstance(each.result(), Present) for each in futures):
         keeper.confirmed.add(request.references)
@@ -159,6 +162,10 @@ async def confirm_image(request: ConfirmationRequest) -> ImageConfirmation:
 @uncacheable_rule(desc="Confirm image with the local engine")
 async def confirm_local_image(request: LocalConfirmationRequest) -> ImageConfirmation:
     await open_session(SessionRequest(), **implicitly())
+    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    claim = keeper.running.local_tags.claim
+    for tag, other in claim(request.address.spec, request.reference, request.tags).items():
+        raise TagConflictError(tag, (request.address.spec, other))
     arguments = (str(request.generation), request.reference, *request.tags)
     process = Process(
         argv=("/bin/sh", "-c", RUN_SCRIPT, CHECK_COMMAND, CHECK_COMMAND, *arguments),
@@ -171,8 +178,11 @@ async def confirm_local_image(request: LocalConfirmationRequest) -> ImageConfirm
     answer = await execute_process(process, **implicitly())
     if answer.exit_code != 0:
         return ImageConfirmation(problem=answer.stderr.decode("utf-8", "replace").strip())
-    is_present = answer.stdout.decode().strip() == LocalImage.PRESENT.value
-    return ImageConfirmation(() if is_present else (request.reference,))
+    found = json.loads(answer.stdout)
+    return ImageConfirmation(
+        () if found["is_present"] else (request.reference,),
+        refused_tags=tuple((tag, finding) for tag, finding in found["refused_tags"]),
+    )
 
 
 def rules() -> Iterable[Rule]:

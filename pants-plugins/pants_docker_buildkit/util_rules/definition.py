@@ -157,7 +157,7 @@ async def define_image(
         repositories = (repository,)
         if uses_git(field_set, ()):
             commit = await read_git_commit(GitCommitRequest(), **implicitly())
-            values = with_git(field_set, values, commit.sha)
+            values = with_git(field_set, values, commit)
         local_tags = local_references(repository, registries, image_tags(field_set, values))
     job = BuildJob(build_digest(definition.as_map()), definition, repositories)
     job_file = job.to_json()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pants.core.util_rules.system_binaries import GitBinaryException
 from pants.engine.rules import Rule, collect_rules
@@ -19,20 +21,37 @@ class GitCommitRequest:
 
 @dataclass(frozen=True)
 class GitCommit:
-    """The full hash of a commit; `None` outside of a worktree, and in one without commits."""
+    """The full hash of a commit; `None` where there is none, and then `problem` is why."""
 
     sha: str | None
+    problem: str = ""
+
+
+def explain_no_worktree(directory: Path, user: int) -> str:
+    """Why Git knows of no worktree here. Completes "but …"."""
+    for folder in (directory, *directory.parents):
+        git = folder / ".git"
+        if not git.exists():
+            continue
+        if user not in (folder.stat().st_uid, git.stat().st_uid):
+            return (
+                f"{folder} belongs to another user, which Git calls dubious ownership. Trust it"
+                f" with 'git config --global --add safe.directory {folder}'"
+            )
+        return f"Git cannot read {git}: see what 'git -C {folder} status' says"
+    return "there is none here"
 
 
 @uncacheable_rule(desc="Read Git commit")
 async def read_git_commit(_: GitCommitRequest) -> GitCommit:
     found = await get_git_worktree(GitWorktreeRequest(), **implicitly())
     if found.git_worktree is None:
-        return GitCommit(None)
+        # Where Pants looks for it, too.
+        return GitCommit(None, explain_no_worktree(Path.cwd(), os.geteuid()))
     try:
         return GitCommit(found.git_worktree.commit_id.strip())
     except GitBinaryException:
-        return GitCommit(None)
+        return GitCommit(None, "there is no commit yet")
 
 
 def rules() -> Iterable[Rule]:

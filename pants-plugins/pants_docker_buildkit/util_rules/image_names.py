@@ -18,6 +18,7 @@ from pants_docker_buildkit.oci.reference import (
     parse_tag,
 )
 from pants_docker_buildkit.options.placeholders import InvalidPlaceholderError, Placeholders
+from pants_docker_buildkit.util_rules.git_commit import GitCommit
 from pants_docker_buildkit.util_rules.registries import ConfiguredRegistries, ConfiguredRegistry
 
 GIT_SHA = "git_sha"
@@ -154,17 +155,17 @@ def uses_git(field_set: BuildKitImageFieldSet, registries: tuple[ConfiguredRegis
 
 
 def with_git(
-    field_set: BuildKitImageFieldSet, context: Placeholders, sha: str | None
+    field_set: BuildKitImageFieldSet, context: Placeholders, commit: GitCommit
 ) -> Placeholders:
     """Placeholders for tags, which may name the commit: a tag is never part of a build."""
-    if sha is None:
+    if commit.sha is None:
         raise InvalidImageFieldError(
             field_set.image_tags.alias,
             field_set.address,
             f"not use `{{{GIT_SHA}}}` outside of a Git worktree with a commit",
-            "there is none here",
+            commit.problem,
         )
-    return context.merge({GIT_SHA: sha})
+    return context.merge({GIT_SHA: commit.sha})
 
 
 def image_tags(field_set: BuildKitImageFieldSet, context: Placeholders) -> tuple[str, ...]:

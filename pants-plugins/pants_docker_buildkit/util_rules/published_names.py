@@ -81,7 +81,7 @@ async def name_published_image(
     tag_values = values
     if uses_git(field_set, registries):
         commit = await read_git_commit(GitCommitRequest(), **implicitly())
-        tag_values = with_git(field_set, values, commit.sha)
+        tag_values = with_git(field_set, values, commit)
     tags = image_tags(field_set, tag_values)
     repositories: dict[str, PublishedRepository] = {}
     for registry in registries:

@@ -7,6 +7,7 @@ needs it asks for the `Session` first, which is the same value in every session.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import Confirmation
+from pants_docker_buildkit.registry.credentials import invalid_configurations
 from pants_docker_buildkit.registry.settings import Patience
 from pants_docker_buildkit.session.directory import (
     CACHE_LINK,
@@ -50,6 +52,8 @@ from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistriesRequest,
     read_configured_registries,
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -134,17 +138,21 @@ async def open_session(
     accounts = (await find_accounts(AccountsRequest(), **implicitly())).accounts
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
     directory = session_directory(Path(named_caches.val))
-    try:
-        keeper.open(
-            str(run_id),
-            lambda: RunningSession(
-                directory,
-                _profile(registries, docker, subsystem),
-                source_environment(session_values, docker),
-                accounts,
-                _clients(registries, accounts, docker, subsystem),
-            ),
+    environment = source_environment(session_values, docker)
+
+    def begin() -> RunningSession:
+        for problem in invalid_configurations(environment):
+            logger.warning(problem)
+        return RunningSession(
+            directory,
+            _profile(registries, docker, subsystem),
+            environment,
+            accounts,
+            _clients(registries, accounts, docker, subsystem),
         )
+
+    try:
+        keeper.open(str(run_id), begin)
     except UnusableDirectoryError as e:
         raise UnusableCacheError(e.path, e.finding) from e
     return Session(str(directory))
