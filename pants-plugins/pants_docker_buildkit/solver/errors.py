@@ -10,6 +10,9 @@ from collections.abc import Sequence
 
 EXIT_FAILED = 1
 
+EXIT_INTERRUPTED = 130
+"""As shells say it of a program that SIGINT ended."""
+
 
 class SolverError(Exception):
     """A build cannot be run, or gave no image. The text ends with the next step."""

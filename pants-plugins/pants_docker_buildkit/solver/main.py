@@ -35,6 +35,7 @@ from pants_docker_buildkit.solver.engine_search import (
 )
 from pants_docker_buildkit.solver.errors import (
     EXIT_FAILED,
+    EXIT_INTERRUPTED,
     BuilderLostError,
     DockerCliNeededError,
     DockerNotFoundError,
@@ -75,6 +76,9 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
         if command == RUN_COMMAND:
             _run(session, *arguments)
         print(_ANSWERS[command](session, *arguments))
+    except KeyboardInterrupt:
+        # Of the user, at a terminal that we share: everybody knows.
+        return EXIT_INTERRUPTED
     except NoSessionError:
         return EXIT_NO_SESSION
     except OSError as e:
