@@ -13,11 +13,10 @@ from pants.engine.target import (
     StringField,
     StringSequenceField,
 )
-from pants.source.filespec import Filespec
-from pants.util.memo import memoized_property
 from pants.util.strutil import help_text
 
 from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME
+from pants_docker_buildkit.fields.owned_files import OwnedFiles
 
 POLICY_FILE_ENDING = ".rego"
 """Of the policy that buildx reads beside a Dockerfile."""
@@ -52,19 +51,19 @@ class BuildKitImageSourceField(OptionalSingleSourceField):
         """
     )
 
-    @memoized_property
-    def filespec(self) -> Filespec:
+    @property
+    def filespec_matcher(self) -> OwnedFiles:  # type: ignore[override]
         """What is this target's where Git says that it changed, also when it was removed.
 
         The sources of the target are the Dockerfile alone.
         """
-        ignore_file = os.path.join(self.address.spec_path, IGNORE_FILE_NAME)
-        if self.file_path is None:
-            return {"includes": [ignore_file]}
-        lower_case = lower_case_name(self.file_path)
-        dockerfiles = (self.file_path, *([lower_case] if lower_case else []))
-        beside = [name for each in dockerfiles for name in names_beside(each)]
-        return {"includes": [*dockerfiles, *beside, ignore_file]}
+        paths = {os.path.join(self.address.spec_path, IGNORE_FILE_NAME)}
+        if self.file_path is not None:
+            written = os.path.normpath(self.file_path)
+            lower_case = lower_case_name(written)
+            for dockerfile in (written, *([lower_case] if lower_case else ())):
+                paths.update((dockerfile, *names_beside(dockerfile)))
+        return OwnedFiles(frozenset(paths))
 
     @classmethod
     def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:

@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
 
-from pants.base.build_environment import get_buildroot
 from pants.engine.fs import GlobMatchErrorBehavior
 from pants.engine.target import OptionalSingleSourceField
 from pants.util.strutil import help_text
 
 from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME
-
-
-@dataclass(frozen=True)
-class OwnedFiles:
-    """Which of the files that changed are a target's: `path`, and ignore files that were removed.
-
-    A file that is gone has no target of its own any more. Pants looks for its owner in the
-    directories above it, so one in the build root can be that of all.
-    """
-
-    path: str
-    owns_removed: bool
-
-    def matches(self, paths: Iterable[str]) -> list[str]:
-        """Those of `paths`, which are relative to the build root."""
-        return [path for path in paths if path == self.path or self._is_removed(path)]
-
-    def _is_removed(self, path: str) -> bool:
-        is_ignore_file = self.owns_removed and os.path.basename(path) == IGNORE_FILE_NAME
-        return is_ignore_file and not os.path.lexists(os.path.join(get_buildroot(), path))
+from pants_docker_buildkit.fields.owned_files import OwnedFiles
 
 
 class ImageInputSourceField(OptionalSingleSourceField):
@@ -42,7 +20,8 @@ class ImageInputSourceField(OptionalSingleSourceField):
 
     @property
     def filespec_matcher(self) -> OwnedFiles:  # type: ignore[override]
-        """What Pants asks for the owners of files."""
+        """The file, and for the ignore file of the build root all that were removed."""
         directory = self.address.spec_path
-        owns_removed = not directory and self.value == IGNORE_FILE_NAME
-        return OwnedFiles(os.path.join(directory, self.value or ""), owns_removed)
+        is_of_the_build_root = not directory and self.value == IGNORE_FILE_NAME
+        path = os.path.join(directory, self.value or "")
+        return OwnedFiles(frozenset((path,)), owns_removed=is_of_the_build_root)

@@ -163,7 +163,12 @@ class BuildKitImageBuildNetworkField(StringField):
 
 class BuildKitImageExtraHostsField(DictStringToStringField):
     alias = "extra_build_hosts"
-    help = "Lines for `/etc/hosts` of `RUN` steps (`--add-host`), from host name to IP address."
+    help = help_text(
+        """
+        Lines for `/etc/hosts` of `RUN` steps (`--add-host`), from host name to IP address. The
+        address `host-gateway` is that of the Docker Engine's machine; other builders have none.
+        """
+    )
 
 
 class BuildKitImageShmSizeField(StringField):

@@ -52,7 +52,7 @@ def test_an_image_depends_on_the_ignore_file_of_its_context_root(runner: ImageRu
 def test_what_lies_beside_a_dockerfile_is_of_its_image_also_once_it_is_gone(
     runner: ImageRunner,
 ) -> None:
-    write_image(runner)
+    write_image(runner, "source='./Dockerfile'")
     beside = ("src/app/Dockerfile.dockerignore", "src/app/Dockerfile.rego")
     runner.write(dict.fromkeys(beside, ""))
     found = {"src/app:_Dockerfile.dockerignore", "src/app:_Dockerfile.rego"}
