@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,38 @@ def test_layouts_need_no_registry_and_other_tools_read_them(
     after = checkout.pants("package", "::")
     assert after.kinds == {"base:image": "unchanged", "app:image": "unchanged"}
     assert after.docker_calls == ()
+
+
+def test_a_directory_is_copied_with_what_pants_knows_below_it_and_the_dockerfile(
+    machine: Machine, tmp_path: Path
+) -> None:
+    checkout = machine.checkout(
+        "checkout",
+        {
+            "pants.toml": NO_REGISTRY.replace(
+                '"pants_docker_buildkit"]', '"pants_docker_buildkit", "pants.backend.shell"]'
+            ),
+            "app/BUILD": "files(name='files', sources=['conf/**/*.txt'])\n"
+            "shell_sources(name='scripts', sources=['conf/*.sh'])\n"
+            "docker_buildkit_image(name='image', context_root='.', output='oci',"
+            " cache_to=['type=local,dest=cache'], image_labels={'meta': '{{\"id\": \"{name}\"}}'})",
+            "app/Dockerfile": "FROM scratch\nCOPY conf Dockerfile /all/\n",
+            "app/conf/a.txt": "a",
+            "app/conf/deep/b.txt": "b",
+            "app/conf/run.sh": "true",
+            "app/conf/nobody.md": "no target owns this",
+        },
+    )
+    assert checkout.pants("package", "app:image").kinds == {"app:image": "built"}
+    assert (checkout.directory / "cache/index.json").exists()
+    layout = checkout.directory / "dist/app/image.oci"
+    assert json.loads(skopeo("inspect", f"oci:{layout}"))["Labels"] == {"meta": '{"id": "image"}'}
+    copied = tmp_path / "copied"
+    skopeo("copy", f"oci:{layout}", f"dir:{copied}")
+    (layer,) = json.loads((copied / "manifest.json").read_text())["layers"]
+    with tarfile.open(copied / layer["digest"].partition(":")[2]) as archive:
+        files = sorted(each.name for each in archive if each.isfile())
+    assert files == ["all/Dockerfile", "all/a.txt", "all/deep/b.txt", "all/run.sh"]
 
 
 def skopeo(*arguments: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pants_docker_buildkit.dockerfile.characters import SPACES
 from pants_docker_buildkit.dockerfile.shell_pattern import (
-    InvalidPatternError,
+    ShellPatternError,
     replace_pattern,
     trim_prefix,
     trim_suffix,
@@ -298,7 +298,7 @@ class _Lexer:
         trim = trim_prefix if operator == "#" else trim_suffix
         try:
             return trim(value, pattern[is_greedy:], is_greedy=is_greedy)
-        except InvalidPatternError as e:
+        except ShellPatternError as e:
             raise ExpansionError(e.requirement) from e
 
     def _read_replacement(self, name: str) -> str:
@@ -312,7 +312,7 @@ class _Lexer:
             return f"${{{name}/{pattern}/{replacement}}}"
         try:
             return replace_pattern(value or "", pattern, replacement, replaces_all=replaces_all)
-        except InvalidPatternError as e:
+        except ShellPatternError as e:
             raise ExpansionError(e.requirement) from e
 
     def _read_name(self) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import posixpath
 from typing import Final
 
+from pants_docker_buildkit.dockerfile.characters import strip_spaces
+
 IGNORE_FILE_NAME: Final = ".dockerignore"
 
 NO_PATTERNS_IGNORE_FILE: Final = b"# The context was filtered before the build.\n"
@@ -17,11 +19,6 @@ A frontend that runs in a container takes an empty file for a missing one, and t
 `.dockerignore` in the context. So this one holds a comment.
 """
 
-# What Go's `unicode.IsSpace` accepts. Python's `str.strip()` strips U+001C to U+001F as well.
-_WHITE_SPACE: Final = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 # The buffer of Go's `bufio.Scanner`, in which a line has to end.
@@ -54,7 +51,7 @@ def parse_ignore_file(content: bytes) -> tuple[str, ...]:
             line = line[len(_BYTE_ORDER_MARK) :]
         if line.startswith(b"#"):
             continue
-        pattern = trim_space(line.decode("utf-8", "surrogateescape"))
+        pattern = strip_spaces(line.decode("utf-8", "surrogateescape"))
         if pattern:
             patterns.append(_clean_pattern(pattern))
     return tuple(patterns)
@@ -82,15 +79,10 @@ def clean_path(path: str) -> str:
     return cleaned[1:] if cleaned.startswith("//") else cleaned
 
 
-def trim_space(text: str) -> str:
-    """`text` without the white space around it, as Go's `strings.TrimSpace` gives it."""
-    return text.strip(_WHITE_SPACE)
-
-
 def _clean_pattern(pattern: str) -> str:
     if not pattern.startswith("!"):
         return _clean_to_relative(pattern)
-    inverted = trim_space(pattern[1:])
+    inverted = strip_spaces(pattern[1:])
     return "!" + (_clean_to_relative(inverted) if inverted else "")
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
+from pants_docker_buildkit.dockerfile.characters import strip_spaces
 from pants_docker_buildkit.dockerfile.go_regexp import GoRegexp, InvalidGoRegexpError
-from pants_docker_buildkit.dockerfile.ignorefile import clean_path, trim_space
+from pants_docker_buildkit.dockerfile.ignorefile import clean_path
 
 _CLASS_CHAR: Final = r"(?:\\.|[^\]\-\\\ud800-\udfff])"
 _CLASS_RANGE: Final = rf"({_CLASS_CHAR})(?:-({_CLASS_CHAR}))?"
@@ -66,7 +67,7 @@ def parse_patterns(patterns: Iterable[str]) -> tuple[IgnorePattern, ...]:
     """The patterns of an ignore file, checked as BuildKit checks them before it walks a tree."""
     parsed = []
     for pattern in patterns:
-        trimmed = trim_space(pattern)
+        trimmed = strip_spaces(pattern)
         if not trimmed:
             continue
         text = clean_path(trimmed)

@@ -13,7 +13,7 @@ _TEMPLATE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
 _ESCAPABLE = frozenset("*?\\")
 
 
-class InvalidPatternError(ValueError):
+class ShellPatternError(ValueError):
     """A pattern is malformed. `requirement` completes "must …"."""
 
     def __init__(self, requirement: str) -> None:
@@ -51,7 +51,7 @@ def _replace_all(value: str, compiled: re.Pattern[str], template: str) -> str:
         filled = _fill(template, match.group())
         length += match.start() - position + len(filled)
         if length > _MAX_LENGTH:
-            raise InvalidPatternError(f"not make a value longer than {_MAX_LENGTH} characters")
+            raise ShellPatternError(f"not make a value longer than {_MAX_LENGTH} characters")
         result += [value[position : match.start()], filled]
         position = last_end = match.end()
     return "".join([*result, value[position:]])
@@ -71,7 +71,7 @@ def _compile(pattern: str, value: str, starts: int, *, is_greedy: bool) -> re.Pa
     pattern = re.sub(r"(?<!\\)\*{2,}", "*", pattern)
     stars = pattern.count("*")
     if stars and (len(value) + 1) ** (stars + starts) > _MAX_STEPS:
-        raise InvalidPatternError("have fewer '*' for a value as long as this")
+        raise ShellPatternError("have fewer '*' for a value as long as this")
     return re.compile(_to_regular_expression(pattern, is_greedy=is_greedy))
 
 
@@ -91,7 +91,7 @@ def _to_regular_expression(pattern: str, *, is_greedy: bool) -> str:
             result.append(re.escape(following))
             next(characters)
         elif following == "" or following not in "}/":
-            raise InvalidPatternError(f"not have '\\{following}': only '*', '?' and '\\' need it")
+            raise ShellPatternError(f"not have '\\{following}': only '*', '?' and '\\' need it")
     return "".join(result)
 
 

@@ -25,6 +25,7 @@ from pants_docker_buildkit.compat import (
 from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, is_image
 
 _FEW = 3
+_GLOB_CHARACTERS = frozenset("*?[]{}!\\")
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,8 @@ class MissingPath:
 @rule(desc="Explain missing path of build context")
 async def explain_missing_path(request: MissingPathRequest, all_targets: AllTargets) -> MissingPath:
     path = request.path
+    if not _GLOB_CHARACTERS.isdisjoint(path):
+        return MissingPath("")
     globs = PathGlobs([path, f"{path}/**"], GlobMatchErrorBehavior.ignore)
     entries = await get_digest_entries(await path_globs_to_digest(globs, **implicitly()))
     if not entries:
