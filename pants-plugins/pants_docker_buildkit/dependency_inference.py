@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable
+from dataclasses import replace
 
+from pants.engine.addresses import Addresses
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import InferDependenciesRequest, InferredDependencies
 from pants.engine.unions import UnionRule
 
-from pants_docker_buildkit.compat import implicitly, rule
+from pants_docker_buildkit.compat import (
+    concurrently,
+    implicitly,
+    resolve_address_targets,
+    rule,
+)
+from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
+from pants_docker_buildkit.dockerfile.parser import ImageTriggers
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.context_providers import (
     ContextProvidersRequest,
     find_context_providers,
 )
 from pants_docker_buildkit.util_rules.dockerfile import (
+    ImageDockerfile,
     ImageDockerfileRequest,
+    analyze_dockerfile,
     read_image_dockerfile,
 )
 from pants_docker_buildkit.util_rules.input_files import (
@@ -25,6 +38,7 @@ from pants_docker_buildkit.util_rules.input_files import (
     find_image_input_files,
 )
 from pants_docker_buildkit.util_rules.upstream_targets import (
+    UpstreamTargets,
     UpstreamTargetsRequest,
     find_upstream_targets,
 )
@@ -36,6 +50,53 @@ class InferImageDependencies(InferDependenciesRequest):
     infer_from = BuildKitImageFieldSet
 
 
+async def _analyses(
+    field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile, upstream: UpstreamTargets
+) -> tuple[DockerfileAnalysis, ...]:
+    """What the Dockerfile needs, with what images of this repository trigger that it is based on.
+
+    Their Dockerfiles say that. Of other images only their registries know it, which are not asked
+    before something is built.
+    """
+    resolved = await concurrently(
+        resolve_address_targets(**implicitly(Addresses([address])))
+        for address in upstream.addresses
+    )
+    images = [each[0] for each in resolved if len(each) == 1 and is_image(each[0])]
+    read = await concurrently(
+        read_image_dockerfile(
+            ImageDockerfileRequest(BuildKitImageFieldSet.create(image)), **implicitly()
+        )
+        for image in images
+    )
+    bases = {image.address: base for image, base in zip(images, read)}
+    addresses = dict(upstream.contexts)
+    targets = dict(upstream.arguments)
+    for analysis in dockerfile.analyses:
+        for argument in analysis.image_arguments:
+            if argument.value and argument.name in targets:
+                addresses[argument.value] = targets[argument.name]
+    found = {
+        (origin.text, origin.platform): _triggers(bases[addresses[origin.text]], origin.platform)
+        for analysis in dockerfile.analyses
+        for origin in analysis.outside_bases
+        if addresses.get(origin.text) in bases
+    }
+    if not any(found.values()):
+        return dockerfile.analyses
+    triggers = tuple(ImageTriggers(*key, each) for key, each in found.items())
+    parsed = replace(dockerfile.parsed, image_triggers=triggers)
+    arguments = dockerfile.build_args.values
+    return analyze_dockerfile(replace(dockerfile, parsed=parsed), field_set, arguments)
+
+
+def _triggers(base: ImageDockerfile, platform: ImagePlatform | None) -> tuple[str, ...]:
+    """What an image has those do that are based on it, as far as its Dockerfile says it."""
+    position = base.platforms.index(platform) if platform in base.platforms else 0
+    analysis = base.analyses[position]
+    return () if analysis.target is None else analysis.stages[analysis.target].triggers
+
+
 @rule(desc="Infer dependencies of images")
 async def infer_image_dependencies(
     request: InferImageDependencies, subsystem: DockerBuildKitSubsystem
@@ -43,11 +104,14 @@ async def infer_image_dependencies(
     field_set = request.field_set
     upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
     dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
+    analyses = dockerfile.analyses
+    if upstream.addresses:
+        analyses = await _analyses(field_set, dockerfile, upstream)
     providers = await find_context_providers(ContextProvidersRequest(), **implicitly())
     root = field_set.context_directory(subsystem.default_context_root)
     wanted = {
         posixpath.normpath(posixpath.join(root, source.path))
-        for analysis in dockerfile.analyses
+        for analysis in analyses
         for source in analysis.context_paths
         if source.path is not None and not source.has_wildcard and source.path != "."
     }

@@ -190,3 +190,26 @@ def test_only_stages_that_are_built_infer_images(runner: ImageRunner) -> None:
 def test_an_image_does_not_depend_on_itself(runner: ImageRunner) -> None:
     dockerfile = "FROM scratch\nCOPY itself/image.image.json /\n"
     assert infer(runner, "itself", dockerfile) == set()
+
+
+@pytest.mark.parametrize(
+    ("directory", "dockerfile", "fields"),
+    [
+        pytest.param("by-argument", "ARG BASE=on-build:image\nFROM $BASE\n", "", id="argument"),
+        pytest.param(
+            "by-context", "FROM base\n", "build_contexts={'base': 'on-build:image'}", id="context"
+        ),
+    ],
+)
+def test_what_a_base_image_of_this_repository_copies_is_inferred(
+    runner: ImageRunner, directory: str, dockerfile: str, fields: str
+) -> None:
+    trigger = f"ONBUILD COPY {directory}/package.json /"
+    base = f"docker_buildkit_image(name='image', source=None, instructions=['FROM a', '{trigger}'])"
+    runner.write({"on-build/BUILD": base, f"{directory}/package.json": ""})
+    build = (
+        "file(name='package', source='package.json')\n"
+        f"docker_buildkit_image(name='image', {fields})"
+    )
+    found = infer(runner, directory, dockerfile, build)
+    assert found == {"on-build:image", f"{directory}:package"}

@@ -11,6 +11,7 @@
     ├── InvalidUserPolicyFileError    a source policy of the user's cannot be obeyed
     ├── DeniedSourceError             a source policy of the user's denies what a build reads
     ├── ImageBuildError               the build ran, and failed
+    │   └── ImageSourceChangedError   because a URL gives something else since it was looked at
     ├── InvalidRecordError            a cached result is not that of its build
     ├── ImageCheckError               a registry or engine cannot say whether it has an image
     ├── TagConflictError              two images are to have one name
@@ -172,6 +173,10 @@ class ImageBuildError(BuildKitImageError):
         hints = tuple(suggestions)
         hint = f"\n\n{bullet_list(hints)}" if hints else ""
         super().__init__(f"Building {address} failed:\n\n{reason.strip()}{hint}")
+
+
+class ImageSourceChangedError(ImageBuildError):
+    """A URL gave BuildKit something else than what the key says."""
 
 
 class InvalidRecordError(BuildKitImageError):

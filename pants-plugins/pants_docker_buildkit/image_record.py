@@ -56,6 +56,7 @@ class ImageRecord:
                     "platform": str(each.platform),
                     "digest": each.manifest_digest,
                     "config_digest": each.config_digest,
+                    **({"triggers": list(each.triggers)} if each.triggers else {}),
                 }
                 for each in result.platforms
             ],

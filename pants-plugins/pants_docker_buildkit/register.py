@@ -26,6 +26,7 @@ from pants_docker_buildkit.target_types import (
 )
 from pants_docker_buildkit.util_rules import (
     base_images,
+    base_triggers,
     build,
     build_args,
     build_context,
@@ -51,6 +52,7 @@ from pants_docker_buildkit.util_rules import (
     published_names,
     referenced_images,
     registries,
+    remote_content,
     session,
     session_callback,
     upstream_images,
@@ -66,6 +68,7 @@ _RULE_MODULES = (
     session,
     session_callback,
     cached_answer,
+    remote_content,
     git_commit,
     build_args,
     dockerfile,
@@ -80,6 +83,7 @@ _RULE_MODULES = (
     user_policy,
     pinned_sources,
     policies,
+    base_triggers,
     image_inputs,
     build_secrets,
     definition,

@@ -17,9 +17,10 @@ BELOW = {
     "dockerfile": ("oci",),
     "digests": ("dockerfile",),
     "registry": ("oci",),
+    "remote": ("oci", "registry"),
     "buildx": ("oci", "options", "registry"),
-    "session": ("oci", "registry", "buildx"),
-    "solver": ("oci", "registry", "buildx", "session"),
+    "session": ("oci", "registry", "remote", "buildx"),
+    "solver": ("oci", "registry", "remote", "buildx", "session"),
 }
 """The pure packages, and what each may import besides itself."""
 

@@ -122,6 +122,8 @@ class Stage:
     """What its `COPY --from` and its mounts take files from."""
     context_paths: tuple[ContextPath, ...] = ()
     remote_sources: tuple[RemoteSource, ...] = ()
+    triggers: tuple[str, ...] = ()
+    """What its `ONBUILD`s have those do that are based on it."""
     secrets: tuple[SecretUse, ...] = ()
 
 
@@ -141,7 +143,7 @@ class Material:
 class DockerfileAnalysis:
     """What a Dockerfile needs. With `limits`, that is not all, and any file may be an input.
 
-    Not seen are the `ONBUILD` triggers of base images: only their configuration has them.
+    Of the `ONBUILD`s of base images those are seen that `Dockerfile.image_triggers` has.
     """
 
     stages: tuple[Stage, ...]
@@ -179,6 +181,18 @@ class DockerfileAnalysis:
     def context_paths(self) -> tuple[ContextPath, ...]:
         """What the reachable stages take from the build context."""
         return tuple(path for stage in self.reachable_stages for path in stage.context_paths)
+
+    @property
+    def outside_bases(self) -> tuple[Origin, ...]:
+        """The images and named contexts that reachable stages are based on, each once."""
+        kinds = (OriginKind.IMAGE, OriginKind.NAMED_CONTEXT)
+        stages = (stage for stage in self.reachable_stages if not stage.is_replaced)
+        found = {
+            (stage.base.text, stage.base.platform): stage.base
+            for stage in stages
+            if stage.base.kind in kinds
+        }
+        return tuple(found.values())
 
     @property
     def builder_arguments(self) -> frozenset[str]:

@@ -28,14 +28,27 @@ from pants_docker_buildkit.dockerfile.words import (
     split_flags,
     split_keyword,
 )
+from pants_docker_buildkit.oci.image_platform import ImagePlatform
 
 _BYTE_ORDER_MARK = "\ufeff"
 _HEREDOC_KEYWORDS = frozenset({"ADD", "COPY", "RUN"})
 
 
 @dataclass(frozen=True)
+class ImageTriggers:
+    """What an image has a stage do that is based on it, by the name that `Origin` has for it."""
+
+    name: str
+    platform: ImagePlatform | None
+    triggers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Dockerfile:
     """The instructions of a Dockerfile, in order.
+
+    `image_triggers` are the `ONBUILD`s of images outside, as far as they are known. No file says
+    them: whoever has read the configuration of an image adds them.
 
     `limits` says what could not be understood. With a frontend that is not one for Dockerfiles,
     there are no instructions at all.
@@ -45,6 +58,7 @@ class Dockerfile:
     frontend: Frontend | None = None
     escape: str = DEFAULT_ESCAPE
     limits: tuple[Limit, ...] = ()
+    image_triggers: tuple[ImageTriggers, ...] = ()
 
 
 def parse_dockerfile(content: bytes | str, *, syntax: str | None = None) -> Dockerfile:
@@ -65,16 +79,14 @@ def parse_dockerfile(content: bytes | str, *, syntax: str | None = None) -> Dock
     return Dockerfile(instructions, frontend, directives.escape, limits)
 
 
-def parse_trigger(
-    instruction: Instruction, line: int
-) -> tuple[tuple[Instruction, ...], tuple[Limit, ...]]:
+def parse_trigger(text: str, line: int) -> tuple[tuple[Instruction, ...], tuple[Limit, ...]]:
     """The instruction that an `ONBUILD` adds to a stage built on it, as if it stood on `line`.
 
     BuildKit reads it as a file of its own: with a backslash as the escape. It refuses several.
     """
-    reader = _Reader(instruction.arguments[0])
+    reader = _Reader(text)
     triggers = tuple(replace(each, start_line=line, end_line=line) for each in reader.read())
-    limits = tuple(replace(limit, line=instruction.start_line) for limit in reader.limits)
+    limits = tuple(replace(limit, line=line) for limit in reader.limits)
     return triggers, limits
 
 

@@ -94,6 +94,9 @@ class _Analyzer:
         self._resolver = resolver
         self._graph = StageGraph(rules)
         self._limits = list(dockerfile.limits)
+        self._image_triggers = {
+            (each.name, each.platform): each.triggers for each in dockerfile.image_triggers
+        }
 
     def analyze(
         self, stages: Iterable[list[Instruction]], target_stage: str | None
@@ -146,7 +149,7 @@ class _Analyzer:
             fresh = [
                 node
                 for node in self._graph.nodes
-                if id(node) in reachable and id(node) not in triggered and node.base is not None
+                if id(node) in reachable and id(node) not in triggered and node.index is not None
             ]
             if not fresh:
                 return reachable
@@ -155,13 +158,15 @@ class _Analyzer:
                 self._graph.add_triggers(node, self._triggers_for(node))
 
     def _triggers_for(self, node: Node) -> list[Instruction]:
+        if node.base is not None:
+            texts = _own_triggers(node.base)
+        else:
+            texts = self._image_triggers.get((node.origin.text, node.origin.platform), ())
         triggers: list[Instruction] = []
-        base_instructions = node.base.instructions if node.base is not None else []
-        for instruction in base_instructions:
-            if instruction.keyword == "ONBUILD":
-                parsed, limits = parse_trigger(instruction, node.line)
-                self._limits += limits
-                triggers += parsed
+        for text in texts:
+            parsed, limits = parse_trigger(text, node.line)
+            self._limits += limits
+            triggers += parsed
         return triggers
 
     def _read_stages(self, reachable: set[int]) -> tuple[Stage, ...]:
@@ -202,6 +207,7 @@ class _Analyzer:
             origins=tuple(contents.origins),
             context_paths=tuple(contents.context_paths),
             remote_sources=tuple(contents.remote_sources),
+            triggers=_own_triggers(contents.node),
             secrets=tuple(contents.secrets.values()),
         )
 
@@ -210,6 +216,15 @@ class _Analyzer:
             if node.index is None:
                 name = node.origin.text
                 node.origin = self._resolver.resolve_name(name, name, node.line)
+
+
+def _own_triggers(node: Node) -> tuple[str, ...]:
+    """What a stage has others do that are based on it. What its own base had it do is not it."""
+    return tuple(
+        instruction.arguments[0]
+        for instruction in node.instructions
+        if instruction.keyword == "ONBUILD" and instruction.arguments
+    )
 
 
 def _last_name(stages: list[list[Instruction]]) -> str:

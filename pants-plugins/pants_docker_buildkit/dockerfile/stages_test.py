@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from pants_docker_buildkit.dockerfile.analysis import (
     RemoteSource,
 )
 from pants_docker_buildkit.dockerfile.errors import UnknownStageError
-from pants_docker_buildkit.dockerfile.parser import parse_dockerfile
+from pants_docker_buildkit.dockerfile.parser import ImageTriggers, parse_dockerfile
 from pants_docker_buildkit.dockerfile.stages import analyze, undeclared_build_args
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 
@@ -326,3 +327,51 @@ def test_build_arguments_that_nothing_declares_are_found() -> None:
 def test_an_analysis_can_be_a_key() -> None:
     text = "FROM a\nCOPY b /\nRUN --mount=type=secret,id=s true\n"
     assert len({analyze_text(text), analyze_text(text), parse_dockerfile(text)}) == 2
+
+
+def triggered(text: str, *triggers: str, **options: Any) -> DockerfileAnalysis:
+    """The analysis of a file where the image `base` has these triggers on linux/amd64."""
+    parsed = replace(
+        parse_dockerfile(text), image_triggers=(ImageTriggers("base", AMD64, triggers),)
+    )
+    options = {"build_args": {}, "target_platform": AMD64, "build_platform": AMD64, **options}
+    return analyze(parsed, **options)
+
+
+def test_triggers_of_an_image_come_before_what_the_stage_does_itself() -> None:
+    found = triggered("FROM base\nCOPY own-$NAME /\n", "ARG NAME=a", "COPY from-$NAME /")
+    assert [path.path for path in found.context_paths] == ["from-a", "own-a"]
+    assert [path.line for path in found.context_paths] == [1, 2]
+
+
+def test_a_trigger_declares_build_arguments() -> None:
+    found = triggered("FROM base\n", "ARG NAME", build_args={"NAME": "a", "OTHER": "b"})
+    assert undeclared_build_args(found, ["NAME", "OTHER"]) == ("OTHER",)
+
+
+def test_a_stage_of_the_child_comes_before_an_image_that_a_trigger_names() -> None:
+    text = "FROM scratch AS tools\nCOPY tool /\nFROM base\n"
+    found = triggered(text, "COPY --from=tools /tool /", "COPY --from=other:1 /a /")
+    assert [each.reference for each in found.materials] == ["base", "other:1"]
+    assert [path.path for path in found.context_paths] == ["tool"]
+
+
+def test_triggers_are_those_for_the_platform_of_the_base() -> None:
+    text = "FROM --platform=linux/arm64 base\n"
+    assert triggered(text, "COPY a /").context_paths == ()
+
+
+def test_triggers_run_once_and_not_in_what_is_built_on_the_child() -> None:
+    found = triggered("FROM base AS child\nFROM child\n", "COPY a /")
+    assert [(path.path, path.line) for path in found.context_paths] == [("a", 1)]
+
+
+def test_a_stage_says_what_it_triggers_itself() -> None:
+    found = triggered("FROM base\nONBUILD COPY b /\nONBUILD RUN make\n", "COPY a /")
+    assert found.stages[0].triggers == ("COPY b /", "RUN make")
+    assert [(each.text, each.platform) for each in found.outside_bases] == [("base", AMD64)]
+
+
+def test_a_trigger_that_uses_the_platform_of_the_builder_is_a_use() -> None:
+    assert triggered("FROM base\n", "ARG BUILDARCH").builder_arguments == {"BUILDARCH"}
+    assert triggered("FROM base\n", "ARG TARGETARCH").builder_arguments == frozenset()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
@@ -22,11 +22,15 @@ ReadContent = Callable[[Descriptor], bytes]
 
 @dataclass(frozen=True)
 class PlatformImage:
-    """The image for one platform, by the digest of its manifest and that of its config."""
+    """The image for one platform, by the digest of its manifest and that of its config.
+
+    `triggers` are what it has builds do that are based on it: instructions, without `ONBUILD`.
+    """
 
     platform: ImagePlatform
     manifest_digest: OciDigest
     config_digest: OciDigest
+    triggers: tuple[str, ...] = ()
 
 
 def read_platform_images(root: Descriptor, read: ReadContent) -> tuple[PlatformImage, ...]:
@@ -52,8 +56,10 @@ def _walk(
         for each in content.images:
             yield from _walk(each, read, indexes, depth + 1)
     else:
-        platform = root.platform or read_config_platform(read(content.config))
-        yield PlatformImage(platform, root.digest, content.config.digest)
+        config = read(content.config)
+        platform = root.platform or read_config_platform(config)
+        triggers = read_config_triggers(config)
+        yield PlatformImage(platform, root.digest, content.config.digest, triggers)
 
 
 def read_config_platform(config: bytes) -> ImagePlatform:
@@ -68,3 +74,45 @@ def read_config_platform(config: bytes) -> ImagePlatform:
         )
     except InvalidJsonError as e:
         raise InvalidManifestError(f"in its config, {e}") from e
+
+
+def read_config_triggers(config: bytes) -> tuple[str, ...]:
+    """What `ONBUILD` put into an image's config."""
+    try:
+        members = JsonObject.parse(config)
+        return members.member("config").texts("OnBuild") if "config" in members else ()
+    except InvalidJsonError as e:
+        raise InvalidManifestError(f"in its config, {e}") from e
+
+
+def read_image_triggers(
+    root: Descriptor, platform: ImagePlatform, read: ReadContent
+) -> tuple[str, ...]:
+    """What `root`, a manifest or an index, has builds for `platform` do that are based on it."""
+    for _ in range(MAX_INDEX_DEPTH + 1):
+        content = parse_manifest(read(root), root.media_type)
+        if not isinstance(content, ImageIndex):
+            return read_config_triggers(read(content.config))
+        chosen = choose_for_platform([each.platform for each in content.images], platform)
+        if chosen is None:
+            return ()
+        root = content.images[chosen]
+    raise InvalidManifestError("indexes are nested too deeply")
+
+
+def choose_for_platform(
+    offered: Sequence[ImagePlatform | None], wanted: ImagePlatform
+) -> int | None:
+    """Which of some images is built on for a platform: its own, or one for the same processor.
+
+    By its position. Of one image only, that one, whatever it is for.
+    """
+    for position, platform in enumerate(offered):
+        if platform == wanted:
+            return position
+    for position, platform in enumerate(offered):
+        if platform is None:
+            continue
+        if (platform.os, platform.architecture) == (wanted.os, wanted.architecture):
+            return position
+    return 0 if len(offered) == 1 else None

@@ -221,6 +221,13 @@ class RegistryClient:
         finally:
             response.close()
 
+    def read_blob(self, repository: str, blob: Descriptor) -> bytes:
+        """The whole of a small blob, such as a config."""
+        if blob.size > MAX_MANIFEST_SIZE:
+            inquiry = self._inquiry("read the blob", repository, blob.digest)
+            raise ContentMismatchError(inquiry, f"it has {blob.size} bytes, which is no config")
+        return b"".join(self.get_blob(repository, blob))
+
     def mount_blob(self, repository: str, digest: OciDigest, source_repository: str) -> bool:
         """Take over a blob from another repository of the registry without sending it.
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
+from pants_docker_buildkit.registry.settings import Patience
 from pants_docker_buildkit.registry.workers import Workers
+from pants_docker_buildkit.remote.lookups import RemoteLookups
 from pants_docker_buildkit.session.confirmed_images import ConfirmedImages
 from pants_docker_buildkit.session.directory import (
     UnusableDirectoryError,
@@ -42,6 +44,8 @@ class RunningSession:
     ) -> None:
         self.directory = directory
         self.clients = clients
+        patience = Patience(read_timeout=profile.registry_timeout)
+        self.remote = RemoteLookups(dict(profile.environment), patience)
         self.confirmations = ManifestConfirmations(clients.client)
         self.local_tags = LocalTags()
         self.waits = Waits(directory / WAITS_DIRECTORY)
@@ -68,6 +72,7 @@ class RunningSession:
         self.confirmations.close()
         self._workers.close()
         self.clients.close()
+        self.remote.close()
         self.waits.close()
 
 

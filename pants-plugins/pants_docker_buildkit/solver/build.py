@@ -45,6 +45,7 @@ from pants_docker_buildkit.solver.errors import (
     BuilderLostError,
     BuildFailedError,
     BuildTimeoutError,
+    SourceChangedError,
 )
 from pants_docker_buildkit.solver.failure import summarize_failure
 from pants_docker_buildkit.solver.image_tags import build_tag, inline_cache_references, tag_image
@@ -63,6 +64,10 @@ from pants_docker_buildkit.solver.result import BuildResult
 from pants_docker_buildkit.solver.workplace import Workplace
 
 _HOST_GATEWAY = "host-gateway"
+
+# BuildKit of a URL whose checksum is another (`source/http/source.go`).
+_OTHER_CONTENT = "digest mismatch"
+
 _SECRET_VARIABLE = "PANTS_DOCKER_BUILDKIT_SECRET"
 
 
@@ -76,6 +81,8 @@ def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) ->
     try:
         _run(command, _progress(settings, workplace), workplace, settings.build_timeout)
     except BuildFailedError as e:
+        if _OTHER_CONTENT in str(e):
+            raise SourceChangedError(str(e)) from e
         values = {variable: each.id for variable, each in _values(workplace.secrets)}
         write_repetition(command, workplace, values)
         raise BuildFailedError(f"{e}{_advise(str(e), job, settings)}") from e
@@ -313,8 +320,8 @@ def _platform_images(
     if job.definition.output == "oci":
         layout = open_output_layout(workplace.inputs.parent / OUTPUT_LAYOUT)
         return read_platform_images(root, layout.read)
-    platforms = job.definition.platforms
-    if len(platforms) == 1 and metadata.config_digest is not None:
-        platform = ImagePlatform.parse(platforms[0])
+    if not pushed.is_anywhere and metadata.config_digest is not None:
+        # The engine has it, and nobody builds on it.
+        platform = ImagePlatform.parse(job.definition.platforms[0])
         return (PlatformImage(platform, metadata.digest, metadata.config_digest),)
     return read_platform_images(root, pushed.read)

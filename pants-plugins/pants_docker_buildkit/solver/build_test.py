@@ -299,7 +299,7 @@ def test_a_failed_build_leaves_a_script_that_repeats_it(docker: FakeDocker, tmp_
 
 def test_what_buildx_says_of_the_image_is_the_result(docker: FakeDocker, tmp_path: Path) -> None:
     prepare_build(docker, json.dumps(METADATA))
-    result = build_image(JOB, SETTINGS, workplace(docker.cli(), tmp_path))
+    result = build_image(redefined(output="docker"), SETTINGS, workplace(docker.cli(), tmp_path))
     assert (result.build_digest, result.digest, result.size) == (BUILD, SHA, 475)
     assert [str(each.platform) for each in result.platforms] == ["linux/amd64"]
 
@@ -339,7 +339,11 @@ def test_progress_is_shown_to_who_wants_it(
     started = {"digest": "sha256:1", "name": "[1/1] RUN", "started": "2026-01-01T00:00:00Z"}
     prepare_build(docker, json.dumps(METADATA), stderr=json.dumps({"vertexes": [started]}) + "\n")
     settings = replace(SETTINGS, progress=progress)
-    build_image(JOB, settings, workplace(docker.cli(), tmp_path, SessionClient(tmp_path)))
+    build_image(
+        redefined(output="docker"),
+        settings,
+        workplace(docker.cli(), tmp_path, SessionClient(tmp_path)),
+    )
     assert (tmp_path / PROGRESS_FILE).exists() is is_shown
 
 

@@ -14,6 +14,10 @@ EXIT_INTERRUPTED = 130
 """As shells say it of a program that SIGINT ended."""
 
 
+EXIT_SOURCE_CHANGED = 76
+"""A URL gave something else than when the build was defined (`EX_PROTOCOL`)."""
+
+
 class SolverError(Exception):
     """A build cannot be run, or gave no image. The text ends with the next step."""
 
@@ -102,6 +106,13 @@ class OtherBuildPlatformError(SolverError):
             f" {', '.join(found) or 'unknown'}. Choose another builder, or correct"
             " '[docker-buildkit].build_platform'."
         )
+
+
+class UnreadableBaseError(SolverError):
+    """The configuration of a base image cannot be read."""
+
+    def __init__(self, reference: str, finding: str) -> None:
+        super().__init__(f"The triggers (ONBUILD) of {reference} are not known: {finding}")
 
 
 class UnknownBuilderError(SolverError):
@@ -220,6 +231,10 @@ class CacheOutOfReachError(SolverError):
             " crazy-max/ghaction-github-runtime. Elsewhere, leave such a cache out: set it for that"
             " job only, for example with PANTS_DOCKER_BUILDKIT_CACHE_TO."
         )
+
+
+class SourceChangedError(SolverError):
+    """A URL gave something else than when the build was defined. The text is of the build."""
 
 
 class BuildFailedError(SolverError):

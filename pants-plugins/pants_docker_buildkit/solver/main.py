@@ -15,9 +15,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from pants_docker_buildkit.registry.settings import Patience
+from pants_docker_buildkit.remote.web_content import RemoteContentError, WebContents
 from pants_docker_buildkit.session.directory import EXIT_NO_SESSION, event_path
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.session.unix_socket import NoSessionError, SessionProblemError
+from pants_docker_buildkit.solver.base_triggers import read_base_triggers, render_triggers
 from pants_docker_buildkit.solver.build import build_image
 from pants_docker_buildkit.solver.build_platforms import find_node_platforms, render_nodes
 from pants_docker_buildkit.solver.builder_choice import forget_builders
@@ -36,10 +39,12 @@ from pants_docker_buildkit.solver.engine_search import (
 from pants_docker_buildkit.solver.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
+    EXIT_SOURCE_CHANGED,
     BuilderLostError,
     DockerCliNeededError,
     DockerNotFoundError,
     SolverError,
+    SourceChangedError,
 )
 from pants_docker_buildkit.solver.failure import fit_to_print
 from pants_docker_buildkit.solver.input_tree import (
@@ -59,7 +64,9 @@ from pants_docker_buildkit.solver.workplace import LOCAL_OUTPUT, choose_for_buil
 
 BUILD_COMMAND = "build"
 CHECK_COMMAND = "check-engine"
+CHECKSUM_COMMAND = "checksum"
 PLATFORMS_COMMAND = "platforms"
+TRIGGERS_COMMAND = "triggers"
 UPLOAD_COMMAND = "upload"
 MOVE_COMMAND = "move"
 RUN_COMMAND = "run"
@@ -88,7 +95,10 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
         where = e.filename or f"{session.directory.resolve()} or {Path.cwd()}"
         print(f"Building needs to use {where}: {e.strerror or e}.", file=sys.stderr)
         return EXIT_FAILED
-    except (SessionProblemError, SolverError) as e:
+    except SourceChangedError as e:
+        print(fit_to_print(str(e)), file=sys.stderr)
+        return EXIT_SOURCE_CHANGED
+    except (RemoteContentError, SessionProblemError, SolverError) as e:
         print(fit_to_print(str(e)), file=sys.stderr)
         return EXIT_FAILED
     return 0
@@ -121,6 +131,11 @@ def _build(session: SessionClient, build_key: str, generation: str) -> str:
     return result
 
 
+def _triggers(session: SessionClient, reference: str, platform: str) -> str:
+    """What a base image has builds do that are based on it."""
+    return render_triggers(read_base_triggers(session, reference, platform))
+
+
 def _upload(session: SessionClient, *arguments: str) -> str:
     """Upload the layout in the working directory, and say what came of it."""
     return json.dumps(upload_layout(Path.cwd(), arguments, session))
@@ -130,6 +145,13 @@ def _platforms(session: SessionClient, key: str) -> str:
     """Which platforms the nodes of a builder have."""
     chosen = choose_for_build(_docker(session), session.settings(key), session.directory)
     return render_nodes(find_node_platforms(chosen))
+
+
+def _checksum(session: SessionClient, url: str, version: str) -> str:
+    """The sha256 of this version of what a URL gives."""
+    profile = session.profile()
+    patience = Patience(read_timeout=profile.registry_timeout)
+    return WebContents(dict(profile.environment), patience).checksum(url, version)
 
 
 def _check_engine(session: SessionClient, _generation: str, reference: str, *tags: str) -> str:
@@ -169,7 +191,9 @@ _ANSWERS: Mapping[str, Callable[..., str]] = MappingProxyType(
     {
         BUILD_COMMAND: _build,
         CHECK_COMMAND: _check_engine,
+        CHECKSUM_COMMAND: _checksum,
         PLATFORMS_COMMAND: _platforms,
+        TRIGGERS_COMMAND: _triggers,
         UPLOAD_COMMAND: _upload,
     }
 )

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,14 @@ import pytest
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
 from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
+from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.registry.credentials import (
     Credentials,
     CredentialsUnavailableError,
 )
 from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.session.directory import (
     EXIT_NO_SESSION,
     PROGRESS_FILE,
@@ -45,31 +48,38 @@ KEY, BUILD, SHA = "0123abcd", "blake3:" + "1" * 64, "sha256:" + "a" * 64
 FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nStatus: running\n"
 ENGINE = "Name: default\nDriver: docker\n\nNodes:\nName: default\nEndpoint: default\n"
 CONTAINERD = f"{ENGINE}Labels:\n org.mobyproject.buildkit.worker.containerd.namespace: moby\n"
+IMAGE = SmallImage.create()
+MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 METADATA = {
     "containerimage.descriptor": {
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "digest": SHA,
-        "size": 4,
+        "mediaType": MEDIA_TYPE,
+        "digest": IMAGE.digest,
+        "size": len(IMAGE.manifest),
     },
-    "containerimage.config.digest": SHA,
+    "containerimage.config.digest": sha256_digest(IMAGE.config),
 }
 
 
 class Sandbox:
     """A sandbox with a job, the session that started it, and its `docker`."""
 
-    def __init__(self, directory: Path, output: str, **definition: Any) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        output: str,
+        registry: str = "localhost:5000",
+        **definition: Any,
+    ) -> None:
         self.directory = directory
         self.docker = FakeDocker(directory / "bin")
         self._path = f"{self.docker.directory}:/usr/bin:/bin"
         self._session = FakeSession(directory / "session")
-        # There is no registry to ask for a tag.
-        self._session.registries = (("localhost:5000", RegistrySettings(has_digest_tags=False)),)
+        self._session.registries = ((registry, RegistrySettings(has_digest_tags=False)),)
         self.session = self._session.directory
         (directory / ROOT / DOCKERFILE).parent.mkdir(parents=True)
         (directory / ROOT / DOCKERFILE).write_text("FROM scratch\n")
         (directory / ROOT / CONTEXT_DIRECTORY).mkdir()
-        repositories = ("localhost:5000/app",) if output == "registry" else ()
+        repositories = (f"{registry}/app",) if output == "registry" else ()
         image = PinnedSource.image("docker.io/a/b:1", f"docker.io/a/b:1@{SHA}")
         self.definition = BuildDefinition(
             "d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), output, sources=(image,), **definition
@@ -100,10 +110,14 @@ class Sandbox:
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A build whose output is a registry."""
+def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A build whose output is a registry, which has what it pushes."""
     monkeypatch.chdir(tmp_path)
-    return Sandbox(tmp_path, "registry")
+    with FakeRegistry().running() as registry:
+        repository = registry.repository("app")
+        repository.manifests[IMAGE.digest] = (MEDIA_TYPE, IMAGE.manifest)
+        repository.blobs[sha256_digest(IMAGE.config)] = IMAGE.config
+        yield Sandbox(tmp_path, "registry", registry.address)
 
 
 def test_a_build_prints_its_result_and_leaves_an_event(
@@ -112,7 +126,7 @@ def test_a_build_prints_its_result_and_leaves_an_event(
     sandbox.docker.answer("buildx inspect", FAR)
     sandbox.builds()
     assert sandbox.run("3") == 0
-    assert parse_build_result(capsys.readouterr().out.encode(), BUILD, 1).digest == SHA
+    assert parse_build_result(capsys.readouterr().out.encode(), BUILD, 1).digest == IMAGE.digest
     assert event_path(sandbox.session, KEY, 3).exists()
 
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.oci.media_types import is_manifest
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.confirmation import WAITS_FOR_PUSH
@@ -40,16 +41,27 @@ class PushedImage:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
+    @property
+    def is_anywhere(self) -> bool:
+        """Whether there are repositories."""
+        return bool(self._repositories)
+
     def read_digest(self, digest: OciDigest) -> bytes:
-        """The bytes that a digest names, checked against it. Raises `BuildFailedError`."""
+        """The manifest that a digest names, checked against it. Raises `BuildFailedError`."""
         try:
             return self._manifest(digest)[1]
         except RegistryError as e:
-            raise BuildFailedError(f"The image was pushed, but cannot be read: {e}") from e
+            raise _unreadable(e) from e
 
     def read(self, descriptor: Descriptor) -> bytes:
-        """The bytes that a descriptor names, checked against it. Raises `BuildFailedError`."""
-        return descriptor.verify(self.read_digest(descriptor.digest))
+        """The manifest or config that a descriptor names, checked against it. Raises as above."""
+        if is_manifest(descriptor.media_type):
+            return descriptor.verify(self.read_digest(descriptor.digest))
+        first = self._repositories[0]
+        try:
+            return self._client(first).read_blob(first.repository, descriptor)
+        except RegistryError as e:
+            raise _unreadable(e) from e
 
     def put_tag(self, repository: str, digest: OciDigest, tag: str) -> None:
         """Point a tag of one of the repositories to the image. Raises a `RegistryError`."""
@@ -79,3 +91,7 @@ class PushedImage:
             clients = self._open.enter_context(session_clients(self._session, name))
             self._clients[name] = clients.client(name.registry, name.repository)
         return self._clients[name]
+
+
+def _unreadable(error: RegistryError) -> BuildFailedError:
+    return BuildFailedError(f"The image was pushed, but cannot be read: {error}")

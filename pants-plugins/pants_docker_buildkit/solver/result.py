@@ -43,6 +43,7 @@ class BuildResult:
                     "platform": str(each.platform),
                     "digest": each.manifest_digest,
                     "config_digest": each.config_digest,
+                    **({"triggers": list(each.triggers)} if each.triggers else {}),
                 }
                 for each in self.platforms
             ],
@@ -93,6 +94,7 @@ def _read_result(document: JsonObject) -> BuildResult:
                 ImagePlatform.parse(each.text("platform")),
                 parse_oci_digest(each.text("digest")),
                 parse_oci_digest(each.text("config_digest")),
+                each.texts("triggers"),
             )
             for each in document.objects("platforms")
         ),

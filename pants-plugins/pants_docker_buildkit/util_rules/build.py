@@ -25,6 +25,7 @@ from pants_docker_buildkit.errors import (
     ImageCheckError,
     ImageLostError,
     ImageNotKeptError,
+    ImageSourceChangedError,
     InvalidRecordError,
     LocalTagError,
 )
@@ -41,6 +42,7 @@ from pants_docker_buildkit.session.directory import (
     RUN_SCRIPT,
     event_path,
 )
+from pants_docker_buildkit.solver.errors import EXIT_SOURCE_CHANGED
 from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOUT
 from pants_docker_buildkit.solver.main import BUILD_COMMAND
@@ -147,6 +149,8 @@ def _explain_end(exit_code: int) -> str:
 def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> ImageRecord:
     if result.exit_code != 0:
         said = result.stderr.decode("utf-8", "replace")
+        if result.exit_code == EXIT_SOURCE_CHANGED:
+            raise ImageSourceChangedError(definition.address, said)
         raise ImageBuildError(definition.address, f"{said}\n{_explain_end(result.exit_code)}")
     try:
         platforms = len(definition.job.definition.platforms)
@@ -231,10 +235,19 @@ async def _solve(definition: ImageDefinition, session: Session, reason: str) -> 
     raise ImageLostError(definition.address, _MAX_GENERATIONS)
 
 
-@rule(desc="Build image with BuildKit")
-async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsystem) -> BuiltImage:
-    field_set = request.field_set
-    definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
+@dataclass(frozen=True)
+class _Built:
+    """What came of a definition. `is_same` tells that it is the one that was built last here."""
+
+    definition: ImageDefinition
+    solved: _Solved
+    is_same: bool
+
+
+async def _build(
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem, attempt: int
+) -> _Built:
+    definition = await define_image(ImageDefinitionRequest(field_set, attempt), **implicitly())
     session = await open_session(SessionRequest(), **implicitly())
     builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
     environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
@@ -246,21 +259,33 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     is_same = past is not None and past.build_digest == definition.job.build_digest
     now = past if is_same and past is not None else _remember(definition)
     solved = await _solve(definition, session, explain_build(past, now))
-    layout = None
-    if definition.output is ImageOutput.OCI:
-        layout = await remove_prefix(RemovePrefix(solved.output, OUTPUT_LAYOUT))
     if not is_same:
         write_past_build(history, now)
+    return _Built(definition, solved, is_same)
+
+
+@rule(desc="Build image with BuildKit")
+async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsystem) -> BuiltImage:
+    field_set = request.field_set
+    try:
+        built = await _build(field_set, subsystem, 0)
+    except ImageSourceChangedError:
+        # Since the definition was made. What there is now is another image.
+        built = await _build(field_set, subsystem, 1)
+    solved, output = built.solved, built.definition.output
+    layout = None
+    if output is ImageOutput.OCI:
+        layout = await remove_prefix(RemovePrefix(solved.output, OUTPUT_LAYOUT))
     if solved.was_built:
         outcome = ImageOutcome.BUILT
-    elif is_same:
+    elif built.is_same:
         outcome = ImageOutcome.UNCHANGED
     else:
         outcome = ImageOutcome.RESTORED
     if outcome is not ImageOutcome.UNCHANGED:
         # In the next session it is, if nothing changes, although this rule would not run again.
         await mark_session(SessionMarkRequest(), **implicitly())
-    return BuiltImage(solved.record, definition.output, layout, outcome, solved.reason)
+    return BuiltImage(solved.record, output, layout, outcome, solved.reason)
 
 
 def rules() -> Iterable[Rule]:

@@ -78,9 +78,10 @@ from pants_docker_buildkit.util_rules.registries import (
 
 @dataclass(frozen=True)
 class ImageDefinitionRequest:
-    """Asks what the build of a target is."""
+    """Asks what the build of a target is. Another `attempt` asks again what URLs give."""
 
     field_set: BuildKitImageFieldSet
+    attempt: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ async def _input_tree(inputs: ImageInputs, policies: Policies, job: bytes) -> Di
             )
         )
     )
-    trees = (files, inputs.context.digest, *inputs.upstream.trees)
+    trees = (files, inputs.context.digest, *(tree for _, tree in inputs.upstream.trees))
     return await add_prefix(AddPrefix(await merge_digests(MergeDigests(trees)), ROOT))
 
 
@@ -130,7 +131,9 @@ async def define_image(
     configured = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
     registries = image_registries(field_set, configured)
     output = image_output(field_set, registries)
-    inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
+    inputs = await resolve_image_inputs(
+        ImageInputsRequest(field_set, request.attempt), **implicitly()
+    )
     policies = await read_policies(PoliciesRequest(inputs.dockerfile.path), **implicitly())
     values = image_placeholders(field_set, inputs)
     secret_hashes = SecretHashes()

@@ -20,6 +20,7 @@ from pants_docker_buildkit.errors import (
 )
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext, PinnedSource
+from pants_docker_buildkit.util_rules.base_triggers import read_new_triggers
 from pants_docker_buildkit.util_rules.build_context import (
     BuildContextRequest,
     ContextTree,
@@ -48,14 +49,19 @@ from pants_docker_buildkit.util_rules.upstream_images import (
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargetsRequest,
     find_upstream_targets,
+    reached_contexts,
 )
 
 
 @dataclass(frozen=True)
 class ImageInputsRequest:
-    """Asks for everything that goes into the build of a target."""
+    """Asks for everything that goes into the build of a target.
+
+    Another `attempt` asks again what URLs give.
+    """
 
     field_set: BuildKitImageFieldSet
+    attempt: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,37 @@ async def _missing_file(
     )
 
 
+async def _understand(
+    field_set: BuildKitImageFieldSet,
+    dockerfile: ImageDockerfile,
+    given: Mapping[str, str],
+    upstream: Upstream,
+    contexts: tuple[NamedContext, ...],
+) -> tuple[ImageDockerfile, tuple[DockerfileAnalysis, ...], frozenset[str]]:
+    """What the Dockerfile needs, now that addresses are replaced by what they stand for.
+
+    What its bases trigger is part of it, and may need stages whose bases trigger something again.
+    And the names of `BUILD_PLATFORM_ARGUMENTS` that it uses.
+    """
+    names = tuple(each.name for each in upstream.contexts)
+    used = frozenset[str]()
+    is_asked = False
+    while True:
+        analyses = analyze_dockerfile(dockerfile, field_set, given.items(), names)
+        used = used.union(*(each.builder_arguments for each in analyses))
+        if used and not is_asked:
+            asked = BuildPlatformsRequest(field_set, dockerfile.platforms)
+            natives = (await find_build_platforms(asked, **implicitly())).natives
+            dockerfile, is_asked = replace(dockerfile, build_platforms=natives), True
+            continue
+        found = await read_new_triggers(analyses, dockerfile, contexts, upstream)
+        if not any(each.triggers for each in found):
+            return dockerfile, analyses, used
+        known = dockerfile.parsed.image_triggers
+        parsed = replace(dockerfile.parsed, image_triggers=(*known, *found))
+        dockerfile = replace(dockerfile, parsed=parsed)
+
+
 @rule(desc="Resolve inputs of image build")
 async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
     field_set = request.field_set
@@ -107,15 +144,16 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
         prepare_upstream(UpstreamRequest(field_set), **implicitly()),
     )
     given = {**dict(dockerfile.build_args.values), **dict(upstream.build_args)}
-    # Now that addresses are replaced by what they stand for, the images that are left are real.
-    names = tuple(each.name for each in upstream.contexts)
-    analyses = analyze_dockerfile(dockerfile, field_set, given.items(), names)
-    used = frozenset[str]().union(*(each.builder_arguments for each in analyses))
-    if used:
-        asked = BuildPlatformsRequest(field_set, dockerfile.platforms)
-        natives = (await find_build_platforms(asked, **implicitly())).natives
-        dockerfile = replace(dockerfile, build_platforms=natives)
-        analyses = analyze_dockerfile(dockerfile, field_set, given.items(), names)
+    named_contexts = (
+        *upstream.contexts,
+        *(NamedContext(name, ContextKind.IMAGE, value) for name, value in targets.images),
+        *(NamedContext(name, ContextKind.GIT, value) for name, value in targets.git),
+    )
+    dockerfile, analyses, used = await _understand(
+        field_set, dockerfile, given, upstream, named_contexts
+    )
+    reached = reached_contexts((each.name for each in named_contexts), analyses)
+    named_contexts = tuple(each for each in named_contexts if each.name in reached)
     build_args = _declared_build_args(field_set, dockerfile, analyses, given)
     if used:
         build_args = {**_build_platform_args(dockerfile, analyses), **build_args}
@@ -123,19 +161,15 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
         missing = find_missing_source(analysis, context.entries)
         if missing is not None:
             raise await _missing_file(field_set, dockerfile, missing, context)
-    named_contexts = (
-        *upstream.contexts,
-        *(NamedContext(name, ContextKind.IMAGE, value) for name, value in targets.images),
-        *(NamedContext(name, ContextKind.GIT, value) for name, value in targets.git),
-    )
     pinned = await pin_sources(
-        PinnedSourcesRequest(field_set, dockerfile, analyses, named_contexts), **implicitly()
+        PinnedSourcesRequest(field_set, dockerfile, analyses, named_contexts, request.attempt),
+        **implicitly(),
     )
     return ImageInputs(
         dockerfile=dockerfile,
         analysis=analyses[0],
         context=context,
-        upstream=upstream,
+        upstream=upstream.reaching(reached),
         build_args=tuple(sorted(build_args.items())),
         named_contexts=tuple(sorted(named_contexts)),
         sources=pinned.all,

@@ -14,10 +14,15 @@ from pants_docker_buildkit.dockerfile.analysis import (
     RemoteSource,
 )
 from pants_docker_buildkit.dockerfile.git_source import parse_git_source
-from pants_docker_buildkit.errors import InvalidImageFieldError, UnresolvedBaseImageError
+from pants_docker_buildkit.errors import (
+    InvalidDockerfileError,
+    InvalidImageFieldError,
+    UnresolvedBaseImageError,
+)
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.remote.web_content import has_credentials
 from pants_docker_buildkit.solver.definition import (
     IMAGE_SCHEME,
     ContextKind,
@@ -27,17 +32,27 @@ from pants_docker_buildkit.solver.definition import (
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
+from pants_docker_buildkit.util_rules.remote_content import (
+    GitCommitOfRequest,
+    WebChecksumRequest,
+    find_git_commit,
+    find_web_checksum,
+)
 from pants_docker_buildkit.util_rules.user_policy import FoundUserPolicyRequest, find_user_policy
 
 
 @dataclass(frozen=True)
 class PinnedSourcesRequest:
-    """Asks for what the Dockerfile, understood as `analyses`, and named contexts read."""
+    """Asks for what the Dockerfile, understood as `analyses`, and named contexts read.
+
+    Another `attempt` asks URLs again, which changed since.
+    """
 
     field_set: BuildKitImageFieldSet
     dockerfile: ImageDockerfile
     analyses: tuple[DockerfileAnalysis, ...]
     contexts: tuple[NamedContext, ...]
+    attempt: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,7 +113,8 @@ def _external_sources(
     return images, tuple(others)
 
 
-def _downloads(request: PinnedSourcesRequest) -> Iterator[PinnedSource]:
+def _remote_sources(request: PinnedSourcesRequest) -> tuple[RemoteSource, ...]:
+    """What `ADD`s download, each once."""
     remote = dict.fromkeys(
         source
         for analysis in request.analyses
@@ -106,16 +122,60 @@ def _downloads(request: PinnedSourcesRequest) -> Iterator[PinnedSource]:
         for source in stage.remote_sources
     )
     for source in remote:
-        pinned = _pinned_download(source)
-        if pinned is None:
-            reason = f"line {source.line} adds {source.url!r}, which may change unnoticed"
-            next_step = (
-                "Give that ADD a '--checksum'."
-                if source.kind is RemoteKind.HTTP
-                else "End its URL in '#' and a full commit."
+        if has_credentials(source.url):
+            raise request.dockerfile.error(
+                request.field_set,
+                f"line {source.line} adds {redact(source.url)!r} with a password or token, which"
+                " the caches would show to others",
+                "Download it in a RUN that mounts a secret; for Git, give BuildKit a secret with"
+                " the ID 'GIT_AUTH_TOKEN'.",
             )
-            raise request.dockerfile.error(request.field_set, reason, next_step)
-        yield pinned
+    return tuple(remote)
+
+
+def _unknown_content(
+    request: PinnedSourcesRequest, source: RemoteSource, problem: str
+) -> InvalidDockerfileError:
+    reason = f"line {source.line} adds {redact(source.url)!r}, and what that is cannot be known:"
+    next_step = (
+        "Give that ADD a '--checksum'."
+        if source.kind is RemoteKind.HTTP
+        else "End its URL in '#' and a full commit."
+    )
+    return request.dockerfile.error(request.field_set, f"{reason} {problem}", next_step)
+
+
+async def _pin_downloads(request: PinnedSourcesRequest) -> tuple[PinnedSource, ...]:
+    """What `ADD`s download, as it is now where the Dockerfile does not say it."""
+    remote = _remote_sources(request)
+    pinned = {source: _pinned_download(source) for source in remote}
+    moving = [source for source in remote if pinned[source] is None]
+    urls = [source for source in moving if source.kind is RemoteKind.HTTP]
+    repositories = [
+        (source, repository)
+        for source in moving
+        if source.kind is RemoteKind.GIT
+        and (repository := parse_git_source(source.url)) is not None
+    ]
+    checksums = await concurrently(
+        find_web_checksum(WebChecksumRequest(source.url, request.attempt), **implicitly())
+        for source in urls
+    )
+    commits = await concurrently(
+        find_git_commit(GitCommitOfRequest(source.url, repository.reference), **implicitly())
+        for source, repository in repositories
+    )
+    for source, answer in zip((*urls, *(each for each, _ in repositories)), (*checksums, *commits)):
+        if answer.problem:
+            raise _unknown_content(request, source, answer.problem)
+    return (
+        *(each for each in pinned.values() if each is not None),
+        *(PinnedSource(each.url, each.url, answer.value) for each, answer in zip(urls, checksums)),
+        *(
+            PinnedSource(repository.identifier, repository.at(answer.value).identifier)
+            for (_, repository), answer in zip(repositories, commits)
+        ),
+    )
 
 
 def _pinned_download(source: RemoteSource) -> PinnedSource | None:
@@ -171,7 +231,7 @@ async def pin_sources(
             raise InvalidImageFieldError(
                 alias, field_set.address, requirement, f"of {text!r}: {answer.problem.rstrip('.')}"
             )
-    downloads, contexts = _downloads(request), _context_sources(request.contexts)
+    downloads, contexts = await _pin_downloads(request), _context_sources(request.contexts)
     sources = tuple(sorted({*images, *others, *downloads, *contexts}))
     user_policy = await find_user_policy(FoundUserPolicyRequest(), **implicitly())
     user_policy.check(field_set.address, sources)

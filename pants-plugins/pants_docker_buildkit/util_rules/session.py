@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pants.engine.internals.session import RunId, SessionValues
 from pants.engine.process import Process, ProcessCacheScope
@@ -184,6 +186,14 @@ async def wait_for_registries(request: WaitRequest) -> Waited:
     return Waited()
 
 
+async def wait_for(running: RunningSession, futures: Sequence[Future[Any]]) -> None:
+    """Have the answers of `futures`, without keeping a thread of Pants meanwhile."""
+    token = running.waits.join(futures)
+    if token is not None:
+        await wait_for_registries(WaitRequest(token), **implicitly())
+        running.waits.end(token)
+
+
 async def ask_registries(
     references: Sequence[ImageReference], *, to_write: bool = False
 ) -> tuple[Confirmation, ...]:
@@ -196,10 +206,7 @@ async def ask_registries(
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
     running = keeper.running
     futures = [running.confirmations.submit(each, to_write=to_write) for each in references]
-    token = running.waits.join(futures)
-    if token is not None:
-        await wait_for_registries(WaitRequest(token), **implicitly())
-        running.waits.end(token)
+    await wait_for(running, futures)
     return tuple(future.result() for future in futures)
 
 

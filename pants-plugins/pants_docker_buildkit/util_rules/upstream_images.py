@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from pants.core.goals.package import (
     EnvironmentAwarePackageRequest,
@@ -12,7 +12,7 @@ from pants.core.goals.package import (
 from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import AddPrefix, Digest
 from pants.engine.rules import Rule, collect_rules
-from pants.engine.target import FieldSetsPerTargetRequest
+from pants.engine.target import FieldSetsPerTargetRequest, Target
 
 from pants_docker_buildkit.built_image import BuiltBuildKitImage, image_in
 from pants_docker_buildkit.compat import (
@@ -26,6 +26,7 @@ from pants_docker_buildkit.compat import (
 )
 from pants_docker_buildkit.errors import InvalidImageFieldError, UnreadableIgnoreFileError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
 from pants_docker_buildkit.solver.input_tree import (
     LAYOUTS_DIRECTORY,
@@ -39,6 +40,7 @@ from pants_docker_buildkit.util_rules.build_context import (
     unreadable_ignore_file,
 )
 from pants_docker_buildkit.util_rules.upstream_targets import (
+    UpstreamTargets,
     UpstreamTargetsRequest,
     find_upstream_targets,
 )
@@ -55,27 +57,41 @@ class UpstreamRequest:
 class Upstream:
     """Named contexts and build arguments that stand for other targets.
 
-    `trees` are the files and layouts of the named contexts, below the directories that these name;
-    `named_files` are those that are files, by the context's name.
+    `trees` are the files and layouts of the named contexts, below the directories that these name,
+    which come first; `named_files` are those that are files, by the context's name. `images` are
+    all images, by their digest.
     """
 
     contexts: tuple[NamedContext, ...]
     build_args: tuple[tuple[str, str], ...]
-    trees: tuple[Digest, ...]
+    trees: tuple[tuple[str, Digest], ...]
     named_files: tuple[tuple[str, ContextTree], ...]
+    images: tuple[tuple[str, tuple[PlatformImage, ...]], ...] = ()
+
+    def reaching(self, names: Container[str]) -> Upstream:
+        """The same for a build that uses the contexts of these names only."""
+        contexts = tuple(each for each in self.contexts if each.name in names)
+        directories = {each.directory for each in contexts}
+        return replace(
+            self,
+            contexts=contexts,
+            trees=tuple(each for each in self.trees if each[0] in directories),
+            named_files=tuple(each for each in self.named_files if each[0] in names),
+        )
 
 
-@rule(desc="Prepare images that an image refers to")
-async def prepare_upstream(request: UpstreamRequest) -> Upstream:
-    field_set = request.field_set
-    upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
-    if not upstream.addresses:
-        return Upstream((), (), (), ())
+@dataclass(frozen=True)
+class _Packages:
+    """The targets behind addresses, and the images among them."""
+
+    targets: Mapping[Address, tuple[Target, ...]]
+    images: Mapping[Address, BuiltBuildKitImage]
+
+
+async def _package(addresses: tuple[Address, ...]) -> _Packages:
     resolved = await concurrently(
-        resolve_address_targets(**implicitly(Addresses([address])))
-        for address in upstream.addresses
+        resolve_address_targets(**implicitly(Addresses([address]))) for address in addresses
     )
-    targets = dict(zip(upstream.addresses, resolved))
     images = [each[0] for each in resolved if len(each) == 1 and is_image(each[0])]
     field_sets = await find_valid_field_sets(
         FieldSetsPerTargetRequest(PackageFieldSet, images), **implicitly()
@@ -84,48 +100,82 @@ async def prepare_upstream(request: UpstreamRequest) -> Upstream:
         environment_aware_package(EnvironmentAwarePackageRequest(each))
         for each in field_sets.field_sets
     )
-    built = {image.address: image_in(package) for image, package in zip(images, packages)}
-    named = [(name, address) for name, address in upstream.contexts if address not in built]
+    return _Packages(
+        {address: tuple(targets) for address, targets in zip(addresses, resolved)},
+        {image.address: image_in(package) for image, package in zip(images, packages)},
+    )
+
+
+def _contexts(
+    field_set: BuildKitImageFieldSet, upstream: UpstreamTargets, packages: _Packages
+) -> Iterator[NamedContext]:
+    """What stands behind `build_contexts`."""
+    for name, address in upstream.contexts:
+        image = packages.images.get(address)
+        if image is None:
+            yield NamedContext(name, ContextKind.FILES, directory=_context_directory(name))
+        else:
+            yield _image_context(name, address, image, field_set)
+
+
+def _arguments(
+    field_set: BuildKitImageFieldSet, upstream: UpstreamTargets, packages: _Packages
+) -> Iterator[tuple[str, str, NamedContext | None]]:
+    """The name and value of each `ARG`, and the context that the value names, if it does.
+
+    A layout has no reference, so its `ARG` gets the name of a build context that is it.
+    """
+    for name, address in upstream.arguments:
+        image = packages.images.get(address)
+        if image is None:
+            raise _not_an_image(field_set, name, address)
+        if image.references:
+            yield name, _nearest(image.references, field_set), None
+        else:
+            context = f"pants-{name.lower().replace('_', '-')}"
+            yield name, context, _image_context(context, address, image, field_set)
+
+
+@rule(desc="Prepare images that an image refers to")
+async def prepare_upstream(request: UpstreamRequest) -> Upstream:
+    field_set = request.field_set
+    upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
+    if not upstream.addresses:
+        return Upstream((), (), (), ())
+    packages = await _package(upstream.addresses)
+    contexts = tuple(_contexts(field_set, upstream, packages))
+    arguments = tuple(_arguments(field_set, upstream, packages))
+    named = [pair for pair in upstream.contexts if pair[1] not in packages.images]
     try:
         file_trees = await concurrently(
             assemble_named_context(
-                NamedFilesRequest(address, tuple(targets[address]), _context_directory(name)),
+                NamedFilesRequest(address, packages.targets[address], _context_directory(name)),
                 **implicitly(),
             )
             for name, address in named
         )
     except UnreadableIgnoreFileError as e:
         raise unreadable_ignore_file(field_set, field_set.build_contexts.alias, e) from e
-    layouts = {address: image for address, image in built.items() if not image.references}
+    layouts = {
+        _layout_directory(address): image.layout
+        for address, image in packages.images.items()
+        if not image.references
+    }
     layout_trees = await concurrently(
-        add_prefix(AddPrefix(image.layout, _layout_directory(address)))
-        for address, image in layouts.items()
+        add_prefix(AddPrefix(layout, directory)) for directory, layout in layouts.items()
     )
-    contexts = [
-        NamedContext(name, ContextKind.FILES, directory=_context_directory(name))
-        for name, _ in named
-    ]
-    contexts += [
-        _image_context(name, address, built[address], field_set)
-        for name, address in upstream.contexts
-        if address in built
-    ]
-    build_args = []
-    for name, address in upstream.arguments:
-        if address not in built:
-            raise _not_an_image(field_set, name, address)
-        if address in layouts:
-            # A layout has no reference, so the `ARG` gets the name of a build context that is it.
-            context_name = f"pants-{name.lower().replace('_', '-')}"
-            contexts.append(_image_context(context_name, address, built[address], field_set))
-            build_args.append((name, context_name))
-        else:
-            build_args.append((name, _nearest(built[address].references, field_set)))
     return Upstream(
-        tuple(contexts),
-        tuple(build_args),
-        (*(tree.digest for tree in file_trees), *layout_trees),
+        (*contexts, *(context for _, _, context in arguments if context is not None)),
+        tuple((name, value) for name, value, _ in arguments),
+        (
+            *(
+                (_context_directory(name), tree.digest)
+                for (name, _), tree in zip(named, file_trees)
+            ),
+            *zip(layouts, layout_trees),
+        ),
         tuple((name, tree) for (name, _), tree in zip(named, file_trees)),
+        tuple((str(each.image_digest), each.platforms) for each in packages.images.values()),
     )
 
 

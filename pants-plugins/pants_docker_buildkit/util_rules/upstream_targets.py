@@ -17,6 +17,7 @@ from pants_docker_buildkit.compat import (
     resolve_unparsed_address_inputs,
     rule,
 )
+from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
 from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference, is_same_image
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
@@ -45,7 +46,7 @@ class UpstreamTargetsRequest:
 class UpstreamTargets:
     """The targets that an image refers to, and the images and repositories that it names itself.
 
-    Named contexts that its build does not reach are left out: they cannot change the image.
+    Named contexts that its build surely does not reach are left out: they cannot change the image.
     `arguments` are from the name of a global `ARG` to a target, `contexts` from the name of a build
     context to a target, `images` and `git` from the name of a build context to a pinned reference
     or a Git URL.
@@ -139,7 +140,7 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
     field_set = request.field_set
     dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
     images, git, wanted = _sort_contexts(field_set)
-    reached = _reached_contexts(field_set, dockerfile)
+    reached = _possible_contexts(field_set, dockerfile)
     images = tuple(each for each in images if each[0] in reached)
     git = tuple(each for each in git if each[0] in reached)
     arguments = {
@@ -182,11 +183,19 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
     return UpstreamTargets(tuple(found_arguments), tuple(found_contexts), images, git)
 
 
-def _reached_contexts(field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile) -> set[str]:
-    """The names of the contexts that the build may use, on any platform."""
+def _possible_contexts(field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile) -> set[str]:
+    """The names of the contexts that the build may use: what its bases trigger is not known yet."""
     names = set(field_set.build_contexts.value or ())
+    if any(analysis.outside_bases for analysis in dockerfile.analyses):
+        return names
+    return reached_contexts(names, dockerfile.analyses)
+
+
+def reached_contexts(contexts: Iterable[str], analyses: Iterable[DockerfileAnalysis]) -> set[str]:
+    """The names of those of `contexts` that the build uses, on any platform."""
+    names = set(contexts)
     reached = set[str]()
-    for analysis in dockerfile.analyses:
+    for analysis in analyses:
         used = analysis.named_contexts
         if used is None:
             return names

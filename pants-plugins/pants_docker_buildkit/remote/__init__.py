@@ -1,0 +1,1 @@
+"""PURE of Pants. What do URLs and Git repositories give now?"""

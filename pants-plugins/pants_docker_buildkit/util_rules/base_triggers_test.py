@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from pants_docker_buildkit.oci.digest import OciDigest, sha256_digest
+from pants_docker_buildkit.oci.media_types import MediaType
+from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.solver.definition import BuildDefinition
+from pants_docker_buildkit.testutil import ImageRunner
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[FakeRegistry]:
+    with FakeRegistry().running() as registry:
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> ImageRunner:
+    runner = ImageRunner()
+    home = str(tmp_path_factory.mktemp("home"))
+    runner.set_options("registry-timeout=1", env={"PATH": "/usr/bin:/bin", "HOME": home})
+    return runner
+
+
+def push(registry: FakeRegistry, *triggers: str) -> str:
+    """A new image with these triggers, by its digest."""
+    names = {"os": "linux", "architecture": "amd64"}
+    # Different from all others, or a cache of this machine might know it.
+    config = json.dumps({**names, "config": {"OnBuild": triggers}, "id": uuid.uuid4().hex}).encode()
+    described = {
+        "mediaType": MediaType.OCI_IMAGE_CONFIG.value,
+        "digest": sha256_digest(config),
+        "size": len(config),
+    }
+    manifest = json.dumps({"schemaVersion": 2, "config": described, "layers": []}).encode()
+    repository = registry.repository("base")
+    repository.blobs[sha256_digest(config)] = config
+    media_type = MediaType.OCI_IMAGE_MANIFEST.value
+    repository.manifests[sha256_digest(manifest)] = (media_type, manifest)
+    return f"{registry.address}/base@{sha256_digest(manifest)}"
+
+
+def define(runner: ImageRunner, dockerfile: str, fields: str = "") -> BuildDefinition:
+    image = f"docker_buildkit_image(name='image', platforms=['linux/amd64'], {fields})"
+    runner.write({"app/Dockerfile": dockerfile, "app/BUILD": image})
+    return runner.definition("app:image").job.definition
+
+
+def test_a_trigger_declares_build_arguments(runner: ImageRunner, registry: FakeRegistry) -> None:
+    base = push(registry, "ARG MODE")
+    found = define(runner, f"FROM {base}\n", "extra_build_args=['MODE=fast']")
+    assert dict(found.build_args)["MODE"] == "fast"
+
+
+def test_images_that_a_trigger_copies_from_are_pinned(
+    runner: ImageRunner, registry: FakeRegistry
+) -> None:
+    tool = push(registry)
+    base = push(registry, f"COPY --from={tool} /a /", "COPY --from=own /b /")
+    found = define(runner, f"FROM scratch AS own\nFROM {base}\n")
+    assert {each.pinned for each in found.sources} == {
+        f"docker-image://{base}",
+        f"docker-image://{tool}",
+    }
+
+
+def test_a_file_that_a_trigger_copies_must_be_there(
+    runner: ImageRunner, registry: FakeRegistry
+) -> None:
+    base = push(registry, "COPY package.json /")
+    with pytest.raises(Exception, match=r"Line 1 of app/Dockerfile copies 'package.json'"):
+        define(runner, f"FROM {base}\n")
+
+
+def test_triggers_are_read_once(runner: ImageRunner, registry: FakeRegistry) -> None:
+    base = push(registry, "ARG MODE")
+    define(runner, f"FROM {base}\n")
+    before = len(registry.requests)
+    define(runner, f"FROM {base}\nCMD a\n")
+    assert len(registry.requests) == before
+
+
+def test_a_pinned_base_whose_registry_cannot_be_asked_is_built(runner: ImageRunner) -> None:
+    base = f"127.0.0.1:1/base@{OciDigest('sha256:' + 'a' * 64)}"
+    (source,) = define(runner, f"FROM {base}\n").sources
+    assert source.pinned == f"docker-image://{base}"
+
+
+def test_a_stage_that_a_trigger_needs_may_have_a_base_with_triggers(
+    runner: ImageRunner, registry: FakeRegistry
+) -> None:
+    inner = push(registry, "ARG INNER")
+    outer = push(registry, "COPY --from=tools /a /")
+    dockerfile = f"FROM {inner} AS tools\nFROM {outer}\n"
+    found = define(runner, dockerfile, "extra_build_args=['INNER=1']")
+    assert dict(found.build_args)["INNER"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("trigger", "names"),
+    [pytest.param("COPY --from=web . /", ["web"], id="used"), pytest.param("RUN a", [], id="not")],
+)
+def test_a_named_context_that_a_trigger_uses_is_in_the_key(
+    runner: ImageRunner, registry: FakeRegistry, trigger: str, names: list[str]
+) -> None:
+    runner.write({"web/BUILD": "files(name='files', sources=['*.css'])", "web/a.css": ""})
+    contexts = "build_contexts={'web': 'web:files', 'more': 'web:files'}"
+    found = define(runner, f"FROM {push(registry, trigger)}\n", contexts)
+    assert [each.name for each in found.named_contexts] == names

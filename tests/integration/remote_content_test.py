@@ -1,0 +1,147 @@
+"""What an `ADD` downloads is in the key as it is now, and what the image gets."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Machines
+from tests.integration.workbench.image_files import image_files
+from tests.integration.workbench.machine import Checkout, Machine, repository_settings
+from tests.integration.workbench.registry import Registry
+from tests.integration.workbench.remote_cache import RemoteCache
+from tests.integration.workbench.web_site import WebSite
+
+TARGET = "app:image"
+PAGE = "/tool.txt"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[WebSite]:
+    site = WebSite(tmp_path / "site")
+    yield site
+    site.close()
+
+
+def one_image(registry: Registry, repository: str, dockerfile: str) -> dict[str, str]:
+    return {
+        "pants.toml": repository_settings(registry.address, repository),
+        "app/BUILD": "docker_buildkit_image(name='image', platforms=['linux/amd64'])",
+        "app/Dockerfile": dockerfile,
+    }
+
+
+def files_of(checkout: Checkout, registry: Registry) -> dict[str, str]:
+    (reference,) = json.loads(checkout.record(TARGET))["references"]
+    return image_files(registry, reference)
+
+
+def test_a_url_is_asked_in_every_session_and_downloaded_once_for_all_machines(
+    machines: Machines,
+    registry: Registry,
+    repository: str,
+    remote_cache: RemoteCache,
+    site: WebSite,
+) -> None:
+    files = one_image(registry, repository, f"FROM scratch\nADD {site.url}{PAGE} /tool\n")
+    site.pages[PAGE] = b"one"
+    checkout = machines.new("one", remote_cache=remote_cache).checkout("checkout", files)
+    assert checkout.pants("package", "::").kinds == {TARGET: "built"}
+    assert files_of(checkout, registry) == {"tool": "one"}
+    asked = [each for each in site.requests if each.startswith("pants")]
+    assert asked == [f"pants HEAD {PAGE}", f"pants GET {PAGE}"]
+
+    site.requests.clear()
+    unchanged = checkout.pants("package", "::")
+    assert unchanged.kinds == {TARGET: "unchanged"}
+    assert unchanged.docker_calls == ()
+    other = machines.new("two", remote_cache=remote_cache).checkout("checkout", files)
+    assert other.pants("package", "::").kinds == {TARGET: "restored"}
+    assert site.requests == [f"pants HEAD {PAGE}"] * 2
+
+    site.pages[PAGE] = b"two"
+    run = checkout.pants("package", "::")
+    assert run.kinds == {TARGET: "built"}
+    assert files_of(checkout, registry) == {"tool": "two"}
+
+
+def test_content_that_changes_before_it_is_built_is_built_as_what_it_is_then(
+    machine: Machine, registry: Registry, repository: str, site: WebSite
+) -> None:
+    site.pages[PAGE] = b"seen"
+
+    def change() -> None:
+        site.pages[PAGE] = b"built"
+
+    site.before_builder = change
+    files = one_image(registry, repository, f"FROM scratch\nADD {site.url}{PAGE} /tool\n")
+    checkout = machine.checkout("checkout", files)
+    assert checkout.pants("package", "::").kinds == {TARGET: "built"}
+    assert files_of(checkout, registry) == {"tool": "built"}
+    assert checkout.pants("package", "::").kinds == {TARGET: "unchanged"}
+
+
+def test_a_server_that_cannot_say_whether_something_changed_needs_a_checksum(
+    machine: Machine, registry: Registry, repository: str
+) -> None:
+    site = WebSite(has_versions=False)
+    site.pages[PAGE] = b"one"
+    url = f"{site.url}{PAGE}"
+    checkout = machine.checkout(
+        "checkout", one_image(registry, repository, f"FROM scratch\nADD {url}?key=secret /\n")
+    )
+    run = checkout.pants("package", "::", may_fail=True)
+    site.close()
+    assert run.exit_code == 1
+    assert "strong ETag" in run.output
+    assert "Give that ADD a '--checksum'" in run.output
+    assert "key=secret" not in run.output
+
+
+def test_a_password_in_a_url_gets_nowhere(
+    machine: Machine, registry: Registry, repository: str
+) -> None:
+    dockerfile = "FROM scratch\nADD http://me:s3cret@127.0.0.1:1/a /\n"
+    checkout = machine.checkout("checkout", one_image(registry, repository, dockerfile))
+    run = checkout.pants("package", "::", may_fail=True)
+    assert run.exit_code == 1
+    assert "with a password or token" in run.output
+    assert "s3cret" not in run.output
+
+
+def test_a_branch_is_its_commit(
+    machine: Machine, registry: Registry, repository: str, site: WebSite, tmp_path: Path
+) -> None:
+    source, bare = tmp_path / "source", tmp_path / "site" / "tools.git"
+
+    def git(*arguments: str) -> None:
+        command = ("git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments)
+        subprocess.run(command, env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"}, check=True)
+
+    def commit(content: str) -> None:
+        (source / "bin").mkdir(exist_ok=True)
+        (source / "bin" / "tool").write_text(content)
+        git("-C", str(source), "add", ".")
+        git("-C", str(source), "commit", "--quiet", f"--message={content}")
+        git("-C", str(source), "push", "--quiet", str(bare), "main")
+        # Whom no Git server answers reads the files.
+        git("-C", str(bare), "update-server-info")
+
+    git("init", "--quiet", "--bare", "--initial-branch=main", str(bare))
+    git("init", "--quiet", "--initial-branch=main", str(source))
+    commit("one")
+    dockerfile = f"FROM scratch\nADD {site.url}/tools.git#main:bin /\n"
+    checkout = machine.checkout("checkout", one_image(registry, repository, dockerfile))
+    assert checkout.pants("package", "::").kinds == {TARGET: "built"}
+    assert files_of(checkout, registry)["tool"] == "one"
+    unchanged = checkout.pants("package", "::")
+    assert unchanged.kinds == {TARGET: "unchanged"}
+    assert unchanged.docker_calls == ()
+    commit("two")
+    assert checkout.pants("package", "::").kinds == {TARGET: "built"}
+    assert files_of(checkout, registry)["tool"] == "two"
