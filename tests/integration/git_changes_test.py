@@ -19,6 +19,9 @@ backend_packages = ["pants_docker_buildkit"]
 
 [anonymous-telemetry]
 enabled = false
+
+[docker-buildkit]
+policies = ["policies/org.rego"]
 """
 APP = "app:image"
 OTHER = "other:image"
@@ -43,6 +46,7 @@ FILES = {
     "rooted/dockerfile": "FROM scratch\nCOPY <<EOF /a\nEOF\n",
     "root/.dockerignore": "*.log\n",
     "root/.gitkeep": "",
+    "policies/org.rego": "package docker\n\ndefault decision := {'allow': true}\n",
 }
 ROOTED = {"rooted:image", "rooted:child"}
 INPUTS = {
@@ -56,6 +60,7 @@ INPUTS = {
     "other/Dockerfile.rego": {OTHER},
     "rooted/dockerfile": ROOTED,
     "root/.dockerignore": ROOTED,
+    "policies/org.rego": {APP, OTHER, *ROOTED},
 }
 
 
