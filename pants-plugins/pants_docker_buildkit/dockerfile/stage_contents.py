@@ -84,8 +84,9 @@ class StageContents:
         text = expansion.text
         kind = None if text is None else remote_kind(text)
         if text is not None and kind is not None:
-            # BuildKit refuses a COPY of one.
-            self._read_remote_source(text, kind, instruction)
+            # BuildKit refuses a COPY of one before it asks anybody.
+            if instruction.keyword == "ADD":
+                self._read_remote_source(text, kind, instruction)
         elif from_context:
             self._add_context_path(expansion, written, instruction)
 

@@ -153,6 +153,11 @@ def test_sources_from_the_build_context_are_expanded_and_normalised() -> None:
     )
 
 
+def test_a_url_that_is_copied_is_neither_downloaded_nor_in_the_context() -> None:
+    (stage,) = analyze_text("FROM scratch\nCOPY https://example.com/a /\n").stages
+    assert (stage.remote_sources, stage.context_paths) == ((), ())
+
+
 def test_a_variable_that_the_base_image_may_set_is_not_guessed() -> None:
     analysis = analyze_text("FROM python\nENV P=$VERSION\nCOPY a-$P b /\n")
     assert [path.path for path in analysis.context_paths] == [None, "b"]
