@@ -77,9 +77,9 @@ class BuildKitImageExternalSourcesField(StringSequenceField):
         What the build reads from outside without the Dockerfile naming it: what a frontend
         (`# syntax`), or a trigger (`ONBUILD`) of an image that cannot be read in advance, asks for.
 
-        Each is `docker-image://REFERENCE`, or a Git URL that ends in `#` and a full commit. An
-        image is pinned as a base image is: what its tag is now is part of the key, and exactly that
-        is read. BuildKit denies whatever is neither here nor in the Dockerfile. Those of
+        Each is `docker-image://REFERENCE`, a URL, or a Git URL. It is pinned as base images and
+        downloads are: what it is now is part of the key, and exactly that is read. BuildKit denies
+        whatever is neither here nor in the Dockerfile. Those of
         `[docker-buildkit].external_sources` are added.
 
         Example: `external_sources=["docker-image://ghcr.io/org/frontend-helper:1"]`.

@@ -24,6 +24,7 @@ class ContextKind(str, Enum):
     IMAGE = "image"
     LAYOUT = "layout"
     GIT = "git"
+    URL = "url"
 
 
 @dataclass(frozen=True, order=True)
@@ -32,7 +33,8 @@ class NamedContext:
 
     `value` is what cannot change without being noticed: for `files` nothing, because the context
     digest covers them; for `image` a pinned reference; for `layout` the digest of its image; for
-    `git` a URL with a full commit. `directory` is where files and layouts lie in the input tree.
+    `git` a URL with a full commit; for `url` one whose content is pinned as a source. `directory`
+    is where files and layouts lie in the input tree.
     """
 
     name: str

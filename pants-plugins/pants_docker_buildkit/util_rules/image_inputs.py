@@ -10,8 +10,9 @@ from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
 from pants_docker_buildkit.digests.context_digest import context_digest
-from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
+from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, RemoteKind
 from pants_docker_buildkit.dockerfile.missing_sources import MissingSource, find_missing_source
+from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.dockerfile.scope import build_platform_values
 from pants_docker_buildkit.dockerfile.stages import undeclared_build_args
 from pants_docker_buildkit.errors import (
@@ -134,6 +135,11 @@ async def _understand(
         dockerfile = replace(dockerfile, parsed=parsed)
 
 
+def _remote_context(name: str, url: str) -> NamedContext:
+    is_git = remote_kind(url) is RemoteKind.GIT
+    return NamedContext(name, ContextKind.GIT if is_git else ContextKind.URL, url)
+
+
 @rule(desc="Resolve inputs of image build")
 async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
     field_set = request.field_set
@@ -147,7 +153,7 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
     named_contexts = (
         *upstream.contexts,
         *(NamedContext(name, ContextKind.IMAGE, value) for name, value in targets.images),
-        *(NamedContext(name, ContextKind.GIT, value) for name, value in targets.git),
+        *(_remote_context(name, url) for name, url in targets.remote),
     )
     dockerfile, analyses, used = await _understand(
         field_set, dockerfile, given, upstream, named_contexts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pants.engine.rules import Rule, collect_rules
@@ -14,8 +14,8 @@ from pants_docker_buildkit.dockerfile.analysis import (
     RemoteSource,
 )
 from pants_docker_buildkit.dockerfile.git_source import parse_git_source
+from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.errors import (
-    InvalidDockerfileError,
     InvalidImageFieldError,
     UnresolvedBaseImageError,
 )
@@ -39,6 +39,9 @@ from pants_docker_buildkit.util_rules.remote_content import (
     find_web_checksum,
 )
 from pants_docker_buildkit.util_rules.user_policy import FoundUserPolicyRequest, find_user_policy
+
+_NO_LINE = 0
+"""Of what a field names, not the Dockerfile."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,12 @@ def _parse_references(
 
 def _external_sources(
     field_set: BuildKitImageFieldSet, shared: Iterable[str]
-) -> tuple[dict[str, ImageReference], tuple[PinnedSource, ...]]:
-    """The images that the field and the option name, and what else they name, pinned."""
+) -> tuple[dict[str, ImageReference], tuple[RemoteSource, ...]]:
+    """The images that the field and the option name, and what else they name."""
     field = field_set.external_sources
-    images, others = {}, []
+    images, remote = {}, []
     for text in (*shared, *(field.value or ())):
-        repository = parse_git_source(text)
+        kind = remote_kind(text)
         if text.startswith(IMAGE_SCHEME):
             try:
                 images[text] = ImageReference.parse_familiar(text[len(IMAGE_SCHEME) :])
@@ -100,17 +103,16 @@ def _external_sources(
                 raise InvalidImageFieldError(
                     field.alias, field_set.address, requirement, f"{text!r} does not"
                 ) from e
-        elif repository is not None and repository.is_pinned:
-            others.append(PinnedSource(repository.identifier, repository.identifier))
+        elif kind is not None and not has_credentials(text):
+            remote.append(RemoteSource(_NO_LINE, kind, text))
         else:
             raise InvalidImageFieldError(
                 field.alias,
                 field_set.address,
-                f"hold images as '{IMAGE_SCHEME}REFERENCE', or Git URLs that end in '#' and a full"
-                " commit",
-                f"{redact(text)!r} is neither",
+                f"hold images as '{IMAGE_SCHEME}REFERENCE', URLs, and Git URLs, without passwords",
+                f"{redact(text)!r} is not one of them",
             )
-    return images, tuple(others)
+    return images, tuple(remote)
 
 
 def _remote_sources(request: PinnedSourcesRequest) -> tuple[RemoteSource, ...]:
@@ -134,8 +136,12 @@ def _remote_sources(request: PinnedSourcesRequest) -> tuple[RemoteSource, ...]:
 
 
 def _unknown_content(
-    request: PinnedSourcesRequest, source: RemoteSource, problem: str
-) -> InvalidDockerfileError:
+    request: PinnedSourcesRequest, source: RemoteSource, alias: str, problem: str
+) -> InvalidImageFieldError:
+    if source.line == _NO_LINE:
+        requirement = "name URLs and repositories whose content can be known"
+        finding = f"of {redact(source.url)!r}: {problem.rstrip('.')}"
+        return InvalidImageFieldError(alias, request.field_set.address, requirement, finding)
     reason = f"line {source.line} adds {redact(source.url)!r}, and what that is cannot be known:"
     next_step = (
         "Give that ADD a '--checksum'."
@@ -145,9 +151,14 @@ def _unknown_content(
     return request.dockerfile.error(request.field_set, f"{reason} {problem}", next_step)
 
 
-async def _pin_downloads(request: PinnedSourcesRequest) -> tuple[PinnedSource, ...]:
-    """What `ADD`s download, as it is now where the Dockerfile does not say it."""
-    remote = _remote_sources(request)
+async def _pin_downloads(
+    request: PinnedSourcesRequest, named: Mapping[RemoteSource, str]
+) -> tuple[PinnedSource, ...]:
+    """What `ADD`s download and fields name, as it is now where it is not said.
+
+    `named` has the fields that name something.
+    """
+    remote = (*_remote_sources(request), *named)
     pinned = {source: _pinned_download(source) for source in remote}
     moving = [source for source in remote if pinned[source] is None]
     urls = [source for source in moving if source.kind is RemoteKind.HTTP]
@@ -167,7 +178,7 @@ async def _pin_downloads(request: PinnedSourcesRequest) -> tuple[PinnedSource, .
     )
     for source, answer in zip((*urls, *(each for each, _ in repositories)), (*checksums, *commits)):
         if answer.problem:
-            raise _unknown_content(request, source, answer.problem)
+            raise _unknown_content(request, source, named.get(source, ""), answer.problem)
     return (
         *(each for each in pinned.values() if each is not None),
         *(PinnedSource(each.url, each.url, answer.value) for each, answer in zip(urls, checksums)),
@@ -210,7 +221,12 @@ async def pin_sources(
 ) -> PinnedSources:
     field_set = request.field_set
     lines = _image_lines(request.analyses)
-    external, others = _external_sources(field_set, subsystem.external_sources)
+    external, urls = _external_sources(field_set, subsystem.external_sources)
+    named = dict.fromkeys(urls, field_set.external_sources.alias)
+    for context in request.contexts:
+        if context.kind is ContextKind.URL:
+            source = RemoteSource(_NO_LINE, RemoteKind.HTTP, context.value)
+            named.setdefault(source, field_set.build_contexts.alias)
     references = {**_parse_references(request, lines), **external}
     unpinned = {text: each for text, each in references.items() if not each.is_pinned}
     answers = await concurrently(
@@ -231,8 +247,8 @@ async def pin_sources(
             raise InvalidImageFieldError(
                 alias, field_set.address, requirement, f"of {text!r}: {answer.problem.rstrip('.')}"
             )
-    downloads, contexts = await _pin_downloads(request), _context_sources(request.contexts)
-    sources = tuple(sorted({*images, *others, *downloads, *contexts}))
+    downloads, contexts = await _pin_downloads(request, named), _context_sources(request.contexts)
+    sources = tuple(sorted({*images, *downloads, *contexts}))
     user_policy = await find_user_policy(FoundUserPolicyRequest(), **implicitly())
     user_policy.check(field_set.address, sources)
     return PinnedSources(sources)

@@ -84,8 +84,9 @@ def test_the_same_image_in_field_and_dockerfile_is_one_source(runner: ImageRunne
     ("source", "said"),
     [
         pytest.param("docker-image://UPPER", "which must have a valid", id="reference"),
-        pytest.param("https://nobody.invalid/a.git#main", "full commit, but", id="branch"),
-        pytest.param("https://me:s3cret@h/a.git", "full commit, but", id="password"),
+        pytest.param("http://127.0.0.1:1/a.tar", "whose content can be known, but of", id="url"),
+        pytest.param("http://127.0.0.1:1/a.git#main", "whose content can be known", id="branch"),
+        pytest.param("https://me:s3cret@h/a.git", "without passwords, but", id="password"),
         pytest.param("alpine:3", "'docker-image://REFERENCE'", id="bare"),
         pytest.param("docker-image://{registry}/missing:1", "has no image", id="missing"),
     ],
@@ -98,6 +99,34 @@ def test_what_cannot_be_pinned_is_an_error_of_the_field(
     failure = runner.failure("app:image")
     assert failure.startswith("The `external_sources` field in target app:image must ")
     assert said in failure
+    assert "s3cret" not in failure
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        pytest.param(
+            f"http://127.0.0.1:1/x.tar#{COMMIT}",
+            "name URLs and repositories whose content can be known",
+            id="not-taken-for-git",
+        ),
+        pytest.param("https://h/a.git#main", "end Git URLs in '#' and a full commit", id="branch"),
+        pytest.param("https://me:s3cret@h/x.tar", "have no password in URLs", id="password"),
+    ],
+)
+def test_a_named_context_is_a_repository_only_where_buildkit_takes_it_for_one(
+    runner: ImageRunner, url: str, said: str
+) -> None:
+    fields = f"build_contexts={{'x': '{url}'}}"
+    runner.write(
+        {
+            "app/BUILD": f"docker_buildkit_image(name='image', {fields})",
+            "app/Dockerfile": "FROM scratch\nCOPY --from=x context /\n",
+        }
+    )
+    runner.set_options()
+    failure = runner.failure("app:image")
+    assert failure.startswith(f"The `build_contexts` field in target app:image must {said}")
     assert "s3cret" not in failure
 
 

@@ -18,7 +18,9 @@ from pants_docker_buildkit.compat import (
     rule,
 )
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
+from pants_docker_buildkit.dockerfile.git_source import parse_git_source
 from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference, is_same_image
+from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
@@ -30,9 +32,7 @@ from pants_docker_buildkit.util_rules.dockerfile import (
 )
 
 _DOCKER_IMAGE = "docker-image://"
-_GIT_URL = re.compile(r"(?:https?|git|ssh)://|git@")
 _PASSWORD = re.compile(r"[a-z]+://[^/?#]*:[^/?#]*@|https?://[^/?#]*@")
-_FULL_COMMIT = re.compile(r"#(?:[0-9a-f]{40}|[0-9a-f]{64})(?::|$)")
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class UpstreamTargets:
 
     Named contexts that its build surely does not reach are left out: they cannot change the image.
     `arguments` are from the name of a global `ARG` to a target, `contexts` from the name of a build
-    context to a target, `images` and `git` from the name of a build context to a pinned reference
-    or a Git URL.
+    context to a target, `images` and `remote` from the name of a build context to a pinned
+    reference or a URL, which is that of a commit where BuildKit takes it for a Git repository.
     """
 
     arguments: tuple[tuple[str, Address], ...]
     contexts: tuple[tuple[str, Address], ...]
     images: tuple[tuple[str, str], ...]
-    git: tuple[tuple[str, str], ...]
+    remote: tuple[tuple[str, str], ...]
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -139,10 +139,10 @@ async def resolve_written_addresses(request: WrittenAddressesRequest) -> Written
 async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTargets:
     field_set = request.field_set
     dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
-    images, git, wanted = _sort_contexts(field_set)
+    images, remote, wanted = _sort_contexts(field_set)
     reached = _possible_contexts(field_set, dockerfile)
     images = tuple(each for each in images if each[0] in reached)
-    git = tuple(each for each in git if each[0] in reached)
+    remote = tuple(each for each in remote if each[0] in reached)
     arguments = {
         argument.name: (argument.value, argument.line)
         for analysis in dockerfile.analyses
@@ -150,7 +150,7 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
         if argument.value
     }
     if not (arguments or wanted):
-        return UpstreamTargets((), (), images, git)
+        return UpstreamTargets((), (), images, remote)
     texts = (*(value for value, _ in arguments.values()), *(value for _, value in wanted))
     written = await resolve_written_addresses(
         WrittenAddressesRequest(field_set.address, texts), **implicitly()
@@ -180,7 +180,7 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
             )
         if name in reached:
             found_contexts.append((name, target))
-    return UpstreamTargets(tuple(found_arguments), tuple(found_contexts), images, git)
+    return UpstreamTargets(tuple(found_arguments), tuple(found_contexts), images, remote)
 
 
 def _possible_contexts(field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile) -> set[str]:
@@ -208,13 +208,17 @@ def reached_contexts(contexts: Iterable[str], analyses: Iterable[DockerfileAnaly
 def _sort_contexts(
     field_set: BuildKitImageFieldSet,
 ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
-    """The images, Git repositories and addresses of `build_contexts`; what may move is refused."""
-    images, git, addresses = [], [], []
+    """The images, URLs and addresses of `build_contexts`; what may move is refused.
+
+    The content of a URL that is no Git repository's is looked up, and pinned as what it is now.
+    """
+    images, remote, addresses = [], [], []
     for name, value in sorted((field_set.build_contexts.value or {}).items()):
         if value.startswith(_DOCKER_IMAGE):
             images.append((name, _pinned(field_set, name, value[len(_DOCKER_IMAGE) :])))
-        elif _GIT_URL.match(value):
-            if not _FULL_COMMIT.search(value):
+        elif remote_kind(value) is not None:
+            repository = parse_git_source(value)
+            if repository is not None and not repository.is_pinned:
                 raise _bad_context(
                     field_set,
                     "end Git URLs in '#' and a full commit, so that none changes unnoticed",
@@ -224,13 +228,15 @@ def _sort_contexts(
                 raise _bad_context(
                     field_set,
                     "have no password in Git URLs, which caches would show to others (give BuildKit"
-                    " a secret with the ID 'GIT_AUTH_TOKEN')",
+                    " a secret with the ID 'GIT_AUTH_TOKEN')"
+                    if repository is not None
+                    else "have no password in URLs, which caches would show to others",
                     name,
                 )
-            git.append((name, value))
+            remote.append((name, value))
         else:
             addresses.append((name, value))
-    return tuple(images), tuple(git), tuple(addresses)
+    return tuple(images), tuple(remote), tuple(addresses)
 
 
 def _pinned(field_set: BuildKitImageFieldSet, name: str, text: str) -> str:
