@@ -12,7 +12,6 @@ from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 
 ATTESTATION_TYPE_ANNOTATION = "vnd.docker.reference.type"
-ATTESTATION_SUBJECT_ANNOTATION = "vnd.docker.reference.digest"
 REFERENCE_NAME_ANNOTATION = "org.opencontainers.image.ref.name"
 
 _ATTESTATION_MANIFEST = "attestation-manifest"

@@ -114,14 +114,6 @@ class ImageLayout:
         self._collect(root, found, depth=0)
         return tuple(found.values())
 
-    def verify(self) -> Descriptor:
-        """The root, once everything that it consists of was read and checked."""
-        root = self.root()
-        for descriptor in self.reachable(root):
-            for _ in self.stream(descriptor):
-                pass
-        return root
-
     def _collect(
         self, descriptor: Descriptor, found: dict[OciDigest, Descriptor], depth: int
     ) -> None:

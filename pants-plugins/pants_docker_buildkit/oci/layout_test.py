@@ -50,6 +50,15 @@ class LayoutWriter:
         return ImageLayout.open(self.directory)
 
 
+def read_whole(layout: ImageLayout) -> Descriptor:
+    """The root, once everything that it consists of was read and checked."""
+    root = layout.root()
+    for descriptor in layout.reachable(root):
+        for _ in layout.stream(descriptor):
+            pass
+    return root
+
+
 @pytest.fixture
 def writer(tmp_path: Path) -> LayoutWriter:
     return LayoutWriter(tmp_path)
@@ -94,11 +103,6 @@ def test_reachable_lists_every_blob_once_and_children_first(writer: LayoutWriter
     assert digests.index(sha256_digest(b"shared layer")) < 2
 
 
-def test_verify_gives_the_root_of_a_sound_layout(writer: LayoutWriter) -> None:
-    layout = multi_platform(writer)
-    assert layout.verify() == layout.root()
-
-
 def test_platform_images_of_an_index_are_sorted_and_without_attestations(
     writer: LayoutWriter,
 ) -> None:
@@ -136,7 +140,7 @@ def test_verify_refuses_a_missing_blob(writer: LayoutWriter) -> None:
     layout, layer = damaged_layer(writer)
     layer.unlink()
     with pytest.raises(InvalidLayoutError, match="it lacks the blob sha256:"):
-        layout.verify()
+        read_whole(layout)
 
 
 @pytest.mark.parametrize("content", [b"", b"other  layer", b"shared layer and more"])
@@ -144,7 +148,7 @@ def test_verify_refuses_other_content(writer: LayoutWriter, content: bytes) -> N
     layout, layer = damaged_layer(writer)
     layer.write_bytes(content)
     with pytest.raises(InvalidLayoutError, match="The content sha256:"):
-        layout.verify()
+        read_whole(layout)
 
 
 def test_a_blob_that_is_a_link_is_refused(writer: LayoutWriter, tmp_path: Path) -> None:
@@ -153,7 +157,7 @@ def test_a_blob_that_is_a_link_is_refused(writer: LayoutWriter, tmp_path: Path) 
     layer.rename(elsewhere)
     layer.symlink_to(elsewhere)
     with pytest.raises(InvalidLayoutError, match="it lacks the blob"):
-        layout.verify()
+        read_whole(layout)
 
 
 @pytest.mark.parametrize("name", ["oci-layout", "index.json"])
@@ -171,7 +175,7 @@ def test_a_blob_that_is_no_file_is_refused(writer: LayoutWriter, kind: str) -> N
     layout, layer = damaged_layer(writer)
     replace_with(layer, kind)
     with pytest.raises(InvalidLayoutError, match="it lacks the blob"):
-        layout.verify()
+        read_whole(layout)
 
 
 def replace_with(path: Path, kind: str) -> None:
@@ -192,7 +196,7 @@ def replace_with(path: Path, kind: str) -> None:
 
 def test_a_foreign_layer_may_be_absent(writer: LayoutWriter) -> None:
     foreign = {
-        "mediaType": MediaType.DOCKER_FOREIGN_LAYER_GZIP,
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
         "digest": sha256_digest(b"licensed"),
         "size": 8,
     }
@@ -200,7 +204,7 @@ def test_a_foreign_layer_may_be_absent(writer: LayoutWriter) -> None:
     manifest = {"schemaVersion": 2, "config": config, "layers": [foreign]}
     root = writer.blob(json.dumps(manifest).encode(), MediaType.OCI_IMAGE_MANIFEST)
     layout = writer.finish(root)
-    assert foreign["digest"] not in {each.digest for each in layout.reachable(layout.verify())}
+    assert foreign["digest"] not in {each.digest for each in layout.reachable(read_whole(layout))}
 
 
 def test_indexes_nested_too_deeply_are_refused(writer: LayoutWriter) -> None:
@@ -209,7 +213,7 @@ def test_indexes_nested_too_deeply_are_refused(writer: LayoutWriter) -> None:
         root = writer.index(root)
     layout = writer.finish(root)
     with pytest.raises(InvalidLayoutError, match="nested too deeply"):
-        layout.verify()
+        read_whole(layout)
 
 
 def test_a_config_too_large_to_be_one_is_not_read(writer: LayoutWriter) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Union
 
-from pants_docker_buildkit.oci.descriptor import ATTESTATION_SUBJECT_ANNOTATION, Descriptor
-from pants_docker_buildkit.oci.digest import InvalidOciDigestError, OciDigest, parse_oci_digest
+from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.digest import InvalidOciDigestError, parse_oci_digest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.oci.media_types import (
@@ -69,15 +69,6 @@ class ImageIndex:
     def images(self) -> tuple[Descriptor, ...]:
         """The manifests of images, without the attestations."""
         return tuple(each for each in self.manifests if not each.is_attestation)
-
-    def attestations(self, manifest_digest: OciDigest) -> tuple[Descriptor, ...]:
-        """The attestation manifests about one of the images."""
-        return tuple(
-            each
-            for each in self.manifests
-            if each.is_attestation
-            and each.annotation(ATTESTATION_SUBJECT_ANNOTATION) == manifest_digest
-        )
 
 
 Manifest = Union[ImageManifest, ImageIndex]

@@ -16,15 +16,8 @@ class MediaType(str, Enum):
     OCI_IMAGE_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
     OCI_IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json"
     OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
-    OCI_LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
-    OCI_LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
-    OCI_EMPTY = "application/vnd.oci.empty.v1+json"
     DOCKER_MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
     DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-    DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
-    DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-    DOCKER_FOREIGN_LAYER_GZIP = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
-    IN_TOTO = "application/vnd.in-toto+json"
 
     def __str__(self) -> str:
         return self.value
@@ -38,11 +31,6 @@ IMAGE_MEDIA_TYPES = (MediaType.OCI_IMAGE_MANIFEST, MediaType.DOCKER_MANIFEST)
 
 MANIFEST_MEDIA_TYPES = INDEX_MEDIA_TYPES + IMAGE_MEDIA_TYPES
 """All manifests, in the order in which a registry is asked for them."""
-
-
-def is_index(media_type: str) -> bool:
-    """Whether content of `media_type` lists manifests."""
-    return media_type in INDEX_MEDIA_TYPES
 
 
 def is_manifest(media_type: str) -> bool:

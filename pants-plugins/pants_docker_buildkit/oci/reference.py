@@ -210,10 +210,6 @@ class ImageReference:
         """The same repository under `tag`, and no longer pinned."""
         return replace(self, tag=parse_tag(tag), digest=None)
 
-    def without_tag(self) -> ImageReference:
-        """The same reference with its digest only, the form that dependents get."""
-        return replace(self, tag=None)
-
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag is not None else ""
         digest = f"@{self.digest}" if self.digest is not None else ""

@@ -92,7 +92,6 @@ def test_pinned_keeps_the_tag_and_selects_the_content() -> None:
     pinned = ImageReference.parse("ghcr.io/org/app:1").pinned(DIGEST)
     assert pinned.is_pinned
     assert str(pinned) == f"ghcr.io/org/app:1@{DIGEST}"
-    assert str(pinned.without_tag()) == f"ghcr.io/org/app@{DIGEST}"
 
 
 def test_with_tag_unpins() -> None:
