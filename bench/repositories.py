@@ -86,7 +86,9 @@ def write_base(path: Path, busybox: str) -> None:
     )
 
 
-def write_real_image(path: Path, base: str, *, lines: int, assets_megabytes: int) -> None:
+def write_real_image(
+    path: Path, base: str, *, lines: int, assets_megabytes: int, fields: str = ""
+) -> None:
     """One image with some RUN steps and some megabytes of files; `stamp.txt` makes it unique."""
     assets = path / "service" / "assets"
     assets.mkdir(parents=True, exist_ok=True)
@@ -99,7 +101,7 @@ def write_real_image(path: Path, base: str, *, lines: int, assets_megabytes: int
     (path / "service" / "BUILD").write_text(
         'files(name="files", sources=["stamp.txt", "assets/*"])\n'
         'docker_buildkit_image(name="image", dependencies=[":files"],'
-        f' extra_build_args=["BASE={base}"])\n'
+        f' extra_build_args=["BASE={base}"], {fields})\n'
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from bench.checkout import in_use
 from bench.measure import Contender, interleave
@@ -24,9 +25,16 @@ def measure(bench: Workbench, size: int) -> Iterable[Row]:
     base = f"{bench.tools.registry}/bench/base:latest"
     bench.buildx(bench.folder / "base", "build", "--push", "--tag", base, ".")
     checkout = bench.plugin_checkout(f"fresh-{size}")
+    rewriting = bench.plugin_checkout(f"fresh-reproducible-{size}")
     plain = bench.folder / f"fresh-plain-{size}"
-    for path in (checkout.path, plain):
-        write_real_image(path, base, lines=_LINES * size, assets_megabytes=_ASSETS_MEGABYTES)
+    for path, fields in (
+        (checkout.path, ""),
+        (rewriting.path, "reproducible=True"),
+        (plain, ""),
+    ):
+        write_real_image(
+            path, base, lines=_LINES * size, assets_megabytes=_ASSETS_MEGABYTES, fields=fields
+        )
     arguments = (
         "build",
         "--push",
@@ -37,24 +45,29 @@ def measure(bench: Workbench, size: int) -> Iterable[Row]:
         "service",
     )
 
-    def stamp(path: str) -> None:
-        folder = checkout.path if path == "plugin" else plain
+    def stamp(folder: Path) -> None:
         (folder / "service" / "stamp.txt").write_text(f"{unique()}\n")
 
-    with in_use(checkout):
+    with in_use(checkout), in_use(rewriting):
         checkout.pants("package", "::")
+        rewriting.pants("package", "::")
         bench.buildx(plain, *arguments)
         took = interleave(
             [
                 Contender(
                     "buildx build --push",
                     lambda: bench.buildx(plain, *arguments),
-                    prepare=lambda: stamp("plain"),
+                    prepare=lambda: stamp(plain),
                 ),
                 Contender(
                     "package ::",
                     lambda: checkout.pants("package", "::"),
-                    prepare=lambda: stamp("plugin"),
+                    prepare=lambda: stamp(checkout.path),
+                ),
+                Contender(
+                    "package ::, reproducible",
+                    lambda: rewriting.pants("package", "::"),
+                    prepare=lambda: stamp(rewriting.path),
                 ),
             ],
             bench.runs,
@@ -64,3 +77,6 @@ def measure(bench: Workbench, size: int) -> Iterable[Row]:
     yield Row(scenario, "buildx build --push", plainly)
     ratio = packaged.median / plainly.median
     yield Row(scenario, "package ::", packaged, goal=Goal(ratio, _GOAL, "x buildx"))
+    rewritten = took["package ::, reproducible"]
+    ratio = rewritten.median / plainly.median
+    yield Row(scenario, "package ::, reproducible", rewritten, goal=Goal(ratio, None, "x buildx"))

@@ -50,9 +50,19 @@ def build_settings(
             read_ssh(each, lambda path: _field_path(path, field_set, home))
             for each in field_set.ssh.value or ()
         ),
+        build_timeout=field_set.build_timeout.value or _option_timeout(subsystem),
         progress=subsystem.progress.value,
         passes_proxies=subsystem.pass_proxies,
     )
+
+
+def _option_timeout(subsystem: DockerBuildKitSubsystem) -> int | None:
+    seconds: int | None = subsystem.build_timeout
+    if seconds is not None and seconds <= 0:
+        raise InvalidOptionError(
+            "build_timeout", "be a number of seconds above zero", f"it is {seconds}"
+        )
+    return seconds
 
 
 def _context_name(field_set: BuildKitImageFieldSet) -> str:

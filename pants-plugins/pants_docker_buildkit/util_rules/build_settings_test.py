@@ -19,7 +19,12 @@ def runner() -> ImageRunner:
 
 
 def settings(
-    runner: ImageRunner, fields: str, *, cache_from: str = "", cache_to: str = ""
+    runner: ImageRunner,
+    fields: str,
+    *,
+    cache_from: str = "",
+    cache_to: str = "",
+    build_timeout: int | None = None,
 ) -> BuildSettings:
     subsystem = create_subsystem(
         DockerBuildKitSubsystem,
@@ -27,6 +32,7 @@ def settings(
         cache_from=[cache_from] if cache_from else [],
         cache_to=[cache_to] if cache_to else [],
         inline_cache_tag="buildcache",
+        build_timeout=build_timeout,
         progress=next(iter(ShownProgress)),
         pass_proxies=True,
     )
@@ -57,6 +63,14 @@ def test_paths_of_caches_and_keys_are_relative_to_the_build_root(runner: ImageRu
         "default",
         "k=/home/me/k,ROOT/keys/k",
     ]
+
+
+def test_the_time_limit_is_that_of_the_target_or_else_of_the_option(runner: ImageRunner) -> None:
+    assert settings(runner, "").build_timeout is None
+    assert settings(runner, "", build_timeout=60).build_timeout == 60
+    assert settings(runner, "build_timeout=5", build_timeout=60).build_timeout == 5
+    with pytest.raises(Exception, match="must be a number of seconds above zero, but it is 0"):
+        settings(runner, "", build_timeout=0)
 
 
 def test_an_option_that_is_no_cache_is_named(runner: ImageRunner) -> None:
