@@ -166,6 +166,7 @@ OPTIONS = {
     "reproducible": Variation(changes=("true",), keeps=("false",)),
     "run_args": Variation(keeps=('["--network=host"]',)),
     "progress": Variation(keeps=("plain",)),
+    "check_layers": Variation(keeps=("true",)),
     "registry_timeout": Variation(keeps=("3",)),
     "tailor": Variation(keeps=("false",)),
 }

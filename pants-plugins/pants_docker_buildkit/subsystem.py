@@ -319,6 +319,16 @@ class DockerBuildKitSubsystem(Subsystem):
             """
         ),
     )
+    check_layers = BoolOption(
+        default=False,
+        help=softwrap(
+            """
+            Whether a registry is asked for the layers of an image, too, and not for its manifest
+            alone: once a day for each layer. An image that lost one is built again. In no key.
+            """
+        ),
+        advanced=True,
+    )
     registry_timeout = IntOption(
         default=30,
         help="Seconds to wait for an answer of a registry, each time it is asked.",

@@ -128,7 +128,10 @@ def test_record_pins_the_image_in_the_registry(example: str, platforms: list[str
 def test_record_of_a_layout_names_the_image_that_lies_beside_it(example: str) -> None:
     record = read_record(example)
     assert record["references"] == []
-    assert ImageLayout.open(path_of(example, "oci")).verify().digest == record["image"]["digest"]
+    layout = ImageLayout.open(path_of(example, "oci"))
+    assert layout.root().digest == record["image"]["digest"]
+    for descriptor in layout.reachable(layout.root()):
+        assert b"".join(layout.stream(descriptor))
 
 
 @pytest.mark.parametrize(("child", "base"), CHILDREN)

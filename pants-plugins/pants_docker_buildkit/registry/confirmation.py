@@ -22,6 +22,7 @@ from pants_docker_buildkit.registry.errors import (
     RegistryError,
     RegistryUnavailableError,
 )
+from pants_docker_buildkit.registry.layer_check import LayerCheck
 from pants_docker_buildkit.registry.workers import DEFAULT_POOL_SIZE, Workers
 
 WAITS_FOR_PUSH = (0.25, 1.0, 3.0)
@@ -55,15 +56,17 @@ class ManifestConfirmations:
     """Asks registries for manifests, with a few threads, each manifest once.
 
     A registry that could not be reached is not asked again, or the wait for it would be paid for
-    every image.
+    every image. With `layers`, an image is present with all of its layers only.
     """
 
     def __init__(
         self,
         find_client: Callable[[str, str], RegistryClient],
         pool_size: int = DEFAULT_POOL_SIZE,
+        layers: LayerCheck | None = None,
     ) -> None:
         self._find_client = find_client
+        self._layers = layers
         self._workers = Workers("registry-confirmation", pool_size)
         self._futures: dict[tuple[ImageReference, bool], Future[Confirmation]] = {}
         self._unreachable: dict[str, RegistryUnavailableError] = {}
@@ -115,6 +118,8 @@ class ManifestConfirmations:
         manifest = reference.digest or reference.tag or ""
         try:
             descriptor = client.head_manifest(reference.repository, manifest, to_write=to_write)
+            if descriptor is None or not self._is_whole(client, reference, descriptor):
+                return Missing()
         except RegistryUnavailableError as e:
             if e.refusal is None:
                 with self._lock:
@@ -122,4 +127,11 @@ class ManifestConfirmations:
             return Unknown(e)
         except RegistryError as e:
             return Unknown(e)
-        return Missing() if descriptor is None else Present(descriptor)
+        return Present(descriptor)
+
+    def _is_whole(
+        self, client: RegistryClient, reference: ImageReference, root: Descriptor
+    ) -> bool:
+        if self._layers is None or reference.digest is None:
+            return True
+        return self._layers.has_all(client, reference.repository, root)

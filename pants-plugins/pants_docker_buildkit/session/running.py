@@ -10,6 +10,7 @@ from pathlib import Path
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
+from pants_docker_buildkit.registry.layer_check import LayerCheck
 from pants_docker_buildkit.registry.settings import Patience
 from pants_docker_buildkit.registry.workers import Workers
 from pants_docker_buildkit.remote.lookups import RemoteLookups
@@ -41,12 +42,13 @@ class RunningSession:
         environment: Mapping[str, str],
         accounts: Accounts,
         clients: RegistryClients,
+        layers: LayerCheck | None = None,
     ) -> None:
         self.directory = directory
         self.clients = clients
         patience = Patience(read_timeout=profile.registry_timeout)
         self.remote = RemoteLookups(dict(profile.environment), patience)
-        self.confirmations = ManifestConfirmations(clients.client)
+        self.confirmations = ManifestConfirmations(clients.client, layers=layers)
         self.local_tags = LocalTags()
         self.waits = Waits(directory / WAITS_DIRECTORY)
         self._workers = Workers("registry-publication")

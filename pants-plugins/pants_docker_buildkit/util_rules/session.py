@@ -27,6 +27,7 @@ from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import Confirmation
 from pants_docker_buildkit.registry.credentials import invalid_configurations
+from pants_docker_buildkit.registry.layer_check import LayerCheck
 from pants_docker_buildkit.registry.settings import Patience
 from pants_docker_buildkit.session.directory import (
     CACHE_LINK,
@@ -151,6 +152,7 @@ async def open_session(
             environment,
             accounts,
             _clients(registries, accounts, docker, subsystem),
+            LayerCheck(directory.parent / "layers") if subsystem.check_layers else None,
         )
 
     try:
