@@ -47,7 +47,7 @@ class WebSite:
         self.requests.append(f"{who} {handler.command} {handler.path}")
         if not is_ours:
             self.before_builder()
-        content = self._content(handler.path)
+        content = self._content(handler.path.partition("?")[0])
         if content is None:
             handler.send_error(404)
             return
@@ -62,5 +62,5 @@ class WebSite:
     def _content(self, path: str) -> bytes | None:
         if path in self.pages or self._root is None:
             return self.pages.get(path)
-        file = self._root / path.partition("?")[0].lstrip("/")
+        file = self._root / path.lstrip("/")
         return file.read_bytes() if file.is_file() else None
