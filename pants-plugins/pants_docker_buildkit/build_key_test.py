@@ -288,6 +288,20 @@ docker_buildkit_image(
     assert runner.definition("app:one").job == runner.definition("app:two").job
 
 
+def test_two_images_that_change_their_names_change_the_build_digest() -> None:
+    runner = ImageRunner()
+    one, two = (f"docker-image://ghcr.io/{name}@{SHA}" for name in ("a", "b"))
+    targets = [
+        f"docker_buildkit_image(name='{name}', source='Dockerfile', output='oci',"
+        f" build_contexts={{'x': '{x}', 'y': '{y}'}})"
+        for name, x, y in (("before", one, two), ("after", two, one))
+    ]
+    dockerfile = "FROM x\nCOPY --from=y / /y\n"
+    runner.write({"swap/BUILD": "\n".join(targets), "swap/Dockerfile": dockerfile})
+    before, after = (runner.definition(f"swap:{name}").job for name in ("before", "after"))
+    assert before.build_digest != after.build_digest
+
+
 def process_key(definition: ImageDefinition) -> tuple[object, ...]:
     """What Pants looks up in its caches: none of the rest of a `Process` is in there."""
     process: Process = _build_process(definition, 0, "first build here")

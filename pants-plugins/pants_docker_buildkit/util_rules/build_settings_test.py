@@ -9,7 +9,7 @@ from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.solver.progress import ShownProgress
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.testutil import ImageRunner
-from pants_docker_buildkit.util_rules.build_settings import build_settings
+from pants_docker_buildkit.util_rules.build_settings import _context_name, build_settings
 from pants_docker_buildkit.util_rules.builders import DescribedBuilders
 
 
@@ -80,3 +80,15 @@ def test_an_option_that_is_no_cache_is_named(runner: ImageRunner) -> None:
         "The option `[docker-buildkit].cache_to` must name caches, each of which must have a type,"
         " as in 'type=registry,ref=ghcr.io/org/cache', but 'ref=a,x=y' is none."
     )
+
+
+def test_no_two_images_have_contexts_of_one_name_not_even_in_two_checkouts() -> None:
+    def names(checkout: ImageRunner) -> list[str]:
+        checkout.write({"two/BUILD": "".join(f"docker_buildkit_image(name='{n}')\n" for n in "ab")})
+        return [_context_name(checkout.field_set(f"two:{name}")) for name in "ab"]
+
+    runner = ImageRunner()
+    first = names(runner)
+    assert names(runner) == first
+    # Pants knows one build root at a time: that of the newest engine.
+    assert len({*first, *names(ImageRunner())}) == 4

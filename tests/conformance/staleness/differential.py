@@ -1,0 +1,166 @@
+"""Does a change build an image exactly when plain buildx would make another image of it?
+
+All inputs change at once, each of them of a tree of its own: so three runs of Pants are enough.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conformance.images.builds import SETTINGS, Failure, Images, PantsBuilds, PlainBuilds
+from tests.conformance.images.comparison import Window, compare_platforms
+from tests.conformance.images.sources import commit, git
+from tests.conformance.images.tree import Tree
+from tests.conformance.staleness.inputs import INPUTS, Input
+from tests.conformance.staleness.world import World, environment, provide_world
+from tests.integration.workbench.machine import Checkout, Machine
+from tests.integration.workbench.registry import Registry
+from tests.integration.workbench.required import plugin_sources, registry_address
+
+SECRET_HASH_KEY = """
+[docker-buildkit]
+secret_hash_key = "file=secret-hash-key"
+"""
+BUILT, UNCHANGED = "built", "unchanged"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is known of all inputs after the change, by name.
+
+    `differs` says whether plain buildx made another image, `kinds` what the product did, `agree`
+    what the product's image has that plain's has not, `seen` is what Git sees.
+    """
+
+    differs: Mapping[str, bool]
+    kinds: Mapping[str, str]
+    disagreements: Mapping[str, Sequence[str]]
+    seen: frozenset[str]
+
+
+def judge(each: Input, answers: Answers) -> Iterator[str]:
+    """What is wrong with the answers about an input."""
+    if each.name not in answers.kinds:
+        yield from ("could not be built", *answers.disagreements[each.name])
+        return
+    kind = answers.kinds[each.name]
+    expected = BUILT if answers.differs[each.name] is not bool(each.exception) else UNCHANGED
+    if kind != expected:
+        other = "another image" if answers.differs[each.name] else "the same image"
+        reason = f" ({each.exception})" if each.exception else ""
+        yield f"must be {expected}{reason}, but was {kind}; plain buildx makes {other}"
+    if kind == BUILT and answers.differs[each.name]:
+        yield from answers.disagreements[each.name]
+    if each.git_sees and each.name not in answers.seen:
+        yield "is not in what --changed-since gives"
+
+
+def ask(inputs: Sequence[Input], world: World, checkout: Checkout, directory: Path) -> Answers:
+    """Build everything, let everything change, and build it again, in both ways.
+
+    The product builds first: what plain buildx leaves in the builder's cache would hide that the
+    product takes a step from there that has changed.
+    """
+    before, after = [each.before for each in inputs], [each.after for each in inputs]
+    pants = PantsBuilds(checkout, world.words)
+    git(checkout.directory, "init", "--quiet", "--initial-branch=main")
+    _require(pants.build(before, environment("before")), pants.kinds, BUILT)
+    commit(checkout.directory)
+    _require(pants.build(before, environment("before")), pants.kinds, UNCHANGED)
+    plain_before = _plain(directory / "before", before, world, "before")
+
+    world.move()
+    pants.write(after)
+    seen = changed_targets(checkout)
+    product = pants.build(after, environment("after"))
+    plain_after = _plain(directory / "after", after, world, "after")
+    window = Window.until_now()
+    return Answers(
+        {
+            name: bool(_differences(plain_before[name], plain_after[name], window))
+            for name in product
+        },
+        pants.kinds,
+        {name: _differences(plain_after[name], product[name], window) for name in product},
+        seen,
+    )
+
+
+def _plain(
+    root: Path, trees: Sequence[Tree], world: World, state: str
+) -> dict[str, Images | Failure]:
+    return PlainBuilds(root, world.words).build(trees, environment(state))
+
+
+def _require(images: Mapping[str, Images | Failure], kinds: Mapping[str, str], kind: str) -> None:
+    failures = [each.reason for each in images.values() if isinstance(each, Failure)]
+    assert not failures, "\n".join(failures)
+    others = {name: each for name, each in kinds.items() if each != kind}
+    assert not others, f"must be {kind}: {others}"
+
+
+def _differences(one: Images | Failure, other: Images | Failure, window: Window) -> Sequence[str]:
+    if isinstance(one, Failure) or isinstance(other, Failure):
+        return [str(each) for each in (one, other) if isinstance(each, Failure)]
+    return [str(each) for each in compare_platforms(one, other, window)]
+
+
+def changed_targets(checkout: Checkout) -> frozenset[str]:
+    """The trees whose image Pants' Git support finds to be changed."""
+    arguments = ("list", "--changed-since=HEAD", "--changed-dependents=transitive")
+    run = checkout.pants(*arguments, env=environment("after"))
+    addresses = (line.partition(":") for line in run.output.splitlines() if ":image" in line)
+    return frozenset(directory.rpartition("/")[2] for directory, _, _ in addresses)
+
+
+def run(inputs: Sequence[Input], directory: Path) -> dict[str, list[str]]:
+    """What is wrong, by the kind of input."""
+    registry = Registry(registry_address())
+    machine = Machine(directory / "machine")
+    repository = f"staleness/{uuid.uuid4().hex}"
+    with provide_world(directory / "world", registry, repository) as world:
+        settings = SETTINGS.format(plugin=plugin_sources()) + SECRET_HASH_KEY
+        files = {
+            "pants.toml": settings,
+            ".gitignore": "/dist/\n",
+            "secret-hash-key": "a key of the tests",
+        }
+        checkout = machine.checkout("checkout", files)
+
+        try:
+            answers = ask(inputs, world, checkout, directory)
+        finally:
+            machine.close()
+    found = {each.name: list(judge(each, answers)) for each in inputs}
+    return {name: problems for name, problems in found.items() if problems}
+
+
+def chosen_inputs(text: str) -> list[Input]:
+    """The inputs whose name has a text, and the images that theirs are built on."""
+    chosen = [each for each in INPUTS if text in each.name]
+    bases = {name for each in chosen for name in each.before.on.values()}
+    return [each for each in INPUTS if each in chosen or each.name in bases]
+
+
+def main() -> int:
+    """Look at the inputs that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", default="", help="Inputs whose name has this text.")
+    arguments = parser.parse_args()
+    inputs = chosen_inputs(arguments.only)
+    with tempfile.TemporaryDirectory() as directory:
+        found = run(inputs, Path(directory))
+    for name, problems in found.items():
+        print("\n  ".join((name, *problems)))
+    print(f"{len(inputs)} inputs: {len(inputs) - len(found)} as they must be, {len(found)} not")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""The defences against a false skip or a false image, and how each is switched off.
+
+A defence is worth having only if some test fails without it. `run.py` looks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_PLUGIN = "pants-plugins/pants_docker_buildkit"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One edit that switches a defence off, and the tests that have to fail with it.
+
+    `old` occurs once in the file, below the plugin. `tests` are paths below the plugin, or below
+    the repository where they start with `tests/`.
+    """
+
+    defence: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """The file from the repository's root."""
+        return f"{_PLUGIN}/{self.file}"
+
+    @property
+    def test_paths(self) -> tuple[str, ...]:
+        """The tests' files from the repository's root."""
+        return tuple(
+            each if each.startswith("tests/") else f"{_PLUGIN}/{each}" for each in self.tests
+        )
+
+
+MUTATIONS = (
+    Mutation(
+        "closed world: what no rule names is denied",
+        "solver/source_policy.py",
+        '{"action": "DENY", "selector": {"identifier": "*"}}',
+        '{"action": "ALLOW", "selector": {"identifier": "*"}}',
+        ("solver/source_policy_test.py",),
+    ),
+    Mutation(
+        "pins: tags are converted to their digests",
+        "solver/source_policy.py",
+        '{"action": "CONVERT", "selector": selector, "updates": updates}',
+        '{"action": "ALLOW", "selector": selector}',
+        ("solver/source_policy_test.py",),
+    ),
+    Mutation(
+        "pins: a layout is the one of its digest",
+        "solver/source_policy.py",
+        '"oci-layout://*@{context.value}"',
+        '"oci-layout://*"',
+        ("solver/source_policy_test.py",),
+    ),
+    Mutation(
+        "pins: what is read from outside is in the definition",
+        "util_rules/definition.py",
+        "sources=inputs.sources,",
+        "sources=(),",
+        ("util_rules/definition_test.py",),
+    ),
+    Mutation(
+        "policy: a BuildKit that ignores policies is refused",
+        "solver/versions.py",
+        "if version is not None and version < OLDEST_BUILDKIT:",
+        "if version is not None and version < (0, 0):",
+        ("solver/versions_test.py",),
+    ),
+    Mutation(
+        "policy: a buildx that sends no policy is refused",
+        "solver/versions.py",
+        "if buildx is not None and buildx < OLDEST_BUILDX:",
+        "if buildx is not None and buildx < (0, 0):",
+        ("solver/versions_test.py",),
+    ),
+    Mutation(
+        "policy: one in Rego is in the definition",
+        "util_rules/definition.py",
+        "policies=policies.hashes,",
+        "policies=(),",
+        ("util_rules/policies_test.py",),
+    ),
+    Mutation(
+        "policy: the user's own rules are asked before ours",
+        "util_rules/pinned_sources.py",
+        "user_policy.check(field_set.address, sources)",
+        "pass",
+        ("util_rules/pinned_sources_test.py",),
+    ),
+    Mutation(
+        "secret hash: it is in the definition",
+        "util_rules/definition.py",
+        "secret_hashes=secret_hashes.hashes,",
+        "secret_hashes=(),",
+        ("util_rules/build_secrets_test.py", "build_key_test.py"),
+    ),
+    Mutation(
+        "secret hash: it reaches the steps",
+        "solver/build.py",
+        "            *_secret_hosts(definition),\n",
+        "",
+        ("solver/build_test.py",),
+    ),
+    Mutation(
+        "ignore file: what it excludes is not in the context",
+        "util_rules/build_context.py",
+        "patterns = parse_patterns(parse_ignore_file(contents[ignore_file]))",
+        "patterns = parse_patterns(())",
+        ("util_rules/build_context_test.py",),
+    ),
+    Mutation(
+        "ignore file: the first candidate decides alone",
+        "util_rules/build_context.py",
+        "(each for each in request.ignore_files if each in ignore_contents)",
+        "(each for each in reversed(request.ignore_files) if each in ignore_contents)",
+        ("util_rules/build_context_test.py",),
+    ),
+    Mutation(
+        "ignore file: BuildKit does not apply one in the context again",
+        "util_rules/definition.py",
+        'FileContent(f"{DOCKERFILE}{IGNORE_FILE_NAME}", NO_PATTERNS_IGNORE_FILE),',
+        "",
+        ("util_rules/build_context_test.py",),
+    ),
+    Mutation(
+        "modes: an executable file has another digest",
+        "digests/context_digest.py",
+        'mode = b"t0:" if entry.is_executable else b"f0:"',
+        'mode = b"f0:"',
+        ("digests/context_digest_test.py",),
+    ),
+    Mutation(
+        "modes: they are the same whatever the umask is",
+        "solver/input_tree.py",
+        "if umask == _PLAIN_UMASK:",
+        "if umask:",
+        ("solver/input_tree_test.py",),
+    ),
+    Mutation(
+        "build platform: another builder does not build",
+        "solver/build_platforms.py",
+        "if found != [wanted for _, wanted in definition.build_platforms]:",
+        "if not found:",
+        ("solver/build_platforms_test.py",),
+    ),
+    Mutation(
+        "build platform: the Dockerfile gets it as arguments",
+        "util_rules/image_inputs.py",
+        "build_args = {**_build_platform_args(dockerfile, analyses), **build_args}",
+        "pass",
+        ("util_rules/build_platform_test.py",),
+    ),
+    Mutation(
+        "context names: no two images have one",
+        "util_rules/build_settings.py",
+        'return f"context-{hashlib.sha256(image.encode()).hexdigest()[:16]}"',
+        'return "context" if image else ""',
+        ("util_rules/build_settings_test.py",),
+    ),
+    Mutation(
+        "context times: another content of one size has another time",
+        "solver/context_times.py",
+        "nanoseconds = seconds * _NANOSECONDS + int(content[:_HASH_DIGITS], 16) % _NANOSECONDS",
+        "nanoseconds = _NANOSECONDS * (len(content) and 1)",
+        ("solver/context_times_test.py",),
+    ),
+    Mutation(
+        "context times: they never go back",
+        "solver/context_times.py",
+        "return known[1] if known[0] == content else max(now, known[1])",
+        "return known[1] if known[0] == content else now",
+        ("solver/context_times_test.py",),
+    ),
+    Mutation(
+        "key: named contexts are in the definition",
+        "util_rules/definition.py",
+        "named_contexts=inputs.named_contexts,",
+        "named_contexts=(),",
+        ("build_key_test.py",),
+    ),
+    Mutation(
+        "key: the Dockerfile is in the definition",
+        "util_rules/definition.py",
+        "dockerfile=inputs.dockerfile.sha256,",
+        'dockerfile="",',
+        ("build_key_test.py",),
+    ),
+    Mutation(
+        "key: the context is in the definition",
+        "util_rules/definition.py",
+        "context=inputs.context_digest,",
+        'context="",',
+        ("build_key_test.py",),
+    ),
+    Mutation(
+        "Git: files that are read without being declared have owners",
+        "dependency_inference.py",
+        "*providers.providing(wanted), *inputs.addresses}",
+        "*providers.providing(wanted)}",
+        ("util_rules/input_files_test.py",),
+    ),
+)
