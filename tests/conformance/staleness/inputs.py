@@ -181,6 +181,11 @@ WORLD_INPUTS = (
     _world("mounted-tag", BASE, "RUN --mount=from=%MOVING_TAG%,target=/m cat /m/moved > /x"),
     _world("pinned-base", "FROM %PINNED%", "COPY a /"),
     _world("trigger", "FROM %MOVING_TRIGGER%", "COPY a /"),
+    _world("image-of-a-trigger", "FROM %TRIGGER_OF_MOVING_TAG%", "COPY a /"),
+    _world("url", SCRATCH, "ADD %MOVING_HTTP%/moving /x"),
+    _world("url-beside", SCRATCH, "ADD %MOVING_HTTP%/still /x"),
+    _world("git-branch", SCRATCH, "ADD %MOVING_GIT%#main /x"),
+    _world("git-tag", SCRATCH, "ADD %MOVING_GIT%#v1 /x"),
     _world(
         "environment-argument",
         *(*COPY_A, "ARG MOVED_ARGUMENT", "LABEL a=$MOVED_ARGUMENT"),

@@ -28,6 +28,7 @@ TREES_BY_SUBJECT: Mapping[str, Sequence[Tree]] = {
     "sources": sourcing.TREES,
     "images of targets": sourcing.TARGETS,
     "Dockerfiles in BUILD files": sourcing.INLINE,
+    "sources that move": sourcing.MOVING,
     "triggers": sourcing.TRIGGERS,
     "what Pants forces": forcing.TREES,
 }
@@ -44,7 +45,7 @@ SLICE = frozenset(
         *("ignore-beside-another-name", "context-as-base", "context-git", "url-with-checksum"),
         *("git-twice", "image-base", "image-copy", "inline", "inline-heredoc", "trigger-run"),
         *("trigger-copy-from-stage", "forced-special-bits", "forced-empty-directory"),
-        "forced-ignored",
+        *("forced-ignored", "url", "git-branch", "trigger-argument"),
     )
 )
 """The names of some trees of each subject, for a test that has to be quick."""

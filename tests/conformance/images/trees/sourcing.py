@@ -104,6 +104,18 @@ TREES = (
 )
 """What names its content."""
 
+MOVING = (
+    tree("url", SCRATCH, "ADD %HTTP%/file /x/"),
+    tree("url-to-name", SCRATCH, "ADD --chmod=755 %HTTP%/file /x"),
+    tree("url-archive-stays", SCRATCH, "ADD %HTTP%/one.tar /x/"),
+    tree("url-archive-unpacked", SCRATCH, "ADD --unpack=true %HTTP%/one.tar /x/"),
+    tree("url-and-file", SCRATCH, "ADD %HTTP%/file a /x/", files=FILES),
+    tree("git-branch", SCRATCH, "ADD %GIT%#main /x"),
+    tree("git-default-branch", SCRATCH, "ADD %GIT% /x"),
+    tree("git-tag-below", SCRATCH, "ADD %GIT%#v1:d /x"),
+)
+"""What may give something else tomorrow."""
+
 _BASE = tree(
     "image-base", BASE, "COPY a /", "RUN echo 1 > /made", "ENV A=1", "LABEL a=b", files=FILES
 )
@@ -145,6 +157,12 @@ INLINE = tuple(
 TRIGGERS = (
     tree("trigger-run", "FROM %TRIGGER_RUN%", "RUN echo child > /child"),
     tree("trigger-copy", "FROM %TRIGGER_COPY%", "LABEL x=y", files=FILES),
+    tree(
+        "trigger-argument",
+        "FROM %TRIGGER_ARGUMENT%",
+        "RUN echo 1 > /y",
+        extra_build_args=["VALUE=given"],
+    ),
     tree("trigger-argument-default", "FROM %TRIGGER_ARGUMENT%", "RUN echo 1 > /y"),
     tree(
         "trigger-copy-from-stage",
