@@ -157,7 +157,7 @@ def _config(config: Mapping[str, Any], window: Window) -> dict[str, str]:
 
 def _timed(holder: Mapping[str, Any], window: Window) -> dict[str, str]:
     described = {key: _text(value) for key, value in holder.items()}
-    if "created" in holder:
+    if holder.get("created"):
         described["created"] = window.describe(read_time(holder["created"]))
     return described
 

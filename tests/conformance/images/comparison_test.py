@@ -127,6 +127,12 @@ def test_platforms_are_compared_one_by_one() -> None:
     assert missing.what == "platforms"
 
 
+def test_an_image_without_a_time_is_compared() -> None:
+    assert compare(with_config(created=None), with_config(created=None), WINDOW) == []
+    (found,) = compare(with_config(created=None), IMAGE, WINDOW)
+    assert (found.what, found.plain) == ("created", "null")
+
+
 def test_times_of_configs_are_read() -> None:
     assert read_time("1970-01-01T00:00:01.5Z") == 1.5
     assert read_time("1970-01-02T00:00:00Z") == 86400
