@@ -19,7 +19,7 @@ from pants_docker_buildkit.solver.build_repositories import add_references, buil
 from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
 from pants_docker_buildkit.solver.cloud_caches import check_cloud_caches
 from pants_docker_buildkit.solver.context_times import MEMORY_DIRECTORY, node_identity
-from pants_docker_buildkit.solver.definition import BuildJob
+from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.described_builder import ChosenBuilder, choose_described_builder
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.docker_config import allow_logins, with_private_config
@@ -68,6 +68,30 @@ def choose_for_build(docker: DockerCli, settings: BuildSettings, session: Path) 
     return ChosenBuilder(docker, builder, settings.builder)
 
 
+def _build_environment(definition: BuildDefinition, scratch: Path) -> dict[str, str]:
+    """What buildx finds in its environment, whatever the user's is."""
+    policy = scratch / "source-policy.json"
+    policy.write_bytes(render_source_policy(definition))
+    return {
+        POLICY_VARIABLE: str(policy),
+        "BUILDX_METADATA_PROVENANCE": "max",
+        # The sandbox may lie in somebody's worktree, whose commit is none of the build's.
+        "BUILDX_GIT_INFO": "false",
+        "NO_COLOR": "1",
+    }
+
+
+def _at_engine(chosen: ChosenBuilder) -> DockerCli:
+    """The CLI for the engine that is the builder, if one is."""
+    docker, builder = chosen.docker, chosen.builder
+    if not builder.is_docker_engine:
+        return docker
+    docker = docker.with_environment(engine_environment(docker.environment))
+    # buildx uses the builder of a context only where that is the current one.
+    is_current = builder.endpoint == DEFAULT_CONTEXT
+    return docker if is_current else docker.at_engine(builder.endpoint)
+
+
 @contextmanager
 def open_workplace(
     job: BuildJob,
@@ -86,17 +110,7 @@ def open_workplace(
         proxies = proxy_build_args(docker.environment, job.definition)
     with scratch_directory(session.directory) as scratch:
         repositories = build_repositories(job, settings)
-        policy = scratch / "source-policy.json"
-        policy.write_bytes(render_source_policy(job.definition))
-        docker = docker.with_environment(
-            {
-                POLICY_VARIABLE: str(policy),
-                "BUILDX_METADATA_PROVENANCE": "max",
-                # The sandbox may lie in somebody's worktree, whose commit is none of the build's.
-                "BUILDX_GIT_INFO": "false",
-                "NO_COLOR": "1",
-            }
-        )
+        docker = docker.with_environment(_build_environment(job.definition, scratch))
         docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
         chosen = choose_for_build(docker, settings, session.directory)
         if chosen.builder.images:
@@ -104,12 +118,7 @@ def open_workplace(
             add_references(repositories, chosen.builder.images)
             allow_logins(scratch / "docker", repositories)
         check_build_platforms(job.definition, chosen)
-        docker, builder = chosen.docker, chosen.builder
-        if builder.is_docker_engine:
-            docker = docker.with_environment(engine_environment(docker.environment))
-            if builder.endpoint != DEFAULT_CONTEXT:
-                # buildx uses the builder of a context only where that is the current one.
-                docker = docker.at_engine(builder.endpoint)
+        docker, builder = _at_engine(chosen), chosen.builder
         if builder.is_docker_engine and not builder.has_containerd_store:
             raise ContainerdStoreError(output)
         has_policies = bool(job.definition.policies)

@@ -1,0 +1,70 @@
+"""How long are functions, and is everything public used by the product itself?"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PLUGIN = Path(__file__).parents[2] / "pants-plugins" / "pants_docker_buildkit"
+LONGEST_FUNCTION = 60
+
+# Names that Pants asks for.
+OF_PANTS = {
+    "can_finish_async",
+    "filespec_matcher",
+    "target_types",
+    "to_unparsed_address_inputs",
+}
+# Parts of the distribution specification that nothing needs yet, tested against real registries.
+OF_THE_SPECIFICATION = {"delete_manifest", "list_tags", "mount_blob"}
+
+Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def sources() -> Iterator[Path]:
+    for path in sorted(PLUGIN.rglob("*.py")):
+        is_for_tests = path.name.endswith("_test.py") or path.name in ("conftest.py", "testutil.py")
+        if not is_for_tests and "testing" not in path.parts:
+            yield path
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text()))
+
+
+def named(node: ast.AST) -> str | None:
+    """The name that a node uses, whatever it belongs to."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.arg if isinstance(node, ast.keyword) else None
+
+
+def is_for_others(node: ast.AST) -> bool:
+    """Whether something is defined that another module may use, and is no rule."""
+    if not isinstance(node, Definition) or node.name.startswith("_"):
+        return False
+    return not any("rule" in ast.dump(decorator) for decorator in node.decorator_list)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda each: str(each.relative_to(PLUGIN)))
+def test_functions_are_short(path: Path) -> None:
+    for node in nodes(path):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < LONGEST_FUNCTION, node.name
+
+
+def test_nothing_public_is_there_for_tests_only() -> None:
+    used, defined = set(), set()
+    for path in sources():
+        for node in nodes(path):
+            used.add(named(node))
+            # What Pants names may serve an older version only.
+            if is_for_others(node) and "compat" not in path.name:
+                defined.add(node.name)  # type: ignore[attr-defined]
+    assert defined - used == OF_PANTS | OF_THE_SPECIFICATION
