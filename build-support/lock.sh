@@ -7,7 +7,7 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../3rdparty/python"
 # The others are constrained by these two, in this order.
-for name in pants default pytest lint mypy site buildgrid deploy; do
+for name in pants default pytest lint mypy setuptools site buildgrid deploy; do
   resolve=()
   # Of this one only the file inside is used, and never imported.
   [[ $name != deploy ]] || resolve=(--no-deps)

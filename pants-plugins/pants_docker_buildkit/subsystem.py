@@ -208,7 +208,7 @@ class DockerBuildKitSubsystem(Subsystem):
             - `buildkitd_config`: a file with the BuildKit's whole configuration, in place of the
             last three (`--buildkitd-config`).
 
-            Paths are relative to the build root. See `docs/builders.md`.
+            Paths are relative to the build root.
             """
         ),
         fromfile=True,

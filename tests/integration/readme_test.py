@@ -8,30 +8,39 @@ from pathlib import Path
 
 from tests.integration.workbench.machine import Machine
 from tests.integration.workbench.registry import Registry
-from tests.integration.workbench.required import pants_program, plugin_sources
+from tests.integration.workbench.required import (
+    pants_configuration,
+    pants_program,
+    pants_version,
+    plugin_wheel,
+)
 
 README = Path(__file__).parents[2] / "README.md"
 
 _FILE = re.compile(r"^`(?P<name>[^`\n]+)`\n```\w+\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
 _CONSOLE = re.compile(r"^```console\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
 _TIME = re.compile(r"^\d\d:\d\d:\d\d\.\d\d ", re.MULTILINE)
+_VERSION = re.compile(r'^pants_version = ".*"$', re.MULTILINE)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def test_the_readme_shows_what_its_commands_print(machine: Machine, registry: Registry) -> None:
     readme = README.read_text().replace("localhost:5000", registry.address)
+    readme = _VERSION.sub(f'pants_version = "{pants_version()}"', readme)
     files = {match["name"]: match["content"] for match in _FILE.finditer(readme)}
     assert sorted(files) == ["pants.toml", "src/app/BUILD", "src/app/Dockerfile"]
     files["src/app/hello.txt"] = "Hello.\n"
     checkout = machine.checkout("checkout", files)
+    # Where the wheel is that has no release yet.
+    wheels = machine.directory / "wheels.toml"
+    wheels.write_text(f'[python-repos]\nfind_links = ["file://{plugin_wheel().parent}"]\n')
     environment = {
         **machine.environment,
         "PATH": f"{pants_program().parent}:{machine.environment['PATH']}",
         "PANTS_ANONYMOUS_TELEMETRY_ENABLED": "false",
         "PANTS_DYNAMIC_UI": "false",
         "PANTS_PANTSD": "false",
-        "PANTS_PYTHONPATH": f"['{plugin_sources()}']",
-        "PANTS_VERSION": "2.17.1",
+        "PANTS_CONFIG_FILES": f"+['{pants_configuration()}', '{wheels}']",
     }
     shown = "".join(match["content"] for match in _CONSOLE.finditer(readme))
     printed = []

@@ -99,3 +99,8 @@ def test_the_help_of_images_names_every_goal_that_takes_them() -> None:
 def test_no_two_texts_are_the_same() -> None:
     texts = [text for _, text in TEXTS]
     assert len(set(texts)) == len(texts)
+
+
+def test_no_help_names_a_file_that_only_a_clone_has() -> None:
+    named = {where: re.findall(r"\bdocs/|\b\w+\.md\b", text) for where, text in all_texts()}
+    assert not {where: files for where, files in named.items() if files}

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 import pants_docker_buildkit
@@ -21,6 +23,22 @@ def required(name: str, meaning: str) -> str:
 
 def pants_program() -> Path:
     return Path(required("BUILDKIT_TESTS_PANTS", "the `pants` program to test with"))
+
+
+@lru_cache
+def pants_version() -> str:
+    """The version of that program."""
+    with tempfile.TemporaryDirectory() as empty:
+        Path(empty, "pants.toml").touch()
+        answer = subprocess.run(
+            [str(pants_program()), "--no-pantsd", "--version"],
+            cwd=empty,
+            env={"HOME": empty, "PATH": "/usr/bin:/bin", "NO_SCIE_WARNING": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return answer.stdout.strip()
 
 
 def pants_configuration() -> Path:
@@ -79,6 +97,13 @@ def busybox_program(architecture: str) -> Path:
     """A static busybox for `amd64` or `arm64`."""
     name = f"BUILDKIT_TESTS_BUSYBOX_{architecture.upper()}"
     return Path(required(name, f"a static busybox for {architecture}"))
+
+
+def plugin_wheel() -> Path:
+    """What `pants-plugins:wheel` gives, in the sandbox of a test that depends on it."""
+    wheels = list(Path().glob("pants_docker_buildkit-*-py3-none-any.whl"))
+    assert len(wheels) == 1, "needs 'runtime_package_dependencies' on pants-plugins:wheel"
+    return wheels[0].absolute()
 
 
 def plugin_sources() -> Path:
