@@ -175,11 +175,17 @@ def _registered_by_name(
     register: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> Callable[..., Any]:
     if len(args) == 1 and not kwargs and inspect.isfunction(args[0]):
-        return _callable_by_name(register(args[0]))
-    return lambda function: _callable_by_name(register(*args, **kwargs)(function))
+        return _callable_by_name(args[0], register(args[0]))
+    return lambda function: _callable_by_name(function, register(*args, **kwargs)(function))
 
 
-def _callable_by_name(function: Any) -> Callable[..., Any]:
+def _callable_by_name(function: Any, registered: Any) -> Callable[..., Any]:
+    """What builds the `Get` for a rule, under whose name the module has it.
+
+    It has no attribute `rule`: Pants 2.19 to 2.22 take a call of any function that has one for
+    their own, early form of calls by name. `collect_rules` finds the rule under a name beside it.
+    """
+    function.__globals__[f"{function.__name__}__rule"] = registered
     hints = get_type_hints(function)
     result_type = hints["return"]
     parameters = [hints[name] for name in inspect.signature(function).parameters]
@@ -196,7 +202,6 @@ def _callable_by_name(function: Any) -> Callable[..., Any]:
         def call(*_args: Any, **_kwargs: Any) -> Get:
             return Get(result_type)
 
-    call.rule = function.rule  # type: ignore[attr-defined]
     call.__name__ = function.__name__
     call.__doc__ = function.__doc__
     return call

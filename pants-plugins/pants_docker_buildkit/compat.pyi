@@ -35,6 +35,7 @@ from pants.engine.target import (
 from pants.vcs.git import GitWorktreeRequest, MaybeGitWorktree
 
 GET_STYLE: bool
+LOGS_CACHE_HITS: bool
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _A = TypeVar("_A")

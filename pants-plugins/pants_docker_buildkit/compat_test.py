@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import CreateDigest, FileContent
+from pants.engine.rules import TaskRule
 
-import pants_docker_buildkit.compat  # noqa: F401  # mends what this tests
+from pants_docker_buildkit import compat
+from pants_docker_buildkit.util_rules import build
 
 
 def test_collections_with_other_elements_have_other_hashes() -> None:
@@ -17,3 +20,21 @@ def test_equal_collections_have_equal_hashes() -> None:
     first, second = (CreateDigest((FileContent("a", b"b"),)) for _ in range(2))
     assert first == second
     assert hash(first) == hash(second)
+
+
+def test_a_rule_is_collected_once_and_beside_the_name_that_others_call() -> None:
+    # Pants 2.19 to 2.22 take a call of whatever has a `rule` for a call by name of their own.
+    assert hasattr(build.build_image, "rule") != compat.GET_STYLE
+    collected = [rule for rule in build.rules() if isinstance(rule, TaskRule)]
+    names = [rule.canonical_name for rule in collected if rule.output_type is build.BuiltImage]
+    assert names == ["pants_docker_buildkit.util_rules.build.build_image"]
+
+
+def test_no_reason_to_build_is_logged_where_pants_logs_what_a_cache_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    described = []
+    for logs_cache_hits in (False, True):
+        monkeypatch.setattr(build, "LOGS_CACHE_HITS", logs_cache_hits)
+        described.append(build._describe(Address("app", target_name="image"), "a changed"))
+    assert described == ["Build app:image (a changed)", "Build app:image"]

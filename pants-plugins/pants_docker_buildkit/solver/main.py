@@ -59,6 +59,7 @@ from pants_docker_buildkit.solver.lost_builder import build_again_if_lost
 from pants_docker_buildkit.solver.moves import move_tags
 from pants_docker_buildkit.solver.progress import tell
 from pants_docker_buildkit.solver.result import BuildResult
+from pants_docker_buildkit.solver.terminal import never_stop, take_terminal
 from pants_docker_buildkit.solver.upload import upload_layout
 from pants_docker_buildkit.solver.workplace import LOCAL_OUTPUT, choose_for_build, open_workplace
 
@@ -82,6 +83,7 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
             return move_tags(session, *arguments)
         if command == RUN_COMMAND:
             _run(session, *arguments)
+        never_stop()
         print(_ANSWERS[command](session, *arguments))
     except KeyboardInterrupt:
         # Of the user, at a terminal that we share: everybody knows.
@@ -162,6 +164,7 @@ def _check_engine(session: SessionClient, _generation: str, reference: str, *tag
 
 def _run(session: SessionClient, job: str, *arguments: str) -> None:
     """Become a container of the job."""
+    take_terminal()
     docker = _docker_itself(session, "Running an image")
     run_container(docker, parse_container_job(job), arguments, session)
 

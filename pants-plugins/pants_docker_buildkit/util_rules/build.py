@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pants.base.build_environment import get_buildroot
+from pants.engine.addresses import Address
 from pants.engine.fs import Digest, RemovePrefix
 from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
 from pants.engine.rules import Rule, collect_rules
@@ -19,7 +20,13 @@ from pants_docker_buildkit.build_history import (
     read_past_build,
     write_past_build,
 )
-from pants_docker_buildkit.compat import execute_process, implicitly, remove_prefix, rule
+from pants_docker_buildkit.compat import (
+    LOGS_CACHE_HITS,
+    execute_process,
+    implicitly,
+    remove_prefix,
+    rule,
+)
 from pants_docker_buildkit.errors import (
     ImageBuildError,
     ImageCheckError,
@@ -112,6 +119,11 @@ class BuiltImage:
     reason: str
 
 
+def _describe(address: Address, reason: str) -> str:
+    """What Pants logs of a process. Of one that a cache answers, no reason to build is so."""
+    return f"Build {address}" if LOGS_CACHE_HITS else f"Build {address} ({reason})"
+
+
 def _build_process(
     definition: ImageDefinition,
     generation: int,
@@ -124,7 +136,7 @@ def _build_process(
             *("/bin/sh", "-c", RUN_SCRIPT, BUILD_COMMAND),
             *(BUILD_COMMAND, definition.key, str(generation)),
         ),
-        description=f"Build {definition.address} ({reason})",
+        description=_describe(definition.address, reason),
         env={"PATH": PROCESS_PATH},
         input_digest=definition.inputs,
         output_files=(MUTABLE_MARKER,),
