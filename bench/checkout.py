@@ -60,7 +60,6 @@ class Checkout:
         self.machine.mkdir(parents=True, exist_ok=True)
         lines = [
             "[GLOBAL]",
-            'pants_version = "2.17.1"',
             f'backend_packages = ["{self.backend}"]',
             f'local_store_dir = "{self.machine}/store"',
             f'named_caches_dir = "{self.machine}/named"',

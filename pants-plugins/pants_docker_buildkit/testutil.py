@@ -22,13 +22,14 @@ from pants.core.target_types import (
     ResourcesGeneratorTarget,
     ResourceTarget,
 )
+from pants.engine import target as pants_target
 from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, CreateDigest, Digest, DigestEntries, FileContent
 from pants.engine.internals.parametrize import Parametrize
 from pants.engine.internals.scheduler import ExecutionError
 from pants.engine.process import InteractiveProcess
 from pants.engine.rules import QueryRule
-from pants.engine.target import InferredDependencies, Target
+from pants.engine.target import Dependencies, DependenciesRequest, InferredDependencies, Target
 from pants.testutil.rule_runner import RuleRunner
 from pants.vcs import git
 
@@ -219,6 +220,13 @@ class ImageRunner:
         except ExecutionError as e:
             return "\n".join(str(each) for each in e.wrapped_exceptions)
         raise AssertionError(f"{address} is as it must be")
+
+
+def all_dependencies(field: Dependencies) -> DependenciesRequest:
+    """Asks for what `dependents` knows: also for targets that fields other than this one name."""
+    if hasattr(pants_target, "AlwaysTraverseDeps"):
+        return DependenciesRequest(field, pants_target.AlwaysTraverseDeps())
+    return DependenciesRequest(field, include_special_cased_deps=True)  # Pants 2.17
 
 
 def run_in_foreground(process: InteractiveProcess) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,6 @@ from tests.integration.workbench.required import busybox_program, plugin_sources
 
 NO_REGISTRY = f"""\
 [GLOBAL]
-pants_version = "2.17.1"
 pythonpath = ["{plugin_sources()}"]
 backend_packages = ["pants_docker_buildkit"]
 

@@ -31,7 +31,7 @@ from pants.engine.target import (
 
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.solver.testing.fake_builder import FakeBuilder
-from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
+from pants_docker_buildkit.testutil import ImageRunner, all_dependencies, create_rule_runner
 from pants_docker_buildkit.util_rules.image_refs import ImageRefsFieldSet
 
 APP = """\
@@ -225,8 +225,7 @@ def test_who_depends_on_the_file_does_not_get_what_the_image_is_made_of(
 
 
 def test_dependents_of_an_image_include_the_file(runner: ImageRunner) -> None:
-    dependencies = runner.target("app:refs").get(Dependencies)
-    request = DependenciesRequest(dependencies, include_special_cased_deps=True)
+    request = all_dependencies(runner.target("app:refs").get(Dependencies))
     (image,) = runner.runner.request(Targets, (request,))
     assert image.address.spec == "app:image"
 

@@ -235,7 +235,6 @@ def repository_settings(registry: str, repository: str, options: str = "") -> st
     """A `pants.toml` with the plugin and one registry; images lie below `repository`."""
     return f"""\
 [GLOBAL]
-pants_version = "2.17.1"
 pythonpath = ["{plugin_sources()}"]
 backend_packages = ["pants_docker_buildkit"]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
-import crypt
+import ctypes
+import ctypes.util
 import json
+import secrets
+import string
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -74,8 +77,18 @@ class PasswordRegistry(SecureRegistry):
 
     def change_password(self, username: str, password: str) -> None:
         """Let in nobody else from now on."""
-        salt = crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)
-        self._passwords.write_text(f"{username}:{crypt.crypt(password, salt)}\n")
+        self._passwords.write_text(f"{username}:{_bcrypt(password)}\n")
+
+
+def _bcrypt(password: str) -> str:
+    """As htpasswd has it. Python 3.13 has no module for `crypt` of the C library any more."""
+    letters = string.ascii_letters + string.digits
+    # The last letter of a salt has few bits that count.
+    salt = "$2b$04$" + "".join(secrets.choice(letters) for _ in range(21)) + "e"
+    library = ctypes.CDLL(ctypes.util.find_library("crypt"))
+    library.crypt.restype = ctypes.c_char_p
+    hashed: bytes = library.crypt(password.encode(), salt.encode())
+    return hashed.decode()
 
 
 class TokenRegistry(SecureRegistry):
