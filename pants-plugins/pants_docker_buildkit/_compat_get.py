@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, Callable, get_type_hints
 
+from pants.base.specs import Specs
 from pants.core.goals.package import BuiltPackage, EnvironmentAwarePackageRequest
 from pants.core.util_rules.source_files import SourceFiles, SourceFilesRequest
 from pants.core.util_rules.system_binaries import BinaryPathRequest, BinaryPaths
@@ -28,6 +29,7 @@ from pants.engine.fs import (
     Paths,
     RemovePrefix,
     Snapshot,
+    SpecsPaths,
 )
 from pants.engine.internals.build_files import AddressFamilyDir
 from pants.engine.internals.mapper import AddressFamily
@@ -151,6 +153,10 @@ def resolve_address_targets(**kwargs: Any) -> Get:
 
 def resolve_dependency_targets(**kwargs: Any) -> Get:
     return Get(Targets, DependenciesRequest, _implicit_input(kwargs))
+
+
+def resolve_specs_paths(specs: Specs, **_: Any) -> Get:
+    return Get(SpecsPaths, Specs, specs)
 
 
 def resolve_unparsed_address_inputs(request: UnparsedAddressInputs, **_: Any) -> Get:

@@ -41,6 +41,7 @@ if GET_STYLE:
         remove_prefix,
         resolve_address_targets,
         resolve_dependency_targets,
+        resolve_specs_paths,
         resolve_unparsed_address_inputs,
         rule,
         transitive_targets,
@@ -60,6 +61,7 @@ else:
     )
     from pants.engine.internals.graph import resolve_targets as resolve_address_targets
     from pants.engine.internals.graph import resolve_targets as resolve_dependency_targets
+    from pants.engine.internals.specs_rules import resolve_specs_paths
     from pants.engine.intrinsics import (
         add_prefix,
         create_digest,
@@ -109,6 +111,7 @@ __all__ = [
     "remove_prefix",
     "resolve_address_targets",
     "resolve_dependency_targets",
+    "resolve_specs_paths",
     "resolve_unparsed_address_inputs",
     "rule",
     "transitive_targets",

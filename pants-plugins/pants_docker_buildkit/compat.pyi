@@ -2,8 +2,8 @@
 from collections.abc import Awaitable, Iterable
 from typing import Any, Callable, TypeVar, overload
 
+from pants.base.specs import Specs
 from pants.core.goals.package import BuiltPackage, EnvironmentAwarePackageRequest
-from pants.core.util_rules.environments import EnvironmentField as EnvironmentField
 from pants.core.util_rules.source_files import SourceFiles, SourceFilesRequest
 from pants.core.util_rules.system_binaries import BinaryPathRequest, BinaryPaths
 from pants.engine.addresses import Addresses, UnparsedAddressInputs
@@ -20,6 +20,7 @@ from pants.engine.fs import (
     Paths,
     RemovePrefix,
     Snapshot,
+    SpecsPaths,
 )
 from pants.engine.internals.mapper import AddressFamily
 from pants.engine.process import FallibleProcessResult, Process
@@ -28,11 +29,14 @@ from pants.engine.target import (
     FieldSetsPerTargetRequest,
     HydratedSources,
     HydrateSourcesRequest,
+    StringField,
     Targets,
     TransitiveTargets,
     TransitiveTargetsRequest,
 )
 from pants.vcs.git import GitWorktreeRequest, MaybeGitWorktree
+
+class EnvironmentField(StringField): ...
 
 GET_STYLE: bool
 LOGS_CACHE_HITS: bool
@@ -91,6 +95,7 @@ async def path_globs_to_paths(request: PathGlobs) -> Paths: ...
 async def remove_prefix(request: RemovePrefix) -> Digest: ...
 async def resolve_address_targets(**implicit: Any) -> Targets: ...
 async def resolve_dependency_targets(**implicit: Any) -> Targets: ...
+async def resolve_specs_paths(specs: Specs, **implicit: Any) -> SpecsPaths: ...
 async def resolve_unparsed_address_inputs(
     request: UnparsedAddressInputs, **implicit: Any
 ) -> Addresses: ...

@@ -10,6 +10,7 @@ from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit import dependency_inference
 from pants_docker_buildkit.goals import (
+    migrate,
     package,
     package_manifests,
     package_refs,
@@ -102,6 +103,7 @@ _RULE_MODULES = (
     package_manifests,
     run_manifests,
     tailor,
+    migrate,
 )
 
 

@@ -20,6 +20,7 @@ BELOW = {
     "remote": ("oci", "registry"),
     "buildx": ("oci", "options", "registry"),
     "session": ("oci", "registry", "remote", "buildx"),
+    "migration": ("buildx",),
     "solver": ("oci", "registry", "remote", "buildx", "session"),
 }
 """The pure packages, and what each may import besides itself."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Optional
+
+from pants.engine.addresses import Address
 from pants.engine.target import (
     BoolField,
     IntField,
+    InvalidFieldException,
     StringField,
     StringSequenceField,
     TriBoolField,
@@ -38,8 +43,7 @@ class BuildKitImageReproducibleField(TriBoolField):
         `SOURCE_DATE_EPOCH`, which is 0 unless the Dockerfile or `extra_build_args` sets it, and
         there is no `{BuildKitImageInlineCacheField.alias}`. It holds for steps that are
         deterministic, on one version of BuildKit. BuildKit compresses changed layers twice, and
-        what steps see as the time of a file is not what the image has: see
-        `docs/reproducible.md`.
+        what steps see as the time of a file is not what the image has.
 
         With `False`, cache, speed and times are those of plain `docker buildx build`.
 
@@ -48,7 +52,23 @@ class BuildKitImageReproducibleField(TriBoolField):
     )
 
 
-class BuildKitImageCacheFromField(StringSequenceField):
+class _CachesField(StringSequenceField):
+    """Texts as buildx takes them. A map, as `docker_image` has it, would be a list of its keys."""
+
+    @classmethod
+    def compute_value(
+        cls, raw_value: Optional[Iterable[str]], address: Address
+    ) -> Optional[tuple[str, ...]]:
+        if isinstance(raw_value, Mapping):
+            raise InvalidFieldException(
+                f"The `{cls.alias}` field in target {address} must be a list of texts such as"
+                f" `type=gha`, but it is the map {dict(raw_value)!r}. `pants migrate-docker-images`"
+                " writes maps of `docker_image` as texts."
+            )
+        return super().compute_value(raw_value, address)
+
+
+class BuildKitImageCacheFromField(_CachesField):
     alias = "cache_from"
     default = ()
     help = help_text(
@@ -62,7 +82,7 @@ class BuildKitImageCacheFromField(StringSequenceField):
     )
 
 
-class BuildKitImageCacheToField(StringSequenceField):
+class BuildKitImageCacheToField(_CachesField):
     alias = "cache_to"
     default = ()
     help = help_text(

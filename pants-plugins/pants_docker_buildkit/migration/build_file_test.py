@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import pytest
+
+from pants_docker_buildkit.migration.build_file import move_build_file
+
+OLD = """\
+# Ümlauts count as two bytes.
+docker_image(
+    name="app",  # the ä of apps
+    dependencies=[":server"],
+    image_tags=["latest", "{build_args.VERSION}"],
+    pull=True,  # always
+    squash=False,
+    cache_to={"type": "gha", "mode": "max"},
+    cache_from=[
+        {"type": "gha"},
+        {"type": "registry", "ref": "ghcr.io/org/cache"},
+    ],
+    output={"type": "registry"},
+)
+
+files(name="files", sources=["*.txt"])
+"""
+NEW = """\
+# Ümlauts count as two bytes.
+docker_buildkit_image(
+    name="app",  # the ä of apps
+    dependencies=[":server"],
+    image_tags=["latest", "{build_args.VERSION}"],
+    cache_to=["type=gha,mode=max"],
+    cache_from=["type=gha", "type=registry,ref=ghcr.io/org/cache"],
+    output="registry",
+)
+
+files(name="files", sources=["*.txt"])
+"""
+
+
+def test_a_target_is_renamed_and_its_fields_keep_their_meaning() -> None:
+    moved = move_build_file("src/app/BUILD", OLD)
+    assert moved.text == NEW
+    assert moved.flags == ()
+    assert [each.line for each in moved.changes] == [2, 6, 7, 8, 9, 13]
+    again = move_build_file("src/app/BUILD", moved.text)
+    assert (again.text, again.remarks) == (NEW, ())
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("docker_image()", "docker_buildkit_image()", id="nothing"),
+        pytest.param(
+            "docker_image(name='a', pull=True)", "docker_buildkit_image(name='a')", id="last"
+        ),
+        pytest.param(
+            "docker_image(pull=True, name='a')", "docker_buildkit_image(name='a')", id="first"
+        ),
+        pytest.param("docker_image(pull=True)", "docker_buildkit_image()", id="only"),
+        pytest.param(
+            "docker_image(\n    name='a',\n    pull=True\n)",
+            "docker_buildkit_image(\n    name='a'\n)",
+            id="no-comma-after-it",
+        ),
+        pytest.param(
+            "docker_image(name='ü', skip_push=True)",
+            "docker_buildkit_image(name='ü', skip_push=True, output=\"docker\")",
+            id="skip-push-in-one-line",
+        ),
+        pytest.param(
+            "docker_image(\n    name='a',\n    skip_push=True,\n)",
+            "docker_buildkit_image(\n    name='a',\n    skip_push=True,\n    output=\"docker\",\n)",
+            id="skip-push-in-its-line",
+        ),
+        pytest.param(
+            '__defaults__({docker_image: {"pull": True, "registries": ["@a"]}})',
+            '__defaults__({docker_buildkit_image: {"registries": ["@a"]}})',
+            id="defaults",
+        ),
+        pytest.param(
+            '__defaults__({"docker_image": dict(cache_to={"type": "inline"})})',
+            '__defaults__({"docker_buildkit_image": dict(cache_to=["type=inline"])})',
+            id="defaults-by-text",
+        ),
+        pytest.param(
+            "__defaults__({(docker_image, pex_binary): dict(tags=['a'])})",
+            "__defaults__({(docker_buildkit_image, pex_binary): dict(tags=['a'])})",
+            id="defaults-of-several",
+        ),
+        pytest.param(
+            "def image(name):\n    docker_image(name=name, pull=False)\n",
+            "def image(name):\n    docker_buildkit_image(name=name)\n",
+            id="macro",
+        ),
+        pytest.param(
+            "docker_image(cache_to={'type': 's3', 'name': 'a,b'})",
+            "docker_buildkit_image(cache_to=['type=s3,\"name=a,b\"'])",
+            id="quoted",
+        ),
+    ],
+)
+def test_what_is_written_is_what_ours_means(before: str, after: str) -> None:
+    assert move_build_file("src/BUILD", before).text == after
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        pytest.param("output_files=['a']", "`output_files`", id="files"),
+        pytest.param("extra_build_options=['--x']", "shm_size", id="options"),
+        pytest.param("output={'type': 'local', 'dest': 'x'}", "`output`", id="output"),
+        pytest.param("cache_to=CACHE", "not written out", id="cache"),
+        pytest.param("environment='docker'", "builds where Pants runs", id="environment"),
+        pytest.param("invented=1", "no such field", id="unknown"),
+    ],
+)
+def test_what_has_no_equivalent_stays_with_a_reason(fields: str, reason: str) -> None:
+    text = f"docker_image(name='a', pull=True, {fields})\ndocker_image(name='b')\n"
+    moved = move_build_file("src/BUILD", text)
+    assert moved.text == text.replace("docker_image(name='b'", "docker_buildkit_image(name='b'")
+    (flag,) = moved.flags
+    assert flag.line == 1
+    assert flag.text.startswith("stays a docker_image. ")
+    assert reason in flag.text
+
+
+def test_an_image_that_others_build_on_goes_to_its_registry_and_is_not_published() -> None:
+    text = "docker_image(name='base', skip_push=True)\ndocker_image(skip_push=True)\n"
+    moved = move_build_file("src/app/BUILD", text, bases={"src/app:base", "src/app:app"})
+    assert moved.text == text.replace("docker_image", "docker_buildkit_image")
+    assert [each.line for each in moved.flags] == [1, 2]
+
+
+def test_what_cannot_be_seen_is_pointed_at() -> None:
+    moved = move_build_file("src/BUILD", "docker_image(name='a', squash=True, **common)\n")
+    assert moved.text == "docker_buildkit_image(name='a', **common)\n"
+    assert len(moved.flags) == 2
