@@ -1,0 +1,40 @@
+"""A base image is redirected, or bumped, in one place: the recipe of the guides."""
+
+from __future__ import annotations
+
+from tests.integration.workbench.base_image import plain_docker
+from tests.integration.workbench.machine import Machine, repository_settings
+from tests.integration.workbench.registry import Registry
+
+
+def test_the_defaults_of_the_root_redirect_a_base_of_all_dockerfiles(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    pinned = f"{busybox.rpartition(':')[0]}@{registry.digest(busybox)}"
+    name = "python:3.12"
+    files = {
+        "pants.toml": repository_settings(registry.address, repository),
+        "BUILD": "__defaults__({docker_buildkit_image: dict(build_contexts={"
+        f"'{name}': 'docker-image://{pinned}'}})}})",
+    }
+    for each in ("one", "two"):
+        files[f"{each}/BUILD"] = "docker_buildkit_image(name='image')"
+        files[f"{each}/Dockerfile"] = f"FROM {name}\nRUN echo {repository} > /{each}\n"
+    checkout = machine.checkout("checkout", files)
+    run = checkout.pants("package", "::")
+    assert run.kinds == {"one:image": "built", "two:image": "built"}
+    for each in ("one", "two"):
+        (reference,) = run.outcomes[f"{each}/image.image.json"].references
+        assert plain_docker("run", "--rm", reference, "cat", f"/{each}") == f"{repository}\n"
+
+    checkout.replace("BUILD", f"docker-image://{pinned}", "base:image")
+    checkout.write(
+        {
+            "base/BUILD": "docker_buildkit_image(name='image', build_contexts={})",
+            "base/Dockerfile": f"FROM {busybox}\nRUN echo {repository} > /own\n",
+        }
+    )
+    run = checkout.pants("package", "::")
+    assert set(run.kinds.values()) == {"built"}
+    (reference,) = run.outcomes["one/image.image.json"].references
+    assert plain_docker("run", "--rm", reference, "cat", "/own") == f"{repository}\n"
