@@ -122,8 +122,8 @@ def test_a_foreign_repository_runs_on_the_wheel_and_upgrades_without_a_build(
     calls = machine.docker_calls()
     assert package(checkout) == dict.fromkeys(_TARGETS, "unchanged")
     assert machine.docker_calls() == calls
-    told = checkout.pants("help", "docker_buildkit_image", pants_config())
-    assert f"{newer}: {_BUILT}" in " ".join(told.output.split())
+    shown = checkout.pants("help", "docker_buildkit_image", pants_config())
+    assert f"{newer}: {_BUILT}" in " ".join(shown.output.split())
 
 
 def package(checkout: Checkout) -> dict[str, str]:
