@@ -99,7 +99,7 @@ def run_pants(checkout: Checkout, *arguments: str, fails: bool = False) -> str:
 
 def describe(reference: str) -> tuple[str, ...]:
     """What is in an image, and how it is run."""
-    content = plain_docker("run", "--rm", reference, "sh", "-c", _CONTENT)
+    content = plain_docker("run", "--rm", "--quiet", reference, "sh", "-c", _CONTENT)
     settings = "{{json .Config.Cmd}} {{json .Config.Env}} {{json .Config.Labels}}"
     inspected = plain_docker("image", "inspect", "--format", settings, reference)
     plain_docker("image", "rm", "--force", reference)
