@@ -129,7 +129,7 @@ class DockerBuildKitSubsystem(Subsystem):
             Environment variables for `docker` and its credential helpers, in addition to the ones
             that Docker and BuildKit document: `NAME=value`, or `NAME` to take the value from the
             environment of Pants. They are in no key: changing them builds nothing. So variables
-            that change an image, such as `SOURCE_DATE_EPOCH`, are refused (`docs/picked-up.md`).
+            that change an image, such as `SOURCE_DATE_EPOCH`, are refused.
             """
         ),
         advanced=True,
