@@ -104,7 +104,7 @@ MUTATIONS = (
     Mutation(
         "secret hash: it reaches the steps",
         "solver/build.py",
-        "            *_secret_hosts(definition),\n",
+        "            *_key_hosts(definition),\n",
         "",
         ("solver/build_test.py",),
     ),

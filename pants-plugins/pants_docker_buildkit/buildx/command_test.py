@@ -30,6 +30,7 @@ EXAMPLES: dict[str, Any] = {
     "build_contexts": (("base", "docker-image://a"),),
     "labels": (("a", "b"),),
     "annotations": (("a", "b"),),
+    "policies": ("filename=a.rego",),
     "secrets": ("id=token,src=/token",),
     "ssh": ("default",),
     "network": "none",

@@ -138,7 +138,7 @@ def build_command(
         network=definition.network,
         extra_hosts=(
             *_extra_hosts(definition.extra_hosts, workplace.builder),
-            *_secret_hosts(definition),
+            *_key_hosts(definition),
         ),
         shm_size=definition.shm_size,
         ulimits=definition.ulimits,
@@ -184,16 +184,17 @@ def _secret_attributes(secrets: tuple[BuildSecret, ...]) -> tuple[str, ...]:
     )
 
 
-def _secret_hosts(definition: BuildDefinition) -> Iterator[tuple[str, str]]:
-    """A host whose name changes with the secrets that count.
+def _key_hosts(definition: BuildDefinition) -> Iterator[tuple[str, str]]:
+    """A host whose name changes with the secrets that count, and with the addresses of hosts.
 
-    BuildKit leaves secrets out of the cache key of a step, so a step that mounts one would not run
-    again for its new value. A host is in the key of each `RUN`, with any builder and any cache, and
-    only in the `/etc/hosts` that the step sees. RFC 6761 keeps `.invalid` from ever being a name.
+    BuildKit leaves both out of the cache key of a step (`ExecOp.CacheMap`), so a step that reads
+    them would not run again for new ones. The name of a host is in the key of each `RUN`, with any
+    builder and any cache, and only in the `/etc/hosts` that the step sees. RFC 6761 keeps
+    `.invalid` from ever being a name.
     """
-    if definition.secret_hashes:
-        written = json.dumps(definition.secret_hashes).encode()
-        yield f"secrets-{hashlib.sha256(written).hexdigest()[:40]}.invalid", "127.0.0.1"
+    if definition.secret_hashes or definition.extra_hosts:
+        written = json.dumps((definition.secret_hashes, definition.extra_hosts)).encode()
+        yield f"key-{hashlib.sha256(written).hexdigest()[:40]}.invalid", "127.0.0.1"
 
 
 def _policy(path: str) -> str:
