@@ -25,7 +25,10 @@ def test_the_defaults_of_the_root_redirect_a_base_of_all_dockerfiles(
     assert run.kinds == {"one:image": "built", "two:image": "built"}
     for each in ("one", "two"):
         (reference,) = run.outcomes[f"{each}/image.image.json"].references
-        assert plain_docker("run", "--rm", reference, "cat", f"/{each}") == f"{repository}\n"
+        assert (
+            plain_docker("run", "--quiet", "--rm", reference, "cat", f"/{each}")
+            == f"{repository}\n"
+        )
 
     checkout.replace("BUILD", f"docker-image://{pinned}", "base:image")
     checkout.write(
@@ -37,4 +40,4 @@ def test_the_defaults_of_the_root_redirect_a_base_of_all_dockerfiles(
     run = checkout.pants("package", "::")
     assert set(run.kinds.values()) == {"built"}
     (reference,) = run.outcomes["one/image.image.json"].references
-    assert plain_docker("run", "--rm", reference, "cat", "/own") == f"{repository}\n"
+    assert plain_docker("run", "--quiet", "--rm", reference, "cat", "/own") == f"{repository}\n"
