@@ -152,7 +152,7 @@ def test_builders_of_several_kinds_are_used_and_none_is_in_a_key(
     user.writes(f"{dockerfile}LABEL changed=2\n")
     user.builds_with(near)
     line, calls = user.package()
-    assert [call[1] for call in calls][:2] == ["inspect", "build"]
+    assert [call[1] for call in calls][:3] == ["inspect", "version", "build"]
     assert "Booting" not in user.told
 
     # A Docker Engine at an address, which the target names.
@@ -205,7 +205,10 @@ def test_the_node_of_a_platform_builds_it(
     ]
     user.builds_with({"driver": "remote", "nodes": nodes})
     line, calls = user.package()
-    assert [call[1] for call in calls] == ["inspect", "create", "create", "inspect", "build"]
+    assert [call[1] for call in calls] == [
+        *("inspect", "create", "create", "inspect"),
+        *("version", "build"),
+    ]
     assert line.startswith("  built (first build here): ")
     # Below `refs` buildx notes which node ran a build.
     (node,) = user.named_caches.glob("docker_buildkit/buildx/refs/*/*")
@@ -248,7 +251,7 @@ def test_a_container_whose_image_is_not_there_is_an_error(user: User, registry: 
         " Check that its engine runs and can pull the image of BuildKit (`driver_opts.image`);"
         " where it needs longer, raise `boot_timeout`."
     )
-    assert user.told == "Booting builder ci (docker-container)…\n"
+    assert user.told == "b Booting builder ci (docker-container)…\n"
 
 
 class Cutter:

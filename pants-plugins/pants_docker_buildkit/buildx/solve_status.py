@@ -11,7 +11,7 @@ import base64
 import json
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
@@ -21,6 +21,8 @@ _TIME = re.compile(r"(?P<seconds>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?P<fraction>\.\
 _LABEL = re.compile(r"\[[^\]]*\]")
 _CANCELED = "context canceled"
 _LONGEST_NAME = 80
+_LONGEST_LINE = 1 << 16
+_LINE_END = re.compile(r"\r?\n|\r")
 
 KEPT_BYTES = 1 << 20
 """Of what a step prints, this much is kept of its end while it runs, until it succeeds."""
@@ -30,8 +32,8 @@ KEPT_BYTES = 1 << 20
 class Step:
     """One step of a build. Times are seconds since the epoch, by the builder's clock.
 
-    `output` holds what it printed, each text with the time it was printed at: all of it up to
-    `KEPT_BYTES`, then the end. `dropped` counts the bytes before that.
+    `output` holds the lines that it printed, each with the time at which it was whole: all of them
+    up to `KEPT_BYTES`, then the last ones. `dropped` counts the characters before those.
     """
 
     digest: str
@@ -45,6 +47,7 @@ class Step:
     dropped: int = 0
     output: deque[tuple[float, str]] = field(default_factory=deque)
     _size: int = 0
+    _begun: dict[int, str] = field(default_factory=dict)
 
     @property
     def is_internal(self) -> bool:
@@ -74,10 +77,31 @@ class Step:
         """Whether it has not started yet, or ended before this time."""
         return self.started is None or (self.completed is not None and self.completed < time)
 
-    def keep(self, time: float, text: str) -> None:
-        """Add to what it printed."""
-        self.output.append((time, text))
-        self._size += len(text)
+    def keep(self, time: float, stream: int, text: str) -> tuple[str, ...]:
+        """Add to what it printed on a stream. Gives the lines that became whole by that.
+
+        BuildKit cuts output where it likes, and a line that goes on is in the next part.
+        """
+        begun = self._begun.pop(stream, "")
+        *lines, rest = _LINE_END.split(begun + text)
+        if len(rest) > _LONGEST_LINE:
+            lines, rest = [*lines, rest], ""
+        if rest:
+            self._begun[stream] = rest
+        self._add(time, lines)
+        return tuple(lines)
+
+    def end_output(self, time: float) -> tuple[str, ...]:
+        """The lines that it began and did not end."""
+        lines = tuple(self._begun.values())
+        self._begun.clear()
+        self._add(time, lines)
+        return lines
+
+    def _add(self, time: float, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.output.append((time, line))
+            self._size += len(line)
         while self._size > KEPT_BYTES and len(self.output) > 1:
             _, oldest = self.output.popleft()
             self._size -= len(oldest)
@@ -99,11 +123,11 @@ class StepChange(str, Enum):
 
 @dataclass(frozen=True)
 class StepNews:
-    """One change of a step. `text` is what it printed just now."""
+    """One change of a step. `lines` are those that it printed just now."""
 
     step: Step
     change: StepChange
-    text: str = ""
+    lines: tuple[str, ...] = ()
 
 
 class SolveStatus:
@@ -126,9 +150,10 @@ class SolveStatus:
             if status.get("name") == "transferring":
                 step.transferred = max(step.transferred, _natural(status.get("current")))
         for log in _objects(document, "logs"):
-            step, text = self._step(log, "vertex"), _decode(log.get("data"))
-            step.keep(_seconds(log.get("timestamp")) or 0.0, text)
-            yield StepNews(step, StepChange.PRINTED, text)
+            step, time = self._step(log, "vertex"), _seconds(log.get("timestamp")) or 0.0
+            lines = step.keep(time, _natural(log.get("stream")), _decode(log.get("data")))
+            if lines:
+                yield StepNews(step, StepChange.PRINTED, lines)
 
     @property
     def failed(self) -> Step | None:
@@ -154,6 +179,8 @@ class SolveStatus:
             yield StepNews(step, StepChange.STARTED)
         if completed is not None and step.completed is None:
             step.completed = completed
+            if lines := step.end_output(completed):
+                yield StepNews(step, StepChange.PRINTED, lines)
             yield StepNews(step, StepChange.ENDED)
             if not step.error:
                 step.forget_output()

@@ -44,7 +44,7 @@ def test_a_step_starts_prints_and_ends() -> None:
         StepChange.PRINTED,
         StepChange.ENDED,
     ]
-    assert news[1].text == "hi\n"
+    assert news[1].lines == ("hi",)
     step = status.steps["sha256:1"]
     assert (step.title, step.label, step.seconds) == ("[build 2/3] RUN make", "[build 2/3]", 3.25)
 
@@ -62,9 +62,23 @@ def test_what_a_step_that_succeeded_printed_is_forgotten() -> None:
     assert not status.steps["sha256:1"].output
 
 
+def test_a_line_that_comes_in_parts_is_one_line() -> None:
+    _, news = read(
+        vertex(started=STARTED), log("one\ntw"), log("o\r\nthr"), vertex(completed=COMPLETED)
+    )
+    printed = [each.lines for each in news if each.change is StepChange.PRINTED]
+    assert printed == [("one",), ("two",), ("thr",)]
+
+
+def test_a_line_without_an_end_does_not_fill_memory() -> None:
+    status, news = read(vertex(started=STARTED), *[log("x" * 10_000)] * 1000)
+    assert sum(len(line) for each in news for line in each.lines) > 9_000_000
+    assert sum(len(each) for _, each in status.steps["sha256:1"].output) <= KEPT_BYTES
+
+
 def test_of_a_long_output_the_end_is_kept() -> None:
-    text = "x" * 1000
-    status, _ = read(vertex(started=STARTED), *[log(text)] * 2000, log("last"))
+    text = "x" * 1000 + "\n"
+    status, _ = read(vertex(started=STARTED), *[log(text)] * 2000, log("last\n"))
     step = status.steps["sha256:1"]
     kept = sum(len(each) for _, each in step.output)
     assert KEPT_BYTES - 2000 < kept <= KEPT_BYTES

@@ -99,8 +99,7 @@ class Progress:
         elif news.change is StepChange.STARTED and not step.is_internal:
             self._running[step.digest] = _RunningStep(step, self._clock(), set())
         elif news.change is StepChange.PRINTED and step.digest in self._running:
-            printed = news.text.replace("\r", "\n").strip().rpartition("\n")[2]
-            self._running[step.digest].last_line = printed
+            self._running[step.digest].last_line = news.lines[-1]
         elif news.change is StepChange.ENDED and step.digest in self._running:
             self._show_end(self._running.pop(step.digest))
         self._show_running()
@@ -169,12 +168,14 @@ def describe_end(status: SolveStatus) -> str:
 
 
 def _describe_step(step: Step) -> str:
+    # What came after its end, and had no end of its own.
+    step.end_output(step.completed or 0.0)
     lines = [_RULER, f" > {step.title}:"]
     if step.dropped:
-        lines.append(f"({step.dropped} bytes before this are left out)")
-    for printed_at, text in step.output:
+        lines.append(f"({step.dropped} characters before this are left out)")
+    for printed_at, line in step.output:
         seconds = max(0.0, printed_at - (step.started or printed_at))
-        lines += [f"{seconds:.3f} {line}" for line in text.splitlines()]
+        lines.append(f"{seconds:.3f} {line}")
     return "".join(f"{line}\n" for line in (*lines, _RULER))
 
 
@@ -183,7 +184,7 @@ def _plain_lines(news: StepNews) -> Iterator[str]:
     if news.change is StepChange.STARTED:
         yield step.title
     elif news.change is StepChange.PRINTED:
-        yield from (f"{step.label} {line}" for line in news.text.splitlines() if line.strip())
+        yield from (f"{step.label} {line}" for line in news.lines if line.strip())
     elif step.is_cached:
         yield f"{step.label} CACHED"
     elif step.error:
