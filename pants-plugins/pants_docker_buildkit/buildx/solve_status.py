@@ -157,10 +157,16 @@ class SolveStatus:
 
     @property
     def failed(self) -> Step | None:
-        """The step that ended the build, and not those that were canceled because of it."""
+        """The step that ended the build, by what buildx says of it.
+
+        Others fail as well: those that were canceled because of it, and imports of caches that are
+        not there, which end no build.
+        """
+        said = "\n".join(self.said)
         failed = [each for each in self.steps.values() if each.error]
         causes = [each for each in failed if not each.error.endswith(_CANCELED)] or failed
-        return causes[-1] if causes else None
+        named = [each for each in causes if each.error in said] or causes
+        return max(named, key=lambda each: each.completed or 0.0, default=None)
 
     def _step(self, document: dict[str, Any], key: str) -> Step:
         digest = _text(document.get(key))

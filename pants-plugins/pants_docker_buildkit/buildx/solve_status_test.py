@@ -94,6 +94,15 @@ def test_the_step_that_failed_is_not_one_that_was_canceled_for_it() -> None:
     assert status.failed is status.steps["sha256:1"]
 
 
+def test_a_cache_that_is_not_there_is_not_what_failed() -> None:
+    status, _ = read(
+        vertex("sha256:1", error="exit code: 3", completed=COMPLETED),
+        vertex("sha256:2", name="importing cache", error="not found", completed=COMPLETED),
+        "ERROR: failed to build: failed to solve: exit code: 3",
+    )
+    assert status.failed is status.steps["sha256:1"]
+
+
 def test_without_another_cause_a_canceled_step_is_the_one_that_failed() -> None:
     status, _ = read(vertex(error="context canceled"))
     assert status.failed is status.steps["sha256:1"]
