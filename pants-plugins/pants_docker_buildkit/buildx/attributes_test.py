@@ -70,15 +70,15 @@ def test_cache_attributes_are_read_as_buildx_reads_them(
     [
         ("ghcr.io/org/a,ghcr.io/org/b", ("ghcr.io/org/a", "ghcr.io/org/b")),
         ("type=registry,ref=ghcr.io/org/a", ("type=registry,ref=ghcr.io/org/a",)),
-        ("type=local,src=cache", ("type=local,src=/root/cache",)),
+        ("type=local,src=cache", ("type=local,src=/checkout/cache",)),
         ("mode=max,type=local,dest=/c", ("mode=max,type=local,dest=/c",)),
-        ('type=local,"dest=a,b"', ('type=local,"dest=/root/a,b"',)),
+        ('type=local,"dest=a,b"', ('type=local,"dest=/checkout/a,b"',)),
     ],
 )
 def test_caches_are_read_one_by_one_with_the_paths_of_local_ones(
     text: str, caches: tuple[str, ...]
 ) -> None:
-    assert read_caches(text, lambda path: posixpath.join("/root", path)) == caches
+    assert read_caches(text, lambda path: posixpath.join("/checkout", path)) == caches
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,12 @@ def test_caches_are_read_one_by_one_with_the_paths_of_local_ones(
     [
         ("default", "default"),
         ("default=", "default="),
-        ("key=keys/a,/b", "key=/root/keys/a,/b"),
-        ("key=a.sock,raw=true", "key=/root/a.sock,raw=true"),
+        ("key=keys/a,/b", "key=/checkout/keys/a,/b"),
+        ("key=a.sock,raw=true", "key=/checkout/a.sock,raw=true"),
     ],
 )
 def test_keys_for_ssh_have_absolute_paths(text: str, ssh: str) -> None:
-    assert read_ssh(text, lambda path: posixpath.join("/root", path)) == ssh
+    assert read_ssh(text, lambda path: posixpath.join("/checkout", path)) == ssh
 
 
 @pytest.mark.parametrize(
