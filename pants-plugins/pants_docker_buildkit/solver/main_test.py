@@ -44,6 +44,7 @@ from pants_docker_buildkit.solver.source_policy import render_source_policy
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.testing.fake_engine import FakeEngine
 
+PACKAGES = str(Path(__file__).parents[2])
 KEY, BUILD, SHA = "0123abcd", "blake3:" + "1" * 64, "sha256:" + "a" * 64
 FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nStatus: running\n"
 ENGINE = "Name: default\nDriver: docker\n\nNodes:\nName: default\nEndpoint: default\n"
@@ -224,6 +225,7 @@ def test_a_full_disk_is_an_error_that_names_where(sandbox: Sandbox) -> None:
     )
     build = subprocess.run(
         [sys.executable, "-c", script, str(sandbox.session), BUILD_COMMAND, KEY, "0"],
+        env={**os.environ, "PYTHONPATH": PACKAGES},
         capture_output=True,
         text=True,
         check=False,
@@ -345,7 +347,7 @@ def test_a_build_that_is_killed_leaves_all_it_made_in_the_directory_of_its_sessi
     script = "import sys; from pants_docker_buildkit.solver.main import main; main(*sys.argv[1:])"
     with subprocess.Popen(
         [sys.executable, "-c", script, str(sandbox.session), BUILD_COMMAND, KEY, "0"],
-        env={**os.environ, "TMPDIR": str(temporary)},
+        env={**os.environ, "PYTHONPATH": PACKAGES, "TMPDIR": str(temporary)},
         start_new_session=True,
     ) as build:
         deadline = time.monotonic() + 60

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-import pants_docker_buildkit
+from pants_docker_buildkit.solver import terminal
 
-_ROOT = Path(pants_docker_buildkit.__file__).absolute().parent.parent
+_ROOT = Path(terminal.__file__).absolute().parents[2]
 _SECONDS = 30.0
 
 # Starts the program in a process group of its own, as Pants 2.33 does, and then reads itself.
