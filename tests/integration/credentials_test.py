@@ -42,7 +42,7 @@ ca_file = "{registry.ca_file}"
 username = "env=REGISTRY_USER"
 password = "command=cat {machine.home}/password"
 """
-    (machine.home / "password").write_text("first\n")
+    (machine.home / "password").write_text("wrong\n")
     machine.environment["REGISTRY_USER"] = "me"
     checkout = machine.checkout(
         "checkout",
@@ -53,6 +53,11 @@ password = "command=cat {machine.home}/password"
             "app/Dockerfile": f"FROM {busybox}\nRUN true\n",
         },
     )
+    early = checkout.pants("package", "::", pantsd=True, may_fail=True)
+    assert "Nothing was built, because the image could not be pushed." in early.output
+    assert "'[docker-buildkit.registries.tests].password' (command=cat" in early.output
+    assert early.docker_calls == ()
+    (machine.home / "password").write_text("first\n")
     run = checkout.pants("package", "::", pantsd=True)
     assert run.kinds == {TARGET: "built"}
     published = checkout.pants("publish", "::", pantsd=True)

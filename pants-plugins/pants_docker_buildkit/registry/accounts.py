@@ -89,7 +89,9 @@ class Accounts:
         username = account.username
         if isinstance(username, SecretSource):
             username = self._read(account, "username", username)
-        return Credentials(username, self._read(account, "password", account.password))
+        password = self._read(account, "password", account.password)
+        source = f"'[docker-buildkit.registries.{account.name}].password' ({account.password})"
+        return Credentials(username, password, source=source)
 
     def find_for(self, registry: str, repository: str) -> Credentials | None:
         """The credentials for a repository."""

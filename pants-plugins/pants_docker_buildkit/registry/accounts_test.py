@@ -115,3 +115,17 @@ def test_a_password_that_cannot_be_had_is_an_error_of_the_registry(registry: Fak
     with pytest.raises(CredentialsError, match="the variable is not set"):
         clients.client(registry.address, "app").head_manifest("app", "1")
     clients.close()
+
+
+def test_who_is_refused_reads_where_the_credentials_come_from(registry: FakeRegistry) -> None:
+    registry.access = BasicAccess("me", "s3cret")
+    mine = account("me", registry=registry.address)
+    clients = RegistryClients(accounts=Accounts([mine], environment={"PASSWORD": "old"}))
+    with pytest.raises(UnauthorizedError) as raised:
+        clients.client(registry.address, "app").head_manifest("app", "1")
+    clients.close()
+    assert raised.value.next_step == (
+        "The registry refused the credentials of user 'me'. They come from"
+        " '[docker-buildkit.registries.me].password' (env=PASSWORD): correct or renew what it"
+        " gives."
+    )

@@ -15,6 +15,7 @@ from pants_docker_buildkit.registry.credentials import (
 )
 from pants_docker_buildkit.registry.errors import (
     CredentialsError,
+    Identity,
     Inquiry,
     Refusal,
     RegistryUnavailableError,
@@ -61,7 +62,7 @@ class Authentication:
         self._scope_locks: defaultdict[Scopes, threading.Lock] = defaultdict(threading.Lock)
 
     @property
-    def identity(self) -> str | None:
+    def identity(self) -> Identity | None:
         """Whom the credentials in use stand for, for messages."""
         return self._credentials.identity if self._credentials else None
 

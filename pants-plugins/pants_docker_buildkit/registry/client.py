@@ -251,6 +251,11 @@ class RegistryClient:
         upload = self._upload(repository, blob.digest)
         return upload.send(blob.size, open_body, source_repository)
 
+    def rehearse_upload(self, repository: str) -> None:
+        """Begin an upload and cancel it: raises where not even that can be done."""
+        inquiry = Inquiry(self.registry, f"begin an upload to {self.registry}/{repository}")
+        BlobUpload(self._channel, inquiry, repository, sha256_digest(b"")).rehearse()
+
     def _upload(self, repository: str, digest: OciDigest) -> BlobUpload:
         inquiry = self._inquiry("upload the blob", repository, digest)
         return BlobUpload(self._channel, inquiry, repository, digest)

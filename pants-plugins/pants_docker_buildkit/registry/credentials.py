@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
 from pants_docker_buildkit.registry.credential_helper import CredentialHelper
+from pants_docker_buildkit.registry.errors import Identity
 
 DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 """What Docker's configuration calls Docker Hub."""
@@ -40,18 +41,20 @@ class Credentials:
     """What proves to a registry, or to its token server, who we are. Its repr shows no secret.
 
     Either a user name and password, or an `identity_token` to get access tokens with, or a
-    `registry_token` that is such an access token.
+    `registry_token` that is such an access token. `source` is as in `Identity`.
     """
 
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     identity_token: str | None = field(default=None, repr=False)
     registry_token: str | None = field(default=None, repr=False)
+    source: str | None = field(default=None, compare=False)
 
     @property
-    def identity(self) -> str:
+    def identity(self) -> Identity:
         """Whom these credentials stand for, for messages."""
-        return f"user '{self.username}'" if self.username else "the stored token"
+        name = f"user '{self.username}'" if self.username else "the stored token"
+        return Identity(name, self.source)
 
     @property
     def basic(self) -> str | None:
@@ -106,7 +109,8 @@ def environment_credentials(environment: Mapping[str, str]) -> FindCredentials:
 
     def find(registry: str) -> Credentials | None:
         config = _loaded(lambda: _config_in(environment))
-        return None if config is None else config.find(registry)
+        found = None if config is None else config.find(registry)
+        return None if found is None else replace(found, source=AUTH_CONFIG_VARIABLE)
 
     return find
 

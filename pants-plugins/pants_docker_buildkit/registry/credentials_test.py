@@ -18,6 +18,7 @@ from pants_docker_buildkit.registry.credentials import (
     invalid_configurations,
     no_credentials,
 )
+from pants_docker_buildkit.registry.errors import Identity
 
 SECRET = "s3cret:with colon"
 
@@ -43,7 +44,7 @@ def test_a_repr_shows_no_secret(tmp_path: Path) -> None:
     for text in (repr(credentials), str(credentials), repr(config)):
         assert "s3cret" not in text
         assert "token'" not in text
-    assert credentials.identity == "user 'me'"
+    assert credentials.identity == Identity("user 'me'")
 
 
 @pytest.mark.parametrize(

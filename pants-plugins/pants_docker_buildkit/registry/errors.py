@@ -53,6 +53,18 @@ class Refusal:
         return f"HTTP {self.status}{code}{message}"
 
 
+@dataclass(frozen=True)
+class Identity:
+    """Whom credentials stand for, in words.
+
+    `source` is what gives them, where that is not a login of Docker's: another login would not
+    change them.
+    """
+
+    name: str
+    source: str | None = None
+
+
 class RegistryError(Exception):
     """A registry could not be asked, or gave an answer that is of no use."""
 
@@ -66,28 +78,39 @@ class RegistryError(Exception):
 class UnauthorizedError(RegistryError):
     """The registry does not know us: it got no credentials, or ones that it does not accept."""
 
-    def __init__(self, inquiry: Inquiry, refusal: Refusal, identity: str | None = None) -> None:
+    def __init__(
+        self, inquiry: Inquiry, refusal: Refusal, identity: Identity | None = None
+    ) -> None:
         self.refusal = refusal
-        login = f"'docker login {inquiry.registry}'"
-        next_step = (
-            f"The registry refused the credentials of {identity}: log in again with {login}."
-            if identity
-            else f"No credentials for {inquiry.registry} were found: log in with {login}."
-        )
-        super().__init__(inquiry, str(refusal), next_step)
+        super().__init__(inquiry, str(refusal), self._advise(inquiry.registry, identity))
+
+    @staticmethod
+    def _advise(registry: str, identity: Identity | None) -> str:
+        login = f"'docker login {registry}'"
+        if identity is None:
+            return f"No credentials for {registry} were found: log in with {login}."
+        refused = f"The registry refused the credentials of {identity.name}"
+        if identity.source is None:
+            return f"{refused}: log in again with {login}."
+        return f"{refused}. They come from {identity.source}: correct or renew what it gives."
 
 
 class DeniedError(RegistryError):
     """The registry knows us and does not allow what was asked."""
 
-    def __init__(self, inquiry: Inquiry, refusal: Refusal, identity: str | None = None) -> None:
+    def __init__(
+        self, inquiry: Inquiry, refusal: Refusal, identity: Identity | None = None
+    ) -> None:
         self.refusal = refusal
-        who = identity or "anonymous users"
-        next_step = (
-            f"Grant {who} access to the repository, "
-            f"or log in as somebody else with 'docker login {inquiry.registry}'."
+        who = "anonymous users" if identity is None else identity.name
+        other = (
+            f"log in as somebody else with 'docker login {inquiry.registry}'"
+            if identity is None or identity.source is None
+            else f"be somebody else there: these credentials come from {identity.source}"
         )
-        super().__init__(inquiry, str(refusal), next_step)
+        super().__init__(
+            inquiry, str(refusal), f"Grant {who} access to the repository, or {other}."
+        )
 
 
 class ForbiddenByRuleError(RegistryError):
@@ -216,5 +239,5 @@ class CredentialsError(RegistryError):
     """The credentials for a registry could not be read, or may not be sent."""
 
     def __init__(self, inquiry: Inquiry, finding: str) -> None:
-        next_step = f"Check the Docker configuration's entry for {inquiry.registry}."
+        next_step = f"Check where the credentials for {inquiry.registry} come from."
         super().__init__(inquiry, finding, next_step)

@@ -10,6 +10,7 @@ from pants_docker_buildkit.registry.errors import (
     BlobUnknownError,
     DeniedError,
     ForbiddenByRuleError,
+    Identity,
     Inquiry,
     ManifestUnknownError,
     NameUnknownError,
@@ -45,7 +46,7 @@ def read_refusal(response: Response) -> Refusal:
     return Refusal(response.status, code, message)
 
 
-def refusal_error(inquiry: Inquiry, refusal: Refusal, identity: str | None) -> RegistryError:
+def refusal_error(inquiry: Inquiry, refusal: Refusal, identity: Identity | None) -> RegistryError:
     """The error for `refusal`."""
     status = refusal.status
     rule = find_rule(f"{refusal.code} {refusal.message}")

@@ -7,6 +7,7 @@ import pytest
 from pants_docker_buildkit.registry.errors import (
     DeniedError,
     ForbiddenByRuleError,
+    Identity,
     Inquiry,
     Refusal,
     RegistryUnavailableError,
@@ -86,7 +87,7 @@ QUOTA, TAG, LOCK = RegistryRule.QUOTA, RegistryRule.IMMUTABLE_TAG, RegistryRule.
 def test_a_rule_of_a_registry_is_told_from_a_refusal_of_us(
     status: int, code: str | None, message: str | None, rule: RegistryRule
 ) -> None:
-    error = refusal_error(INQUIRY, Refusal(status, code, message), "user 'me'")
+    error = refusal_error(INQUIRY, Refusal(status, code, message), Identity("user 'me'"))
     assert isinstance(error, ForbiddenByRuleError)
     assert error.rule is rule
     assert str(error).endswith(f"). {rule.next_step}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
@@ -46,7 +46,8 @@ class ScopedLogin:
 
     def find(self, environment: Mapping[str, str]) -> Credentials | None:
         """Its credentials: none are those of somebody who is not logged in."""
-        return DockerConfig.load(self.directory, environment).find(self.registry)
+        found = DockerConfig.load(self.directory, environment).find(self.registry)
+        return found and replace(found, source=f"the login of buildx in {self.directory}")
 
 
 @dataclass(frozen=True)

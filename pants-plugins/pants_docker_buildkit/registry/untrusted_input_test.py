@@ -94,7 +94,7 @@ def test_a_configuration_that_was_damaged_is_read_or_refused(edits: list[Edit]) 
             for name in ("ghcr.io", "reg.io", "docker.io"):
                 if not config.helpers and not config.default_helper:
                     found = config.find(name)
-                    assert found is None or found.identity.encode()
+                    assert found is None or found.identity.name.encode()
         except InvalidDockerConfigError as e:
             str(e).encode()
 

@@ -5,6 +5,7 @@ https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -13,6 +14,7 @@ from pants_docker_buildkit.registry.authentication import Scopes, repository_sco
 from pants_docker_buildkit.registry.channel import Call, Channel
 from pants_docker_buildkit.registry.errors import (
     Inquiry,
+    RegistryError,
     RegistryUnavailableError,
     UnexpectedResponseError,
 )
@@ -69,6 +71,22 @@ class BlobUpload:
             else:
                 return True
         raise AssertionError("the last attempt returns or raises")
+
+    def rehearse(self) -> None:
+        """Begin the upload and cancel it, which not every registry does at once."""
+        session = self._start(None)
+        assert session is not None
+        call = Call(
+            self._inquiry,
+            "DELETE",
+            session.target,
+            self._scopes,
+            accepted=(200, 202, 204),
+            origin=session.origin,
+            is_idempotent=False,
+        )
+        with suppress(RegistryError):
+            self._channel.ask(call).discard()
 
     def _start(self, source_repository: str | None) -> _Session | None:
         """Begin an upload; none is needed where the blob could be mounted."""

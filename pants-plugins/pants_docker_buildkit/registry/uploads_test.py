@@ -7,6 +7,7 @@ from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import (
+    DeniedError,
     ForbiddenByRuleError,
     RegistryUnavailableError,
     RejectedError,
@@ -109,3 +110,25 @@ def test_an_upload_with_nowhere_to_go_is_an_error(
     registry.plan(faults.status(202, headers={"Location": location} if location else {}))
     with pytest.raises(UnexpectedResponseError):
         client.upload_blob("org/app", BLOB, chunks)
+
+
+def test_an_upload_is_rehearsed_and_leaves_nothing(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    client.rehearse_upload("org/app")
+    assert registry.uploads == {}
+    assert registry.count("DELETE", "/v2/org/app/blobs/uploads/") == 1
+    assert registry.repositories == {}
+
+
+def test_a_registry_that_cancels_no_uploads_is_as_good(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    registry.plan(faults.oci_error(405, "UNSUPPORTED", "no"), method="DELETE")
+    client.rehearse_upload("org/app")
+
+
+def test_a_rehearsal_says_who_may_not_push(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.plan(faults.oci_error(403, "DENIED", "read only"), method="POST")
+    with pytest.raises(DeniedError, match=r"Could not begin an upload to 127.*/org/app \(HTTP 403"):
+        client.rehearse_upload("org/app")

@@ -29,6 +29,7 @@ from pants_docker_buildkit.session.profile import (
     parse_profile,
     parse_settings,
 )
+from pants_docker_buildkit.session.push_rehearsals import PushedName
 from pants_docker_buildkit.session.tag_plans import MoveReport, TagPlans, parse_report
 from pants_docker_buildkit.session.unix_socket import SessionProblemError, ask_session
 
@@ -38,6 +39,7 @@ _SECRETS = "secrets"
 _CREDENTIALS = "credentials"
 _VARIABLES = "variables"
 _MOVES = "moves"
+_PUSH = "push"
 
 # Of one variable of an environment, on Linux, with room for its name.
 _MAX_VALUE = 120 * 1024
@@ -84,6 +86,10 @@ class SessionClient:
         found = ask_session(self.directory, _CREDENTIALS, registry, repository)
         return None if found is None else Credentials(*found)
 
+    def rehearse_push(self, name: PushedName) -> None:
+        """Return where a push of this name would begin, as far as can be known before."""
+        ask_session(self.directory, _PUSH, *name)
+
     def move_tags(self, key: str) -> MoveReport:
         """Have the tags moved that were planned under this key; how far that is in a moment."""
         return parse_report(ask_session(self.directory, _MOVES, key))
@@ -98,11 +104,13 @@ class SessionAnswers:
         environment: Mapping[str, str],
         find_credentials: Callable[[str, str], Credentials | None],
         plans: TagPlans | None = None,
+        find_push_problem: Callable[[PushedName], str | None] = lambda _: None,
     ) -> None:
         self._profile = profile
         self._environment = environment
         self._find_credentials = find_credentials
         self._plans = plans
+        self._find_push_problem = find_push_problem
         self._builds: dict[str, BuildSettings] = {}
         self._lock = threading.Lock()
 
@@ -128,9 +136,16 @@ class SessionAnswers:
             return [(name, self._environment.get(name)) for name in arguments]
         if subject == _CREDENTIALS:
             return self._credentials(*arguments)
+        if subject == _PUSH:
+            return self._rehearse(PushedName(*arguments))
         if subject == _MOVES and self._plans is not None and arguments == [self._plans.key]:
             return asdict(self._plans.move())
         raise LookupError(subject)
+
+    def _rehearse(self, name: PushedName) -> None:
+        problem = self._find_push_problem(name)
+        if problem is not None:
+            raise SessionProblemError(problem)
 
     def _credentials(self, registry: str, repository: str) -> list[str | None] | None:
         try:
@@ -143,7 +158,13 @@ class SessionAnswers:
             raise SessionProblemError(str(e)) from e
         if found is None:
             return None
-        return [found.username, found.password, found.identity_token, found.registry_token]
+        return [
+            found.username,
+            found.password,
+            found.identity_token,
+            found.registry_token,
+            found.source,
+        ]
 
 
 def _secrets(

@@ -23,6 +23,7 @@ from pants_docker_buildkit.session.directory import (
 )
 from pants_docker_buildkit.session.local_tags import LocalTags
 from pants_docker_buildkit.session.profile import Profile
+from pants_docker_buildkit.session.push_rehearsals import PushRehearsals
 from pants_docker_buildkit.session.questions import SessionAnswers
 from pants_docker_buildkit.session.tag_plans import TagPlans
 from pants_docker_buildkit.session.unix_socket import SessionServer
@@ -53,7 +54,10 @@ class RunningSession:
         self.waits = Waits(directory / WAITS_DIRECTORY)
         self._workers = Workers("registry-publication")
         self.plans = TagPlans(clients.client, self._workers)
-        self.answers = SessionAnswers(profile, environment, accounts.find_for, self.plans)
+        pushes = PushRehearsals(clients.client)
+        self.answers = SessionAnswers(
+            profile, environment, accounts.find_for, self.plans, pushes.find_problem
+        )
 
     def appear(self, name: str) -> None:
         """Be found by its processes. Does nothing while the directory is there.

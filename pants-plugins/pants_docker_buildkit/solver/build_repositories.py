@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from pants_docker_buildkit.buildx.attributes import (
@@ -12,6 +12,7 @@ from pants_docker_buildkit.buildx.attributes import (
 from pants_docker_buildkit.buildx.builder_registries import daemon_images, mirror_references
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.session.push_rehearsals import PushedKind, PushedName
 from pants_docker_buildkit.solver.definition import IMAGE_SCHEME, BuildJob
 
 
@@ -31,6 +32,21 @@ def build_repositories(job: BuildJob, settings: BuildSettings) -> dict[str, str]
     return found
 
 
+def pushed_names(job: BuildJob, settings: BuildSettings) -> Iterator[PushedName]:
+    """What the build pushes to, images first. A cache that may fail is none of it."""
+    accounts = build_repositories(job, settings)
+    is_pushed = job.definition.output == "registry"
+    names = [(PushedKind.IMAGE, each) for each in job.repositories if is_pushed]
+    for text in settings.cache_to:
+        attributes = _attributes(text)
+        if attributes.get("type") == "registry" and attributes.get("ignore-error") != "true":
+            names.append((PushedKind.CACHE, attributes.get("ref", "")))
+    for kind, text in names:
+        with suppress(InvalidImageReferenceError):
+            name = ImageReference.parse_familiar(text)
+            yield PushedName(kind.value, name.registry, name.repository, accounts[name.registry])
+
+
 def add_references(found: dict[str, str], references: Iterable[str]) -> None:
     """Add the registries of these images that are not there yet."""
     for text in references:
@@ -47,7 +63,11 @@ def _references(job: BuildJob, settings: BuildSettings) -> Iterator[str]:
         if source.pinned.startswith(IMAGE_SCHEME):
             yield source.pinned[len(IMAGE_SCHEME) :]
     for text in (*settings.cache_from, *settings.cache_to):
-        try:
-            yield parse_cache_attributes(text).get("ref", "")
-        except InvalidAttributesError:
-            continue
+        yield _attributes(text).get("ref", "")
+
+
+def _attributes(text: str) -> Mapping[str, str]:
+    try:
+        return parse_cache_attributes(text)
+    except InvalidAttributesError:
+        return {}

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
 from pants_docker_buildkit.buildx.buildkitd_config import BuildkitdConfig, RegistryConfig
 from pants_docker_buildkit.session.profile import BuildSettings
-from pants_docker_buildkit.solver.build_repositories import build_repositories
+from pants_docker_buildkit.session.push_rehearsals import PushedKind, PushedName
+from pants_docker_buildkit.solver.build_repositories import build_repositories, pushed_names
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
     BuildJob,
@@ -35,6 +36,20 @@ def test_what_a_build_names_is_what_it_may_log_in_to() -> None:
 def test_a_layout_is_pushed_nowhere() -> None:
     job = replace(JOB, definition=replace(JOB.definition, output="oci"))
     assert "ghcr.io" not in build_repositories(job, SETTINGS)
+
+
+def test_all_that_a_build_pushes_to_is_known_with_the_account_that_buildkit_has_there() -> None:
+    caches = (
+        "type=registry,ref=ghcr.io/org/cache:app",
+        "type=registry,ref=cache.example/app,ignore-error=true",
+        "type=local,dest=/tmp/cache",
+    )
+    settings = replace(SETTINGS, cache_to=caches)
+    cache = PushedName(PushedKind.CACHE, "ghcr.io", "org/cache", "org/app")
+    image = PushedName(PushedKind.IMAGE, "ghcr.io", "org/app", "org/app")
+    assert tuple(pushed_names(JOB, settings)) == (image, cache)
+    layout = replace(JOB, definition=replace(JOB.definition, output="oci"))
+    assert tuple(pushed_names(layout, settings)) == (cache._replace(account="org/cache"),)
 
 
 def test_a_described_builder_may_log_in_to_its_mirrors_and_to_where_its_image_is() -> None:

@@ -23,6 +23,7 @@ from pants_docker_buildkit.session.unix_socket import NoSessionError, SessionPro
 from pants_docker_buildkit.solver.base_triggers import read_base_triggers, render_triggers
 from pants_docker_buildkit.solver.build import build_image
 from pants_docker_buildkit.solver.build_platforms import find_node_platforms, render_nodes
+from pants_docker_buildkit.solver.build_repositories import pushed_names
 from pants_docker_buildkit.solver.builder_choice import forget_builders
 from pants_docker_buildkit.solver.container import parse_container_job, run_container
 from pants_docker_buildkit.solver.context_times import MEMORY_DIRECTORY, stamp_contexts
@@ -114,6 +115,8 @@ def _build(session: SessionClient, build_key: str, generation: str) -> str:
     job = parse_job((inputs / JOB_FILE).read_bytes())
     # Before anything is asked of a builder: without all of its secrets, the build would fail.
     secrets = session.secrets(build_key) if settings.secrets else ()
+    for name in pushed_names(job, settings):
+        session.rehearse_push(name)
     normalize_modes(inputs)
     name_context(inputs, settings.context_name)
     stamp_contexts(inputs, settings, job, session.directory.parent / MEMORY_DIRECTORY)

@@ -99,6 +99,11 @@ class Sandbox:
     def profile(self, **environment: str) -> None:
         self._session.be(None, **{"PATH": self._path, **environment})
 
+    def refuses_pushes(self) -> None:
+        self._session.find_push_problem = lambda name: (
+            f"No push of {name.kind} {name.repository} as {name.account}."
+        )
+
     def builds(self) -> None:
         """Let `docker buildx build` succeed."""
         metadata = self.directory / "metadata"
@@ -322,6 +327,15 @@ def test_a_secret_that_is_missing_is_told_before_anything_is_asked_of_a_builder(
     assert sandbox.run() == EXIT_FAILED
     error = capsys.readouterr().err
     assert error.startswith(f"The build needs the secret 'token' from `{source}`, but {finding}")
+    assert sandbox.docker.calls == []
+
+
+def test_an_image_that_could_not_be_pushed_is_told_before_anything_is_asked_of_a_builder(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.refuses_pushes()
+    assert sandbox.run() == EXIT_FAILED
+    assert capsys.readouterr().err == "No push of image app as app.\n"
     assert sandbox.docker.calls == []
 
 

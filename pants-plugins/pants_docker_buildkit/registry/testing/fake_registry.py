@@ -286,6 +286,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._start_upload(name, query)
         elif session not in self.registry.uploads:
             self._error(404, "BLOB_UPLOAD_UNKNOWN")
+        elif self.command == "DELETE":
+            del self.registry.uploads[session]
+            self._answer(204)
         else:
             content = self.registry.uploads.pop(session) + body
             if sha256_digest(content) != query["digest"][0]:

@@ -9,6 +9,7 @@ from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.session.directory import event_path
 from pants_docker_buildkit.session.profile import BuildSettings, Profile
+from pants_docker_buildkit.session.push_rehearsals import PushedName
 from pants_docker_buildkit.session.questions import SessionAnswers, SessionClient
 from pants_docker_buildkit.session.unix_socket import SessionServer
 
@@ -20,11 +21,13 @@ class FakeSession:
         self,
         directory: Path,
         find_credentials: Callable[[str, str], Credentials | None] = lambda *_: None,
+        find_push_problem: Callable[[PushedName], str | None] = lambda _: None,
         **environment: str,
     ) -> None:
         event_path(directory, "", 0).parent.mkdir(parents=True)
         self.directory = directory
         self._find_credentials = find_credentials
+        self.find_push_problem = find_push_problem
         self.registries: tuple[tuple[str, RegistrySettings], ...] = ()
         self._builds: dict[str, BuildSettings] = {}
         self.be(None, **environment)
@@ -38,7 +41,12 @@ class FakeSession:
     def be(self, docker: str | None, **environment: str) -> None:
         """Have another `docker` and environment from now on."""
         profile = Profile(tuple(sorted(environment.items())), docker, self.registries)
-        self._answers = SessionAnswers(profile, environment, self._find_credentials)
+        self._answers = SessionAnswers(
+            profile,
+            environment,
+            self._find_credentials,
+            find_push_problem=lambda name: self.find_push_problem(name),
+        )
         for key, settings in self._builds.items():
             self._answers.add_build(key, settings)
 
