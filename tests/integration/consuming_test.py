@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.required import (
     helm_program,
     kubectl_program,
-    pants_program,
+    pants_command,
 )
 
 GUIDE = Path(__file__).parents[2] / "docs" / "consuming.md"
@@ -95,7 +96,9 @@ def guide(
 def write_programs(tools: Path, directory: Path) -> None:
     tools.mkdir()
     (tools / "kubectl").write_text(_KUBECTL.format(kubectl=kubectl_program()))
-    (tools / "pants").write_text(_PANTS.format(pants=pants_program(), private=directory))
+    (tools / "pants").write_text(
+        _PANTS.format(pants=shlex.join(pants_command()), private=directory)
+    )
     for program in tools.iterdir():
         program.chmod(0o755)
     (tools / "helm").symlink_to(helm_program())

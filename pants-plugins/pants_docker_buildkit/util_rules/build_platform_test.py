@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import pytest
@@ -107,10 +108,12 @@ def test_what_no_argument_can_say_the_builder_must_be(runner: ImageRunner) -> No
 
 def test_the_builder_is_asked_once_and_for_all_sessions(tmp_path: Path) -> None:
     docker = FakeDocker(tmp_path / "bin").answer("buildx inspect", INSPECTED)
+    # A home that nobody had before, so that no cache of this machine has the answer. Directories of
+    # pytest are named like those of earlier runs.
+    home = str(tmp_path / uuid.uuid4().hex)
     runner = ImageRunner()
     for dockerfile in (USES["from"], USES["stage"]):
-        # A home that nobody had before, so that no cache of this machine has the answer.
-        env = {"PATH": f"{docker.directory}:/usr/bin:/bin", "HOME": str(tmp_path)}
+        env = {"PATH": f"{docker.directory}:/usr/bin:/bin", "HOME": home}
         runner.set_options(env=env, inherit=())
         runner.write({"app/tool-arm64": "", "app/BUILD": ""})
         files = "files(name='files', sources=['tool-*'])"

@@ -19,7 +19,7 @@ from tests.integration.workbench.recorded_docker import RecordedDocker
 from tests.integration.workbench.required import (
     docker_host,
     docker_program,
-    pants_program,
+    pants_command,
     plugin_sources,
 )
 
@@ -164,7 +164,7 @@ class Checkout:
         }
         mode = "--pantsd" if pantsd else "--no-pantsd"
         process = subprocess.Popen(
-            [*wrapper, str(pants_program()), mode, "--no-dynamic-ui", *arguments],
+            [*wrapper, *pants_command(), mode, "--no-dynamic-ui", *arguments],
             cwd=self.directory,
             env=environment,
             stdin=stdin if terminal is None else terminal,

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pants_docker_buildkit
+from tests.integration.workbench import start_pants
 
 
 def required(name: str, meaning: str) -> str:
@@ -25,13 +26,19 @@ def pants_program() -> Path:
     return Path(required("BUILDKIT_TESTS_PANTS", "the `pants` program to test with"))
 
 
+def pants_command() -> tuple[str, ...]:
+    """What starts it in little time, with the Python that it runs on."""
+    python = pants_program().with_name("python")
+    return str(python), str(Path(start_pants.__file__).absolute())
+
+
 @lru_cache
 def pants_version() -> str:
     """The version of that program."""
     with tempfile.TemporaryDirectory() as empty:
         Path(empty, "pants.toml").touch()
         answer = subprocess.run(
-            [str(pants_program()), "--no-pantsd", "--version"],
+            [*pants_command(), "--no-pantsd", "--version"],
             cwd=empty,
             env={"HOME": empty, "PATH": "/usr/bin:/bin", "NO_SCIE_WARNING": "1"},
             stdout=subprocess.PIPE,
