@@ -84,6 +84,7 @@ FIELDS = {
         ),
         keeps=("[]",),
     ),
+    "resolve": Variation(keeps=('"docker-images"',)),
     "platforms": Variation(
         base='["linux/amd64"]',
         changes=('["linux/arm64"]', '["linux/amd64", "linux/arm64"]'),
@@ -149,6 +150,11 @@ OPTIONS = {
     "docker": Variation(keeps=("/opt/docker",)),
     "policies": Variation(changes=('["app/a.txt"]',), keeps=("[]",)),
     "external_sources": Variation(changes=(f'["docker-image://ghcr.io/a@{SHA}"]',)),
+    # Here nothing moves that a lock could pin: see `util_rules/image_lock_test.py`.
+    "base_images": Variation(keeps=("locked", "frozen")),
+    "resolves": Variation(keeps=('{"docker-images": "other.dockerfile"}',)),
+    "default_resolve": Variation(keeps=("docker-images",)),
+    "lock_update": Variation(keeps=('["*"]',)),
     "executable_search_paths": Variation(keeps=('["/opt/docker"]',)),
     "builder": Variation(keeps=("far",)),
     "build_timeout": Variation(keeps=("3600",)),

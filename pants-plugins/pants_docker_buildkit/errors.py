@@ -8,6 +8,8 @@
     ├── UnusableCacheError            a session cannot have its directory in `named_caches_dir`
     ├── MissingContextFileError       the Dockerfile copies a file that no dependency provides
     ├── UnresolvedBaseImageError      a base image's digest cannot be found out
+    ├── InvalidImageLockError         a lock file is none
+    ├── NotLockedError                a build reads what its lock lacks
     ├── InvalidUserPolicyFileError    a source policy of the user's cannot be obeyed
     ├── DeniedSourceError             a source policy of the user's denies what a build reads
     ├── ImageBuildError               the build ran, and failed
@@ -141,6 +143,41 @@ class UnresolvedBaseImageError(BuildKitImageError):
             f" did not tell one. {reason} To build without asking, pin it as"
             f" '{reference}@sha256:…'. If it is a target of this repository, give an `ARG` its"
             " address and use that in `FROM`."
+        )
+
+
+class InvalidImageLockError(BuildKitImageError):
+    """A file is no lock. `requirement` completes "must …"."""
+
+    def __init__(self, path: str, line: int, requirement: str, finding: str) -> None:
+        super().__init__(
+            f"Line {line} of the lock {path} must {requirement}, but {finding}. Correct it, or"
+            " remove the file and run 'generate-lockfiles'."
+        )
+
+
+class NotLockedError(BuildKitImageError):
+    """A build reads something by a name that its lock does not have.
+
+    `others` are entries of the same repository. `finding` is what was found, as a sentence.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        name: str,
+        line: int | None,
+        path: str,
+        others: Iterable[str],
+        command: str,
+    ) -> None:
+        known = ", ".join(others)
+        where = f" (line {line} of its Dockerfile)" if line else ""
+        instead = f", which has {known}" if known else ""
+        self.finding = f"{address} reads {name}{where}, which is not in the lock {path}{instead}."
+        super().__init__(
+            f"What an image reads from outside must be in its lock, but {self.finding} Run"
+            f" '{command}', or name what the lock has."
         )
 
 

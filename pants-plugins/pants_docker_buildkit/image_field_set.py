@@ -39,6 +39,7 @@ from pants_docker_buildkit.fields.inputs import (
     BuildKitImageLabelsField,
     BuildKitImageNoCacheField,
     BuildKitImagePlatformsField,
+    BuildKitImageResolveField,
     BuildKitImageSecretsField,
     BuildKitImageShmSizeField,
     BuildKitImageSshField,
@@ -68,6 +69,7 @@ class BuildKitImageFieldSet(PackageFieldSet):
     context_root: BuildKitImageContextRootField
     build_contexts: BuildKitImageBuildContextsField
     external_sources: BuildKitImageExternalSourcesField
+    resolve: BuildKitImageResolveField
     platforms: BuildKitImagePlatformsField
     build_platform: BuildKitImageBuildPlatformField
     build_args: BuildKitImageBuildArgsField

@@ -10,6 +10,7 @@ from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit import dependency_inference
 from pants_docker_buildkit.goals import (
+    generate_lockfiles,
     migrate,
     package,
     package_manifests,
@@ -43,8 +44,10 @@ from pants_docker_buildkit.util_rules import (
     dockerfile,
     git_commit,
     image_inputs,
+    image_lock,
     image_refs,
     input_files,
+    locked_sources,
     manifests,
     manifests_inference,
     pinned_sources,
@@ -82,10 +85,12 @@ _RULE_MODULES = (
     build_platform,
     upstream_images,
     user_policy,
+    image_lock,
     pinned_sources,
     policies,
     base_triggers,
     image_inputs,
+    locked_sources,
     build_secrets,
     definition,
     confirmation,
@@ -103,6 +108,7 @@ _RULE_MODULES = (
     package_manifests,
     run_manifests,
     tailor,
+    generate_lockfiles,
     migrate,
 )
 

@@ -16,6 +16,7 @@ from pants.option.option_types import (
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
+from pants_docker_buildkit.locks.base_images import BaseImages
 from pants_docker_buildkit.solver.progress import ShownProgress
 
 
@@ -221,6 +222,47 @@ class DockerBuildKitSubsystem(Subsystem):
             """
         ),
         advanced=True,
+    )
+    base_images = EnumOption(
+        default=BaseImages.FOLLOW,
+        help=softwrap(
+            """
+            What the tags of base images stand for, and other moving names: what URLs, Git branches
+            and `external_sources` give. See `resolves`.
+
+            - `follow`: what registries and servers say in this session.
+
+            - `locked`: what the lock says, without asking anybody. What the lock lacks is looked
+            up, with a warning.
+
+            - `frozen`: what the lock says. What the lock lacks is an error.
+            """
+        ),
+    )
+    resolves = DictOption[str](
+        default={"docker-images": "3rdparty/docker/images.lock.dockerfile"},
+        help=softwrap(
+            """
+            The locks of what images take from outside, from the name of a resolve to a file below
+            the build root, which `pants generate-lockfiles --resolve=NAME` writes. The file is a
+            Dockerfile; with a name that ends in `.dockerfile`, Renovate and Dependabot keep it up
+            to date. The field `resolve` says which of them an image uses.
+            """
+        ),
+    )
+    default_resolve = StrOption(
+        default="docker-images",
+        help="The resolve of images that do not set the field `resolve`.",
+    )
+    lock_update = StrListOption(
+        help=softwrap(
+            """
+            What `generate-lockfiles` looks up again, as patterns of images, such as
+            `python:3.12` or `ghcr.io/org/*`, and URLs. Other entries of the lock stay as they are;
+            what the lock lacks is added, and what no image uses any more is removed. Empty by
+            default: everything is looked up again.
+            """
+        ),
     )
     policies = StrListOption(
         help=softwrap(

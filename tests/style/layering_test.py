@@ -16,6 +16,7 @@ BELOW = {
     "references": ("oci",),
     "dockerfile": ("oci",),
     "digests": ("dockerfile",),
+    "locks": ("oci", "dockerfile"),
     "registry": ("oci",),
     "remote": ("oci", "registry"),
     "buildx": ("oci", "options", "registry"),

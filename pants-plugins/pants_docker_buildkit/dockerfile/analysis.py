@@ -195,6 +195,11 @@ class DockerfileAnalysis:
         return tuple(found.values())
 
     @property
+    def own_triggers(self) -> tuple[str, ...]:
+        """What the image has builds do that are based on it, as far as the Dockerfile says."""
+        return () if self.target is None else self.stages[self.target].triggers
+
+    @property
     def builder_arguments(self) -> frozenset[str]:
         """Those of `scope.BUILD_PLATFORM_ARGUMENTS` that make another image on another builder."""
         return frozenset().union(*(stage.builder_arguments for stage in self.reachable_stages))

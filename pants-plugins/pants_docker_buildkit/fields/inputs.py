@@ -87,6 +87,17 @@ class BuildKitImageExternalSourcesField(StringSequenceField):
     )
 
 
+class BuildKitImageResolveField(StringField):
+    alias = "resolve"
+    help = help_text(
+        """
+        The lock that says what the Dockerfile's tags, URLs and Git branches stand for: a name of
+        `[docker-buildkit].resolves`. Defaults to `[docker-buildkit].default_resolve`. Without
+        effect where `[docker-buildkit].base_images` is `follow`.
+        """
+    )
+
+
 class BuildKitImageSecretsField(DictStringToStringField):
     alias = "secrets"
     help = help_text(

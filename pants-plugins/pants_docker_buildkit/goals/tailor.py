@@ -28,6 +28,7 @@ from pants_docker_buildkit.fields.dockerfile import (
 )
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import BuildKitImageTarget
+from pants_docker_buildkit.util_rules.image_lock import lock_paths
 
 _PATTERNS = ("*Dockerfile", "Dockerfile.*", "*.dockerfile")
 _NO_DOCKERFILES = (IGNORE_FILE_NAME, POLICY_FILE_ENDING)
@@ -49,6 +50,7 @@ async def find_putative_images(
     digest = await path_globs_to_digest(request.path_globs(*_PATTERNS), **implicitly())
     entries = await get_digest_entries(digest)
     dockerfiles = {entry.path for entry in entries if not entry.path.endswith(_NO_DOCKERFILES)}
+    dockerfiles -= set(lock_paths(subsystem).values())
     return PutativeTargets(_putative(path) for path in sorted(dockerfiles - set(owned)))
 
 

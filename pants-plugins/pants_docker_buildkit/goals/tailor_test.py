@@ -47,6 +47,14 @@ def test_no_target_is_proposed_for_what_is_no_dockerfile(runner: ImageRunner) ->
     assert tailored(runner) == {}
 
 
+def test_no_target_is_proposed_for_a_lock(runner: ImageRunner) -> None:
+    runner.write({"src/images.dockerfile": ""})
+    runner.set_options("resolves={'docker-images': './src/images.dockerfile'}")
+    assert tailored(runner) == {}
+    runner.set_options()
+    assert set(tailored(runner)) == {"src:images-dockerfile"}
+
+
 def test_no_target_is_proposed_for_a_dockerfile_that_has_an_owner(runner: ImageRunner) -> None:
     runner.write({"src/Dockerfile": "", "src/app/Dockerfile": ""})
     runner.write({"src/BUILD": "docker_buildkit_image(name='mine')"})

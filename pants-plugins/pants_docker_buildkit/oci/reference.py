@@ -210,6 +210,17 @@ class ImageReference:
         """The same repository under `tag`, and no longer pinned."""
         return replace(self, tag=parse_tag(tag), digest=None)
 
+    @property
+    def familiar(self) -> str:
+        """The reference as people write it: Docker Hub and its `library/` are left out."""
+        text = str(self)
+        if self.registry == DOCKER_HUB and not _looks_like_registry(self.repository.split("/")[0]):
+            text = text.removeprefix(f"{DOCKER_HUB}/")
+            repository = self.repository.removeprefix(_OFFICIAL_NAMESPACE)
+            if "/" not in repository:
+                text = text.removeprefix(_OFFICIAL_NAMESPACE)
+        return text
+
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag is not None else ""
         digest = f"@{self.digest}" if self.digest is not None else ""

@@ -24,6 +24,7 @@ from pants_docker_buildkit.solver.main import TRIGGERS_COMMAND
 from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
 from pants_docker_buildkit.util_rules.cached_answer import CachedAnswerRequest, ask_once
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
+from pants_docker_buildkit.util_rules.image_lock import AppliedLock
 from pants_docker_buildkit.util_rules.upstream_images import Upstream
 
 logger = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ async def read_new_triggers(
     dockerfile: ImageDockerfile,
     contexts: Iterable[NamedContext],
     upstream: Upstream,
+    lock: AppliedLock,
 ) -> tuple[ImageTriggers, ...]:
     """The triggers of what `analyses` are based on, apart from those that `dockerfile` has.
 
@@ -119,6 +121,10 @@ async def read_new_triggers(
             recorded = _recorded(reference, platform, upstream)
             parsed = _parse(reference) if recorded is None else None
             found[key] = recorded or ()
+            if parsed is not None and not parsed.is_pinned:
+                locked = lock.pin(parsed)
+                # Who pins all sources says what a lock lacks that has to have all.
+                parsed = None if locked is None and lock.must_have_all else locked or parsed
             if parsed is not None:
                 asked[key] = BaseTriggersRequest(parsed, platform)
     answers = await concurrently(

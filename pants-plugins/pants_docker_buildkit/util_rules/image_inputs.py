@@ -41,6 +41,11 @@ from pants_docker_buildkit.util_rules.dockerfile import (
     analyze_dockerfile,
     read_image_dockerfile,
 )
+from pants_docker_buildkit.util_rules.image_lock import (
+    AppliedLock,
+    AppliedLockRequest,
+    find_applied_lock,
+)
 from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest, pin_sources
 from pants_docker_buildkit.util_rules.upstream_images import (
     Upstream,
@@ -48,10 +53,12 @@ from pants_docker_buildkit.util_rules.upstream_images import (
     prepare_upstream,
 )
 from pants_docker_buildkit.util_rules.upstream_targets import (
+    UpstreamTargets,
     UpstreamTargetsRequest,
     find_upstream_targets,
     reached_contexts,
 )
+from pants_docker_buildkit.util_rules.user_policy import FoundUserPolicyRequest, find_user_policy
 
 
 @dataclass(frozen=True)
@@ -104,35 +111,58 @@ async def _missing_file(
     )
 
 
-async def _understand(
+@dataclass(frozen=True)
+class Replacements:
+    """What stands in place of what a Dockerfile and the fields name.
+
+    `given` are build arguments, `contexts` those of `upstream` and those that the target writes.
+    """
+
+    given: Mapping[str, str]
+    upstream: Upstream
+    contexts: tuple[NamedContext, ...]
+    lock: AppliedLock
+
+
+async def understand_dockerfile(
     field_set: BuildKitImageFieldSet,
     dockerfile: ImageDockerfile,
-    given: Mapping[str, str],
-    upstream: Upstream,
-    contexts: tuple[NamedContext, ...],
+    replaced: Replacements,
+    *,
+    asks_builder: bool = True,
 ) -> tuple[ImageDockerfile, tuple[DockerfileAnalysis, ...], frozenset[str]]:
-    """What the Dockerfile needs, now that addresses are replaced by what they stand for.
+    """What a Dockerfile needs, now that addresses are replaced by what they stand for.
 
     What its bases trigger is part of it, and may need stages whose bases trigger something again.
     And the names of `BUILD_PLATFORM_ARGUMENTS` that it uses.
     """
-    names = tuple(each.name for each in upstream.contexts)
+    names = tuple(each.name for each in replaced.upstream.contexts)
     used = frozenset[str]()
-    is_asked = False
+    is_asked = not asks_builder
     while True:
-        analyses = analyze_dockerfile(dockerfile, field_set, given.items(), names)
+        analyses = analyze_dockerfile(dockerfile, field_set, replaced.given.items(), names)
         used = used.union(*(each.builder_arguments for each in analyses))
         if used and not is_asked:
             asked = BuildPlatformsRequest(field_set, dockerfile.platforms)
             natives = (await find_build_platforms(asked, **implicitly())).natives
             dockerfile, is_asked = replace(dockerfile, build_platforms=natives), True
             continue
-        found = await read_new_triggers(analyses, dockerfile, contexts, upstream)
+        found = await read_new_triggers(
+            analyses, dockerfile, replaced.contexts, replaced.upstream, replaced.lock
+        )
         if not any(each.triggers for each in found):
             return dockerfile, analyses, used
         known = dockerfile.parsed.image_triggers
         parsed = replace(dockerfile.parsed, image_triggers=(*known, *found))
         dockerfile = replace(dockerfile, parsed=parsed)
+
+
+def written_contexts(targets: UpstreamTargets) -> tuple[NamedContext, ...]:
+    """The images, URLs and repositories that `build_contexts` names itself."""
+    return (
+        *(NamedContext(name, ContextKind.IMAGE, value) for name, value in targets.images),
+        *(_remote_context(name, url) for name, url in targets.remote),
+    )
 
 
 def _remote_context(name: str, url: str) -> NamedContext:
@@ -150,13 +180,10 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
         prepare_upstream(UpstreamRequest(field_set), **implicitly()),
     )
     given = {**dict(dockerfile.build_args.values), **dict(upstream.build_args)}
-    named_contexts = (
-        *upstream.contexts,
-        *(NamedContext(name, ContextKind.IMAGE, value) for name, value in targets.images),
-        *(_remote_context(name, url) for name, url in targets.remote),
-    )
-    dockerfile, analyses, used = await _understand(
-        field_set, dockerfile, given, upstream, named_contexts
+    named_contexts = (*upstream.contexts, *written_contexts(targets))
+    lock = await find_applied_lock(AppliedLockRequest(field_set), **implicitly())
+    dockerfile, analyses, used = await understand_dockerfile(
+        field_set, dockerfile, Replacements(given, upstream, named_contexts, lock)
     )
     reached = reached_contexts((each.name for each in named_contexts), analyses)
     named_contexts = tuple(each for each in named_contexts if each.name in reached)
@@ -168,9 +195,13 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
         if missing is not None:
             raise await _missing_file(field_set, dockerfile, missing, context)
     pinned = await pin_sources(
-        PinnedSourcesRequest(field_set, dockerfile, analyses, named_contexts, request.attempt),
+        PinnedSourcesRequest(
+            field_set, dockerfile, analyses, named_contexts, lock, request.attempt
+        ),
         **implicitly(),
     )
+    user_policy = await find_user_policy(FoundUserPolicyRequest(), **implicitly())
+    user_policy.check(field_set.address, pinned.all)
     return ImageInputs(
         dockerfile=dockerfile,
         analysis=analyses[0],

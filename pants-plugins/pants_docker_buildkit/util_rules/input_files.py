@@ -34,12 +34,14 @@ from pants_docker_buildkit.fields.dockerfile import (
     names_beside,
 )
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.locks.base_images import BaseImages
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import ImageInputTarget
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfileRequest,
     read_image_dockerfile,
 )
+from pants_docker_buildkit.util_rules.image_lock import image_lock_path, lock_paths
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargetsRequest,
     find_upstream_targets,
@@ -96,7 +98,7 @@ async def list_image_input_targets(
     # An ending alone says little, and a `dockerfile` counts only where there is no `Dockerfile`.
     unread = {path for path in others if _is_lower_case(path) is (_dockerfile(path) in files)}
     # That of the build root stands for all that were removed, so it is always there.
-    paths = {IGNORE_FILE_NAME, *found.files} - unread | _shared_policies(subsystem)
+    paths = {IGNORE_FILE_NAME, *found.files} - unread | _of_options(subsystem)
     # For the name of its BUILD file Pants takes any: it is shown where files are listed.
     return SyntheticAddressMaps.for_targets_request(
         request, [(path, (_adaptor(path),)) for path in sorted(paths)]
@@ -105,6 +107,13 @@ async def list_image_input_targets(
 
 def _shared_policies(subsystem: DockerBuildKitSubsystem) -> set[str]:
     return {os.path.normpath(path) for path in subsystem.policies}
+
+
+def _of_options(subsystem: DockerBuildKitSubsystem) -> set[str]:
+    """The files that options name, and images read."""
+    is_locked = subsystem.base_images is not BaseImages.FOLLOW
+    locks = lock_paths(subsystem).values() if is_locked else ()
+    return {*_shared_policies(subsystem), *locks}
 
 
 def _is_lower_case(path: str) -> bool:
@@ -144,7 +153,9 @@ async def find_image_input_files(
     # of the one in the build root.
     own = os.path.join(field_set.address.spec_path, IGNORE_FILE_NAME)
     there = {path if path in found else IGNORE_FILE_NAME for path in wanted - ({own} - found)}
-    addresses = {input_address(path) for path in there | _shared_policies(subsystem)}
+    lock = image_lock_path(field_set, subsystem)
+    shared = _shared_policies(subsystem) | ({lock} if lock is not None else set())
+    addresses = {input_address(path) for path in there | shared}
     return ImageInputFiles(tuple(sorted(addresses)))
 
 

@@ -85,6 +85,21 @@ def test_all_images_depend_on_the_policies_of_the_option(runner: ImageRunner) ->
     assert owners(runner, "rules/company.rego") == {"rules:_company.rego"}
 
 
+def test_an_image_depends_on_its_lock_where_that_is_used(runner: ImageRunner) -> None:
+    write_image(runner, "resolve='team'")
+    resolves = "resolves={'docker-images': 'all.dockerfile', 'team': 'locks/team.dockerfile'}"
+    runner.write({"locks/team.dockerfile": "", "all.dockerfile": ""})
+    runner.set_options(resolves)
+    assert runner.input_files("src/app:image") == {ROOT}
+    assert owners(runner, "locks/team.dockerfile") == set()
+    for mode in ("locked", "frozen"):
+        runner.set_options(resolves, f"base-images={mode}")
+        assert runner.input_files("src/app:image") == {ROOT, "locks:_team.dockerfile"}
+        assert owners(runner, "locks/team.dockerfile") == {"locks:_team.dockerfile"}
+    remove(runner, "locks/team.dockerfile")
+    assert owners(runner, "locks/team.dockerfile") == {"locks:_team.dockerfile"}
+
+
 def test_other_files_with_these_endings_get_no_target(runner: ImageRunner) -> None:
     runner.write({"policies/authz.rego": "", "old/Dockerfile.dockerignore": ""})
     assert owners(runner, "policies/authz.rego") == set()

@@ -20,6 +20,8 @@ from pants_docker_buildkit.errors import (
     UnresolvedBaseImageError,
 )
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.locks.lock_file import Lock
+from pants_docker_buildkit.oci.digest import parse_oci_digest
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.remote.web_content import has_credentials
@@ -32,13 +34,14 @@ from pants_docker_buildkit.solver.definition import (
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
+from pants_docker_buildkit.util_rules.image_lock import NO_LOCK, AppliedLock
 from pants_docker_buildkit.util_rules.remote_content import (
     GitCommitOfRequest,
+    RemoteAnswer,
     WebChecksumRequest,
     find_git_commit,
     find_web_checksum,
 )
-from pants_docker_buildkit.util_rules.user_policy import FoundUserPolicyRequest, find_user_policy
 
 _NO_LINE = 0
 """Of what a field names, not the Dockerfile."""
@@ -48,21 +51,26 @@ _NO_LINE = 0
 class PinnedSourcesRequest:
     """Asks for what the Dockerfile, understood as `analyses`, and named contexts read.
 
-    Another `attempt` asks URLs again, which changed since.
+    What `lock` has is not asked. Another `attempt` asks URLs again, which changed since.
     """
 
     field_set: BuildKitImageFieldSet
     dockerfile: ImageDockerfile
     analyses: tuple[DockerfileAnalysis, ...]
     contexts: tuple[NamedContext, ...]
+    lock: AppliedLock = NO_LOCK
     attempt: int = 0
 
 
 @dataclass(frozen=True)
 class PinnedSources:
-    """All that BuildKit may read from outside, sorted."""
+    """All that BuildKit may read from outside, sorted.
+
+    `moving` has the pins of what the Dockerfile and fields do not pin themselves.
+    """
 
     all: tuple[PinnedSource, ...]
+    moving: Lock
 
 
 def _image_lines(analyses: Iterable[DockerfileAnalysis]) -> dict[str, int | None]:
@@ -151,16 +159,42 @@ def _unknown_content(
     return request.dockerfile.error(request.field_set, f"{reason} {problem}", next_step)
 
 
-async def _pin_downloads(
-    request: PinnedSourcesRequest, named: Mapping[RemoteSource, str]
-) -> tuple[PinnedSource, ...]:
+@dataclass(frozen=True)
+class _Pins:
+    """The sources of one kind, and the pins of those that move, as in a lock."""
+
+    sources: tuple[PinnedSource, ...]
+    moving: Mapping[str, str]
+
+
+async def _pin_downloads(request: PinnedSourcesRequest, named: Mapping[RemoteSource, str]) -> _Pins:
     """What `ADD`s download and fields name, as it is now where it is not said.
 
     `named` has the fields that name something.
     """
     remote = (*_remote_sources(request), *named)
     pinned = {source: _pinned_download(source) for source in remote}
-    moving = [source for source in remote if pinned[source] is None]
+    moving = [source for source in remote if pinned[source] is None and _is_readable(source)]
+    locked = {source: request.lock.download(source.url) for source in moving}
+    asked = [source for source in moving if locked[source] is None]
+    for source in asked:
+        request.lock.say_missing(request.field_set.address, source.url, source.line)
+    answers = await _ask_downloads(asked, request.attempt)
+    for source, answer in answers.items():
+        if answer.problem:
+            raise _unknown_content(request, source, named.get(source, ""), answer.problem)
+    pins = {source: answers[source].value if pin is None else pin for source, pin in locked.items()}
+    known = (each for each in pinned.values() if each is not None)
+    return _Pins(
+        (*known, *(_at(source, pin) for source, pin in pins.items())),
+        {source.url: pin for source, pin in pins.items()},
+    )
+
+
+async def _ask_downloads(
+    moving: Iterable[RemoteSource], attempt: int
+) -> dict[RemoteSource, RemoteAnswer]:
+    """What each gives now."""
     urls = [source for source in moving if source.kind is RemoteKind.HTTP]
     repositories = [
         (source, repository)
@@ -169,24 +203,27 @@ async def _pin_downloads(
         and (repository := parse_git_source(source.url)) is not None
     ]
     checksums = await concurrently(
-        find_web_checksum(WebChecksumRequest(source.url, request.attempt), **implicitly())
+        find_web_checksum(WebChecksumRequest(source.url, attempt), **implicitly())
         for source in urls
     )
     commits = await concurrently(
         find_git_commit(GitCommitOfRequest(source.url, repository.reference), **implicitly())
         for source, repository in repositories
     )
-    for source, answer in zip((*urls, *(each for each, _ in repositories)), (*checksums, *commits)):
-        if answer.problem:
-            raise _unknown_content(request, source, named.get(source, ""), answer.problem)
-    return (
-        *(each for each in pinned.values() if each is not None),
-        *(PinnedSource(each.url, each.url, answer.value) for each, answer in zip(urls, checksums)),
-        *(
-            PinnedSource(repository.identifier, repository.at(answer.value).identifier)
-            for (_, repository), answer in zip(repositories, commits)
-        ),
-    )
+    asked = (*urls, *(source for source, _ in repositories))
+    return dict(zip(asked, (*checksums, *commits)))
+
+
+def _is_readable(source: RemoteSource) -> bool:
+    return source.kind is RemoteKind.HTTP or parse_git_source(source.url) is not None
+
+
+def _at(source: RemoteSource, pin: str) -> PinnedSource:
+    """What a name that moves gives, by the checksum or commit."""
+    repository = parse_git_source(source.url) if source.kind is RemoteKind.GIT else None
+    if repository is None:
+        return PinnedSource(source.url, source.url, pin)
+    return PinnedSource(repository.identifier, repository.at(pin).identifier)
 
 
 def _pinned_download(source: RemoteSource) -> PinnedSource | None:
@@ -215,6 +252,48 @@ def _context_sources(contexts: Iterable[NamedContext]) -> Iterator[PinnedSource]
                 yield PinnedSource(repository.identifier, repository.identifier)
 
 
+async def _pin_images(
+    request: PinnedSourcesRequest,
+    lines: dict[str, int | None],
+    external: Mapping[str, ImageReference],
+) -> _Pins:
+    """The images of the Dockerfile and of `external_sources`, as their tags are now."""
+    address = request.field_set.address
+    references = {**_parse_references(request, lines), **external}
+    unpinned = {text: each for text, each in references.items() if not each.is_pinned}
+    pinned = {text: request.lock.pin(each) for text, each in unpinned.items()}
+    asked = [text for text, each in pinned.items() if each is None]
+    for text in asked:
+        request.lock.say_missing(address, unpinned[text].familiar, lines.get(text))
+    answers = await concurrently(
+        resolve_base_image(BaseImageRequest(unpinned[text]), **implicitly()) for text in asked
+    )
+    for text, answer in zip(asked, answers):
+        pinned[text] = answer.pinned
+        if answer.pinned is None:
+            raise _unknown_image(request, text, lines, answer.problem)
+    moving = {
+        str(unpinned[text]): str(each.digest) for text, each in pinned.items() if each is not None
+    }
+    images = (
+        PinnedSource.image(str(each), str(pinned.get(text) or each))
+        for text, each in references.items()
+    )
+    return _Pins(tuple(images), moving)
+
+
+def _unknown_image(
+    request: PinnedSourcesRequest, text: str, lines: Mapping[str, int | None], problem: str
+) -> UnresolvedBaseImageError | InvalidImageFieldError:
+    field_set = request.field_set
+    if text in lines:
+        return UnresolvedBaseImageError(text, field_set.address, lines[text], problem)
+    requirement = "name images that their registries have"
+    finding = f"of {text!r}: {problem.rstrip('.')}"
+    alias = field_set.external_sources.alias
+    return InvalidImageFieldError(alias, field_set.address, requirement, finding)
+
+
 @rule(desc="Pin what an image build reads from outside")
 async def pin_sources(
     request: PinnedSourcesRequest, subsystem: DockerBuildKitSubsystem
@@ -227,31 +306,14 @@ async def pin_sources(
         if context.kind is ContextKind.URL:
             source = RemoteSource(_NO_LINE, RemoteKind.HTTP, context.value)
             named.setdefault(source, field_set.build_contexts.alias)
-    references = {**_parse_references(request, lines), **external}
-    unpinned = {text: each for text, each in references.items() if not each.is_pinned}
-    answers = await concurrently(
-        resolve_base_image(BaseImageRequest(reference), **implicitly())
-        for reference in unpinned.values()
-    )
-    images = [
-        PinnedSource.image(str(each), str(each)) for each in references.values() if each.digest
-    ]
-    for (text, reference), answer in zip(unpinned.items(), answers):
-        if answer.pinned is not None:
-            images.append(PinnedSource.image(str(reference), str(answer.pinned)))
-        elif text in lines:
-            raise UnresolvedBaseImageError(text, field_set.address, lines[text], answer.problem)
-        else:
-            requirement = "name images that their registries have"
-            alias = field_set.external_sources.alias
-            raise InvalidImageFieldError(
-                alias, field_set.address, requirement, f"of {text!r}: {answer.problem.rstrip('.')}"
-            )
+    images = await _pin_images(request, lines, external)
     downloads, contexts = await _pin_downloads(request, named), _context_sources(request.contexts)
-    sources = tuple(sorted({*images, *downloads, *contexts}))
-    user_policy = await find_user_policy(FoundUserPolicyRequest(), **implicitly())
-    user_policy.check(field_set.address, sources)
-    return PinnedSources(sources)
+    return PinnedSources(
+        tuple(sorted({*images.sources, *downloads.sources, *contexts})),
+        Lock(
+            {name: parse_oci_digest(pin) for name, pin in images.moving.items()}, downloads.moving
+        ),
+    )
 
 
 def rules() -> Iterable[Rule]:

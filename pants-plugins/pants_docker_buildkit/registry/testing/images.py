@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +22,14 @@ class SmallImage:
     manifest: bytes
 
     @classmethod
-    def create(cls, text: str = "hello") -> SmallImage:
+    def create(cls, text: str = "hello", triggers: Iterable[str] = ()) -> SmallImage:
         """An image that nobody can run, and that every registry takes."""
         layer = f"layer {text}".encode()
         config = json.dumps(
             {
                 "os": "linux",
                 "architecture": "amd64",
-                "config": {},
+                "config": {"OnBuild": list(triggers)} if triggers else {},
                 "rootfs": {"type": "layers", "diff_ids": [sha256_digest(layer)]},
             }
         ).encode()

@@ -1,0 +1,183 @@
+"""What does an image read by names that move? Found out without building anything.
+
+A build replaces the addresses of other images by references, once these are built. For a lock, any
+reference does that is pinned: what images of this repository are is in no lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pants.engine.addresses import Address, Addresses
+from pants.engine.platform import Platform
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import Target
+
+from pants_docker_buildkit.compat import (
+    concurrently,
+    implicitly,
+    resolve_address_targets,
+    rule,
+)
+from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.locks.lock_file import Lock
+from pants_docker_buildkit.oci.digest import sha256_digest
+from pants_docker_buildkit.oci.platform_image import PlatformImage
+from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
+from pants_docker_buildkit.util_rules.build_context import is_image
+from pants_docker_buildkit.util_rules.build_platform import own_platform
+from pants_docker_buildkit.util_rules.dockerfile import (
+    ImageDockerfile,
+    ImageDockerfileRequest,
+    analyze_dockerfile,
+    read_image_dockerfile,
+)
+from pants_docker_buildkit.util_rules.image_inputs import (
+    Replacements,
+    understand_dockerfile,
+    written_contexts,
+)
+from pants_docker_buildkit.util_rules.image_lock import AppliedLock
+from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest, pin_sources
+from pants_docker_buildkit.util_rules.upstream_images import Upstream
+from pants_docker_buildkit.util_rules.upstream_targets import (
+    UpstreamTargets,
+    UpstreamTargetsRequest,
+    find_upstream_targets,
+    reached_contexts,
+)
+
+_STANDS_FOR_TARGETS = "pants.invalid"
+
+
+@dataclass(frozen=True)
+class MovingSourcesRequest:
+    """Asks what an image reads by names that move. What `kept` has is not looked up again."""
+
+    field_set: BuildKitImageFieldSet
+    kept: Lock
+
+
+@dataclass(frozen=True)
+class MovingSources:
+    """Names that move, with what they stand for."""
+
+    lock: Lock
+
+
+def _stand_in(address: Address) -> tuple[str, str]:
+    """A reference that no image has, in place of the one that the image of a target will have."""
+    digest = sha256_digest(address.spec.encode())
+    return f"{_STANDS_FOR_TARGETS}/image@{digest}", digest
+
+
+def _planned_images(
+    address: Address, dockerfile: ImageDockerfile
+) -> tuple[str, tuple[PlatformImage, ...]]:
+    """What the image of a target will trigger, by the digest that stands for it."""
+    _, digest = _stand_in(address)
+    return digest, tuple(
+        PlatformImage(
+            platform,
+            sha256_digest(f"{address.spec} {platform}".encode()),
+            sha256_digest(b""),
+            analysis.own_triggers,
+        )
+        for platform, analysis in zip(dockerfile.platforms, dockerfile.analyses)
+    )
+
+
+async def _plan_upstream(targets: UpstreamTargets) -> Upstream:
+    """What other targets would give to the build, had they been built."""
+    resolved = await concurrently(
+        resolve_address_targets(**implicitly(Addresses([address]))) for address in targets.addresses
+    )
+    images: dict[Address, Target] = {
+        address: found[0]
+        for address, found in zip(targets.addresses, resolved)
+        if len(found) == 1 and is_image(found[0])
+    }
+    dockerfiles = await concurrently(
+        read_image_dockerfile(
+            ImageDockerfileRequest(BuildKitImageFieldSet.create(target)), **implicitly()
+        )
+        for target in images.values()
+    )
+    contexts = tuple(
+        NamedContext(name, ContextKind.IMAGE, _stand_in(address)[0])
+        if address in images
+        else NamedContext(name, ContextKind.FILES)
+        for name, address in targets.contexts
+    )
+    arguments = tuple((name, _stand_in(address)[0]) for name, address in targets.arguments)
+    planned: dict[str, tuple[PlatformImage, ...]] = {
+        _stand_in(address)[1]: () for address in targets.addresses
+    }
+    planned.update(_planned_images(*each) for each in zip(images, dockerfiles))
+    return Upstream(contexts, arguments, (), (), tuple(planned.items()))
+
+
+def _names(analyses: Iterable[DockerfileAnalysis]) -> set[str]:
+    """What a build reads from outside, by name."""
+    names = set[str]()
+    for analysis in analyses:
+        names |= {each.reference for each in analysis.materials}
+        names |= {each.url for stage in analysis.stages for each in stage.remote_sources}
+    return names
+
+
+def _depends_on_builder(
+    dockerfile: ImageDockerfile,
+    field_set: BuildKitImageFieldSet,
+    given: Mapping[str, str],
+    contexts: Iterable[str],
+    host: Platform,
+) -> bool:
+    """Whether builders of different platforms would read something else.
+
+    `FROM --platform=$BUILDPLATFORM` reads the same by name, so that no builder has to be asked.
+    """
+    names = tuple(contexts)
+    natives = dict.fromkeys((own_platform(host), *dockerfile.platforms))
+    found = (
+        _names(
+            analyze_dockerfile(
+                replace(dockerfile, build_platforms=(each,) * len(dockerfile.platforms)),
+                field_set,
+                given.items(),
+                names,
+            )
+        )
+        for each in natives
+    )
+    first = next(found)
+    return any(each != first for each in found)
+
+
+@rule(desc="Find what an image reads by names that move")
+async def find_moving_sources(request: MovingSourcesRequest, host: Platform) -> MovingSources:
+    field_set, lock = request.field_set, AppliedLock(request.kept)
+    dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
+    targets = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
+    upstream = await _plan_upstream(targets)
+    given = {**dict(dockerfile.build_args.values), **dict(upstream.build_args)}
+    contexts = (*upstream.contexts, *written_contexts(targets))
+    names = tuple(each.name for each in upstream.contexts)
+    dockerfile, analyses, _ = await understand_dockerfile(
+        field_set,
+        dockerfile,
+        Replacements(given, upstream, contexts, lock),
+        asks_builder=_depends_on_builder(dockerfile, field_set, given, names, host),
+    )
+    reached = reached_contexts((each.name for each in contexts), analyses)
+    used = tuple(each for each in contexts if each.name in reached)
+    pinned = await pin_sources(
+        PinnedSourcesRequest(field_set, dockerfile, analyses, used, lock), **implicitly()
+    )
+    return MovingSources(pinned.moving)
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()
