@@ -154,6 +154,7 @@ OPTIONS = {
     "base_images": Variation(keeps=("locked", "frozen")),
     "resolves": Variation(keeps=('{"docker-images": "other.dockerfile"}',)),
     "default_resolve": Variation(keeps=("docker-images",)),
+    "record_materials": Variation(keeps=("false",)),
     "lock_update": Variation(keeps=('["*"]',)),
     "executable_search_paths": Variation(keeps=('["/opt/docker"]',)),
     "builder": Variation(keeps=("far",)),

@@ -264,6 +264,15 @@ class DockerBuildKitSubsystem(Subsystem):
             """
         ),
     )
+    record_materials = BoolOption(
+        default=True,
+        help=softwrap(
+            """
+            Whether records list what their images were made from: images, URLs and Git repositories
+            with their digests. In no key.
+            """
+        ),
+    )
     policies = StrListOption(
         help=softwrap(
             """

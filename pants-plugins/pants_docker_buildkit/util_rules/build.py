@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from pants.base.build_environment import get_buildroot
@@ -76,6 +76,7 @@ from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironmentRequest,
     resolve_docker_environment,
 )
+from pants_docker_buildkit.util_rules.materials import merge_materials
 from pants_docker_buildkit.util_rules.session import (
     Session,
     SessionKeeperRequest,
@@ -169,10 +170,12 @@ def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> 
         build_result = parse_build_result(result.stdout, definition.job.build_digest, platforms)
     except InvalidBuildResultError as e:
         raise InvalidRecordError(definition.address, str(e)) from e
+    materials = definition.materials
+    known = () if materials is None else merge_materials(materials, build_result.materials)
     return ImageRecord(
         target=definition.address.spec,
         context_digest=definition.context_digest,
-        result=build_result,
+        result=replace(build_result, materials=known),
         repositories=definition.job.repositories,
     )
 

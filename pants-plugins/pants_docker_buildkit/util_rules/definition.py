@@ -10,6 +10,7 @@ from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, CreateDigest, Digest, Directory, FileContent, MergeDigests
 from pants.engine.rules import Rule, collect_rules
 
+from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.compat import (
     add_prefix,
     create_digest,
@@ -90,7 +91,8 @@ class ImageDefinition:
 
     `inputs` is the input tree of its process, `key` a name of its own. `files` are the paths and
     content hashes of the main context, for telling later what changed. `local_tags` are the
-    references that the local engine gives the image, for `output="docker"`.
+    references that the local engine gives the image, for `output="docker"`. `materials` are what
+    the build reads from outside, `None` where no record has them.
     """
 
     address: Address
@@ -101,6 +103,7 @@ class ImageDefinition:
     output: ImageOutput
     files: tuple[tuple[str, str], ...]
     local_tags: tuple[str, ...]
+    materials: tuple[BuildMaterial, ...] | None
 
 
 async def _input_tree(inputs: ImageInputs, policies: Policies, job: bytes) -> Digest:
@@ -173,6 +176,7 @@ async def define_image(
         output=output,
         files=_file_hashes(inputs),
         local_tags=local_tags,
+        materials=inputs.materials if subsystem.record_materials else None,
     )
 
 

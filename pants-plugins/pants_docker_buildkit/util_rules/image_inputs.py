@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pants.engine.rules import Rule, collect_rules
 
+from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
 from pants_docker_buildkit.digests.context_digest import context_digest
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, RemoteKind
@@ -46,6 +47,7 @@ from pants_docker_buildkit.util_rules.image_lock import (
     AppliedLockRequest,
     find_applied_lock,
 )
+from pants_docker_buildkit.util_rules.materials import image_materials
 from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest, pin_sources
 from pants_docker_buildkit.util_rules.upstream_images import (
     Upstream,
@@ -77,7 +79,8 @@ class ImageInputs:
     """Everything that goes into a build, pinned.
 
     `sources` are all that it may read from outside, frontend included. `analysis` is that of the
-    first platform. `build_platforms` are pairs of a platform and that of its builder, where no
+    first platform. `materials` are what is read from outside, as people know it, for all platforms.
+    `build_platforms` are pairs of a platform and that of its builder, where no
     build argument can say it.
     """
 
@@ -89,6 +92,7 @@ class ImageInputs:
     named_contexts: tuple[NamedContext, ...]
     sources: tuple[PinnedSource, ...]
     build_platforms: tuple[tuple[str, str], ...]
+    materials: tuple[BuildMaterial, ...]
 
     @property
     def context_digest(self) -> str:
@@ -211,6 +215,7 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
         named_contexts=tuple(sorted(named_contexts)),
         sources=pinned.all,
         build_platforms=() if used <= build_args.keys() else _build_platforms(dockerfile),
+        materials=image_materials(pinned.all, named_contexts, zip(dockerfile.platforms, analyses)),
     )
 
 
