@@ -126,21 +126,33 @@ class PantsBuilds:
     def build(
         self, trees: Sequence[Tree], environment: Mapping[str, str] = ENVIRONMENT
     ) -> dict[str, Images | Failure]:
-        """The images of these trees, by name."""
+        """The images of these trees, by name. Those that are refused get a run of their own."""
         self.write(trees)
+        built, kinds = self._build([tree for tree in trees if not tree.refused], environment)
+        for tree in trees:
+            if tree.refused:
+                built.update(self._build([tree], environment)[0])
+        self.kinds = kinds
+        return built
+
+    def _build(
+        self, trees: Sequence[Tree], environment: Mapping[str, str]
+    ) -> tuple[dict[str, Images | Failure], Mapping[str, str]]:
+        """The images, and what the last run did for each."""
         failures: dict[str, Images | Failure] = {}
+        kinds: Mapping[str, str] = {}
         left = {tree.name: tree for tree in trees}
         while left:
             addresses = [tree.address for tree in left.values()]
             run = self._checkout.pants("package", *addresses, env=environment, may_fail=True)
-            self.kinds = {_name(target): kind for target, kind in run.kinds.items()}
+            kinds = {_name(target): kind for target, kind in run.kinds.items()}
             if run.exit_code == 0:
                 break
             failed = dict(_failures(run.output, left))
             assert failed, run.output
             failures.update(failed)
             left = {name: tree for name, tree in left.items() if name not in failed}
-        return {**failures, **{name: self._read(tree) for name, tree in left.items()}}
+        return {**failures, **{name: self._read(tree) for name, tree in left.items()}}, kinds
 
     def _read(self, tree: Tree) -> Images:
         directory = tree.directory.replace("/", ".")

@@ -36,7 +36,6 @@ OUT_OF_REACH = {
     "COPY --parents": "the frontend in the engine of the tests does not know it",
     "RUN --security": "the engine of the tests grants no step security.insecure",
     "RUN --device": "the engine of the tests has no devices to give",
-    "# syntax": "no registry of the tests has a frontend",
 }
 """Of the Dockerfile reference, what no tree can use, and why."""
 
@@ -84,6 +83,7 @@ FEATURES: Mapping[str, Test] = {
     **{f"RUN --mount=type={kind}": _text(rf"--mount=[^ ]*type={kind}\b") for kind in _MOUNTS},
     "RUN --mount without a type": _text(r"--mount=(?![^ ]*type=)"),
     "ONBUILD of a base image": _text(r"^FROM %TRIGGER_"),
+    "# syntax": _text(r"\A(#!.*\n)?(#|//)\s*syntax="),
     "# escape": _text(r"\A#\s*escape="),
     "# check": _text(r"\A#\s*check="),
     "heredoc": _text(r"^(RUN|COPY|ADD) .*<<"),

@@ -49,8 +49,9 @@ class Differential:
     def run(self, trees: Sequence[Tree]) -> list[Disagreement]:
         """The trees whose two images differ in anything but what Pants is known to force."""
         plain = self._plain.build(trees)
-        buildable = [tree for tree in trees if not isinstance(plain[tree.name], Failure)]
-        product = self._pants.build(buildable)
+        product = self._pants.build(
+            [tree for tree in trees if tree.refused or not isinstance(plain[tree.name], Failure)]
+        )
         window = Window.until_now()
         return [
             Disagreement(tree, found)
@@ -64,6 +65,10 @@ def judge(
     tree: Tree, plain: Images | Failure, product: Images | Failure | None, window: Window
 ) -> Iterator[str]:
     """What is wrong with the two images of a tree: the second is asked for only with the first."""
+    if tree.refused:
+        if not (isinstance(plain, Failure) and isinstance(product, Failure)):
+            yield f"must be refused: plain {_outcome(plain)}, product {_outcome(product)}"
+        return
     if isinstance(plain, Failure):
         yield f"plain buildx cannot build it: {plain}"
         return
@@ -74,6 +79,10 @@ def judge(
     expected = {each.difference for each in tree.forced}
     yield from (str(each) for each in sorted(found - expected))
     yield from (f"not found, although Pants forces it: {each}" for each in sorted(expected - found))
+
+
+def _outcome(images: Images | Failure | None) -> str:
+    return "refuses it" if isinstance(images, Failure) else "builds it"
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.conformance.images.frontend import push_frontend
 from tests.conformance.images.trees.adding import archive
 from tests.integration.workbench.base_image import move_tag, push_busybox
 from tests.integration.workbench.registry import Registry, free_port, wait_for_port
@@ -21,6 +22,10 @@ TRIGGERS = {
     "TRIGGER_COPY": ("ONBUILD COPY . /context/", "ONBUILD ENV A=1"),
     "TRIGGER_ARGUMENT": ("ONBUILD ARG VALUE=default", "ONBUILD RUN echo $VALUE > /value"),
     "TRIGGER_FROM": ("ONBUILD COPY --from=assets /a /from-assets",),
+    "TRIGGER_NUMBER": ("ONBUILD COPY --from=0 /a /from-first",),
+    "TRIGGER_MOUNT": ("ONBUILD RUN --mount=target=/m --mount=from=%BASE%,target=/n ls /m /n > /l",),
+    "TRIGGER_PLACE": ("ONBUILD ENV D=/e", "ONBUILD WORKDIR $D/f", "ONBUILD COPY --chown=7 a ./"),
+    "TRIGGER_STAGE_ARGUMENT": ("ONBUILD ARG D=.", "ONBUILD ADD $D /all/"),
 }
 """Images whose triggers run in the builds of their children."""
 
@@ -41,11 +46,16 @@ def provide_sources(
     }
     for word, instructions in TRIGGERS.items():
         words[word] = f"{name}-{word.lower().replace('_', '-')}:1"
-        move_tag(words[word], busybox, *instructions)
+        move_tag(words[word], busybox, *(each.replace("%BASE%", busybox) for each in instructions))
+    words["TRIGGER_OF_CHILD"] = f"{name}-trigger-of-child:1"
+    move_tag(words["TRIGGER_OF_CHILD"], words["TRIGGER_RUN"], "ONBUILD RUN touch /grandchild")
+    words["FRONTEND"] = f"{name}-frontend:1"
+    push_frontend(words["FRONTEND"], busybox, "frontend of the tests")
     files = directory / "http"
     files.mkdir()
     (files / "file").write_text("from the web\n")
     (files / "one.tar").write_bytes(archive())
+    (files / "a b").write_text("has a space\n")
     words["HTTP_SHA256"] = f"sha256:{hashlib.sha256((files / 'file').read_bytes()).hexdigest()}"
     words["COMMIT"] = make_repository(directory / "git/tree.git")
     with serve_files(files) as http, serve_git(directory / "git") as git:

@@ -73,7 +73,9 @@ class Tree:
     `fields` are those of the image target; plain buildx gets the flags that mean the same. The
     words between `%` in Dockerfile and fields stand for what `sources.py` provides. `contexts` are
     named contexts of files, `on` those that are images of other trees, `sources` the globs of the
-    target that has the tree's files. An `inline` Dockerfile stands in the BUILD file.
+    target that has the tree's files. An `inline` Dockerfile stands in the BUILD file. Where
+    `files` has a link by the Dockerfile's name, the Dockerfile is what it leads to. `root` is where
+    the context lies in the tree. A tree that is `refused` cannot be built, one way or the other.
     """
 
     name: str
@@ -86,6 +88,8 @@ class Tree:
     sources: Sequence[str] = ("**", "!BUILD")
     on: Mapping[str, str] = field(default_factory=dict)
     inline: bool = False
+    root: str = ""
+    refused: bool = False
 
     @property
     def directory(self) -> str:
@@ -97,7 +101,9 @@ class Tree:
 
     def write(self, root: Path, words: Mapping[str, str]) -> None:
         """The tree as plain buildx finds it."""
-        dockerfile = {self.dockerfile_name: fill_in(self.dockerfile, words)}
+        link = self.files.get(self.dockerfile_name)
+        name = link.link if isinstance(link, Special) and link.link else self.dockerfile_name
+        dockerfile = {name: fill_in(self.dockerfile, words)}
         write_files(root / self.directory, {**self.files, **dockerfile})
         for name, files in self.contexts.items():
             write_files(root / self._context(name), files)
@@ -109,7 +115,7 @@ class Tree:
         fields: dict[str, Any] = {
             "output": "oci",
             "platforms": ["linux/amd64"],
-            "context_root": "./",
+            "context_root": f"./{self.root}",
             "dependencies": [":files"],
             **common,
             **self.fields,
@@ -140,7 +146,8 @@ class Tree:
         for name, value in {"platforms": ["linux/amd64"], **self.fields}.items():
             arguments += _FLAGS[name](value)
         arguments += [f"--build-context={name}={self._context(name)}" for name in self.contexts]
-        return [fill_in(each, words) for each in (*arguments, self.directory)]
+        directory = f"{self.directory}/{self.root}".rstrip("/")
+        return [fill_in(each, words) for each in (*arguments, directory)]
 
     def _context(self, name: str) -> str:
         return f"{CONTEXTS}/{self.name}-{name}"

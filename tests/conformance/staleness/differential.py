@@ -15,10 +15,11 @@ from pathlib import Path
 
 from tests.conformance.images.builds import SETTINGS, Failure, Images, PantsBuilds, PlainBuilds
 from tests.conformance.images.comparison import Window, compare_platforms
+from tests.conformance.images.differential import judge as judge_images
 from tests.conformance.images.sources import commit, git
 from tests.conformance.images.tree import Tree
 from tests.conformance.staleness.inputs import INPUTS, Input
-from tests.conformance.staleness.world import World, environment, provide_world
+from tests.conformance.staleness.world import World, provide_world
 from tests.integration.workbench.machine import Checkout, Machine
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.required import plugin_sources, registry_address
@@ -34,87 +35,93 @@ BUILT, UNCHANGED = "built", "unchanged"
 class Answers:
     """What is known of all inputs after the change, by name.
 
-    `differs` says whether plain buildx made another image, `kinds` what the product did, `agree`
-    what the product's image has that plain's has not, `seen` is what Git sees.
+    `plain` and `product` are the images, `differs` says whether plain's is another one than before,
+    `kinds` what the product did, and `seen` is what Git sees.
     """
 
+    plain: Mapping[str, Images | Failure]
+    product: Mapping[str, Images | Failure]
     differs: Mapping[str, bool]
     kinds: Mapping[str, str]
-    disagreements: Mapping[str, Sequence[str]]
     seen: frozenset[str]
+    window: Window
 
 
 def judge(each: Input, answers: Answers) -> Iterator[str]:
     """What is wrong with the answers about an input."""
-    if each.name not in answers.kinds:
-        yield from ("could not be built", *answers.disagreements[each.name])
-        return
-    kind = answers.kinds[each.name]
-    expected = BUILT if answers.differs[each.name] is not bool(each.exception) else UNCHANGED
-    if kind != expected:
-        other = "another image" if answers.differs[each.name] else "the same image"
-        reason = f" ({each.exception})" if each.exception else ""
-        yield f"must be {expected}{reason}, but was {kind}; plain buildx makes {other}"
-    if kind == BUILT and answers.differs[each.name]:
-        yield from answers.disagreements[each.name]
+    plain, product = answers.plain[each.name], answers.product[each.name]
     if each.git_sees and each.name not in answers.seen:
         yield "is not in what --changed-since gives"
+    if isinstance(plain, Failure):
+        if not isinstance(product, Failure):
+            yield f"must fail, as with plain buildx: {plain}"
+        return
+    if isinstance(product, Failure):
+        yield f"could not be built: {product}"
+        return
+    kind, differs = answers.kinds[each.name], answers.differs[each.name]
+    expected = BUILT if differs is not bool(each.exception) else UNCHANGED
+    if kind != expected:
+        other = "another image" if differs else "the same image"
+        reason = f" ({each.exception})" if each.exception else ""
+        yield f"must be {expected}{reason}, but was {kind}; plain buildx makes {other}"
+    if kind == BUILT and differs:
+        yield from judge_images(each.after, plain, product, answers.window)
 
 
 def ask(inputs: Sequence[Input], world: World, checkout: Checkout, directory: Path) -> Answers:
     """Build everything, let everything change, and build it again, in both ways.
 
-    The product builds first: what plain buildx leaves in the builder's cache would hide that the
-    product takes a step from there that has changed.
+    After the change the product builds first: what plain buildx leaves in the builder's cache would
+    hide that the product takes a step from there that has changed. Before it, plain buildx does:
+    it builds each step anew, and so would give images another time that the product built before.
     """
     before, after = [each.before for each in inputs], [each.after for each in inputs]
+    plain_before = _plain(directory / "before", before, world, "before")
+    _require_images(plain_before)
     pants = PantsBuilds(checkout, world.words)
     git(checkout.directory, "init", "--quiet", "--initial-branch=main")
-    _require(pants.build(before, environment("before")), pants.kinds, BUILT)
+    _require(pants.build(before, world.environment("before")), pants.kinds, BUILT)
     commit(checkout.directory)
-    _require(pants.build(before, environment("before")), pants.kinds, UNCHANGED)
-    plain_before = _plain(directory / "before", before, world, "before")
+    _require(pants.build(before, world.environment("before")), pants.kinds, UNCHANGED)
 
     world.move()
     pants.write(after)
-    seen = changed_targets(checkout)
-    product = pants.build(after, environment("after"))
-    plain_after = _plain(directory / "after", after, world, "after")
+    seen = changed_targets(checkout, world)
+    product = pants.build(after, world.environment("after"))
+    plain = _plain(directory / "after", after, world, "after")
     window = Window.until_now()
-    return Answers(
-        {
-            name: bool(_differences(plain_before[name], plain_after[name], window))
-            for name in product
-        },
-        pants.kinds,
-        {name: _differences(plain_after[name], product[name], window) for name in product},
-        seen,
-    )
+    differs = {name: _differ(plain_before[name], plain[name], window) for name in plain}
+    return Answers(plain, product, differs, pants.kinds, seen, window)
 
 
 def _plain(
     root: Path, trees: Sequence[Tree], world: World, state: str
 ) -> dict[str, Images | Failure]:
-    return PlainBuilds(root, world.words).build(trees, environment(state))
+    return PlainBuilds(root, world.words).build(trees, world.environment(state))
 
 
 def _require(images: Mapping[str, Images | Failure], kinds: Mapping[str, str], kind: str) -> None:
-    failures = [each.reason for each in images.values() if isinstance(each, Failure)]
-    assert not failures, "\n".join(failures)
+    _require_images(images)
     others = {name: each for name, each in kinds.items() if each != kind}
     assert not others, f"must be {kind}: {others}"
 
 
-def _differences(one: Images | Failure, other: Images | Failure, window: Window) -> Sequence[str]:
+def _require_images(images: Mapping[str, Images | Failure]) -> None:
+    failures = [each.reason for each in images.values() if isinstance(each, Failure)]
+    assert not failures, "\n".join(failures)
+
+
+def _differ(one: Images | Failure, other: Images | Failure, window: Window) -> bool:
     if isinstance(one, Failure) or isinstance(other, Failure):
-        return [str(each) for each in (one, other) if isinstance(each, Failure)]
-    return [str(each) for each in compare_platforms(one, other, window)]
+        return True
+    return bool(compare_platforms(one, other, window))
 
 
-def changed_targets(checkout: Checkout) -> frozenset[str]:
+def changed_targets(checkout: Checkout, world: World) -> frozenset[str]:
     """The trees whose image Pants' Git support finds to be changed."""
     arguments = ("list", "--changed-since=HEAD", "--changed-dependents=transitive")
-    run = checkout.pants(*arguments, env=environment("after"))
+    run = checkout.pants(*arguments, env=world.environment("after"))
     addresses = (line.partition(":") for line in run.output.splitlines() if ":image" in line)
     return frozenset(directory.rpartition("/")[2] for directory, _, _ in addresses)
 

@@ -1,4 +1,7 @@
-"""The kinds of input that a build can read, each with a change of it."""
+"""The kinds of input that a build can read, each with a change of it.
+
+`%RUN%` is another text in each run: what another run left in the builder's cache answers nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.conformance.images.tree import Files, Special, Tree
+from tests.conformance.images.tree import Expected, Files, Forced, Special, Tree
+from tests.conformance.images.trees.forcing import changed, file
 from tests.conformance.images.trees.writing import BASE, SCRATCH, program, tree
 
 FILES: Files = {"a": "a", "b": "b", "d/c": "c"}
@@ -51,6 +55,11 @@ def _files(
 GONE = Special("gone")
 
 
+def _forced(each: Input, *expected: Expected) -> Input:
+    """The same, where Pants makes something else of the tree after the change."""
+    return replace(each, after=replace(each.after, forced=expected))
+
+
 def _fields(
     name: str, lines: Sequence[str], before: dict[str, Any], after: dict[str, Any]
 ) -> Input:
@@ -83,7 +92,14 @@ FILE_INPUTS = (
         ),
         git_sees=False,
     ),
-    _files("link", COPY_ALL, {"l": Special(link="b")}, {**FILES, "l": Special(link="a")}),
+    _forced(
+        _files("link", COPY_ALL, {"l": Special(link="b")}, {**FILES, "l": Special(link="a")}),
+        changed(Forced.FOLLOWED_LINK, "l", "link to b", file("b")),
+    ),
+    _forced(
+        _files("content-behind-a-link", COPY_ALL, {"a": "A"}, {**FILES, "l": Special(link="a")}),
+        changed(Forced.FOLLOWED_LINK, "l", "link to a", file("A")),
+    ),
     _files("new-file", COPY_ALL, {"new": "new"}),
     _files("file-that-is-gone", COPY_ALL, {"b": GONE}),
     _files("renamed-file", COPY_ALL, {"b": GONE, "c": "b"}),
@@ -129,12 +145,12 @@ CONTEXT_INPUTS = (
             _NAMED_IGNORE, contexts={"more": {"a": "a", "b": "b", ".dockerignore": "b\n.d*\n"}}
         ),
     ),
-    Input(_UNUSED, replace(_UNUSED, contexts={"more": {"a": "a", "b": "another"}})),
+    Input(_UNUSED, replace(_UNUSED, contexts={"more": {"a": "a", "b": "another"}}), git_sees=False),
 )
 
 _ON = tree("base-target", BASE, "COPY a /", files=FILES)
 _CHILD = replace(tree("child-of-target", "FROM base", "LABEL a=b"), on={"base": _ON.name})
-_SAME = tree("base-target-of-one-digest", SCRATCH, "COPY a /", files=FILES)
+_SAME = tree("base-target-of-one-digest", BASE, "RUN echo %RUN% > /x", files=FILES)
 _CHILD_OF_SAME = replace(
     tree("child-of-one-digest", "FROM base", "LABEL a=b"), on={"base": _SAME.name}
 )
@@ -173,6 +189,8 @@ DEFINITION_INPUTS = (
     _fields("tags", COPY_A, {}, {"image_tags": ["latest", "new"]}),
 )
 
+_DENIED = tree("policy-that-comes-to-deny", "FROM %POLICED%", "COPY a /", files=FILES)
+
 WORLD_INPUTS = (
     _world("nothing", *COPY_A),
     _world("base-tag", "FROM %MOVING_TAG%", "COPY a /"),
@@ -182,6 +200,8 @@ WORLD_INPUTS = (
     _world("pinned-base", "FROM %PINNED%", "COPY a /"),
     _world("trigger", "FROM %MOVING_TRIGGER%", "COPY a /"),
     _world("image-of-a-trigger", "FROM %TRIGGER_OF_MOVING_TAG%", "COPY a /"),
+    _world("frontend", "# syntax=%MOVING_FRONTEND%", *COPY_A),
+    Input(_DENIED, replace(_DENIED, refused=True), git_sees=False),
     _world("url", SCRATCH, "ADD %MOVING_HTTP%/moving /x"),
     _world("url-beside", SCRATCH, "ADD %MOVING_HTTP%/still /x"),
     _world("git-branch", SCRATCH, "ADD %MOVING_GIT%#main /x"),
@@ -194,16 +214,48 @@ WORLD_INPUTS = (
     _world("environment-not-used", *COPY_A, "ARG MOVED_UNUSED=a", "LABEL a=$MOVED_UNUSED"),
     _world(
         "hashed-secret",
-        *(BASE, "RUN --mount=type=secret,id=s cp /run/secrets/s /x"),
+        *(BASE, "RUN --mount=type=secret,id=s cp /run/secrets/s /hashed-%RUN%"),
         secrets={"s": "env=MOVED_HASHED_SECRET"},
         hashed_secrets=["s"],
     ),
     _world(
         "secret",
-        *(BASE, "RUN --mount=type=secret,id=s cp /run/secrets/s /x"),
+        *(BASE, "RUN --mount=type=secret,id=s cp /run/secrets/s /plain-%RUN%"),
         secrets={"s": "env=MOVED_SECRET"},
         exception="a secret counts only where `hashed_secrets` names it",
     ),
 )
 
-INPUTS = (*FILE_INPUTS, *CONTEXT_INPUTS, *TARGET_INPUTS, *DEFINITION_INPUTS, *WORLD_INPUTS)
+
+def _told_apart(each: Input) -> Input:
+    """The same with a label of its own: what one tree becomes, another one may have been."""
+    trees = (
+        replace(
+            tree,
+            fields={
+                **tree.fields,
+                "image_labels": {"tree": tree.name, **tree.fields.get("image_labels", {})},
+            },
+        )
+        for tree in (each.before, each.after)
+    )
+    before, after = trees
+    return replace(each, before=before, after=after)
+
+
+INPUTS = tuple(
+    map(
+        _told_apart,
+        (*FILE_INPUTS, *CONTEXT_INPUTS, *TARGET_INPUTS, *DEFINITION_INPUTS, *WORLD_INPUTS),
+    )
+)
+
+SLICE = frozenset(
+    (
+        *("content-of-one-size", "mode", "link", "ignore-file", "ignore-file-of-named-context"),
+        *("file-that-nothing-copies", "base-target-of-one-digest", "child-of-one-digest"),
+        *("base-tag", "trigger", "frontend", "url", "git-branch", "hashed-secret"),
+        *("policy-that-comes-to-deny",),
+    )
+)
+"""The names of some inputs of each kind, for a test that has to be quick."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
+from tests.conformance.images.frontend import push_frontend
 from tests.conformance.images.sources import (
     commit,
     make_repository,
@@ -24,10 +28,15 @@ _LATER = 1_000_000_000
 
 @dataclass(frozen=True)
 class World:
-    """What words of trees stand for, and what moves all of it."""
+    """What words of trees stand for, what moves all of it, and variables that name a part."""
 
     words: Mapping[str, str]
     move: Callable[[], None]
+    variables: Mapping[str, str]
+
+    def environment(self, state: str) -> dict[str, str]:
+        """The variables of both ways to build, in the first run or in the second."""
+        return {**self.variables, **{name: f"{name} {state}" for name in MOVED}}
 
 
 @contextmanager
@@ -40,7 +49,8 @@ def provide_world(directory: Path, registry: Registry, repository: str) -> Itera
     make_repository(git / "tree.git")
     name = f"{registry.address}/{repository}"
     tag, trigger = f"{name}/moving:1", f"{name}/moving-trigger:1"
-    of_tag = f"{name}/trigger-of-moving:1"
+    of_tag, frontend = f"{name}/trigger-of-moving:1", f"{name}/frontend:1"
+    policed, policy = f"{name}/policed:1", directory / "policy.json"
     with ExitStack() as stack:
         words = stack.enter_context(provide_sources(directory, registry, repository))
         http = stack.enter_context(serve_files(files))
@@ -50,6 +60,11 @@ def provide_world(directory: Path, registry: Registry, repository: str) -> Itera
         def place(state: str) -> None:
             move_tag(tag, base, f"RUN echo {state} > /moved")
             move_tag(trigger, base, f"ONBUILD RUN echo {state} > /triggered")
+            push_frontend(frontend, base, state)
+
+        def deny(image: str) -> None:
+            selector = {"identifier": f"docker-image://{image}"}
+            policy.write_text(json.dumps({"rules": [{"action": "DENY", "selector": selector}]}))
 
         def move() -> None:
             place("after")
@@ -57,19 +72,20 @@ def provide_world(directory: Path, registry: Registry, repository: str) -> Itera
             os.utime(files / "moving", (_LATER, _LATER))
             (git / "tree.git/file").write_text("after\n")
             commit(git / "tree.git")
+            deny(policed)
 
         place("before")
+        deny("example.org/nothing:1")
+        move_tag(policed, base, "LABEL policed=yes")
         move_tag(of_tag, base, f"ONBUILD COPY --from={tag} /moved /of-trigger")
         moving = {
             "MOVING_TAG": tag,
             "MOVING_TRIGGER": trigger,
             "TRIGGER_OF_MOVING_TAG": of_tag,
+            "MOVING_FRONTEND": frontend,
+            "POLICED": policed,
+            "RUN": uuid.uuid4().hex,
             "MOVING_HTTP": http,
             "MOVING_GIT": f"{git_url}/tree.git",
         }
-        yield World({**words, **moving}, move)
-
-
-def environment(state: str) -> dict[str, str]:
-    """The variables of both ways to build, in the first run or in the second."""
-    return {name: f"{name} {state}" for name in MOVED}
+        yield World({**words, **moving}, move, {POLICY_VARIABLE: str(policy)})

@@ -10,6 +10,7 @@ from tests.conformance.images.trees import (
     configuring,
     copying,
     forcing,
+    guessing,
     ignoring,
     running,
     sourcing,
@@ -31,6 +32,10 @@ TREES_BY_SUBJECT: Mapping[str, Sequence[Tree]] = {
     "sources that move": sourcing.MOVING,
     "triggers": sourcing.TRIGGERS,
     "what Pants forces": forcing.TREES,
+    "frontends": guessing.FRONTENDS,
+    "what few would think of": guessing.TREES,
+    "images on images that trigger": guessing.TARGETS,
+    "what BuildKit refuses": guessing.REFUSED,
 }
 TREES = tuple(tree for trees in TREES_BY_SUBJECT.values() for tree in trees)
 
@@ -45,7 +50,8 @@ SLICE = frozenset(
         *("ignore-beside-another-name", "context-as-base", "context-git", "url-with-checksum"),
         *("git-twice", "image-base", "image-copy", "inline", "inline-heredoc", "trigger-run"),
         *("trigger-copy-from-stage", "forced-special-bits", "forced-empty-directory"),
-        *("forced-ignored", "url", "git-branch", "trigger-argument"),
+        *("forced-ignored", "url", "git-branch", "trigger-argument", "frontend"),
+        *("names-with-dashes", "sandbox-host-name", "trigger-of-target", "refused-stage-later"),
     )
 )
 """The names of some trees of each subject, for a test that has to be quick."""

@@ -194,7 +194,9 @@ TREES = (
         "ENTRYPOINT ls",
     ),
     tree(
-        "user", BASE, COPY_ACCOUNTS, "RUN chmod 777 /", "USER ada", "RUN id -u > /x", files=ACCOUNTS
+        "user",
+        *(BASE, COPY_ACCOUNTS, "RUN mkdir -m 777 /w", "USER ada", "RUN id -u > /w/x"),
+        files=ACCOUNTS,
     ),
     tree(
         "user-by-number",

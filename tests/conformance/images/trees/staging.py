@@ -51,15 +51,6 @@ TREES = (
         target_stage="one",
     ),
     tree(
-        "stage-named-by-number",
-        f"{SCRATCH} AS one",
-        "COPY a /",
-        SCRATCH,
-        "COPY b /",
-        files=FILES,
-        target_stage="0",
-    ),
-    tree(
         "stage-named-twice",
         f"{SCRATCH} AS one",
         "COPY a /",

@@ -34,7 +34,7 @@ TREES = (
     tree("windows-lines", f"{SCRATCH}\r", "COPY a /\r", "LABEL x=y\r", files=FILES),
     tree("byte-order-mark", f"\ufeff{SCRATCH}", "COPY a /", files=FILES),
     tree("blank-lines", "", "", SCRATCH, "", "COPY a /", "", files=FILES),
-    tree("quotes", SCRATCH, "COPY \"a\" '/x y'", 'ENV A="b \'c\' \\"d\\"" E=\'f"g\'', files=FILES),
+    tree("quotes", SCRATCH, "COPY \"a\" '/x'", 'ENV A="b \'c\' \\"d\\"" E=\'f"g\'', files=FILES),
     tree("no-last-line-end", SCRATCH, "COPY a /", 'CMD ["x"]', files=FILES),
     tree(
         "variables-in-flags",
