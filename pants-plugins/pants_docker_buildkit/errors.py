@@ -11,6 +11,7 @@
     ├── InvalidImageLockError         a lock file is none
     ├── NotLockedError                a build reads what its lock lacks
     ├── InvalidUserPolicyFileError    a source policy of the user's cannot be obeyed
+    ├── ImageCycleError               an image needs itself
     ├── DeniedSourceError             a source policy of the user's denies what a build reads
     ├── ImageBuildError               the build ran, and failed
     │   └── ImageSourceChangedError   because a URL gives something else since it was looked at
@@ -27,7 +28,7 @@ step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pants.engine.addresses import Address
@@ -200,6 +201,18 @@ class DeniedSourceError(BuildKitImageError):
             f"{address} must read only what the source policy {file} allows, which"
             f" {POLICY_VARIABLE} names, but it reads {redact(identifier)}, which its rule for"
             f" {selector!r} denies. Have the Dockerfile name something else, or change the policy."
+        )
+
+
+class ImageCycleError(BuildKitImageError):
+    """An image is built from itself, through others perhaps. `way` begins and ends with it."""
+
+    def __init__(self, way: Sequence[Address]) -> None:
+        arrows = " → ".join(str(each) for each in way)
+        super().__init__(
+            f"The image {way[0]} must not need itself, but each of these needs the next: {arrows}."
+            " Build one of them on another image, or take what they share into an image, or a"
+            " stage, of its own."
         )
 
 

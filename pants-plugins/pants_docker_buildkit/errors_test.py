@@ -201,6 +201,15 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
         ),
         pytest.param(
             "",
+            "ARG BASE=base:imaje\nFROM $BASE\n",
+            "The `source` field in target HERE:image must name a Dockerfile that BuildKit can"
+            " build, but HERE/Dockerfile is not one: line 1 gives ARG BASE the value 'base:imaje',"
+            " which looks like the address of a target that does not exist. Targets in base:"
+            " ':image'. If an image is meant, write 'docker.io/library/base:imaje'.",
+            id="address-that-could-be-an-image-of-a-stranger",
+        ),
+        pytest.param(
+            "",
             "ARG BASE=docs:guide\nFROM $BASE\n",
             "The `source` field in target HERE:image must give ARG BASE, which names an image, the"
             " address of an image target, but docs:guide is not one. To copy from its files, name"

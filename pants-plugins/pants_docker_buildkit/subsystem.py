@@ -79,11 +79,11 @@ class DockerBuildKitSubsystem(Subsystem):
         fromfile=True,
     )
     default_repository = StrOption(
-        default="{name}",
+        default="{full_directory}/{name}",
         help=softwrap(
             """
             The repository of images that set none. May use the placeholders of the `repository`
-            field, such as `{directory}/{name}`.
+            field, such as `org/{directory}`. By default each target has a repository of its own.
             """
         ),
     )

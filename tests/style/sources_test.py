@@ -16,7 +16,6 @@ OF_PANTS = {
     "can_finish_async",
     "filespec_matcher",
     "target_types",
-    "to_unparsed_address_inputs",
 }
 # Parts of the distribution specification that nothing needs yet, tested against real registries.
 OF_THE_SPECIFICATION = {"delete_manifest", "list_tags", "mount_blob"}

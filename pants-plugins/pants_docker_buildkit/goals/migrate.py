@@ -25,9 +25,10 @@ from pants_docker_buildkit.compat import (
     resolve_specs_paths,
 )
 from pants_docker_buildkit.migration.build_file import OLD, MovedBuildFile, Remark, move_build_file
-from pants_docker_buildkit.migration.options import move_options
+from pants_docker_buildkit.migration.options import move_options, name_as_before, names_images
 
 _CONFIGURATIONS = "pants*.toml"
+_CONFIGURATION = "pants.toml"
 _IGNORE_FILE = ".dockerignore"
 
 
@@ -73,12 +74,15 @@ def _move(files: Iterable[FileContent], bases: frozenset[str]) -> dict[str, Move
 
 
 def _options(configurations: Iterable[FileContent]) -> list[str]:
-    lines = []
-    for each in configurations:
-        options = move_options(each.content.decode())
-        if options:
-            lines += [f"Write into {each.path}, in place of [docker]:", "", options]
-    return lines
+    moved = {each.path: move_options(each.content.decode()) for each in configurations}
+    moved = {path: options for path, options in moved.items() if options}
+    if not any(names_images(options) for options in moved.values()):
+        moved[_CONFIGURATION] = name_as_before(moved.get(_CONFIGURATION, ""))
+    return [
+        line
+        for path, options in moved.items()
+        for line in (f"Write into {path}, in place of [docker]:", "", options)
+    ]
 
 
 @goal_rule

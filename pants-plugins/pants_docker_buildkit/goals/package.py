@@ -17,6 +17,7 @@ from pants_docker_buildkit.compat import (
     merge_digests,
     rule,
 )
+from pants_docker_buildkit.errors import BuildKitImageError, ImageCycleError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import FILE_ENDING
 from pants_docker_buildkit.output_file import output_file
@@ -26,8 +27,12 @@ from pants_docker_buildkit.util_rules.build import (
     ImageOutcome,
     build_image,
 )
+from pants_docker_buildkit.util_rules.image_cycle import ImageCycleRequest, find_image_cycle
 
 LAYOUT_ENDING = "oci"
+
+# What Pants says where rules wait for each other.
+_CYCLE = "cycle"
 
 
 def outcome_line(image: BuiltImage) -> str:
@@ -40,7 +45,14 @@ def outcome_line(image: BuiltImage) -> str:
 @rule(desc="Package image")
 async def package_image(field_set: BuildKitImageFieldSet) -> BuiltPackage:
     path = output_file(field_set.output_path, field_set.address, FILE_ENDING)
-    image = await build_image(BuildImageRequest(field_set), **implicitly())
+    try:
+        image = await build_image(BuildImageRequest(field_set), **implicitly())
+    except Exception as e:
+        if _CYCLE in str(e) and not isinstance(e, BuildKitImageError):
+            cycle = await find_image_cycle(ImageCycleRequest(field_set.address), **implicitly())
+            if cycle.addresses:
+                raise ImageCycleError(cycle.addresses) from e
+        raise
     if not path.endswith(f".{FILE_ENDING}"):
         path = f"{path}.{FILE_ENDING}"
     digest = await create_digest(CreateDigest((FileContent(path, image.record.to_json()),)))

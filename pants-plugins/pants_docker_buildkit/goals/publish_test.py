@@ -93,7 +93,8 @@ def set_options(runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, more
         f"{{'dev': {{'address': '{dev.address}', 'default': True}},"
         f" 'prod': {{'address': '{prod.address}', {more}}}}}"
     )
-    runner.set_options(f"registries={registries}", "registry-timeout=1")
+    names = "default-repository={name}"
+    runner.set_options(f"registries={registries}", names, "registry-timeout=1")
 
 
 def name(registry: FakeRegistry, target: str, tag: str) -> str:
@@ -518,8 +519,8 @@ def test_a_registry_that_nobody_trusts_is_a_failure_of_its_tags(
     with FakeRegistry(certificates=certificates).running() as secure:
         settings = f"'address': '{secure.address}', 'default': True, 'insecure': False"
         runner.set_options(f"registries={{'dev': {{{settings}}}}}")
-        done = run(runner.publish("app:other", NEW.digest, reference(secure, "other")))
-        text = done.failure(name(secure, "other", "latest"))
+        done = run(runner.publish("app:other", NEW.digest, reference(secure, "app/other")))
+        text = done.failure(name(secure, "app/other", "latest"))
     assert text.startswith(f"Could not look up {secure.address}/other:latest (")
     assert "configure that authority's CA file" in text
 

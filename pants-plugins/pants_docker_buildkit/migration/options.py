@@ -16,6 +16,8 @@ _OURS = frozenset(
         *("executable_search_paths", "run_args", "tailor"),
     }
 )
+_TABLE = "[docker-buildkit]\n"
+_OLD_NAMES = 'default_repository = "{name}"  # the default of [docker]\n'
 _GONE = {
     "use_buildx": "buildx always builds",
     "tools": "credential helpers are found on `executable_search_paths`",
@@ -52,6 +54,18 @@ def move_options(text: str) -> str:
         elif _is_docker(table):
             moved.append(_move(lines) if table == "docker" else lines.text)
     return re.sub(r"\n{3,}", "\n\n", "".join(moved)).strip("\n") + "\n" if moved else ""
+
+
+def names_images(options: str) -> bool:
+    """Whether tables that `move_options` gave say how repositories are called."""
+    return any(line.startswith("default_repository") for line in options.splitlines())
+
+
+def name_as_before(options: str) -> str:
+    """These tables with the default that `docker_image` has for the names of repositories."""
+    if _TABLE in options:
+        return options.replace(_TABLE, f"{_TABLE}{_OLD_NAMES}", 1)
+    return f"{_TABLE}{_OLD_NAMES}\n{options}".rstrip("\n") + "\n"
 
 
 def _is_docker(table: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -86,6 +87,8 @@ from pants_docker_buildkit.util_rules.session import (
     mark_session,
     open_session,
 )
+
+logger = logging.getLogger(__name__)
 
 # A remote hit must not start a build that is then thrown away.
 _REMOTE_CACHE_PATIENCE_MILLIS = 60_000
@@ -206,6 +209,14 @@ async def _confirm(
     return ImageConfirmation()
 
 
+def _describe_confirmation(confirmation: ImageConfirmation, output: str) -> str:
+    if confirmation.problem:
+        return f"whether it is there is not known: {confirmation.problem}"
+    if confirmation.missing:
+        return f"lost: {', '.join(confirmation.missing)}."
+    return "a layout needs no confirmation." if output == "oci" else "it is there in this session."
+
+
 def _remember(definition: ImageDefinition) -> PastBuild:
     """What the next build will say that it differs from.
 
@@ -236,7 +247,14 @@ async def _solve(definition: ImageDefinition, session: Session, reason: str) -> 
             result = await execute_process(process, **implicitly())
         record = _read_record(definition, result)
         was_built = event_path(session.path, definition.key, generation).exists()
+        where = definition.output.value
+        logger.debug(
+            f"{definition.address}: generation {generation} was"
+            f" {'built' if was_built else 'in a cache of Pants'}: {record.result.digest}"
+            f" ({where}: {', '.join(record.references) or 'no reference'})."
+        )
         confirmation = await _confirm(definition, record, generation, was_built=was_built)
+        logger.debug(f"{definition.address}: {_describe_confirmation(confirmation, where)}")
         if confirmation.problem:
             raise ImageCheckError(definition.address, confirmation.problem)
         for tag, finding in confirmation.refused_tags:
@@ -273,7 +291,13 @@ async def _build(
     past = read_past_build(history)
     is_same = past is not None and past.build_digest == definition.job.build_digest
     now = past if is_same and past is not None else _remember(definition)
-    solved = await _solve(definition, session, explain_build(past, now))
+    reason = explain_build(past, now)
+    logger.debug(
+        f"{field_set.address}: key {definition.key}, build digest {definition.job.build_digest},"
+        f" context digest {definition.context_digest};"
+        f" {'as last time here' if is_same else reason}."
+    )
+    solved = await _solve(definition, session, reason)
     if not is_same:
         write_past_build(history, now)
     return _Built(definition, solved, is_same)
@@ -297,6 +321,8 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
         outcome = ImageOutcome.UNCHANGED
     else:
         outcome = ImageOutcome.RESTORED
+    why = f" ({solved.reason})" if solved.was_built else ""
+    logger.debug(f"{field_set.address}: {outcome.value}{why}.")
     if outcome is not ImageOutcome.UNCHANGED:
         # In the next session it is, if nothing changes, although this rule would not run again.
         await mark_session(SessionMarkRequest(), **implicitly())

@@ -12,6 +12,7 @@ A session that needs one image asks for the others of its shard, too: so there a
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,8 @@ from pants_docker_buildkit.util_rules.session import (
     keep_session,
     open_session,
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,8 @@ async def confirm_shard(request: ShardRequest, run_id: RunId) -> ShardConfirmati
     references = keeper.confirmed.in_shard(request.shard)
     # Also where there is nothing to ask: `confirm_image` relies on it.
     answers = await ask_registries(references)
+    if references:
+        logger.debug(f"Asked registries for {', '.join(map(str, references))}.")
     lost = [each for each, answer in zip(references, answers) if not isinstance(answer, Present)]
     keeper.confirmed.remove(request.shard, lost)
     return ShardConfirmation(run_id if lost else None)
@@ -151,6 +156,7 @@ async def confirm_image(request: ConfirmationRequest) -> ImageConfirmation:
     confirmations = running.confirmations
     submit = confirmations.submit_pushed if request.was_pushed else confirmations.submit
     futures = [submit(reference) for reference in request.references]
+    logger.debug(f"Asking registries for {', '.join(map(str, request.references))}.")
     is_answered = running.waits.block(futures)
     if is_answered and all(isinstance(each.result(), Present) for each in futures):
         keeper.confirmed.add(request.references)

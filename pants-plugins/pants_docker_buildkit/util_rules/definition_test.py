@@ -190,10 +190,10 @@ def test_an_image_for_the_local_engine_is_also_named_by_local_aliases() -> None:
     runner.write({"src/team/app/Dockerfile": DOCKERFILE})
     declare(runner, "output='docker', image_tags=['1.0', '2.0']")
     assert runner.definition("src/team/app:image").local_tags == (
-        "image:1.0",
-        "image:2.0",
-        "hub/image:1.0",
-        "hub/image:2.0",
+        "src/team/app/image:1.0",
+        "src/team/app/image:2.0",
+        "hub/src/team/app/image:1.0",
+        "hub/src/team/app/image:2.0",
     )
 
 

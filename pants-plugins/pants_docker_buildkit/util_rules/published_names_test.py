@@ -19,7 +19,7 @@ def runner() -> ImageRunner:
 def names(
     runner: ImageRunner, registries: dict[str, dict[str, object]], fields: str = ""
 ) -> tuple[PublishedRepository, ...]:
-    runner.set_options(f"registries={registries}")
+    runner.set_options(f"registries={registries}", "default-repository={name}")
     runner.write({"app/BUILD": f"docker_buildkit_image(name='image', {fields})"})
     return runner.published_names("app:image").repositories
 

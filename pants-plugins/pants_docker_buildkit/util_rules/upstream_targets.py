@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
 from pants_docker_buildkit.dockerfile.git_source import parse_git_source
 from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference, is_same_image
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
-from pants_docker_buildkit.errors import InvalidImageFieldError
+from pants_docker_buildkit.errors import ImageCycleError, InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.registry.redaction import redact
@@ -32,6 +33,9 @@ from pants_docker_buildkit.util_rules.dockerfile import (
 )
 
 _DOCKER_IMAGE = "docker-image://"
+_NAMES_A_VERSION = re.compile(r":(v?[0-9][^/]*|latest)\Z|@")
+"""A tag as those of public images, which no target is called, or a digest."""
+
 _PASSWORD = re.compile(r"[a-z]+://[^/?#]*:[^/?#]*@|https?://[^/?#]*@")
 
 
@@ -71,19 +75,27 @@ class KnownAddressesRequest:
 
 @dataclass(frozen=True)
 class KnownAddresses:
-    """The addresses of all targets of the repository."""
+    """The addresses of all targets of the repository.
+
+    `names` are what the targets are called that the BUILD files of a directory declare.
+    """
 
     all: frozenset[Address]
+    names: FrozenDict[str, tuple[str, ...]]
 
-    def names_in(self, directory: str) -> tuple[str, ...]:
-        """What the targets that a BUILD file of this directory declares are called."""
-        found = {each.target_name for each in self.all if each.spec_path == directory}
-        return tuple(sorted(found))
+    @classmethod
+    def create(cls, addresses: Iterable[Address]) -> KnownAddresses:
+        """Of these targets."""
+        known = frozenset(addresses)
+        names: defaultdict[str, set[str]] = defaultdict(set)
+        for each in known:
+            names[each.spec_path].add(each.target_name)
+        return cls(known, FrozenDict({path: tuple(sorted(each)) for path, each in names.items()}))
 
     def neighbours(self, addresses: Iterable[Address]) -> str:
         """The targets that lie where an address points to, as a sentence."""
         for address in addresses:
-            names = self.names_in(address.spec_path)
+            names = self.names.get(address.spec_path)
             if names:
                 directory = address.spec_path or "the build root"
                 return f"Targets in {directory}: {', '.join(repr(f':{name}') for name in names)}."
@@ -94,7 +106,7 @@ class KnownAddresses:
 async def find_known_addresses(
     _: KnownAddressesRequest, targets: AllTargets, unexpanded: AllUnexpandedTargets
 ) -> KnownAddresses:
-    return KnownAddresses(frozenset(each.address for each in (*targets, *unexpanded)))
+    return KnownAddresses.create(each.address for each in (*targets, *unexpanded))
 
 
 @dataclass(frozen=True)
@@ -160,14 +172,23 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
         target = written.existing(value)
         if target is not None:
             found_arguments.append((name, target))
-        elif not is_image_reference(value):
+            continue
+        neighbours = written.known.neighbours(written.by_text[value])
+        if not is_image_reference(value):
             reason = (
                 f"line {line} gives ARG {name} the value {value!r}, which is neither an image"
                 " reference nor the address of a target that exists"
             )
-            raise dockerfile.error(
-                field_set, reason, written.known.neighbours(written.by_text[value])
+            raise dockerfile.error(field_set, reason, neighbours)
+        if neighbours and not _NAMES_A_VERSION.search(value):
+            # Whoever owns that name at Docker Hub would be trusted with the build.
+            reason = (
+                f"line {line} gives ARG {name} the value {value!r}, which looks like the address of"
+                " a target that does not exist"
             )
+            hub = ImageReference.parse_familiar(value)
+            next_step = f"{neighbours} If an image is meant, write {str(hub)!r}."
+            raise dockerfile.error(field_set, reason, next_step)
     for name, value in wanted:
         target = written.existing(value)
         if target is None:
@@ -180,6 +201,8 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
             )
         if name in reached:
             found_contexts.append((name, target))
+    if field_set.address in (address for _, address in (*found_arguments, *found_contexts)):
+        raise ImageCycleError((field_set.address, field_set.address))
     return UpstreamTargets(tuple(found_arguments), tuple(found_contexts), images, remote)
 
 
