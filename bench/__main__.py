@@ -16,6 +16,7 @@ from bench.checkout import FailedRunError
 from bench.measure import say
 from bench.report import Row, from_document, render, to_document
 from bench.scenarios import (
+    far_registry,
     fresh_build,
     large_context,
     memory,
@@ -31,6 +32,7 @@ SCENARIOS = {
     "unchanged": unchanged,
     "one-changed": one_changed,
     "publish": publish,
+    "far-registry": far_registry,
     "fresh-build": fresh_build,
     "new-machine": new_machine,
     "large-context": large_context,

@@ -16,6 +16,9 @@ from bench.tools import CHECKOUT, Tools
 _PLUGIN = Path("pants-plugins") / "pants_docker_buildkit"
 _SKIPPED = shutil.ignore_patterns("*_test.py", "__pycache__", "testing")
 
+TAG_OF_COMMIT = 'extra_image_tags = ["{git_sha}"]'
+"""A line to follow the settings of a checkout, the last of which are those of its registry."""
+
 
 @dataclass(frozen=True)
 class Workbench:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from bench.checkout import Checkout, FailedRunError, in_use, run
+from bench.checkout import Checkout, FailedRunError, in_use
+from bench.git import commit, git_worktree
 from bench.measure import Contender, Samples, interleave
 from bench.report import Goal, Row
-from bench.workbench import Workbench, unique
+from bench.workbench import TAG_OF_COMMIT, Workbench, unique
 
 SIZES = (100, 1000)
 
@@ -22,16 +22,13 @@ _GOAL = 0.05
 # Pushing each of 1,000 images takes minutes.
 _MOST_PUSHED = 100
 
-# The last of the settings are those of the registry.
-_TAG_SETTING = 'extra_image_tags = ["{git_sha}"]'
-
 
 def measure(bench: Workbench, size: int) -> Iterable[Row]:
     """Each run gives all images one more tag: `publish` that of a commit, the other any."""
     _, checkout = bench.images(size)
-    checkout = replace(checkout, settings=(*checkout.settings, _TAG_SETTING))
-    with in_use(checkout), _git_worktree(checkout):
-        _commit(checkout)
+    checkout = replace(checkout, settings=(*checkout.settings, TAG_OF_COMMIT))
+    with in_use(checkout), git_worktree(checkout):
+        commit(checkout)
         checkout.pants("publish", "::")
         with _in_engine(bench, _references(checkout)[:_MOST_PUSHED]) as images:
             contenders = [
@@ -39,7 +36,7 @@ def measure(bench: Workbench, size: int) -> Iterable[Row]:
                 Contender(
                     "publish ::",
                     lambda: _publish(checkout, size),
-                    prepare=lambda: _commit(checkout),
+                    prepare=lambda: commit(checkout),
                 ),
                 Contender("docker push", images.push, prepare=images.tag),
             ]
@@ -105,26 +102,6 @@ def _publish(checkout: Checkout, size: int) -> None:
     output = checkout.pants("publish", "::")
     if output.count("(new tag)") != size:
         raise FailedRunError(f"publish of one new tag for each of {size} images", output)
-
-
-@contextmanager
-def _git_worktree(checkout: Checkout) -> Iterator[None]:
-    """Have the checkout under Git, without touching what other scenarios measure there."""
-    _git(checkout, "init", "--quiet")
-    try:
-        yield
-    finally:
-        shutil.rmtree(checkout.path / ".git")
-
-
-def _commit(checkout: Checkout) -> None:
-    _git(checkout, "commit", "--quiet", "--allow-empty", "--message", unique())
-
-
-def _git(checkout: Checkout, *arguments: str) -> None:
-    author = ("-c", "user.name=bench", "-c", "user.email=bench@example.org")
-    environment = checkout.tools.environment(checkout.machine / "home")
-    run(["git", *author, *arguments], checkout.path, environment)
 
 
 def _scaled(samples: Samples, size: int) -> tuple[Samples, str]:

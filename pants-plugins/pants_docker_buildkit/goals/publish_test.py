@@ -11,6 +11,7 @@ from pants.core.goals.publish import PublishProcesses
 from pants.engine.internals.scheduler import ExecutionError
 
 from pants_docker_buildkit.oci.digest import sha256_digest
+from pants_docker_buildkit.registry import tag_move
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.testing import faults
@@ -181,6 +182,30 @@ def test_tags_are_created_moved_or_there_already(
     assert again.said == ""
     assert dev.count("PUT") == dev.count("PUT", "/manifests/(latest|1.0)$") == 2
     assert dev.count("POST") == dev.count("GET", "/blobs/") == 0
+
+
+def test_a_new_tag_costs_a_look_and_a_write(
+    runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    # No other test has published it in this Pants process.
+    unseen = SmallImage.create("unseen")
+    unseen.push(dev_client, "image", "latest")
+    dev.requests.clear()
+    run(runner.publish("app:image", unseen.digest, reference(dev)))
+    assert sorted((each.method, each.target.rpartition("/")[2]) for each in dev.requests) == [
+        ("GET", unseen.digest),
+        ("HEAD", "1.0"),
+        ("HEAD", "latest"),
+        ("HEAD", unseen.digest),
+        ("PUT", "1.0"),
+    ]
+    del dev.repository("image").tags["1.0"]
+    dev.requests.clear()
+    set_options(runner, dev, prod)
+    run(runner.publish("app:image", unseen.digest, reference(dev)))
+    # In another session of the same Pants the manifest is known.
+    assert dev.count("GET") == 0
+    assert dev.count("PUT") == 1
 
 
 def test_no_tag_moves_before_the_goal_runs_its_only_process_and_then_all_do(
@@ -526,8 +551,13 @@ def test_a_registry_that_nobody_trusts_is_a_failure_of_its_tags(
 
 
 def test_a_tag_that_somebody_else_moves_while_images_are_built_is_left_alone(
-    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
+    runner: ImageRunner,
+    dev: FakeRegistry,
+    dev_client: RegistryClient,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # As if the builds took longer than a moment.
+    monkeypatch.setattr(tag_move, "_JUST_NOW", 0.0)
     for image in (OLD, NEW, THIRD):
         image.push(dev_client, "image")
     dev.repository("image").tags["latest"] = OLD.digest

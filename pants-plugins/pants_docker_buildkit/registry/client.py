@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import Enum
 
 from pants_docker_buildkit.oci.content import (
     InvalidContentError,
@@ -49,6 +50,21 @@ _MAX_TAG_PAGES = 1000
 _SIZE = re.compile("[0-9]{1,15}")
 
 
+class Purpose(Enum):
+    """Why a manifest is looked up."""
+
+    READ = "read"
+    """To be read. Some registries that stand in for others (Nexus) fetch a manifest only with GET,
+    so a HEAD that does not find it is not believed."""
+
+    MOVE = "move"
+    """To be moved: it is a tag that only we and our like set, where HEAD tells what there is."""
+
+    WRITE = "write"
+    """As `MOVE`, asked as somebody who may write: of a repository that is not there yet, many
+    registries tell others only that they may not read it."""
+
+
 class RegistryClient:
     """One registry. Any number of threads may share a client.
 
@@ -61,28 +77,24 @@ class RegistryClient:
         self._channel = channel
 
     def head_manifest(
-        self, repository: str, reference: str, *, to_write: bool = False
+        self, repository: str, reference: str, purpose: Purpose = Purpose.READ
     ) -> Descriptor | None:
         """What the manifest under a tag or digest is; `None` if the registry has none.
 
-        Who asks in order `to_write` asks as somebody who may: of a repository that is not there
-        yet, many registries tell others only that they may not read it.
-
-        Registries that do not know HEAD are asked with GET. So are those that do not find it: some
-        that stand in for others (Nexus) fetch a manifest only then.
+        Registries that do not know HEAD are asked with GET.
         """
         inquiry = self._inquiry("look up", repository, reference)
         call = Call(
             inquiry,
             "HEAD",
             f"/v2/{repository}/manifests/{reference}",
-            _scopes(repository, to_write=to_write),
+            _scopes(repository, to_write=purpose is Purpose.WRITE),
             accepted=(200, 404, *_UNKNOWN_METHOD),
             headers=_ACCEPTED_MANIFESTS,
         )
         response = self._channel.ask(call)
         response.discard()
-        if response.status == 404 and to_write:
+        if response.status == 404 and purpose is not Purpose.READ:
             return None
         described = _describe(inquiry, response, reference) if response.status == 200 else None
         if described is None:
@@ -130,6 +142,15 @@ class RegistryClient:
         self, repository: str, reference: str, content: bytes, media_type: str
     ) -> Descriptor:
         """Store a manifest under a tag or its digest, all of whose parts the registry has."""
+        return self.put_and_hear(repository, reference, content, media_type)[0]
+
+    def put_and_hear(
+        self, repository: str, reference: str, content: bytes, media_type: str
+    ) -> tuple[Descriptor, bool]:
+        """The same, and whether the registry said which digest it stored, which is the right one.
+
+        Those that do not say so may have done anything.
+        """
         inquiry = self._inquiry("write", repository, reference)
         written = Descriptor(media_type, sha256_digest(content), len(content))
         call = Call(
@@ -147,7 +168,7 @@ class RegistryClient:
         if stored is not None and stored != written.digest:
             finding = f"it stored {stored} instead of {written.digest}"
             raise ContentMismatchError(inquiry, finding)
-        return written
+        return written, stored is not None
 
     def delete_manifest(self, repository: str, digest: OciDigest) -> bool:
         """Remove a manifest and all its tags; `False` if there was none."""
@@ -187,7 +208,7 @@ class RegistryClient:
         raise UnexpectedResponseError(inquiry, "its list of tags has no end")
 
     def has_blob(self, repository: str, digest: OciDigest, *, to_write: bool = False) -> bool:
-        """Whether the repository has a blob. `to_write` is as for `head_manifest`."""
+        """Whether the repository has a blob. With `to_write`, asked as somebody who may write."""
         call = Call(
             self._inquiry("look up the blob", repository, digest),
             "HEAD",

@@ -5,7 +5,7 @@ import pytest
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest, sha256_digest
 from pants_docker_buildkit.oci.media_types import MediaType
-from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.client import Purpose, RegistryClient
 from pants_docker_buildkit.registry.errors import (
     BlobUnknownError,
     ContentMismatchError,
@@ -63,7 +63,7 @@ def test_head_manifest_asks_with_get_where_the_registry_does_not_answer_to_head(
 def test_head_manifest_believes_who_writes_that_there_is_none(
     registry: FakeRegistry, client: RegistryClient
 ) -> None:
-    assert client.head_manifest("org/app", "1.0", to_write=True) is None
+    assert client.head_manifest("org/app", "1.0", Purpose.WRITE) is None
     assert registry.count("GET") == 0
 
 

@@ -11,6 +11,7 @@ from pants_docker_buildkit.registry.authentication import Authentication
 from pants_docker_buildkit.registry.channel import Channel
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.connections import Connections
+from pants_docker_buildkit.registry.memory import RegistryMemory
 from pants_docker_buildkit.registry.origin import Origin
 from pants_docker_buildkit.registry.proxies import Proxies
 from pants_docker_buildkit.registry.settings import Patience, RegistrySettings
@@ -20,8 +21,8 @@ from pants_docker_buildkit.registry.transport import Transport
 class RegistryClients:
     """Gives one client for each account, made on first use; close it when the session ends.
 
-    `environment` is the user's, for its proxies. Nothing is opened, and no credential is read,
-    before a registry is asked.
+    `environment` is the user's, for its proxies; `memory` is what sessions before learnt. Nothing
+    is opened, and no credential is read, before a registry is asked.
     """
 
     def __init__(
@@ -31,11 +32,13 @@ class RegistryClients:
         settings: Mapping[str, RegistrySettings] | None = None,
         environment: Mapping[str, str] | None = None,
         patience: Patience | None = None,
+        memory: RegistryMemory | None = None,
     ) -> None:
         self._accounts = accounts or Accounts()
         self._settings = dict(settings or {})
         self._proxies = Proxies.from_environment(environment or {})
         self._patience = patience or Patience()
+        self.memory = memory or RegistryMemory()
         self._clients: dict[tuple[str, ChosenAccount | None], RegistryClient] = {}
         self._transports: list[Transport] = []
         self._lock = threading.Lock()
@@ -60,7 +63,7 @@ class RegistryClients:
         settings = self._settings.get(registry, RegistrySettings())
         origin = Origin.of_registry(registry, is_plain_http=settings.uses_plain_http(registry))
         connections = Connections(settings, self._proxies, self._patience)
-        transport = Transport(connections, self._patience)
+        transport = Transport(connections, self._patience, self.memory.paces)
         self._transports.append(transport)
         find = partial(self._accounts.find, account=account)
         authentication = Authentication(registry, origin, transport, find)

@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Union
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.client import Purpose, RegistryClient
 from pants_docker_buildkit.registry.errors import (
     Inquiry,
     RegistryError,
@@ -31,14 +31,17 @@ WAITS_FOR_PUSH = (0.25, 1.0, 3.0)
 
 @dataclass(frozen=True)
 class Present:
-    """The registry has the manifest."""
+    """The registry has the manifest. `at` is when it said so, on the monotonic clock."""
 
     descriptor: Descriptor
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 @dataclass(frozen=True)
 class Missing:
-    """The registry answered that it does not have the manifest."""
+    """The registry answered that it does not have the manifest. `at` is as for `Present`."""
+
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 @dataclass(frozen=True)
@@ -68,20 +71,19 @@ class ManifestConfirmations:
         self._find_client = find_client
         self._layers = layers
         self._workers = Workers("registry-confirmation", pool_size)
-        self._futures: dict[tuple[ImageReference, bool], Future[Confirmation]] = {}
+        self._futures: dict[tuple[ImageReference, Purpose], Future[Confirmation]] = {}
         self._unreachable: dict[str, RegistryUnavailableError] = {}
         self._lock = threading.Lock()
 
-    def submit(self, reference: ImageReference, *, to_write: bool = False) -> Future[Confirmation]:
-        """What the registry says of `reference`, in the future. The same for the same reference.
-
-        `to_write` is as for `RegistryClient.head_manifest`.
-        """
+    def submit(
+        self, reference: ImageReference, purpose: Purpose = Purpose.READ
+    ) -> Future[Confirmation]:
+        """What the registry says of `reference`, in the future. The same for the same reference."""
         with self._lock:
-            future = self._futures.get((reference, to_write))
+            future = self._futures.get((reference, purpose))
             if future is None:
-                future = self._workers.submit(partial(self._confirm, reference, to_write))
-                self._futures[reference, to_write] = future
+                future = self._workers.submit(partial(self._confirm, reference, purpose))
+                self._futures[reference, purpose] = future
             return future
 
     def submit_pushed(self, reference: ImageReference) -> Future[Confirmation]:
@@ -91,8 +93,8 @@ class ManifestConfirmations:
         """
         with self._lock:
             future = self._workers.submit(partial(self._confirm_pushed, reference))
-            for to_write in (False, True):
-                self._futures[reference, to_write] = future
+            for purpose in Purpose:
+                self._futures[reference, purpose] = future
             return future
 
     def close(self) -> None:
@@ -100,15 +102,15 @@ class ManifestConfirmations:
         self._workers.close()
 
     def _confirm_pushed(self, reference: ImageReference) -> Confirmation:
-        answer = self._confirm(reference, to_write=False)
+        answer = self._confirm(reference, Purpose.READ)
         for seconds in WAITS_FOR_PUSH:
             if not isinstance(answer, Missing):
                 break
             time.sleep(seconds)
-            answer = self._confirm(reference, to_write=False)
+            answer = self._confirm(reference, Purpose.READ)
         return answer
 
-    def _confirm(self, reference: ImageReference, to_write: bool) -> Confirmation:  # noqa: FBT001
+    def _confirm(self, reference: ImageReference, purpose: Purpose) -> Confirmation:
         with self._lock:
             known = self._unreachable.get(reference.registry)
         if known is not None:
@@ -117,7 +119,7 @@ class ManifestConfirmations:
         client = self._find_client(reference.registry, reference.repository)
         manifest = reference.digest or reference.tag or ""
         try:
-            descriptor = client.head_manifest(reference.repository, manifest, to_write=to_write)
+            descriptor = client.head_manifest(reference.repository, manifest, purpose)
             if descriptor is None or not self._is_whole(client, reference, descriptor):
                 return Missing()
         except RegistryUnavailableError as e:

@@ -15,11 +15,12 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import NamedTuple
 
 from pants_docker_buildkit.registry.origin import Origin
+from pants_docker_buildkit.registry.pace import MOST_IN_FLIGHT
 from pants_docker_buildkit.registry.proxies import Proxies, Proxy
 from pants_docker_buildkit.registry.settings import Patience, RegistrySettings
 from pants_docker_buildkit.registry.trust import create_tls_context
 
-_MAX_IDLE = 64
+_MAX_IDLE = MOST_IN_FLIGHT
 _MAX_HEADS = 10
 _MAX_TRAILER_LINES = 100
 _MAX_LINE = 64 * 1024

@@ -17,7 +17,7 @@ from pants_docker_buildkit.oci.manifest import (
     parse_manifest,
 )
 from pants_docker_buildkit.oci.media_types import is_foreign_layer, is_manifest
-from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.client import Purpose, RegistryClient
 from pants_docker_buildkit.registry.errors import Inquiry, UnexpectedResponseError
 from pants_docker_buildkit.registry.image_content import ImageContent
 from pants_docker_buildkit.registry.workers import Workers
@@ -53,7 +53,7 @@ class _Copy:
         if depth > MAX_INDEX_DEPTH:
             raise self._refused(manifest, "its indexes are nested too deeply")
         # A registry takes a manifest only once it has all of it: one that is there is whole.
-        if self._client.head_manifest(self._repository, manifest.digest, to_write=True):
+        if self._client.head_manifest(self._repository, manifest.digest, Purpose.WRITE):
             return
         written = self._content.manifest(manifest)
         try:

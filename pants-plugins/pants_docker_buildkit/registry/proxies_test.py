@@ -4,6 +4,7 @@ import gc
 
 import pytest
 
+from pants_docker_buildkit.registry.client import Purpose
 from pants_docker_buildkit.registry.conftest import ClientFactory
 from pants_docker_buildkit.registry.errors import ProxyError, RegistryUnavailableError
 from pants_docker_buildkit.registry.origin import parse_url
@@ -116,7 +117,7 @@ def test_plain_http_goes_through_the_proxy_with_its_credentials(
     proxy = f"http://me:secret@{registry.address}"
     plain = RegistrySettings(is_plain_http=True)
     client = make_client("registry.invalid:80", settings=plain, environment={"HTTP_PROXY": proxy})
-    assert client.head_manifest("app", "1", to_write=True) is None
+    assert client.head_manifest("app", "1", Purpose.WRITE) is None
     (request,) = registry.requests
     assert request.target == "http://registry.invalid/v2/app/manifests/1"
     assert request.headers["Host"] == "registry.invalid"

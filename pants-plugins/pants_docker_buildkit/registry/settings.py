@@ -40,11 +40,13 @@ class Patience:
 
     The waits between attempts double from `first_wait` and vary at random, so that many clients
     that failed together do not come back together. A server that asks for a longer wait than
-    `longest_wait` is not waited for.
+    `longest_wait` is not waited for. That there are too many requests may be said of one request
+    `refusals` times besides.
     """
 
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     attempts: int = 4
+    refusals: int = 10
     first_wait: float = 0.25
     longest_wait: float = 30.0

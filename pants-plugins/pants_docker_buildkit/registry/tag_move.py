@@ -1,18 +1,19 @@
 """Point tags to an image that is there, and say where somebody else did so meanwhile.
 
-Registries offer no way to move a tag only if it is where it was. So it is looked at just before and
-just after: a tag that somebody else moves at the same time may still be lost, but is always told.
+Registries offer no way to move a tag only if it is where it was. So it is looked at just before,
+and where the registry does not say what it stored, just after. Who moves it later comes after us.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
-from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.client import Purpose, RegistryClient
 from pants_docker_buildkit.registry.errors import (
     Inquiry,
     ManifestUnknownError,
@@ -23,27 +24,40 @@ from pants_docker_buildkit.registry.errors import (
 )
 from pants_docker_buildkit.registry.image_content import ImageContent
 from pants_docker_buildkit.registry.image_copy import copy_image
+from pants_docker_buildkit.registry.known_manifests import KnownManifests
 
 # Registries that are spread over several places may answer with what was there before for a moment.
 _WAITS_FOR_AGREEMENT = (0.2, 1.0)
 
 
+_JUST_NOW = 5.0
+"""A tag that was looked at so many seconds ago need not be looked at again before it is moved."""
+
+
 @dataclass(frozen=True)
 class TagMove:
-    """A tag that shall point to another digest. `before` is where it was when we looked."""
+    """A tag that shall point to another digest.
+
+    `before` is where it was when we looked, which was at `seen_at` on the monotonic clock.
+    """
 
     tag: str
     before: OciDigest | None
+    seen_at: float = field(default=-inf, compare=False)
 
 
 @dataclass(frozen=True)
 class RepositoryMoves:
-    """Tags of one repository that shall point to one digest."""
+    """Tags of one repository that shall point to one digest.
+
+    `has_image` tells that the registry said in this session that the image is in the repository.
+    """
 
     registry: str
     repository: str
     digest: OciDigest
     moves: tuple[TagMove, ...]
+    has_image: bool = False
 
     def name(self, move: TagMove) -> str:
         """`registry/repository:tag`."""
@@ -51,14 +65,17 @@ class RepositoryMoves:
 
 
 def move_tags(
-    client: RegistryClient, wanted: RepositoryMoves, others: Sequence[ImageContent] = ()
+    client: RegistryClient,
+    wanted: RepositoryMoves,
+    others: Sequence[ImageContent] = (),
+    known: KnownManifests | None = None,
 ) -> Iterator[tuple[TagMove, RegistryError | None]]:
     """Move each tag, and give for each why it was not moved, or `None`.
 
     `others` are where the image may be copied from if the repository does not have it.
     """
     try:
-        descriptor, manifest = _manifest(client, wanted, others)
+        descriptor, manifest = _manifest(client, wanted, others, known or KnownManifests())
     except RegistryError as e:
         yield from ((move, e) for move in wanted.moves)
         return
@@ -72,14 +89,22 @@ def move_tags(
 
 
 def _manifest(
-    client: RegistryClient, wanted: RepositoryMoves, others: Sequence[ImageContent]
+    client: RegistryClient,
+    wanted: RepositoryMoves,
+    others: Sequence[ImageContent],
+    known: KnownManifests,
 ) -> tuple[Descriptor, bytes]:
+    found = known.find(wanted.digest) if wanted.has_image else None
+    if found is not None:
+        return found
     try:
-        return client.get_manifest(wanted.repository, wanted.digest)
+        found = client.get_manifest(wanted.repository, wanted.digest)
     except (ManifestUnknownError, NameUnknownError):
         if not any(_copies(other, client, wanted.repository) for other in others):
             raise
-    return client.get_manifest(wanted.repository, wanted.digest)
+        found = client.get_manifest(wanted.repository, wanted.digest)
+    known.add(*found)
+    return found
 
 
 def _copies(other: ImageContent, client: RegistryClient, repository: str) -> bool:
@@ -98,12 +123,16 @@ def _move(
     manifest: bytes,
 ) -> None:
     inquiry = Inquiry(wanted.registry, f"move {wanted.name(move)} to {wanted.digest}")
-    found = _look_up(client, wanted, move)
-    if found == wanted.digest:
+    if time.monotonic() - move.seen_at > _JUST_NOW:
+        found = _look_up(client, wanted, move)
+        if found == wanted.digest:
+            return
+        if found != move.before:
+            raise TagTakenError(inquiry, move.before, found)
+    media_type = descriptor.media_type
+    _, is_told = client.put_and_hear(wanted.repository, move.tag, manifest, media_type)
+    if is_told:
         return
-    if found != move.before:
-        raise TagTakenError(inquiry, move.before, found)
-    client.put_manifest(wanted.repository, move.tag, manifest, descriptor.media_type)
     kept = _look_up(client, wanted, move)
     for seconds in _WAITS_FOR_AGREEMENT:
         if kept == move.before:
@@ -114,5 +143,5 @@ def _move(
 
 
 def _look_up(client: RegistryClient, wanted: RepositoryMoves, move: TagMove) -> OciDigest | None:
-    found = client.head_manifest(wanted.repository, move.tag, to_write=True)
+    found = client.head_manifest(wanted.repository, move.tag, Purpose.WRITE)
     return None if found is None else found.digest

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Optional
 
 import pytest
@@ -9,6 +10,7 @@ from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.conftest import ClientFactory
 from pants_docker_buildkit.registry.errors import RegistryError
 from pants_docker_buildkit.registry.image_content import RepositoryContent
+from pants_docker_buildkit.registry.known_manifests import KnownManifests
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove, move_tags
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
@@ -144,9 +146,53 @@ def test_a_registry_that_takes_a_moment_to_agree_is_asked_again(
             "Content-Type": "application/vnd.oci.image.manifest.v1+json",
         },
     )
+    registry.plan(move_meanwhile(registry, NEW.digest), "/manifests/latest", method="PUT")
     registry.plan(stale, "/manifests/latest", method="HEAD", times=3)
     assert problems(client, latest=OLD.digest) == {"latest": None}
     assert registry.count("HEAD", "/manifests/latest") == 4
+
+
+def test_a_registry_that_says_what_it_stored_is_not_asked_again(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    assert problems(client, latest=OLD.digest) == {"latest": None}
+    methods = [each.method for each in registry.requests]
+    assert methods == ["GET", "HEAD", "PUT"]
+
+
+def test_a_tag_that_was_seen_just_now_is_not_looked_at_again(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    now = time.monotonic()
+    moves = (TagMove("latest", OLD.digest, now), TagMove("v1", None, now - 60))
+    wanted = RepositoryMoves(client.registry, REPOSITORY, NEW.digest, moves)
+    assert [problem for _, problem in move_tags(client, wanted)] == [None, None]
+    assert registry.count("HEAD", "/manifests/latest$") == 0
+    assert registry.count("HEAD", "/manifests/v1$") == 1
+
+
+def test_a_manifest_is_read_once_for_all_tags_of_an_image_that_is_there(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    known = KnownManifests()
+    for tag in ("v1", "v2"):
+        moves = (TagMove(tag, None),)
+        wanted = RepositoryMoves(client.registry, REPOSITORY, NEW.digest, moves, has_image=True)
+        assert [problem for _, problem in move_tags(client, wanted, known=known)] == [None]
+    assert registry.count("GET") == 1
+    assert tags(registry)["v1"] == tags(registry)["v2"] == NEW.digest
+
+
+def test_a_manifest_that_is_known_is_read_where_the_repository_may_not_have_it(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    """Some registries take a manifest whose layers they do not have."""
+    known = KnownManifests()
+    known.add(*client.get_manifest(REPOSITORY, NEW.digest))
+    there = RepositoryContent(client, REPOSITORY, NEW.digest)
+    wanted = RepositoryMoves(client.registry, "org/copy", NEW.digest, (TagMove("v1", None),))
+    assert [problem for _, problem in move_tags(client, wanted, (there,), known)] == [None]
+    assert NEW.layer_blob.digest in registry.repository("org/copy").blobs
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ which server may see what.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import ssl
 import threading
@@ -18,6 +19,7 @@ from http.client import HTTPException, HTTPResponse, IncompleteRead
 
 from pants_docker_buildkit.registry.connections import Connection, Connections
 from pants_docker_buildkit.registry.origin import Origin
+from pants_docker_buildkit.registry.pace import NoTurnError, Pace, Paces
 from pants_docker_buildkit.registry.proxies import InvalidProxyError
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.registry.settings import Patience
@@ -29,7 +31,8 @@ USER_AGENT = "pants-docker-buildkit"
 
 _CHUNK_SIZE = 256 * 1024
 _CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
-_TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+_TOO_MANY = 429
+_TRANSIENT_STATUSES = frozenset({408, _TOO_MANY, 500, 502, 503, 504})
 
 
 class TransportError(Exception):
@@ -53,10 +56,10 @@ class BodyTooLargeError(TransportError):
 
 
 class TransportClosedError(TransportError):
-    """The session ended while a request was waiting for its next attempt."""
+    """The session ended while a request was waiting, or others found that the server is lost."""
 
-    def __init__(self) -> None:
-        super().__init__("the session ended")
+    def __init__(self, finding: str = "the session ended") -> None:
+        super().__init__(finding)
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,16 @@ class Request:
 
 
 class Response:
-    """An answer. Its body must be read to the end, or the answer closed."""
+    """An answer. Its body must be read to the end, or the answer closed.
 
-    def __init__(self, raw: HTTPResponse, connection: Connection, connections: Connections) -> None:
+    `seconds` is how long it took from the request on a connection that was open.
+    """
+
+    def __init__(
+        self, raw: HTTPResponse, connection: Connection, connections: Connections, seconds: float
+    ) -> None:
         self.status = raw.status
+        self.seconds = seconds
         self.origin = connection.origin
         self._raw = raw
         self._connection = connection
@@ -152,37 +161,65 @@ class Response:
 class Transport:
     """Sends requests. Any number of threads may share one."""
 
-    def __init__(self, connections: Connections, patience: Patience) -> None:
+    def __init__(
+        self, connections: Connections, patience: Patience, paces: Paces | None = None
+    ) -> None:
         self._connections = connections
         self._patience = patience
+        self._paces = paces or Paces()
         self._closed = threading.Event()
 
     def send(self, request: Request) -> Response:
         """The answer to `request`, whatever its status is.
 
         An idempotent request is sent again, after a wait, when no answer comes or one that says to
-        come back later; the last such answer is returned.
+        come back later; the last such answer is returned. That there are too many requests is said
+        of all of them, so it counts less against one.
         """
-        attempts = self._patience.attempts if request.is_idempotent else 1
-        for attempt in range(1, attempts + 1):
+        pace = self._paces.of(request.origin)
+        answers = pace.answers
+        left, refusals_left = self._attempts(request)
+        for attempt in itertools.count(1):
+            left -= 1
             wait = self._wait_after(attempt)
             try:
-                response = self._exchange(request)
+                response = self._exchange_in_turn(request, pace)
             except (UntrustedServerError, UnusableProxyError, TransportClosedError):
                 raise
-            except TransportError:
-                if attempt == attempts:
+            except TransportError as e:
+                if left <= 0:
+                    pace.lose(e.finding, answers)
                     raise
             else:
-                if response.status not in _TRANSIENT_STATUSES or attempt == attempts:
+                if response.status == _TOO_MANY and refusals_left > 0:
+                    refusals_left -= 1
+                    left += 1
+                asked_for = self._asked_wait(response)
+                if asked_for is None or left <= 0:
                     return response
-                wait = max(wait, seconds_until(response.header("Retry-After")))
-                if wait > self._patience.longest_wait:
-                    return response
+                wait = asked_for or wait
+                if asked_for or response.status == _TOO_MANY:
+                    pace.pause(wait)
                 response.discard()
             if self._closed.wait(wait):
                 raise TransportClosedError
         raise AssertionError("the last attempt returns or raises")
+
+    def _exchange_in_turn(self, request: Request, pace: Pace) -> Response:
+        if callable(request.body):
+            # It may be read from the same server while it is sent: two turns for one request.
+            return self._exchange(request)
+        try:
+            pace.enter(self._closed)
+        except NoTurnError as e:
+            raise TransportClosedError(e.finding) from e
+        seconds = None
+        try:
+            response = self._exchange(request)
+            seconds = response.seconds
+        finally:
+            pace.leave(seconds)
+        return response
 
     def close(self) -> None:
         """Close idle connections and end the waits between attempts."""
@@ -191,7 +228,20 @@ class Transport:
 
     def _wait_after(self, attempt: int) -> float:
         full: float = self._patience.first_wait * 2 ** (attempt - 1)
-        return full * random.uniform(0.5, 1.0)
+        return min(full, self._patience.longest_wait) * random.uniform(0.5, 1.0)
+
+    def _asked_wait(self, response: Response) -> float | None:
+        """How long the server wants to be left alone; `None` where trying again is no use."""
+        if response.status not in _TRANSIENT_STATUSES:
+            return None
+        seconds = seconds_until(response.header("Retry-After"))
+        return seconds if seconds <= self._patience.longest_wait else None
+
+    def _attempts(self, request: Request) -> tuple[int, int]:
+        """How often to send a request at most, and how often besides after "too many"."""
+        if request.is_idempotent:
+            return self._patience.attempts, self._patience.refusals
+        return 1, 0
 
     def _exchange(self, request: Request) -> Response:
         if self._closed.is_set():
@@ -225,6 +275,7 @@ class Transport:
             if connection.proxy.authorization:
                 headers["Proxy-Authorization"] = connection.proxy.authorization
         body = request.body() if callable(request.body) else request.body
+        started = time.monotonic()
         try:
             # A server that refuses a body may say so, and hang up, before it has read it all.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -233,7 +284,7 @@ class Transport:
         except BaseException:
             connection.http.close()
             raise
-        return Response(raw, connection, self._connections)
+        return Response(raw, connection, self._connections, time.monotonic() - started)
 
 
 def seconds_until(value: str | None) -> float:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -80,6 +81,46 @@ def test_retry_after_is_honoured(registry: FakeRegistry, client: RegistryClient)
     started = time.monotonic()
     assert client.head_manifest("app", "1") is None
     assert time.monotonic() - started >= 0.3
+
+
+def test_a_registry_that_limits_requests_gets_them_all_in_the_end(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    """Far more refusals than one request has attempts, for 40 requests at once."""
+    IMAGE.push(client, "app")
+    registry.plan(faults.status(429, headers={"Retry-After": "0.05"}), method="HEAD", times=60)
+    with ThreadPoolExecutor(40) as threads:
+        found = threads.map(lambda _: client.head_manifest("app", IMAGE.digest), range(40))
+        assert None not in list(found)
+    assert registry.count("HEAD") == 60 + 40
+
+
+def test_a_registry_that_never_takes_a_request_is_unavailable(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    registry.plan(faults.status(429, headers={"Retry-After": "0.01"}), times=None)
+    with pytest.raises(RegistryUnavailableError, match="HTTP 429"):
+        client.head_manifest("app", "1")
+    assert registry.count("HEAD") == IMPATIENT.attempts + IMPATIENT.refusals
+
+
+def test_who_waits_for_a_registry_that_does_not_answer_need_not_ask(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    client = make_client(registry.address, patience=Patience(attempts=2, first_wait=0.01))
+    registry.plan(faults.slow(0.05), times=None)
+    errors: list[str] = []
+
+    def ask(number: int) -> None:
+        with pytest.raises(RegistryUnavailableError) as info:
+            client.head_manifest("app", str(number))
+        errors.append(str(info.value))
+
+    with ThreadPoolExecutor(100) as threads:
+        list(threads.map(ask, range(100)))
+    assert len(errors) == 100
+    assert all("(the connection was closed)" in each for each in errors)
+    assert registry.count("HEAD") < 100
 
 
 @pytest.mark.parametrize("value", ["3600", "Wed, 21 Oct 2099 07:28:00 GMT"])

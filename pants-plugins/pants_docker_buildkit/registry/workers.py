@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-DEFAULT_POOL_SIZE = 16
+from pants_docker_buildkit.registry.pace import MOST_IN_FLIGHT
+
+DEFAULT_POOL_SIZE = MOST_IN_FLIGHT
 
 _T = TypeVar("_T")
 

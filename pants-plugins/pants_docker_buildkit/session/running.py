@@ -11,6 +11,7 @@ from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
 from pants_docker_buildkit.registry.layer_check import LayerCheck
+from pants_docker_buildkit.registry.memory import RegistryMemory
 from pants_docker_buildkit.registry.settings import Patience
 from pants_docker_buildkit.registry.workers import Workers
 from pants_docker_buildkit.remote.lookups import RemoteLookups
@@ -53,7 +54,7 @@ class RunningSession:
         self.local_tags = LocalTags()
         self.waits = Waits(directory / WAITS_DIRECTORY)
         self._workers = Workers("registry-publication")
-        self.plans = TagPlans(clients.client, self._workers)
+        self.plans = TagPlans(clients.client, self._workers, clients.memory.manifests)
         pushes = PushRehearsals(clients.client)
         self.answers = SessionAnswers(
             profile, environment, accounts.find_for, self.plans, pushes.find_problem
@@ -83,13 +84,14 @@ class RunningSession:
 
 
 class SessionKeeper:
-    """Keeps the session that runs now, of one graph of rules, and what images were confirmed.
+    """Keeps the session that runs now, of one graph of rules, and what sessions learnt before.
 
     A Pants process has one session after the other, and may have several graphs.
     """
 
     def __init__(self) -> None:
         self.confirmed = ConfirmedImages()
+        self.memory = RegistryMemory()
         self._graph = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._name: str | None = None

@@ -20,6 +20,7 @@ from typing import Any
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.image_content import ImageContent
+from pants_docker_buildkit.registry.known_manifests import KnownManifests
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, move_tags
 from pants_docker_buildkit.registry.workers import Workers
 
@@ -90,9 +91,15 @@ class _Target:
 class TagPlans:
     """The moves of one session. Whoever asks with another `key` means those of another one."""
 
-    def __init__(self, find_client: Callable[[str, str], RegistryClient], workers: Workers) -> None:
+    def __init__(
+        self,
+        find_client: Callable[[str, str], RegistryClient],
+        workers: Workers,
+        known: KnownManifests | None = None,
+    ) -> None:
         self.key = uuid.uuid4().hex
         self._find_client = find_client
+        self._known = known
         self._workers = workers
         self._targets: dict[str, _Target] = {}
         self._last_tickets: dict[str, str] = {}
@@ -210,7 +217,7 @@ class TagPlans:
         finding = "the session ended"
         try:
             client = self._find_client(wanted.registry, wanted.repository)
-            outcomes = move_tags(client, wanted, sources)
+            outcomes = move_tags(client, wanted, sources, self._known)
             # Whoever interrupts a session wants no more tags to move.
             while left and not self._is_closed.is_set():
                 move, error = next(outcomes)

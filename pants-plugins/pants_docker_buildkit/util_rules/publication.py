@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from math import inf
 from typing import Optional
 
 from pants.engine.addresses import Address
@@ -29,7 +30,8 @@ from pants_docker_buildkit.compat import (
 )
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Unknown
+from pants_docker_buildkit.registry.client import Purpose
+from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Present, Unknown
 from pants_docker_buildkit.registry.image_content import ImageContent, RepositoryContent
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove
 from pants_docker_buildkit.session.directory import (
@@ -85,6 +87,7 @@ class TagPublication:
     change: TagChange
     before: OciDigest | None = None
     problem: str | None = None
+    seen_at: float = field(default=-inf, compare=False)
 
     @property
     def name(self) -> str:
@@ -148,6 +151,10 @@ class _Lookup:
             if isinstance(self.answers[each, None], Missing)
         )
 
+    def has_image(self, repository: PublishedRepository) -> bool:
+        """Whether a repository answered that it has the image."""
+        return isinstance(self.answers[repository, None], Present)
+
     def publications(self, repository: PublishedRepository) -> Iterable[TagPublication]:
         """What has to be done for each tag of a repository."""
         for tag in repository.tags:
@@ -155,12 +162,12 @@ class _Lookup:
             if isinstance(answer, Unknown):
                 yield TagPublication(repository, tag, TagChange.UNKNOWN, problem=str(answer.error))
             elif isinstance(answer, Missing):
-                yield TagPublication(repository, tag, TagChange.CREATED)
+                yield TagPublication(repository, tag, TagChange.CREATED, seen_at=answer.at)
             else:
                 before = answer.descriptor.digest
                 is_there = before == self.request.digest
                 change = TagChange.NONE if is_there else TagChange.MOVED
-                yield TagPublication(repository, tag, change, before)
+                yield TagPublication(repository, tag, change, before, seen_at=answer.at)
 
 
 def _upload_process(layout: Digest, repositories: Sequence[str]) -> Process:
@@ -196,20 +203,43 @@ def _sources(running: RunningSession, request: PublicationRequest) -> tuple[Imag
 
 
 def _plan(
-    running: RunningSession, request: PublicationRequest, tags: Sequence[TagPublication]
+    running: RunningSession,
+    request: PublicationRequest,
+    tags: Sequence[TagPublication],
+    *,
+    has_image: bool,
 ) -> None:
     """Plan what has to be done for the tags of one repository."""
     planned = [each for each in tags if each.is_planned]
     if not planned:
         return
     repository = planned[0].repository
-    moves = [TagMove(each.tag, each.before) for each in planned if each.problem is None]
+    moves = tuple(
+        TagMove(each.tag, each.before, each.seen_at) for each in planned if each.problem is None
+    )
     running.plans.plan(
         request.ticket,
         [each.planned(request.digest) for each in planned],
-        RepositoryMoves(repository.registry, repository.repository, request.digest, tuple(moves)),
+        RepositoryMoves(
+            repository.registry, repository.repository, request.digest, moves, has_image
+        ),
         _sources(running, request),
     )
+
+
+async def _look_up(request: PublicationRequest) -> _Lookup:
+    looked_up = _looked_up(request)
+    # A layout may be on its way to a repository that is not there yet.
+    is_uploaded = request.layout is not None
+    image = {name: each for name, each in looked_up.items() if name[1] is None}
+    tags = {name: each for name, each in looked_up.items() if name[1] is not None}
+    # What `package` asked has its answer.
+    purpose = Purpose.WRITE if is_uploaded else Purpose.READ
+    of_image = await ask_registries(tuple(image.values()), purpose)
+    purpose = Purpose.WRITE if is_uploaded else Purpose.MOVE
+    of_tags = await ask_registries(tuple(tags.values()), purpose)
+    answers = {**dict(zip(image, of_image)), **dict(zip(tags, of_tags))}
+    return _Lookup(request, answers)
 
 
 @uncacheable_rule(desc="Look up published tags")
@@ -221,10 +251,7 @@ async def plan_publication(request: PublicationRequest) -> Publication:
         # Pants asks again what it asked in an earlier session, to see whether anything changed. The
         # session did, so the rule that publishes runs, and asks with another ticket.
         return Publication()
-    references = _looked_up(request)
-    # A layout may be on its way to a repository that is not there yet.
-    answers = await ask_registries(tuple(references.values()), to_write=request.layout is not None)
-    lookup = _Lookup(request, dict(zip(references, answers)))
+    lookup = await _look_up(request)
     problems: Mapping[str, str] = {}
     lacking = lookup.lacking()
     if request.layout is not None and lacking:
@@ -240,7 +267,7 @@ async def plan_publication(request: PublicationRequest) -> Publication:
             replace(each, problem=each.problem or problem)
             for each in lookup.publications(repository)
         ]
-        _plan(running, request, tags)
+        _plan(running, request, tags, has_image=lookup.has_image(repository))
         published += tags
     return Publication(tuple(published), running.plans.leads(request.ticket))
 

@@ -24,10 +24,12 @@ from pants_docker_buildkit.compat import execute_process, implicitly, rule, unca
 from pants_docker_buildkit.errors import UnusableCacheError
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.accounts import Accounts
+from pants_docker_buildkit.registry.client import Purpose
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import Confirmation
 from pants_docker_buildkit.registry.credentials import invalid_configurations
 from pants_docker_buildkit.registry.layer_check import LayerCheck
+from pants_docker_buildkit.registry.memory import RegistryMemory
 from pants_docker_buildkit.registry.settings import Patience
 from pants_docker_buildkit.session.directory import (
     CACHE_LINK,
@@ -108,12 +110,14 @@ def _clients(
     accounts: Accounts,
     docker: DockerEnvironment,
     subsystem: DockerBuildKitSubsystem,
+    memory: RegistryMemory,
 ) -> RegistryClients:
     return RegistryClients(
         accounts=accounts,
         settings={each.address: each.settings for each in registries.all},
         environment=dict(docker.variables),
         patience=Patience(read_timeout=float(subsystem.registry_timeout)),
+        memory=memory,
     )
 
 
@@ -151,7 +155,7 @@ async def open_session(
             _profile(registries, docker, subsystem),
             environment,
             accounts,
-            _clients(registries, accounts, docker, subsystem),
+            _clients(registries, accounts, docker, subsystem, keeper.memory),
             LayerCheck(directory.parent / "layers") if subsystem.check_layers else None,
         )
 
@@ -197,17 +201,16 @@ async def wait_for(running: RunningSession, futures: Sequence[Future[Any]]) -> N
 
 
 async def ask_registries(
-    references: Sequence[ImageReference], *, to_write: bool = False
+    references: Sequence[ImageReference], purpose: Purpose = Purpose.READ
 ) -> tuple[Confirmation, ...]:
     """What registries say of each reference in this session. The rule waits without a thread.
 
-    `to_write` is as for `RegistryClient.head_manifest`. Only for rules that run again in every
-    session: the answers are of this one.
+    Only for rules that run again in every session: the answers are of this one.
     """
     await open_session(SessionRequest(), **implicitly())
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
     running = keeper.running
-    futures = [running.confirmations.submit(each, to_write=to_write) for each in references]
+    futures = [running.confirmations.submit(each, purpose) for each in references]
     await wait_for(running, futures)
     return tuple(future.result() for future in futures)
 

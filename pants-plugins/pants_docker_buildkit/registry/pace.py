@@ -1,0 +1,133 @@
+"""How many requests may be on their way to one server, and when may the next one start?
+
+A server that is far away answers many at once as fast as one, so more and more are sent as long as
+answers do not take longer for it. One that says that it is too much (429, or 503 with a time) gets
+half as many, and none before that time is over.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+
+from pants_docker_buildkit.registry.origin import Origin
+
+MOST_IN_FLIGHT = 128
+
+_FIRST_IN_FLIGHT = 16
+_SHORTEST_DISTANCE = 0.01
+"""A server that answers in less seconds is near: more at once would only wait there."""
+
+_CONGESTED = 3.0
+"""Answers that take this much longer than the fastest one are a sign of too many at once."""
+
+_FORGETTING = 1.01
+"""By this factor the fastest answer counts less with each other one: distances change."""
+
+_LONGEST_LOOK = 0.5
+"""How long a thread sleeps that waits for its turn, before it looks whether its session is over."""
+
+
+class NoTurnError(Exception):
+    """A request is not to be sent any more. `finding` says why."""
+
+    def __init__(self, finding: str) -> None:
+        self.finding = finding
+        super().__init__(finding)
+
+
+class Pace:
+    """The pace of one server, shared by all threads that ask it."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Condition()
+        self._limit = float(_FIRST_IN_FLIGHT)
+        self._in_flight = 0
+        self.waiting = 0
+        self._fastest = float("inf")
+        self._resumes_at = 0.0
+        self._answers = 0
+        self._losses = 0
+        self._finding = ""
+
+    @property
+    def limit(self) -> int:
+        """How many may be on their way now."""
+        return int(self._limit)
+
+    def enter(self, is_over: threading.Event) -> None:
+        """Wait for the turn of a request.
+
+        Raises `NoTurnError` if the session is over before, or somebody else finds out meanwhile
+        that the server does not answer.
+        """
+        with self._turn:
+            losses = self._losses
+            self.waiting += 1
+            try:
+                while not self._is_free():
+                    pause = self._resumes_at - time.monotonic()
+                    self._turn.wait(min(pause, _LONGEST_LOOK) if pause > 0 else _LONGEST_LOOK)
+                    if self._losses != losses:
+                        raise NoTurnError(self._finding)
+                    if is_over.is_set():
+                        raise NoTurnError("the session ended")
+            finally:
+                self.waiting -= 1
+            self._in_flight += 1
+
+    def leave(self, seconds: float | None) -> None:
+        """A request got an answer after so many seconds, or with `None` did not get any."""
+        with self._turn:
+            self._in_flight -= 1
+            if seconds is not None:
+                self._answers += 1
+                self._fastest = min(self._fastest * _FORGETTING, seconds)
+                is_far = self._fastest >= _SHORTEST_DISTANCE
+                if is_far and self.waiting and seconds <= self._fastest * _CONGESTED:
+                    self._limit = min(self._limit + 1, MOST_IN_FLIGHT)
+            # One for the place that is free now, and one for that by which the limit grew.
+            self._turn.notify(2)
+
+    def pause(self, seconds: float) -> None:
+        """The server wants to be left alone for a while, and to be asked less after that."""
+        with self._turn:
+            now = time.monotonic()
+            if now >= self._resumes_at:
+                # Those that were on their way together are refused together: that counts once.
+                self._limit = max(1.0, self._limit / 2)
+            self._resumes_at = max(self._resumes_at, now + seconds)
+
+    @property
+    def answers(self) -> int:
+        """How many there were so far."""
+        return self._answers
+
+    def lose(self, finding: str, answers: int) -> None:
+        """The server does not answer, however often it is asked: nobody who waits has to try.
+
+        `answers` is how many there were before it was asked. If there were any since, it is there.
+        """
+        with self._turn:
+            if answers != self._answers:
+                return
+            self._losses += 1
+            self._finding = finding
+            self._turn.notify_all()
+
+    def _is_free(self) -> bool:
+        return self._in_flight < self.limit and time.monotonic() >= self._resumes_at
+
+
+class Paces:
+    """The paces of all servers. They outlive a session: how far a server is stays true."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._paces: defaultdict[Origin, Pace] = defaultdict(Pace)
+
+    def of(self, origin: Origin) -> Pace:
+        """The pace of one server."""
+        with self._lock:
+            return self._paces[origin]
