@@ -173,6 +173,7 @@ OPTIONS = {
     "reproducible": Variation(changes=("true",), keeps=("false",)),
     "run_args": Variation(keeps=('["--network=host"]',)),
     "progress": Variation(keeps=("plain",)),
+    "require_built": Variation(keeps=("true",)),
     "check_layers": Variation(keeps=("true",)),
     "registry_timeout": Variation(keeps=("3",)),
     "tailor": Variation(keeps=("false",)),
@@ -311,7 +312,7 @@ def test_two_images_that_change_their_names_change_the_build_digest() -> None:
 
 def process_key(definition: ImageDefinition) -> tuple[object, ...]:
     """What Pants looks up in its caches: none of the rest of a `Process` is in there."""
-    process: Process = _build_process(definition, 0, "first build here")
+    process: Process = _build_process(definition, 0, "no build is remembered on this machine")
     return (
         process.argv,
         tuple(process.env.items()),

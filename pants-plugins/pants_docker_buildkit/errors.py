@@ -13,6 +13,8 @@
     ├── InvalidUserPolicyFileError    a source policy of the user's cannot be obeyed
     ├── ImageCycleError               an image needs itself
     ├── DeniedSourceError             a source policy of the user's denies what a build reads
+    ├── ImageNotBuiltError            an image is in no cache, and nothing may be built
+    ├── BuilderNotAskedError          a plan would have to ask a builder for its platform
     ├── ImageBuildError               the build ran, and failed
     │   └── ImageSourceChangedError   because a URL gives something else since it was looked at
     ├── InvalidRecordError            a cached result is not that of its build
@@ -36,6 +38,7 @@ from pants.util.strutil import bullet_list
 
 from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.dockerfile.missing_sources import MissingSource
+from pants_docker_buildkit.plans.reasons import Reason, reason_line
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.session.tag_plans import describe_conflict
 
@@ -79,10 +82,10 @@ class InvalidDockerfileError(InvalidImageFieldError):
 class InvalidOptionError(BuildKitImageError):
     """An option must hold something else. `requirement` completes "must …"."""
 
-    def __init__(self, option: str, requirement: str, finding: str) -> None:
-        super().__init__(
-            f"The option `[docker-buildkit].{option}` must {requirement}, but {finding}."
-        )
+    def __init__(
+        self, option: str, requirement: str, finding: str, scope: str = "docker-buildkit"
+    ) -> None:
+        super().__init__(f"The option `[{scope}].{option}` must {requirement}, but {finding}.")
 
 
 class UnreadableIgnoreFileError(BuildKitImageError):
@@ -213,6 +216,32 @@ class ImageCycleError(BuildKitImageError):
             f"The image {way[0]} must not need itself, but each of these needs the next: {arrows}."
             " Build one of them on another image, or take what they share into an image, or a"
             " stage, of its own."
+        )
+
+
+class ImageNotBuiltError(BuildKitImageError):
+    """An image is in no cache of Pants, and nothing may be built. `reasons` are why it would be."""
+
+    def __init__(self, address: Address, reasons: Iterable[Reason]) -> None:
+        self.address = address
+        self.reasons = tuple(reasons)
+        super().__init__(
+            f"{address} must be in a cache of Pants, because `[docker-buildkit].require_built` is"
+            f" set, but it would have to be built ({reason_line(self.reasons)}). Build it with"
+            " `package` where the option is off, with a remote cache that this machine reads, or"
+            " switch it off here. `plan-images` lists what is missing."
+        )
+
+
+class BuilderNotAskedError(BuildKitImageError):
+    """What a build is depends on the platform of its builder, whom a plan does not ask."""
+
+    def __init__(self, address: Address, builder: str | None) -> None:
+        self.address = address
+        super().__init__(
+            f"{address} uses the platform of its builder, but a plan does not ask the builder"
+            f" {builder or 'in use'} for it, and nobody has before. Run `package` once, or set"
+            " `[docker-buildkit].build_platform`."
         )
 
 

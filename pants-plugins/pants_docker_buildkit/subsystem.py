@@ -370,6 +370,15 @@ class DockerBuildKitSubsystem(Subsystem):
             """
         ),
     )
+    require_built = BoolOption(
+        default=False,
+        help=softwrap(
+            """
+            Whether it is an error if an image is in no cache of Pants, and nothing is built: for
+            jobs that deploy, and machines without a builder. In no key.
+            """
+        ),
+    )
     check_layers = BoolOption(
         default=False,
         help=softwrap(

@@ -133,7 +133,7 @@ def test_builders_of_several_kinds_are_used_and_none_is_in_a_key(
     user.writes(dockerfile)
     user.builds_with(far)
     line, calls = user.package()
-    assert line.startswith("  built (first build here): ")
+    assert line.startswith("  built (no build is remembered on this machine): ")
     assert [call[1] for call in calls].count("create") == 1
     (build,) = filter(is_build, calls)
     assert build[build.index("--builder") + 1].startswith("pants-ci-")
@@ -183,7 +183,7 @@ def test_the_engine_of_a_context_builds_that_is_not_the_current_one(
     engine = {"driver": "docker", "endpoint": "far"}
     user.builds_with(engine, f"--docker-buildkit-builder={'ci' if is_described else 'far'}")
     line, _ = user.package()
-    assert line.startswith("  built (first build here)")
+    assert line.startswith("  built (no build is remembered on this machine)")
 
 
 def test_the_node_of_a_platform_builds_it(
@@ -209,7 +209,7 @@ def test_the_node_of_a_platform_builds_it(
         *("inspect", "create", "create", "inspect"),
         *("version", "build"),
     ]
-    assert line.startswith("  built (first build here): ")
+    assert line.startswith("  built (no build is remembered on this machine): ")
     # Below `refs` buildx notes which node ran a build.
     (node,) = user.named_caches.glob("docker_buildkit/buildx/refs/*/*")
     assert node.name == f"{node.parent.name}1"
@@ -283,7 +283,7 @@ def test_a_builder_that_dies_once_builds_after_all(
     user.builds_with({"driver": "remote", "endpoint": buildkit.url})
     with Cutter(user, buildkit, times=1):
         line, calls = user.package()
-    assert line.startswith("  built (first build here): ")
+    assert line.startswith("  built (no build is remembered on this machine): ")
     assert sum(is_build(call) for call in calls) == 2
     assert "app:image is built again: pants-ci-" in user.told
     assert "was lost (failed to build: failed to " in user.told

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from tests.integration.workbench.machine import Checkout, Files, Machine, repository_settings
 from tests.integration.workbench.registry import Registry
 
+MOVED = "tools moved from sha256:[0-9a-f]{12} to sha256:[0-9a-f]{12}"
 CHAIN = {"base:image", "middle:image", "tools:image", "leaf:image"}
 
 
@@ -50,13 +52,16 @@ def test_dependents_are_built_again_only_if_the_digest_changed(
     checkout.replace("base/Dockerfile", "# one", "# two")
     checkout.replace("tools/Dockerfile", "# one", "# two")
     run = checkout.pants("package", "::", pantsd=True)
-    assert run.reasons == {"base:image": "Dockerfile changed", "tools:image": "Dockerfile changed"}
+    line = "Dockerfile line 1 changed"
+    assert run.reasons == {"base:image": line, "tools:image": line}
     assert len(run.builds) == 2
     assert {target: digest(checkout, target) for target in CHAIN} == digests
 
     checkout.replace("tools/Dockerfile", "> /tool", "other > /tool")
     run = checkout.pants("package", "::", pantsd=True)
-    assert run.reasons == {"tools:image": "Dockerfile changed", "leaf:image": "tools changed"}
+    assert run.reasons["tools:image"] == "Dockerfile line 3 changed"
+    assert run.reasons.keys() == {"tools:image", "leaf:image"}
+    assert re.fullmatch(MOVED, run.reasons["leaf:image"])
     assert len(run.builds) == 2
 
     checkout.replace("base/Dockerfile", "> /base", "other > /base")

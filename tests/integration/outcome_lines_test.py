@@ -38,13 +38,13 @@ def test_every_image_ends_in_a_line_with_the_reason(
     def built(reason: str) -> object:
         return Matches(rf"  built \({reason}\): {pinned}")
 
-    assert line_after() == built("first build here")
+    assert line_after() == built("no build is remembered on this machine")
     assert line_after() == Matches(f"  unchanged: {pinned}")
     assert line_after(("app/a.txt", "a", "b")) == built("app/a.txt changed")
     checkout.write({"app/c.txt": "c\n"})
     assert line_after() == built("app/c.txt added")
     assert line_after(("app/BUILD", "MODE=one", "MODE=two")) == built("build arg MODE changed")
-    assert line_after(("app/Dockerfile", "echo", "echo very")) == built("Dockerfile changed")
+    assert line_after(("app/Dockerfile", "echo", "echo very")) == built("Dockerfile line 3 changed")
     both = (("app/a.txt", "b", "c"), ("app/BUILD", "MODE=two", "MODE=three"))
     assert line_after(*both) == built("build arg MODE changed, app/a.txt changed")
     back = (("app/a.txt", "c", "b"), ("app/BUILD", "MODE=three", "MODE=two"))

@@ -34,7 +34,7 @@ def test_an_unchanged_image_needs_no_docker_in_later_runs(machine: Machine, file
     checkout = machine.checkout("checkout", files)
     first = checkout.pants("package", "::", pantsd=True)
     assert first.kinds == dict.fromkeys(TARGETS, "built")
-    assert set(first.reasons.values()) == {"first build here"}
+    assert set(first.reasons.values()) == {"no build is remembered on this machine"}
     assert len(first.builds) == 3
     records = {target: checkout.record(target) for target in TARGETS}
 

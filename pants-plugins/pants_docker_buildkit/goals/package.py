@@ -21,6 +21,7 @@ from pants_docker_buildkit.errors import BuildKitImageError, ImageCycleError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import FILE_ENDING
 from pants_docker_buildkit.output_file import output_file
+from pants_docker_buildkit.plans.reasons import reason_line
 from pants_docker_buildkit.util_rules.build import (
     BuildImageRequest,
     BuiltImage,
@@ -38,7 +39,7 @@ _CYCLE = "cycle"
 def outcome_line(image: BuiltImage) -> str:
     """What was done for an image, and how to refer to it."""
     where = image.record.references or (image.record.image_digest,)
-    reason = f" ({image.reason})" if image.outcome is ImageOutcome.BUILT else ""
+    reason = f" ({reason_line(image.reasons)})" if image.outcome is ImageOutcome.BUILT else ""
     return f"{image.outcome.value}{reason}: {', '.join(where)}"
 
 

@@ -29,6 +29,12 @@ OTHER_CACHE_NAME = "docker_buildkit_again"
 Pants allows lowercase letters and underscores only.
 """
 
+LOOK_UP_CACHE_NAME = "docker_buildkit_look_up"
+"""The name of a file: a process by this name is answered by a cache of Pants, or does not start.
+
+It has the same key. Pants needs a directory there before it lays out anything for a process.
+"""
+
 EXIT_NO_SESSION = 75
 """The session that asked for a process has no directory here (`EX_TEMPFAIL` of sysexits.h)."""
 
@@ -103,6 +109,7 @@ def make_directory(directory: Path) -> None:
     """
     try:
         _make_root(directory.parent)
+        _make_dead_end(directory.parent.with_name(LOOK_UP_CACHE_NAME))
         _remove_stale(directory.parent)
         remove_directory(directory)
         for subdirectory in ("", _EVENTS_DIRECTORY, WAITS_DIRECTORY):
@@ -152,6 +159,15 @@ def _write_private(path: Path, content: bytes, mode: int) -> None:
     with open(descriptor, "wb") as file:
         file.write(content)
     os.replace(temporary, path)
+
+
+def _make_dead_end(path: Path) -> None:
+    try:
+        path.touch(0o600, exist_ok=False)
+    except FileExistsError:
+        if not path.is_file():
+            # With this, a process starts in a directory where it finds no session.
+            _check_root(path)
 
 
 def _make_root(root: Path) -> None:

@@ -34,7 +34,8 @@ from pants_docker_buildkit.session.waits import WAITS_DIRECTORY, Waits
 class RunningSession:
     """What one session knows: its answers to processes, and how it asks registries.
 
-    No connection is opened, and no thread begun, before there is a question.
+    No connection is opened, and no thread begun, before there is a question. While `is_plan`, no
+    image is built, and no build is remembered.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class RunningSession:
     ) -> None:
         self.directory = directory
         self.clients = clients
+        self.is_plan = False
         patience = Patience(read_timeout=profile.registry_timeout)
         self.remote = RemoteLookups(dict(profile.environment), patience)
         self.confirmations = ManifestConfirmations(clients.client, layers=layers)

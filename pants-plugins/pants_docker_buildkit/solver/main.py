@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -131,8 +132,10 @@ def _build(session: SessionClient, build_key: str, generation: str) -> str:
         forget_builders(session.directory)
         shutil.rmtree(inputs.parent / OUTPUT_LAYOUT, ignore_errors=True)
 
+    started = time.monotonic()
     result = build_again_if_lost(build, prepare_again).to_json()
-    event_path(session.directory, build_key, int(generation)).write_text(result)
+    event = {"seconds": round(time.monotonic() - started, 1)}
+    event_path(session.directory, build_key, int(generation)).write_text(json.dumps(event))
     return result
 
 

@@ -12,7 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pants_docker_buildkit.build_history import PastBuild, explain_build, read_past_build
+from pants_docker_buildkit.build_history import (
+    history_path,
+    read_past_build,
+    read_past_inputs,
+    write_past_build,
+)
 from pants_docker_buildkit.buildx.attributes import InvalidAttributesError, parse_cache_attributes
 from pants_docker_buildkit.buildx.builder import InvalidBuilderError, parse_builder
 from pants_docker_buildkit.buildx.metadata import (
@@ -26,6 +31,8 @@ from pants_docker_buildkit.oci.digest import parse_oci_digest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.oci.testing.damage import JSON_PIECES, Edit, damage
+from pants_docker_buildkit.plans.build_inputs import BuildInputs
+from pants_docker_buildkit.plans.reasons import explain_build
 from pants_docker_buildkit.solver.failure import summarize_failure
 from pants_docker_buildkit.solver.result import (
     BuildResult,
@@ -60,7 +67,7 @@ PROVENANCE = (
     b'{"buildDefinition": {"resolvedDependencies": [{"uri": "a", "digest": {"sha256": "0"}}]}}'
 )
 BUILDER = b"Name: default\nDriver: docker\n\nNodes:\nName: default\nEndpoint: default\nError: no\n"
-PAST = json.dumps({"build_digest": BUILD, "definition": {"context": "a"}, "files": {"a": "b"}})
+PAST = BuildInputs(BUILD, {"context": "a", "sources": {"b": "c d"}}, ("1",), {"a": "b"})
 
 EDITS = st.lists(
     st.tuples(
@@ -102,10 +109,13 @@ def test_what_buildx_says_of_a_builder_is_read_or_refused(edits: list[Edit]) -> 
 @given(EDITS)
 def test_a_history_that_was_damaged_explains_less(edits: list[Edit]) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "history.json"
-        path.write_bytes(damage(PAST.encode(), edits))
-        now = PastBuild.create("blake3:" + "2" * 64, {"context": "b", "labels": []}, {"a": "c"})
-        assert explain_build(read_past_build(path), now)
+        path = history_path(Path(directory), "/checkout", "a:b")
+        write_past_build(path, PAST, 1.0)
+        path.write_bytes(damage(path.read_bytes(), edits))
+        now = BuildInputs("blake3:" + "2" * 64, {"context": "b", "labels": {}}, (), {"a": "c"})
+        assert explain_build(read_past_inputs(path), now)
+        past = read_past_build(path)
+        assert past is None or past.build_digest
 
 
 @pytest.mark.parametrize("parse", [parse_metadata, parse_provenance])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 
 from pants.base.build_environment import get_buildroot
 from pants.engine.addresses import Address
@@ -15,10 +17,9 @@ from pants.engine.rules import Rule, collect_rules
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.build_history import (
-    PastBuild,
-    explain_build,
     history_path,
     read_past_build,
+    read_past_inputs,
     write_past_build,
 )
 from pants_docker_buildkit.compat import (
@@ -32,6 +33,7 @@ from pants_docker_buildkit.errors import (
     ImageBuildError,
     ImageCheckError,
     ImageLostError,
+    ImageNotBuiltError,
     ImageNotKeptError,
     ImageSourceChangedError,
     InvalidRecordError,
@@ -41,10 +43,19 @@ from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.plans.build_inputs import BuildInputs
+from pants_docker_buildkit.plans.reasons import (
+    LOST_RECORD,
+    Reason,
+    explain_build,
+    lost_image,
+    reason_line,
+)
 from pants_docker_buildkit.session.directory import (
     CACHE_LINK,
     CACHE_NAME,
     EXIT_NO_SESSION,
+    LOOK_UP_CACHE_NAME,
     OTHER_CACHE_NAME,
     PROCESS_PATH,
     RUN_SCRIPT,
@@ -61,6 +72,7 @@ from pants_docker_buildkit.util_rules.builders import (
     DescribedBuildersRequest,
     read_described_builders,
 )
+from pants_docker_buildkit.util_rules.cache_lookup import look_up
 from pants_docker_buildkit.util_rules.confirmation import (
     ConfirmationRequest,
     ImageConfirmation,
@@ -114,13 +126,16 @@ class BuildImageRequest:
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image that is where its record says. `layout` is its tree for `output="oci"`."""
+    """An image that is where its record says. `layout` is its tree for `output="oci"`.
+
+    `reasons` are why it was built, if it was, and else why it would have been.
+    """
 
     record: ImageRecord
     output: ImageOutput
     layout: Digest | None
     outcome: ImageOutcome
-    reason: str
+    reasons: tuple[Reason, ...]
 
 
 def _describe(address: Address, reason: str) -> str:
@@ -134,7 +149,10 @@ def _build_process(
     reason: str,
     cache_name: str = CACHE_NAME,
 ) -> Process:
-    """The one cacheable process. Nothing in its key knows this machine, session or user."""
+    """The one cacheable process. Nothing in its key knows this machine, session or user.
+
+    By `LOOK_UP_CACHE_NAME` it has the same key, and is for `look_up`.
+    """
     return Process(
         argv=(
             *("/bin/sh", "-c", RUN_SCRIPT, BUILD_COMMAND),
@@ -148,7 +166,7 @@ def _build_process(
         append_only_caches={cache_name: CACHE_LINK},
         cache_scope=ProcessCacheScope.SUCCESSFUL,
         remote_cache_speculation_delay_millis=_REMOTE_CACHE_PATIENCE_MILLIS,
-        level=LogLevel.INFO,
+        level=LogLevel.DEBUG if cache_name == LOOK_UP_CACHE_NAME else LogLevel.INFO,
     )
 
 
@@ -185,16 +203,44 @@ def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> 
 
 @dataclass(frozen=True)
 class _Solved:
-    """A result that is true now. `reason` is why the last build of the chain was needed."""
+    """A result that is true now. `reasons` are why the last build of the chain was needed.
+
+    `seconds` are how long that took, if it ran in this session.
+    """
 
     record: ImageRecord
     output: Digest
-    was_built: bool
-    reason: str
+    reasons: tuple[Reason, ...]
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the build of a definition is tried. With `only_looks_up`, nothing is built.
+
+    With `is_plan`, the local engine is not told of tags either.
+    """
+
+    session: Session
+    only_looks_up: bool
+    is_plan: bool
+
+    def seconds(self, definition: ImageDefinition, generation: int) -> float | None:
+        """How long the build took that this session ran; `None` if it ran none."""
+        try:
+            event = event_path(self.session.path, definition.key, generation).read_bytes()
+        except OSError:
+            return None
+        return float(json.loads(event)["seconds"])
 
 
 async def _confirm(
-    definition: ImageDefinition, record: ImageRecord, generation: int, *, was_built: bool
+    definition: ImageDefinition,
+    record: ImageRecord,
+    generation: int,
+    *,
+    was_built: bool,
+    tags: tuple[str, ...],
 ) -> ImageConfirmation:
     """Whether the image is where its record says. A layout always is."""
     if definition.output is ImageOutput.REGISTRY:
@@ -203,7 +249,7 @@ async def _confirm(
         return await confirm_image(request, **implicitly())
     if definition.output is ImageOutput.DOCKER:
         question = LocalConfirmationRequest(
-            definition.address, generation, record.references[0], definition.local_tags
+            definition.address, generation, record.references[0], tags
         )
         return await confirm_local_image(question, **implicitly())
     return ImageConfirmation()
@@ -217,54 +263,75 @@ def _describe_confirmation(confirmation: ImageConfirmation, output: str) -> str:
     return "a layout needs no confirmation." if output == "oci" else "it is there in this session."
 
 
-def _remember(definition: ImageDefinition) -> PastBuild:
-    """What the next build will say that it differs from.
+def describe_inputs(definition: ImageDefinition) -> BuildInputs:
+    """What the next build will say that it differs from."""
+    job = definition.job
+    return BuildInputs.create(
+        job.build_digest, job.definition, definition.dockerfile, definition.contexts
+    )
 
-    The Dockerfile is an input of its own, and not said again as a file of the context.
+
+async def _run(
+    definition: ImageDefinition,
+    generation: int,
+    reasons: tuple[Reason, ...],
+    *,
+    only_looks_up: bool,
+) -> FallibleProcessResult:
+    """The result of a build, from a cache or from a builder.
+
+    Raises `ImageNotBuiltError` where only the former was to be asked and has none.
     """
-    described = definition.job.definition
-    files = {
-        path: content
-        for path, content in definition.files
-        if not described.dockerfile.startswith(content.removesuffix("x"))
-    }
-    return PastBuild.create(definition.job.build_digest, described.as_map(), files)
+    line = reason_line(reasons)
+    if only_looks_up:
+        process = _build_process(definition, generation, line, LOOK_UP_CACHE_NAME)
+        found = await look_up(process)
+        if found is None:
+            raise ImageNotBuiltError(definition.address, reasons)
+        return found
+    process = _build_process(definition, generation, line)
+    result = await execute_process(process, **implicitly())
+    if result.exit_code == EXIT_NO_SESSION:
+        # Pants ran it before this session was opened, to see whether it still fails. By another
+        # name of the cache it is another run, with the same key.
+        process = _build_process(definition, generation, line, OTHER_CACHE_NAME)
+        result = await execute_process(process, **implicitly())
+    return result
 
 
-async def _solve(definition: ImageDefinition, session: Session, reason: str) -> _Solved:
+async def _solve(
+    definition: ImageDefinition, place: _Place, reasons: tuple[Reason, ...]
+) -> _Solved:
     """The first generation of the build whose image is where its record says.
 
     An image that was lost is built again as the next generation, which is a process with a key of
     its own. So all machines walk the same chain, and find the last link in the cache.
     """
+    tags = () if place.is_plan else definition.local_tags
     for generation in range(_MAX_GENERATIONS):
-        process = _build_process(definition, generation, reason)
-        result = await execute_process(process, **implicitly())
-        if result.exit_code == EXIT_NO_SESSION:
-            # Pants ran it before this session was opened, to see whether it still fails. By another
-            # name of the cache it is another run, with the same key.
-            process = _build_process(definition, generation, reason, OTHER_CACHE_NAME)
-            result = await execute_process(process, **implicitly())
+        result = await _run(definition, generation, reasons, only_looks_up=place.only_looks_up)
         record = _read_record(definition, result)
-        was_built = event_path(session.path, definition.key, generation).exists()
+        seconds = place.seconds(definition, generation)
         where = definition.output.value
         logger.debug(
             f"{definition.address}: generation {generation} was"
-            f" {'built' if was_built else 'in a cache of Pants'}: {record.result.digest}"
+            f" {'in a cache of Pants' if seconds is None else 'built'}: {record.result.digest}"
             f" ({where}: {', '.join(record.references) or 'no reference'})."
         )
-        confirmation = await _confirm(definition, record, generation, was_built=was_built)
+        confirmation = await _confirm(
+            definition, record, generation, was_built=seconds is not None, tags=tags
+        )
         logger.debug(f"{definition.address}: {_describe_confirmation(confirmation, where)}")
         if confirmation.problem:
             raise ImageCheckError(definition.address, confirmation.problem)
         for tag, finding in confirmation.refused_tags:
             raise LocalTagError(definition.address, tag, finding)
         if not confirmation.missing:
-            return _Solved(record, result.output_digest, was_built, reason)
+            return _Solved(record, result.output_digest, reasons, seconds)
         lost = confirmation.missing[0]
-        if was_built:
+        if seconds is not None:
             raise ImageNotKeptError(definition.address, lost)
-        reason = f"lost in {lost.partition('@')[0]}"
+        reasons = (lost_image(lost),)
     raise ImageLostError(definition.address, _MAX_GENERATIONS)
 
 
@@ -286,21 +353,31 @@ async def _build(
     environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
     settings = build_settings(field_set, subsystem, builders, definition.files, environment.home)
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
-    keeper.running.answers.add_build(definition.key, settings)
-    history = history_path(session.path.parent, get_buildroot(), field_set.address.spec)
+    running = keeper.running
+    place = _Place(session, running.is_plan or subsystem.require_built, is_plan=running.is_plan)
+    if not place.only_looks_up:
+        running.answers.add_build(definition.key, settings)
+    history = image_history(session.path, field_set.address)
     past = read_past_build(history)
     is_same = past is not None and past.build_digest == definition.job.build_digest
-    now = past if is_same and past is not None else _remember(definition)
-    reason = explain_build(past, now)
+    reasons: tuple[Reason, ...] = (LOST_RECORD,)
+    if not is_same:
+        reasons = explain_build(read_past_inputs(history), describe_inputs(definition))
     logger.debug(
         f"{field_set.address}: key {definition.key}, build digest {definition.job.build_digest},"
         f" context digest {definition.context_digest};"
-        f" {'as last time here' if is_same else reason}."
+        f" {'as last time here' if is_same else reason_line(reasons)}."
     )
-    solved = await _solve(definition, session, reason)
-    if not is_same:
-        write_past_build(history, now)
+    solved = await _solve(definition, place, reasons)
+    if not running.is_plan and (not is_same or solved.seconds is not None):
+        seconds = past.seconds if past is not None and solved.seconds is None else solved.seconds
+        write_past_build(history, describe_inputs(definition), seconds)
     return _Built(definition, solved, is_same)
+
+
+def image_history(session: Path, address: Address) -> Path:
+    """Where it is kept what the last `package` of a target was built from."""
+    return history_path(session.parent, get_buildroot(), address.spec)
 
 
 @rule(desc="Build image with BuildKit")
@@ -315,18 +392,18 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     layout = None
     if output is ImageOutput.OCI:
         layout = await remove_prefix(RemovePrefix(solved.output, OUTPUT_LAYOUT))
-    if solved.was_built:
+    if solved.seconds is not None:
         outcome = ImageOutcome.BUILT
     elif built.is_same:
         outcome = ImageOutcome.UNCHANGED
     else:
         outcome = ImageOutcome.RESTORED
-    why = f" ({solved.reason})" if solved.was_built else ""
+    why = f" ({reason_line(solved.reasons)})" if outcome is ImageOutcome.BUILT else ""
     logger.debug(f"{field_set.address}: {outcome.value}{why}.")
     if outcome is not ImageOutcome.UNCHANGED:
         # In the next session it is, if nothing changes, although this rule would not run again.
         await mark_session(SessionMarkRequest(), **implicitly())
-    return BuiltImage(solved.record, output, layout, outcome, solved.reason)
+    return BuiltImage(solved.record, output, layout, outcome, solved.reasons)
 
 
 def rules() -> Iterable[Rule]:

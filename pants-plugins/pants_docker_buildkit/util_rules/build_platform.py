@@ -14,7 +14,7 @@ from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.buildx.native_platform import native_platforms
 from pants_docker_buildkit.compat import implicitly, rule
-from pants_docker_buildkit.errors import InvalidOptionError
+from pants_docker_buildkit.errors import BuilderNotAskedError, InvalidOptionError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform, InvalidImagePlatformError
 from pants_docker_buildkit.session.profile import BuildSettings
@@ -104,13 +104,17 @@ async def find_build_platforms(
     key = _key(settings, docker)
     await open_session(SessionRequest(), **implicitly())
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
-    keeper.running.answers.add_build(key, settings)
+    is_plan = keeper.running.is_plan
+    if not is_plan:
+        keeper.running.answers.add_build(key, settings)
     description = f"Ask for the platform of the builder {name or 'in use'}"
-    question = CachedAnswerRequest(PLATFORMS_COMMAND, (key,), description)
+    question = CachedAnswerRequest(PLATFORMS_COMMAND, (key,), description, only_looks_up=is_plan)
     answer = await ask_once(question, **implicitly())
     natives = _read(answer, request.targets)
     if natives:
         return BuildPlatforms(natives)
+    if is_plan:
+        raise BuilderNotAskedError(request.field_set.address, name)
     own = own_platform(host)
     logger.info(
         f"{request.field_set.address} uses the platform of its builder, which is taken to be {own},"

@@ -18,10 +18,12 @@ from pants_docker_buildkit.session.directory import (
     CACHE_LINK,
     CACHE_NAME,
     EXIT_NO_SESSION,
+    LOOK_UP_CACHE_NAME,
     OTHER_CACHE_NAME,
     PROCESS_PATH,
     RUN_SCRIPT,
 )
+from pants_docker_buildkit.util_rules.cache_lookup import look_up
 from pants_docker_buildkit.util_rules.session import SessionRequest, open_session
 
 # A remote hit must not ask all the same.
@@ -30,11 +32,15 @@ _REMOTE_CACHE_PATIENCE_MILLIS = 60_000
 
 @dataclass(frozen=True)
 class CachedAnswerRequest:
-    """Asks what a command of `solver.main` prints, which is then in Pants' caches."""
+    """Asks what a command of `solver.main` prints, which is then in Pants' caches.
+
+    With `only_looks_up`, only they are asked.
+    """
 
     command: str
     arguments: tuple[str, ...]
     description: str
+    only_looks_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,11 @@ def _process(request: CachedAnswerRequest, cache_name: str) -> Process:
 @rule(desc="Ask once")
 async def ask_once(request: CachedAnswerRequest) -> CachedAnswer:
     await open_session(SessionRequest(), **implicitly())
+    if request.only_looks_up:
+        found = await look_up(_process(request, LOOK_UP_CACHE_NAME))
+        return (
+            CachedAnswer(b"", "Nobody was asked.") if found is None else CachedAnswer(found.stdout)
+        )
     result = await execute_process(_process(request, CACHE_NAME), **implicitly())
     if result.exit_code == EXIT_NO_SESSION:
         # Pants ran it before this session was opened, to see whether it still fails: see `build`.

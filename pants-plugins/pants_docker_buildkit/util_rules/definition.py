@@ -20,7 +20,7 @@ from pants_docker_buildkit.compat import (
 )
 from pants_docker_buildkit.digests.build_digest import build_digest
 from pants_docker_buildkit.digests.encoding import Encodable, blake3_digest, encode
-from pants_docker_buildkit.dockerfile.context_entries import FileEntry
+from pants_docker_buildkit.dockerfile.context_entries import ContextEntry, FileEntry
 from pants_docker_buildkit.dockerfile.ignorefile import (
     IGNORE_FILE_NAME,
     NO_PATTERNS_IGNORE_FILE,
@@ -90,9 +90,10 @@ class ImageDefinition:
     """A build before it is run.
 
     `inputs` is the input tree of its process, `key` a name of its own. `files` are the paths and
-    content hashes of the main context, for telling later what changed. `local_tags` are the
-    references that the local engine gives the image, for `output="docker"`. `materials` are what
-    the build reads from outside, `None` where no record has them.
+    content hashes of the main context. `dockerfile` and `contexts`, by name and the main one as '',
+    are for telling later what changed. `local_tags` are the references that the local engine gives
+    the image, for `output="docker"`. `materials` are what the build reads from outside, `None`
+    where no record has them.
     """
 
     address: Address
@@ -104,6 +105,8 @@ class ImageDefinition:
     files: tuple[tuple[str, str], ...]
     local_tags: tuple[str, ...]
     materials: tuple[BuildMaterial, ...] | None
+    dockerfile: bytes
+    contexts: tuple[tuple[str, tuple[ContextEntry, ...]], ...]
 
 
 async def _input_tree(inputs: ImageInputs, policies: Policies, job: bytes) -> Digest:
@@ -177,6 +180,11 @@ async def define_image(
         files=_file_hashes(inputs),
         local_tags=local_tags,
         materials=inputs.materials if subsystem.record_materials else None,
+        dockerfile=inputs.dockerfile.content,
+        contexts=(
+            ("", inputs.context.entries),
+            *((name, tree.entries) for name, tree in inputs.upstream.named_files),
+        ),
     )
 
 

@@ -1,0 +1,145 @@
+"""`pants plan-images`: what `package` and `publish` would do for images, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from pathlib import Path
+
+from pants.base.build_environment import get_buildroot
+from pants.engine.console import Console
+from pants.engine.goal import Goal, GoalSubsystem, Outputting
+from pants.engine.rules import Rule, collect_rules, goal_rule
+from pants.engine.target import FilteredTargets
+from pants.option.option_types import BoolOption, EnumOption, StrOption
+from pants.util.strutil import softwrap
+
+from pants_docker_buildkit.compat import implicitly
+from pants_docker_buildkit.errors import InvalidOptionError
+from pants_docker_buildkit.plans.comparison import InvalidPlanError, compare, read_known_images
+from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, to_json
+from pants_docker_buildkit.plans.rendering import to_markdown, to_text
+from pants_docker_buildkit.util_rules.build_context import is_image
+from pants_docker_buildkit.util_rules.image_plans import TaggedPlansRequest, plan_with_tags
+from pants_docker_buildkit.util_rules.session import (
+    SessionKeeperRequest,
+    SessionRequest,
+    keep_session,
+    open_session,
+)
+
+_NOTHING, _FAILED, _SOMETHING = 0, 1, 2
+
+
+class PlanFormat(Enum):
+    """How a plan is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+class PlanImagesSubsystem(Outputting, GoalSubsystem):
+    """The options of the goal."""
+
+    name = "plan-images"
+    help = softwrap(
+        """
+        Say for each image whether `package` would build it and why, and which tags `publish` would
+        move. No builder is asked, nothing is built and nothing is pushed.
+        """
+    )
+    format = EnumOption(
+        default=PlanFormat.TEXT,
+        help=softwrap(
+            """
+            `text` for people, `json` for programs, `markdown` for a comment on a pull request. See
+            `docs/plan.md` for what is in the JSON.
+            """
+        ),
+    )
+    against = StrOption(
+        default=None,
+        metavar="<path>",
+        help=softwrap(
+            """
+            A plan in JSON, an image record, or a directory of such records: then the reasons are
+            how each image differs from the one in there. A path that is not absolute is relative to
+            the build root.
+            """
+        ),
+    )
+    detailed_exit_code = BoolOption(
+        default=False,
+        help=softwrap(
+            """
+            Exit with 0 if no image would be built, and with 2 if any would, or depends on one that
+            would. With `--against`, with 2 if any image is different. In both cases with 1 if the
+            plan of any image is an error.
+            """
+        ),
+    )
+
+
+class PlanImages(Goal):
+    """What the goal did."""
+
+    subsystem_cls = PlanImagesSubsystem
+    environment_behavior = Goal.EnvironmentBehavior.LOCAL_ONLY
+
+
+@goal_rule
+async def plan_all_images(
+    console: Console, subsystem: PlanImagesSubsystem, targets: FilteredTargets
+) -> PlanImages:
+    await open_session(SessionRequest(), **implicitly())
+    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    running = keeper.running
+    images = tuple(target for target in targets if is_image(target))
+    running.is_plan = True
+    try:
+        planned = await plan_with_tags(TaggedPlansRequest(images), **implicitly())
+    finally:
+        running.is_plan = False
+    plans = _compared(subsystem, planned.all)
+    with subsystem.output(console) as write:
+        write(_FORMATS[subsystem.format](plans))
+    return PlanImages(exit_code=_exit_code(subsystem, plans))
+
+
+_FORMATS = {
+    PlanFormat.TEXT: to_text,
+    PlanFormat.JSON: to_json,
+    PlanFormat.MARKDOWN: to_markdown,
+}
+
+
+def _compared(
+    subsystem: PlanImagesSubsystem, plans: tuple[ImagePlan, ...]
+) -> tuple[ImagePlan, ...]:
+    if subsystem.against is None:
+        return plans
+    try:
+        others = read_known_images(Path(get_buildroot(), subsystem.against))
+    except InvalidPlanError as e:
+        raise InvalidOptionError(
+            "against",
+            "name a plan in JSON, an image record, or a directory of records",
+            f"of {e.path}, {e.finding}",
+            scope="plan-images",
+        ) from e
+    return tuple(compare(each, others) for each in plans)
+
+
+def _exit_code(subsystem: PlanImagesSubsystem, plans: Iterable[ImagePlan]) -> int:
+    if any(each.outcome is PlanOutcome.ERROR for each in plans):
+        return _FAILED
+    if subsystem.against is None:
+        is_something = any(not each.is_there for each in plans)
+    else:
+        is_something = any(each.reasons for each in plans)
+    return _SOMETHING if is_something and subsystem.detailed_exit_code else _NOTHING
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()

@@ -1,0 +1,110 @@
+"""A plan for people: lines for a terminal, and Markdown for a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from pants_docker_buildkit.plans.image_plan import (
+    ImagePlan,
+    PlanOutcome,
+    TagOutcome,
+    TagPlan,
+    count_outcomes,
+)
+
+_SHORT_DIGEST = len("sha256:") + 12
+_SHOWN_REASONS = 20
+_MOST_CHARACTERS = 60_000
+_TICKS = re.compile("`+")
+
+
+def to_text(plans: Sequence[ImagePlan]) -> str:
+    """One paragraph for each image that is not unchanged, and a last line that counts all."""
+    lines: list[str] = []
+    for plan in plans:
+        said = list(_notes(plan))
+        if plan.outcome is PlanOutcome.UNCHANGED and not said:
+            continue
+        lines.append(f"{plan.outcome.value:<9} {plan.target}")
+        lines += [f"  {each}" for each in said]
+    return "\n".join((*lines, count_line(plans), ""))
+
+
+def to_markdown(plans: Sequence[ImagePlan]) -> str:
+    """A heading with the counts, and a list with a paragraph for each image that is worth it.
+
+    GitHub takes comments of 65,536 characters, and so what is longer is cut, and says so.
+    """
+    parts = [f"**Images:** {count_line(plans)}\n"]
+    left = _MOST_CHARACTERS - len(parts[0])
+    shown = [each for each in plans if each.outcome is not PlanOutcome.UNCHANGED or _said(each)]
+    for number, plan in enumerate(shown):
+        part = "\n".join(_markdown(plan))
+        left -= len(part) + 1
+        if left < 0:
+            parts.append(f"- … and {len(shown) - number} more images")
+            break
+        parts.append(part)
+    return "\n".join((*parts, ""))
+
+
+def count_line(plans: Iterable[ImagePlan]) -> str:
+    """How many images there are of each outcome."""
+    found = count_outcomes(plans)
+    return ", ".join(f"{count} {outcome.value}" for outcome, count in found.items()) or "no images"
+
+
+def duration(seconds: float) -> str:
+    """As people say it."""
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _said(plan: ImagePlan) -> bool:
+    return any(True for _ in _notes(plan))
+
+
+def _notes(plan: ImagePlan) -> Iterator[str]:
+    """What there is to say of an image besides its outcome."""
+    if plan.problem:
+        yield from plan.problem.strip().splitlines()
+    yield from _reasons(plan)
+    for tag in plan.tags:
+        if tag.outcome is not TagOutcome.NONE:
+            yield _tag(tag)
+    if plan.outcome is PlanOutcome.BUILD and plan.last_build_seconds is not None:
+        yield f"last build took {duration(plan.last_build_seconds)}"
+
+
+def _reasons(plan: ImagePlan) -> Iterator[str]:
+    for reason in plan.reasons[:_SHOWN_REASONS]:
+        yield reason.text
+    more = len(plan.reasons) - _SHOWN_REASONS
+    if more > 0:
+        yield f"and {more} more reasons"
+
+
+def _tag(tag: TagPlan) -> str:
+    if tag.outcome is TagOutcome.UNKNOWN:
+        return f"tag {tag.name} is not known: {tag.problem}"
+    after = tag.after[:_SHORT_DIGEST] or "what is built"
+    if tag.outcome is TagOutcome.CREATE:
+        return f"tag {tag.name} would be created for {after}"
+    return f"tag {tag.name} would move from {tag.before[:_SHORT_DIGEST]} to {after}"
+
+
+def _markdown(plan: ImagePlan) -> Iterator[str]:
+    yield f"- **{plan.outcome.value}** {_code(plan.target)}"
+    yield from (f"  - {_code(each)}" for each in _notes(plan))
+
+
+def _code(text: str) -> str:
+    """Text as it is, whatever Markdown would make of it."""
+    line = "".join(each if each.isprintable() else " " for each in text)
+    fence = "`" * (1 + max((len(each) for each in _TICKS.findall(line)), default=0))
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{pad}{line}{pad}{fence}"

@@ -1,0 +1,330 @@
+"""What would `package` and `publish` do for images, without a builder being asked?
+
+An image that depends on one that would be built is not defined at all, since that would have to be
+built for it. Whatever depends on an image in a way that is not seen here ends in an error that
+names that image, because a session that plans builds none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pants.engine.addresses import Address, Addresses
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import Target
+
+from pants_docker_buildkit.build_history import read_past_build
+from pants_docker_buildkit.compat import (
+    concurrently,
+    implicitly,
+    resolve_address_targets,
+    rule,
+    uncacheable_rule,
+)
+from pants_docker_buildkit.errors import (
+    BuilderNotAskedError,
+    ImageNotBuiltError,
+)
+from pants_docker_buildkit.fields.naming import BuildKitImageSkipPushField
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.plans.image_plan import (
+    ImagePlan,
+    PlanOutcome,
+    TagOutcome,
+    TagPlan,
+)
+from pants_docker_buildkit.plans.reasons import Reason, ReasonKind
+from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Unknown
+from pants_docker_buildkit.util_rules.build import (
+    BuildImageRequest,
+    build_image,
+    describe_inputs,
+    image_history,
+)
+from pants_docker_buildkit.util_rules.build_context import is_image
+from pants_docker_buildkit.util_rules.definition import ImageDefinitionRequest, define_image
+from pants_docker_buildkit.util_rules.published_names import (
+    PublishedNamesRequest,
+    PublishedRepository,
+    name_published_image,
+)
+from pants_docker_buildkit.util_rules.session import (
+    SessionMarkRequest,
+    SessionRequest,
+    ask_registries,
+    mark_session,
+    open_session,
+)
+from pants_docker_buildkit.util_rules.upstream_targets import (
+    UpstreamTargetsRequest,
+    find_upstream_targets,
+)
+
+
+@dataclass(frozen=True)
+class UpstreamImagesRequest:
+    """Asks which images of the repository an image target refers to."""
+
+    field_set: BuildKitImageFieldSet
+
+
+@dataclass(frozen=True)
+class UpstreamImages:
+    """The image targets; none where that cannot be told, which the image's own plan then says."""
+
+    targets: tuple[Target, ...]
+
+
+@rule(desc="Find images that an image refers to")
+async def find_upstream_images(request: UpstreamImagesRequest) -> UpstreamImages:
+    try:
+        upstream = await find_upstream_targets(
+            UpstreamTargetsRequest(request.field_set), **implicitly()
+        )
+    except Exception:
+        # Whatever it is, planning the image raises it again.
+        return UpstreamImages(())
+    resolved = await concurrently(
+        resolve_address_targets(**implicitly(Addresses([address])))
+        for address in upstream.addresses
+    )
+    return UpstreamImages(tuple(each for targets in resolved for each in targets if is_image(each)))
+
+
+@dataclass(frozen=True)
+class ImagePlanRequest:
+    """Asks what `package` would do. `waits_for` are images it refers to that are not there."""
+
+    field_set: BuildKitImageFieldSet
+    waits_for: tuple[str, ...] = ()
+
+
+@rule(desc="Plan image")
+async def plan_image(request: ImagePlanRequest) -> ImagePlan:
+    """The plan without tags."""
+    session = await open_session(SessionRequest(), **implicitly())
+    # What is in no cache now may be in one in the next session.
+    await mark_session(SessionMarkRequest(), **implicitly())
+    field_set = request.field_set
+    address = field_set.address
+    past = read_past_build(image_history(session.path, address))
+    plan = ImagePlan(
+        address.spec,
+        PlanOutcome.ERROR,
+        last_build_seconds=None if past is None else past.seconds,
+    )
+    if request.waits_for:
+        return _depending(plan, request.waits_for)
+    try:
+        image = await build_image(BuildImageRequest(field_set), **implicitly())
+    except ImageNotBuiltError as e:
+        if e.address != address:
+            return _depending(plan, (e.address.spec,))
+        plan = replace(plan, outcome=PlanOutcome.BUILD, reasons=e.reasons)
+    except BuilderNotAskedError as e:
+        if e.address != address:
+            return _depending(plan, (e.address.spec,))
+        reason = Reason(ReasonKind.BUILDER_PLATFORM, "the platform of its builder is not known")
+        return replace(plan, outcome=PlanOutcome.DEPENDS, reasons=(reason,))
+    except Exception as e:
+        return replace(plan, problem=str(e).strip() or type(e).__name__)
+    else:
+        plan = replace(
+            plan,
+            outcome=PlanOutcome(image.outcome.value),
+            digest=str(image.record.image_digest),
+            references=image.record.references,
+        )
+    definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
+    return replace(
+        plan,
+        context_digest=definition.context_digest,
+        inputs=describe_inputs(definition),
+    )
+
+
+def _depending(plan: ImagePlan, images: tuple[str, ...]) -> ImagePlan:
+    reasons = tuple(Reason(ReasonKind.DEPENDENCY, f"depends on {each}", each) for each in images)
+    return replace(plan, outcome=PlanOutcome.DEPENDS, reasons=reasons, depends_on=images)
+
+
+@dataclass(frozen=True)
+class ImagePlansRequest:
+    """Asks for the plans of image targets, and of the images that they refer to."""
+
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True)
+class ImagePlans:
+    """The plans of images by address, each after those of the images that it refers to."""
+
+    all: tuple[tuple[Address, ImagePlan], ...]
+
+
+@dataclass(frozen=True)
+class _Closure:
+    """Images, and for each the addresses of those that it refers to."""
+
+    field_sets: Mapping[Address, BuildKitImageFieldSet]
+    upstream: Mapping[Address, tuple[Address, ...]]
+
+
+async def _close(targets: Iterable[Target]) -> _Closure:
+    field_sets: dict[Address, BuildKitImageFieldSet] = {}
+    upstream: dict[Address, tuple[Address, ...]] = {}
+    new = {each.address: BuildKitImageFieldSet.create(each) for each in targets}
+    while new:
+        field_sets.update(new)
+        found = await concurrently(
+            find_upstream_images(UpstreamImagesRequest(each), **implicitly())
+            for each in new.values()
+        )
+        upstream.update(
+            (address, tuple(each.address for each in images.targets))
+            for address, images in zip(new, found)
+        )
+        new = {
+            target.address: BuildKitImageFieldSet.create(target)
+            for images in found
+            for target in images.targets
+            if target.address not in field_sets
+        }
+    return _Closure(field_sets, upstream)
+
+
+@rule(desc="Plan images")
+async def plan_images(request: ImagePlansRequest) -> ImagePlans:
+    closure = await _close(request.targets)
+    plans: dict[Address, ImagePlan] = {}
+    left = dict(closure.upstream)
+    while left:
+        ready = [address for address, above in left.items() if plans.keys() >= set(above)]
+        if not ready:
+            # They need each other.
+            names = ", ".join(sorted(each.spec for each in left))
+            problem = (
+                f"An image must not need itself, but these do, or need one that does: {names}."
+            )
+            cycle = {
+                each: ImagePlan(each.spec, PlanOutcome.ERROR, problem=problem) for each in left
+            }
+            return ImagePlans(tuple({**plans, **cycle}.items()))
+        found = await concurrently(
+            plan_image(
+                ImagePlanRequest(
+                    closure.field_sets[address],
+                    tuple(each.spec for each in left[address] if not plans[each].is_there),
+                ),
+                **implicitly(),
+            )
+            for address in ready
+        )
+        plans.update(zip(ready, found))
+        for address in ready:
+            del left[address]
+    return ImagePlans(tuple(plans.items()))
+
+
+@dataclass(frozen=True)
+class TagLookupRequest:
+    """Asks where tags are in this session."""
+
+    tags: tuple[ImageReference, ...]
+
+
+@dataclass(frozen=True)
+class TagLookup:
+    """What registries say of each tag."""
+
+    answers: tuple[Confirmation, ...]
+
+
+@uncacheable_rule(desc="Look up tags")
+async def look_up_tags(request: TagLookupRequest) -> TagLookup:
+    return TagLookup(await ask_registries(request.tags))
+
+
+@dataclass(frozen=True)
+class ImageTagsRequest:
+    """Asks which tags `publish` would give an image."""
+
+    field_set: BuildKitImageFieldSet
+
+
+@dataclass(frozen=True)
+class ImageTags:
+    """The tags of an image in all repositories where it is published."""
+
+    tags: tuple[ImageReference, ...]
+
+
+@rule(desc="Find tags of image")
+async def find_image_tags(request: ImageTagsRequest) -> ImageTags:
+    try:
+        names = await name_published_image(PublishedNamesRequest(request.field_set), **implicitly())
+    except Exception:
+        # `publish` says what is wrong with a tag; the image can be built all the same.
+        return ImageTags(())
+    return ImageTags(tuple(_references(names.repositories)))
+
+
+def _references(repositories: Iterable[PublishedRepository]) -> Iterable[ImageReference]:
+    for each in repositories:
+        if not each.skipped_by:
+            for tag in each.tags:
+                yield ImageReference(each.registry, each.repository).with_tag(tag)
+
+
+@dataclass(frozen=True)
+class TaggedPlansRequest:
+    """Asks for plans with what `publish` would do for the tags of these image targets."""
+
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True)
+class TaggedPlans:
+    """The plans, sorted by address. Those of images that were not asked for have no tags."""
+
+    all: tuple[ImagePlan, ...]
+
+
+@rule(desc="Plan images and tags")
+async def plan_with_tags(request: TaggedPlansRequest) -> TaggedPlans:
+    planned = dict((await plan_images(ImagePlansRequest(request.targets), **implicitly())).all)
+    named = [
+        BuildKitImageFieldSet.create(target)
+        for target in request.targets
+        if planned[target.address].inputs is not None
+        and not target.get(BuildKitImageSkipPushField).value
+    ]
+    found = await concurrently(
+        find_image_tags(ImageTagsRequest(each), **implicitly()) for each in named
+    )
+    wanted = tuple(dict.fromkeys(tag for each in found for tag in each.tags))
+    lookup = await look_up_tags(TagLookupRequest(wanted), **implicitly())
+    answers = dict(zip(wanted, lookup.answers))
+    for field_set, tags in zip(named, found):
+        plan = planned[field_set.address]
+        planned[field_set.address] = replace(
+            plan, tags=tuple(_plan_tag(tag, answers[tag], plan.digest) for tag in tags.tags)
+        )
+    return TaggedPlans(tuple(planned[each] for each in sorted(planned)))
+
+
+def _plan_tag(tag: ImageReference, answer: Confirmation, digest: str) -> TagPlan:
+    name = str(tag)
+    if isinstance(answer, Unknown):
+        return TagPlan(name, TagOutcome.UNKNOWN, after=digest, problem=str(answer.error))
+    if isinstance(answer, Missing):
+        return TagPlan(name, TagOutcome.CREATE, after=digest)
+    before = str(answer.descriptor.digest)
+    outcome = TagOutcome.NONE if before == digest else TagOutcome.MOVE
+    return TagPlan(name, outcome, before, digest)
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()

@@ -1,0 +1,176 @@
+"""`pants plan-images` says what `package` does next and why, and asks no builder for it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Any
+
+from tests.integration.conftest import Machines
+from tests.integration.workbench.machine import Checkout, Files, Machine, repository_settings
+from tests.integration.workbench.registry import OwnRegistry, Registry
+from tests.integration.workbench.remote_cache import RemoteCache
+
+NO_MEMORY = "no build is remembered on this machine"
+
+
+def images(registry: str, repository: str, busybox: str) -> Files:
+    """An image that another is based on, and one by itself."""
+    fields = "inline_cache=False, image_tags=['latest']"
+    return {
+        "pants.toml": repository_settings(registry, repository),
+        "base/BUILD": "files(name='files', sources=['*.txt'])\n"
+        f"docker_buildkit_image(name='image', dependencies=[':files'], {fields})",
+        "base/Dockerfile": f"FROM {busybox}\nRUN echo {repository} > /base\nCOPY base /copied\n",
+        "base/a.txt": "a\n",
+        "leaf/BUILD": f"docker_buildkit_image(name='image', {fields})",
+        "leaf/Dockerfile": "ARG BASE=base:image\nFROM $BASE\nRUN echo leaf > /leaf\n",
+        "alone/BUILD": "docker_buildkit_image(name='image', image_tags=[],"
+        " extra_build_args=['MODE=hunter2'])",
+        "alone/Dockerfile": f"FROM {busybox}\nARG MODE\nRUN echo {repository} > /alone\n",
+    }
+
+
+def plan(checkout: Checkout, *arguments: str, exit_code: int = 0) -> dict[str, Any]:
+    """The plan of each image by its target. Nobody was asked for it."""
+    run = checkout.pants(
+        *("plan-images", "--format=json", "--output-file=plan.json", *arguments),
+        pantsd=True,
+        may_fail=True,
+    )
+    assert run.exit_code == exit_code, run.output
+    assert run.docker_calls == ()
+    document = json.loads((checkout.directory / "plan.json").read_text())
+    assert document["schema"] == 1
+    return {each["target"]: each for each in document["images"]}
+
+
+def outcomes(planned: dict[str, Any]) -> dict[str, str]:
+    return {target: each["outcome"] for target, each in planned.items()}
+
+
+def texts(planned: dict[str, Any]) -> dict[str, list[str]]:
+    return {
+        target: [reason["text"] for reason in each["reasons"]]
+        for target, each in planned.items()
+        if each["reasons"]
+    }
+
+
+def test_a_plan_says_what_package_then_does(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    checkout = machine.checkout("checkout", images(registry.address, repository, busybox))
+    first = plan(checkout, "--detailed-exit-code", "::", exit_code=2)
+    assert outcomes(first) == {
+        "alone:image": "build",
+        "base:image": "build",
+        "leaf:image": "depends",
+    }
+    assert texts(first) == {
+        "alone:image": [NO_MEMORY],
+        "base:image": [NO_MEMORY],
+        "leaf:image": ["depends on base:image"],
+    }
+    # The base belongs to it, although nobody asked for that.
+    assert outcomes(plan(checkout, "leaf:image")).keys() == {"base:image", "leaf:image"}
+
+    run = checkout.pants("package", "::", pantsd=True)
+    assert run.reasons["base:image"] == NO_MEMORY
+    record = json.loads(checkout.record("base:image"))
+    for key in ("context_digest", "build_digest"):
+        assert record[key] == first["base:image"][key]
+
+    second = plan(checkout, "--detailed-exit-code", "::")
+    assert set(outcomes(second).values()) == {"unchanged"}
+    assert second["base:image"]["digest"] == record["image"]["digest"]
+    assert second["base:image"]["references"] == record["references"]
+    assert second["base:image"]["last_build_seconds"] > 0
+    latest = f"{registry.address}/{repository}/base:latest"
+    assert second["base:image"]["tags"] == [
+        {"name": latest, "outcome": "create", "from": None, "to": record["image"]["digest"]}
+    ]
+    checkout.pants("publish", "base:image", pantsd=True)
+
+    checkout.write({"base/b.txt": "b\n"})
+    checkout.replace("alone/BUILD", "hunter2", "hunter3")
+    third = plan(checkout, "::")
+    assert texts(third) == {
+        "alone:image": ["build arg MODE changed"],
+        "base:image": ["base/b.txt added"],
+        "leaf:image": ["depends on base:image"],
+    }
+    (tag,) = third["base:image"]["tags"]
+    assert tag == {
+        "name": latest,
+        "outcome": "move",
+        "from": record["image"]["digest"],
+        "to": None,
+    }
+    assert "hunter" not in json.dumps(third)
+    run = checkout.pants("package", "::", pantsd=True)
+    assert run.reasons["alone:image"] == "build arg MODE changed"
+    assert run.reasons["base:image"] == "base/b.txt added"
+    assert "base moved from sha256:" in run.reasons["leaf:image"]
+
+
+def test_a_plan_against_another_says_how_they_differ(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    checkout = machine.checkout("checkout", images(registry.address, repository, busybox))
+    checkout.pants("package", "::", pantsd=True)
+    plan(checkout, "::")
+    before = checkout.directory / "before.json"
+    shutil.move(str(checkout.directory / "plan.json"), before)
+    same = plan(checkout, "--against=before.json", "--detailed-exit-code", "::")
+    assert texts(same) == {}
+
+    checkout.replace("alone/Dockerfile", "/alone", "/other")
+    checkout.pants("package", "::", pantsd=True)
+    planned = plan(checkout, "--against=before.json", "--detailed-exit-code", "::", exit_code=2)
+    assert texts(planned) == {"alone:image": ["Dockerfile line 3 changed"]}
+    assert outcomes(planned)["alone:image"] == "unchanged"
+    checkout.replace("alone/Dockerfile", "/other", "/third")
+    planned = plan(checkout, "--against=dist", "::")
+    assert texts(planned) == {"alone:image": ["context changed", "definition changed"]}
+    run = checkout.pants("plan-images", "--against=nowhere", "::", pantsd=True, may_fail=True)
+    assert run.exit_code == 1
+    assert "The option `[plan-images].against` must name a plan in JSON" in run.output
+
+
+def test_a_plan_sees_what_other_machines_built_and_what_a_registry_lost(
+    machines: Machines, own_registry: OwnRegistry, repository: str, remote_cache: RemoteCache
+) -> None:
+    files = {
+        "pants.toml": repository_settings(own_registry.address, repository),
+        "app/BUILD": "docker_buildkit_image(name='image')",
+        "app/Dockerfile": f"FROM scratch\nLABEL a={repository}\n",
+    }
+    one = machines.new("one", remote_cache=remote_cache).checkout("checkout", files)
+    one.pants("package", "::")
+    machine = machines.new("two", remote_cache=remote_cache, has_docker=False)
+    two = machine.checkout("checkout", files)
+    for _ in range(2):
+        # A plan is remembered by nobody.
+        assert outcomes(plan(two, "::")) == {"app:image": "restored"}
+    assert two.pants("package", "::", pantsd=True).kinds == {"app:image": "restored"}
+    assert outcomes(plan(two, "::")) == {"app:image": "unchanged"}
+
+    own_registry.wipe()
+    lost = plan(two, "::")
+    assert outcomes(lost) == {"app:image": "build"}
+    assert texts(lost) == {"app:image": [f"lost in {own_registry.address}/{repository}/app"]}
+
+
+def test_an_error_of_one_image_is_said_and_the_others_are_planned(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    checkout = machine.checkout("checkout", images(registry.address, repository, busybox))
+    checkout.write({"alone/Dockerfile": "FROM scratch\nCOPY nowhere /\n"})
+    run = checkout.pants("plan-images", "::", pantsd=True, may_fail=True)
+    assert run.exit_code == 1
+    assert (
+        "error     alone:image\n  The `extra_build_args` field in target alone:image" in run.output
+    )
+    assert "1 build, 1 depends, 1 error" in run.output
+    assert run.docker_calls == ()
