@@ -156,6 +156,42 @@ archive(name='other', format='zip', output_path='tree/app2/bundle.zip', files=['
     }
 
 
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        pytest.param("output_directories=['out']", "made/out/", id="directory"),
+        pytest.param("output_directories=['out']", "made/out/deep/a.txt", id="below-directory"),
+        pytest.param("output_directories=['out/deep']", "made/out", id="above-directory"),
+        pytest.param("output_directories=['.'], workdir='/made/out'", "made/out", id="itself"),
+        pytest.param("output_directories=['x'], workdir='./y'", "made/y/x", id="working-directory"),
+        pytest.param("output_directories=['x'], workdir='other'", "other/x", id="elsewhere"),
+        pytest.param(
+            "output_directories=['x'], root_output_directory='.'", "x", id="without-prefix"
+        ),
+        pytest.param("output_files=['a.txt']", "made/a.txt", id="file"),
+        pytest.param("output_files=['y/a.txt']", "made/y", id="directory-of-file"),
+    ],
+)
+def test_what_a_command_makes_is_inferred(runner: ImageRunner, fields: str, path: str) -> None:
+    build = f"shell_command(name='command', command='true', {fields})"
+    assert infer(runner, "made", f"FROM scratch\nCOPY {path} /x/\n", build) == {"made:command"}
+
+
+def test_files_that_are_relocated_or_downloaded_are_inferred(runner: ImageRunner) -> None:
+    runner.write({"moved/a.txt": "", "moved/deep/b.txt": ""})
+    build = """\
+files(name='files', sources=['**/*.txt'])
+relocated_files(name='moved', files_targets=[':files'], src='moved/deep', dest='new/place')
+relocated_files(name='all', files_targets=[':files'], src='', dest='all')
+file(name='web', source=http_source('https://example.org/t.gz', len=1, sha256='0' * 64))
+"""
+    copy = "FROM scratch\nCOPY {} /x/\n"
+    assert infer(runner, "moved", copy.format("new/"), build) == {"moved:moved"}
+    assert infer(runner, "moved", copy.format("all/moved/a.txt"), build) == {"moved:all"}
+    assert infer(runner, "moved", copy.format("moved/t.gz"), build) == {"moved:web"}
+    assert infer(runner, "moved", copy.format("new/other"), build) == set()
+
+
 def test_packages_below_a_directory_are_inferred_by_their_default_output_path(
     runner: ImageRunner,
 ) -> None:

@@ -148,7 +148,8 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             " build, but HERE/Dockerfile is not one: line 1 names the image"
             f" 'ghcr.io/org/app@sha512:{'a' * 128}', which must have a sha256 digest:"
             f" 'sha512:{'a' * 128}' must be 'sha256:' followed by 64 lower-case hexadecimal"
-            " characters.",
+            " characters. Write the sha256 digest of the same image, which"
+            " 'docker buildx imagetools inspect ghcr.io/org/app' prints, or the tag alone.",
             id="sha512-digest",
         ),
         pytest.param(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pants.backend.shell import register as shell
-from pants.backend.shell.target_types import ShellSourcesGeneratorTarget
+from pants.backend.shell.target_types import ShellCommandTarget, ShellSourcesGeneratorTarget
 from pants.core import register as core
 from pants.core.goals.package import BuiltPackage
 from pants.core.goals.publish import PublishProcesses
@@ -19,8 +19,10 @@ from pants.core.target_types import (
     FilesGeneratorTarget,
     FileTarget,
     GenericTarget,
+    RelocatedFiles,
     ResourcesGeneratorTarget,
     ResourceTarget,
+    http_source,
 )
 from pants.engine import target as pants_target
 from pants.engine.addresses import Address
@@ -77,6 +79,8 @@ TARGET_TYPES = (
     GenericTarget,
     ResourceTarget,
     ResourcesGeneratorTarget,
+    RelocatedFiles,
+    ShellCommandTarget,
     ShellSourcesGeneratorTarget,
 )
 
@@ -93,7 +97,7 @@ def create_rule_runner(
     """
     return RuleRunner(
         target_types=(*TARGET_TYPES, *target_types),
-        objects={"parametrize": Parametrize},
+        objects={"http_source": http_source, "parametrize": Parametrize},
         rules=(
             *core.rules(),
             *shell.rules(),

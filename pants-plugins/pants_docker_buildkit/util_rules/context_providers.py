@@ -10,19 +10,24 @@ from dataclasses import dataclass
 
 from pants.base.build_environment import get_buildroot
 from pants.core.goals.package import OutputPathField
-from pants.engine.addresses import Address
+from pants.core.target_types import RelocatedFilesOriginalTargetsField
+from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import AllTargets, SourcesField, Target
 from pants.util.frozendict import FrozenDict
 
 from pants_docker_buildkit.compat import (
+    concurrently,
     get_digest_entries,
     implicitly,
     path_globs_to_digest,
+    resolve_address_targets,
+    resolve_unparsed_address_inputs,
     rule,
 )
 from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, is_image
+from pants_docker_buildkit.util_rules.generated_paths import generated_paths, relocated_path
 
 _FEW = 3
 _GLOB_CHARACTERS = frozenset("*?[]{}!\\")
@@ -37,12 +42,14 @@ class ContextProvidersRequest:
 class ContextProviders:
     """Targets by the path from the build root that they provide.
 
-    `paths` are those of `files`, sorted. `packages` are the output paths of packageable targets,
+    `paths` are those of `files`, sorted. `generated` are directories below which a target may
+    generate any file. `packages` are the output paths of packageable targets,
     which may have any file ending, each with the path that it has without one.
     """
 
     files: FrozenDict[str, Address]
     paths: tuple[str, ...]
+    generated: tuple[tuple[str, Address], ...]
     packages: tuple[tuple[OutputPathField, str, Address], ...]
 
     def providing(self, wanted: Iterable[str]) -> Iterator[Address]:
@@ -55,8 +62,11 @@ class ContextProviders:
         for path in paths:
             if path in self.files:
                 yield self.files[path]
-            else:
-                yield from (self.files[each] for each in _below(path, self.paths))
+                continue
+            yield from (self.files[each] for each in _below(path, self.paths))
+            for directory, address in self.generated:
+                if path == directory or _is_below(path, directory) or _is_below(directory, path):
+                    yield address
         endings = {ending for path in paths for ending in _endings(path)}
         for output_path, without_ending, address in self.packages:
             if not paths.isdisjoint(_parents(without_ending)) or any(
@@ -73,6 +83,10 @@ def _below(directory: str, paths: tuple[str, ...]) -> Iterator[str]:
         yield paths[index]
 
 
+def _is_below(path: str, directory: str) -> bool:
+    return path.startswith(f"{directory}/")
+
+
 def _parents(path: str) -> Iterator[str]:
     while path := posixpath.dirname(path):
         yield path
@@ -84,7 +98,7 @@ def _endings(path: str) -> list[str | None]:
     return [".".join(parts[start:]) or None for start in range(1, len(parts) + 1)]
 
 
-def _source_paths(target: Target) -> Iterator[str]:
+def source_paths(target: Target) -> Iterator[str]:
     """The paths from the build root that a target names as its sources, patterns left out."""
     if target.has_field(SourcesField):
         for path in getattr(target[SourcesField], "globs", ()):
@@ -92,22 +106,54 @@ def _source_paths(target: Target) -> Iterator[str]:
                 yield posixpath.normpath(posixpath.join(target.address.spec_path, path))
 
 
+def _known_paths(target: Target) -> Iterator[str]:
+    yield from source_paths(target)
+    yield from generated_paths(target).files
+
+
+def _add(files: dict[str, Address], target: Target, paths: Iterable[str]) -> None:
+    for path in paths:
+        files[path] = min(files.get(path, target.address), target.address)
+
+
 @rule(desc="Find targets that can enter a build context")
 async def find_context_providers(
     _: ContextProvidersRequest, all_targets: AllTargets
 ) -> ContextProviders:
     files: dict[str, Address] = {}
+    made: dict[str, Address] = {}
     packages = []
+    generated = set[tuple[str, Address]]()
+    relocating = [
+        each for each in all_targets if each.has_field(RelocatedFilesOriginalTargetsField)
+    ]
+    named = await concurrently(
+        resolve_unparsed_address_inputs(
+            each[RelocatedFilesOriginalTargetsField].to_unparsed_address_inputs(), **implicitly()
+        )
+        for each in relocating
+    )
+    originals = await concurrently(
+        resolve_address_targets(**implicitly(Addresses(addresses))) for addresses in named
+    )
     for target in all_targets:
         if is_image(target):
             continue
         if target.has_field(OutputPathField):
             field = target[OutputPathField]
             packages.append((field, field.value_or_default(file_ending=None), target.address))
+        found = generated_paths(target)
+        generated.update((path, target.address) for path in found.directories)
         if any(target.has_field(field) for field in CONTENT_FIELDS):
-            for path in _source_paths(target):
-                files[path] = min(files.get(path, target.address), target.address)
-    return ContextProviders(FrozenDict(files), tuple(sorted(files)), tuple(packages))
+            _add(files, target, source_paths(target))
+        _add(made, target, found.files)
+    for target, targets in zip(relocating, originals):
+        moved = (relocated_path(target, path) for each in targets for path in _known_paths(each))
+        _add(made, target, (path for path in moved if path is not None))
+    files = {**made, **files}
+    return ContextProviders(
+        FrozenDict(files), tuple(sorted(files)), tuple(sorted(generated)), tuple(packages)
+    )
 
 
 @dataclass(frozen=True)
@@ -142,7 +188,7 @@ async def explain_missing_path(request: MissingPathRequest, all_targets: AllTarg
     owners = [
         target
         for target in all_targets
-        if any(each == path or each.startswith(f"{path}/") for each in _source_paths(target))
+        if any(each == path or each.startswith(f"{path}/") for each in source_paths(target))
     ]
     if not owners:
         return MissingPath(f"{path} exists, but no target owns it: add a `files` target.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -49,6 +50,11 @@ from pants_docker_buildkit.util_rules.image_lock import (
 )
 from pants_docker_buildkit.util_rules.materials import image_materials
 from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest, pin_sources
+from pants_docker_buildkit.util_rules.unowned_files import (
+    UnownedFilesRequest,
+    copied_directories,
+    find_unowned_files,
+)
 from pants_docker_buildkit.util_rules.upstream_images import (
     Upstream,
     UpstreamRequest,
@@ -61,6 +67,10 @@ from pants_docker_buildkit.util_rules.upstream_targets import (
     reached_contexts,
 )
 from pants_docker_buildkit.util_rules.user_policy import FoundUserPolicyRequest, find_user_policy
+
+logger = logging.getLogger(__name__)
+
+_FEW = 3
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,35 @@ async def _missing_file(
     return MissingContextFileError(
         field_set.address, dockerfile.name, missing, context.outside, explained.advice
     )
+
+
+async def _tell_of_unowned_files(
+    field_set: BuildKitImageFieldSet,
+    dockerfile: ImageDockerfile,
+    analyses: Iterable[DockerfileAnalysis],
+    context: ContextTree,
+) -> None:
+    """Say which files of copied directories are left out, where no target has them."""
+    copied = (
+        source.path
+        for analysis in analyses
+        for source in analysis.context_paths
+        if source.path is not None and not source.has_wildcard
+    )
+    directories = copied_directories(copied, (entry.path for entry in context.entries))
+    if not directories:
+        return
+    unowned = await find_unowned_files(
+        UnownedFilesRequest(directories, context.root, dockerfile.path), **implicitly()
+    )
+    if unowned.paths:
+        shown = ", ".join(unowned.paths[:_FEW])
+        more = f" and {len(unowned.paths) - _FEW} more" if len(unowned.paths) > _FEW else ""
+        logger.warning(
+            f"{dockerfile.name} of {field_set.address} copies directories with files that no target"
+            f" owns: {shown}{more}. They are not in the image. Add them to a `files` target, or"
+            " name them in the ignore file."
+        )
 
 
 @dataclass(frozen=True)
@@ -198,6 +237,7 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
         missing = find_missing_source(analysis, context.entries)
         if missing is not None:
             raise await _missing_file(field_set, dockerfile, missing, context)
+    await _tell_of_unowned_files(field_set, dockerfile, analyses, context)
     pinned = await pin_sources(
         PinnedSourcesRequest(
             field_set, dockerfile, analyses, named_contexts, lock, request.attempt

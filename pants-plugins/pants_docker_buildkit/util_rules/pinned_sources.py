@@ -91,8 +91,20 @@ def _parse_references(
             references[text] = ImageReference.parse_familiar(text)
         except InvalidImageReferenceError as e:
             reason = f"line {line} names the image {text!r}, which must {e.requirement}"
-            raise request.dockerfile.error(request.field_set, reason) from e
+            next_step = _digest_advice(text)
+            raise request.dockerfile.error(request.field_set, reason, next_step) from e
     return references
+
+
+def _digest_advice(reference: str) -> str:
+    """What to do about a digest that is not understood; empty where there is none."""
+    name, at, _ = reference.partition("@")
+    if not at:
+        return ""
+    return (
+        "Write the sha256 digest of the same image, which"
+        f" 'docker buildx imagetools inspect {name}' prints, or the tag alone."
+    )
 
 
 def _external_sources(

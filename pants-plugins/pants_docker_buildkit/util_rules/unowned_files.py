@@ -1,0 +1,120 @@
+"""Which files of a directory that a Dockerfile copies does no target own?
+
+Plain buildx copies them. Here they are not in the context, and nothing else would say so: what
+targets own is inferred, and where there is nothing at all the build fails.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import AllTargets
+
+from pants_docker_buildkit.compat import (
+    implicitly,
+    path_globs_to_digest,
+    path_globs_to_paths,
+    rule,
+)
+from pants_docker_buildkit.dockerfile.ignorefile import ignore_file_candidates
+from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY
+from pants_docker_buildkit.util_rules.build_context import (
+    ContextTreeRequest,
+    select_context_tree,
+)
+from pants_docker_buildkit.util_rules.context_providers import source_paths
+from pants_docker_buildkit.util_rules.generated_paths import generated_paths
+
+_BUILD_FILE = "BUILD"
+
+
+@dataclass(frozen=True)
+class OwnedPathsRequest:
+    """Asks for all paths that some target owns or generates."""
+
+
+@dataclass(frozen=True)
+class OwnedPaths:
+    """Paths from the build root."""
+
+    paths: frozenset[str]
+
+
+@dataclass(frozen=True)
+class UnownedFilesRequest:
+    """Asks for files of directories, both relative to `root`, the root of a build context.
+
+    `dockerfile` decides with it which ignore file counts; it is `None` where it is no file.
+    """
+
+    directories: tuple[str, ...]
+    root: str
+    dockerfile: str | None
+
+
+@dataclass(frozen=True)
+class UnownedFiles:
+    """Paths from the build root, sorted, without BUILD files and what an ignore file excludes."""
+
+    paths: tuple[str, ...]
+
+
+@rule(desc="Find files that targets own")
+async def find_owned_paths(_: OwnedPathsRequest, all_targets: AllTargets) -> OwnedPaths:
+    return OwnedPaths(
+        frozenset(
+            path
+            for target in all_targets
+            for path in (*source_paths(target), *generated_paths(target).files)
+        )
+    )
+
+
+@rule(desc="Find files that no target owns")
+async def find_unowned_files(request: UnownedFilesRequest) -> UnownedFiles:
+    globs = (posixpath.join(request.root, each, "**") for each in request.directories)
+    there = await path_globs_to_paths(PathGlobs(globs))
+    files = [path for path in there.files if not _is_build_file(path)]
+    if not files:
+        return UnownedFiles(())
+    owned = await find_owned_paths(OwnedPathsRequest(), **implicitly())
+    unowned = [path for path in files if path not in owned.paths and path != request.dockerfile]
+    if not unowned:
+        return UnownedFiles(())
+    digest = await path_globs_to_digest(
+        PathGlobs(map(_escaped, unowned), GlobMatchErrorBehavior.ignore), **implicitly()
+    )
+    ignore_files = ignore_file_candidates(request.dockerfile, request.root)
+    selected = await select_context_tree(
+        ContextTreeRequest(digest, request.root, ignore_files, CONTEXT_DIRECTORY), **implicitly()
+    )
+    names = {posixpath.join(request.root, each.path) for each in selected.entries}
+    return UnownedFiles(tuple(path for path in unowned if path in names))
+
+
+def _escaped(path: str) -> str:
+    return "".join(f"[{each}]" if each in "*?[" else each for each in path)
+
+
+def _is_build_file(path: str) -> bool:
+    name = posixpath.basename(path)
+    return name == _BUILD_FILE or name.startswith(f"{_BUILD_FILE}.")
+
+
+def copied_directories(paths: Iterable[str], present: Iterable[str]) -> tuple[str, ...]:
+    """Of the paths that a Dockerfile copies, those that are directories of the context."""
+    above = {parent for path in present for parent in _parents(path)}
+    return tuple(sorted({path for path in paths if path in above}))
+
+
+def _parents(path: str) -> Iterable[str]:
+    while path := posixpath.dirname(path):
+        yield path
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.util_rules.unowned_files import copied_directories
+
+IMAGE = "docker_buildkit_image(name='image', registries=[])"
+FILES = "files(name='files', sources=['**/*.txt'])"
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+
+
+def define(runner: ImageRunner, directory: str, dockerfile: str, *names: str) -> None:
+    runner.write(
+        {
+            f"{directory}/BUILD": f"{FILES}\n{IMAGE}",
+            f"{directory}/Dockerfile": dockerfile,
+            **{f"{directory}/{name}": "" for name in names},
+        }
+    )
+    runner.definition(f"{directory}:image")
+
+
+def test_files_of_a_copied_directory_that_no_target_owns_are_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    runner = ImageRunner()
+    runner.set_options()
+    names = ("d/a.txt", "d/[b].md", "d/e/c.md", "d/BUILD", "d/BUILD.more", "f.md")
+    define(runner, "app", "FROM scratch\nCOPY app/d /d/\n", *names)
+    (warning,) = warnings(caplog)
+    assert "app/Dockerfile of app:image" in warning
+    assert ": app/d/[b].md, app/d/e/c.md. They are not in the image." in warning
+
+
+@pytest.mark.parametrize(
+    ("directory", "dockerfile", "names"),
+    [
+        pytest.param("one", "COPY one/d/a.txt /", ("d/a.txt", "d/b.md"), id="file"),
+        pytest.param("all", "COPY . /", ("d/a.txt", "d/b.md"), id="everything"),
+        pytest.param("star", "COPY star/d/*.txt /", ("d/a.txt", "d/b.md"), id="pattern"),
+        pytest.param("owned", "COPY owned/d /", ("d/a.txt", "d/b.txt"), id="all-owned"),
+    ],
+)
+def test_nothing_else_is_told(
+    caplog: pytest.LogCaptureFixture, directory: str, dockerfile: str, names: tuple[str, ...]
+) -> None:
+    runner = ImageRunner()
+    runner.set_options()
+    define(runner, directory, f"FROM scratch\n{dockerfile}\n", *names)
+    assert warnings(caplog) == []
+
+
+def test_what_an_ignore_file_excludes_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    runner = ImageRunner()
+    runner.set_options()
+    runner.write({"app/Dockerfile.dockerignore": "**/*.md\n"})
+    define(runner, "app", "FROM scratch\nCOPY app/d /d/\n", "d/a.txt", "d/b.md")
+    assert warnings(caplog) == []
+
+
+def test_directories_are_what_something_lies_below() -> None:
+    present = ("a/b/c", "d")
+    assert copied_directories(("a", "a/b", "a/b/c", "d", "e", "."), present) == ("a", "a/b")
