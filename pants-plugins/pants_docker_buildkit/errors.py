@@ -30,7 +30,7 @@ step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pants.engine.addresses import Address
@@ -220,16 +220,23 @@ class ImageCycleError(BuildKitImageError):
 
 
 class ImageNotBuiltError(BuildKitImageError):
-    """An image is in no cache of Pants, and nothing may be built. `reasons` are why it would be."""
+    """An image is in no cache of Pants, and nothing may be built. `reasons` are why it would be.
 
-    def __init__(self, address: Address, reasons: Iterable[Reason]) -> None:
+    `missing` are the images of the session of which that is so, each with its reasons.
+    """
+
+    def __init__(
+        self, address: Address, reasons: Iterable[Reason], missing: Mapping[str, str] | None = None
+    ) -> None:
         self.address = address
         self.reasons = tuple(reasons)
+        listed = missing or {address.spec: reason_line(self.reasons)}
+        lines = bullet_list(f"{target} ({reason})" for target, reason in listed.items())
         super().__init__(
-            f"{address} must be in a cache of Pants, because `[docker-buildkit].require_built` is"
-            f" set, but it would have to be built ({reason_line(self.reasons)}). Build it with"
-            " `package` where the option is off, with a remote cache that this machine reads, or"
-            " switch it off here. `plan-images` lists what is missing."
+            "Images must be in a cache of Pants, because `[docker-buildkit].require_built` is set,"
+            f" but these would have to be built:\n\n{lines}\n\nThose that need them were not looked"
+            " at. Build them with `package` where the option is off, with a remote cache that this"
+            " machine reads, or switch it off here. `plan-images` says more."
         )
 
 

@@ -174,3 +174,19 @@ def test_an_error_of_one_image_is_said_and_the_others_are_planned(
     )
     assert "1 build, 1 depends, 1 error" in run.output
     assert run.docker_calls == ()
+
+
+def test_where_nothing_may_be_built_all_that_is_missing_is_listed(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    checkout = machine.checkout("checkout", images(registry.address, repository, busybox))
+    option = "--docker-buildkit-require-built"
+    run = checkout.pants(option, "package", "::", pantsd=True, may_fail=True)
+    assert run.exit_code == 1
+    assert f"  * alone:image ({NO_MEMORY})\n  * base:image ({NO_MEMORY})\n" in run.output
+    assert run.docker_calls == ()
+    checkout.pants("package", "::", pantsd=True)
+    checkout.pants("package", "::", pantsd=True)
+    run = checkout.pants(option, "package", "::", pantsd=True)
+    assert set(run.kinds.values()) == {"unchanged"}
+    assert run.docker_calls == ()

@@ -23,6 +23,7 @@ from pants_docker_buildkit.session.directory import (
     make_directory,
 )
 from pants_docker_buildkit.session.local_tags import LocalTags
+from pants_docker_buildkit.session.missing_images import MissingImages
 from pants_docker_buildkit.session.profile import Profile
 from pants_docker_buildkit.session.push_rehearsals import PushRehearsals
 from pants_docker_buildkit.session.questions import SessionAnswers
@@ -54,6 +55,7 @@ class RunningSession:
         self.remote = RemoteLookups(dict(profile.environment), patience)
         self.confirmations = ManifestConfirmations(clients.client, layers=layers)
         self.local_tags = LocalTags()
+        self.missing = MissingImages()
         self.waits = Waits(directory / WAITS_DIRECTORY)
         self._workers = Workers("registry-publication")
         self.plans = TagPlans(clients.client, self._workers, clients.memory.manifests)

@@ -98,6 +98,7 @@ from pants_docker_buildkit.util_rules.session import (
     keep_session,
     mark_session,
     open_session,
+    wait_for,
 )
 
 logger = logging.getLogger(__name__)
@@ -368,7 +369,15 @@ async def _build(
         f" context digest {definition.context_digest};"
         f" {'as last time here' if is_same else reason_line(reasons)}."
     )
-    solved = await _solve(definition, place, reasons)
+    try:
+        with running.missing.looking():
+            solved = await _solve(definition, place, reasons)
+    except ImageNotBuiltError as e:
+        if running.is_plan:
+            raise
+        missing = running.missing.add(field_set.address.spec, reason_line(e.reasons))
+        await wait_for(running, [missing])
+        raise ImageNotBuiltError(field_set.address, e.reasons, missing.result()) from None
     if not running.is_plan and (not is_same or solved.seconds is not None):
         seconds = past.seconds if past is not None and solved.seconds is None else solved.seconds
         write_past_build(history, describe_inputs(definition), seconds)
