@@ -122,6 +122,7 @@ FIELDS = {
     "repository": Variation(keeps=('"somewhere/else"',)),
     "image_tags": Variation(keeps=('["1.0", "{name}", "{git_sha}"]', "[]")),
     "skip_push": Variation(keeps=("True",)),
+    "skip_dockerfile_checks": Variation(keeps=("True",)),
     "output_path": Variation(keeps=('"elsewhere"',)),
     "extra_run_args": Variation(keeps=('["--publish=80:80"]',)),
     "restartable": Variation(keeps=("True",)),

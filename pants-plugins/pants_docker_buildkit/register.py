@@ -11,6 +11,7 @@ from pants.engine.unions import UnionRule
 from pants_docker_buildkit import dependency_inference
 from pants_docker_buildkit.goals import (
     generate_lockfiles,
+    lint,
     migrate,
     package,
     package_manifests,
@@ -43,6 +44,7 @@ from pants_docker_buildkit.util_rules import (
     definition,
     docker_environment,
     dockerfile,
+    dockerfile_checks,
     git_commit,
     image_cycle,
     image_inputs,
@@ -104,6 +106,8 @@ _RULE_MODULES = (
     published_names,
     publication,
     image_plans,
+    dockerfile_checks,
+    lint,
     package,
     plan_images,
     publish,

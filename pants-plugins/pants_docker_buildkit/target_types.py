@@ -15,6 +15,7 @@ from pants_docker_buildkit.fields.cache import (
     BuildKitImageInlineCacheField,
     BuildKitImageReproducibleField,
 )
+from pants_docker_buildkit.fields.checks import SkipDockerfileChecksField
 from pants_docker_buildkit.fields.context import (
     BuildKitImageBuildContextsField,
     BuildKitImageContextRootField,
@@ -102,6 +103,7 @@ class BuildKitImageTarget(Target):
         BuildKitImageRepositoryField,
         BuildKitImageTagsField,
         BuildKitImageSkipPushField,
+        SkipDockerfileChecksField,
         BuildKitImageOutputField,
         BuildKitImageOutputPathField,
         BuildKitImageExtraRunArgsField,

@@ -15,6 +15,7 @@ LONGEST_FUNCTION = 60
 OF_PANTS = {
     "can_finish_async",
     "filespec_matcher",
+    "opt_out",
     "target_types",
 }
 # Parts of the distribution specification that nothing needs yet, tested against real registries.

@@ -16,7 +16,8 @@ class BuildCommand:
     Paths are relative to the directory in which buildx runs. `outputs`, `cache_from`, `cache_to`,
     `policies` and `secrets` are rendered attributes; `inherited_build_args` are names of build
     arguments whose values buildx finds in its environment; `build_contexts` are pairs of a name and
-    what it stands for. Pairs keep their order, so equal commands have equal arguments.
+    what it stands for. With `call`, nothing is built, but that is asked. Pairs keep their order, so
+    equal commands have equal arguments.
     """
 
     context: str
@@ -42,6 +43,7 @@ class BuildCommand:
     no_cache: bool = False
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
+    call: str | None = None
 
 
 def render_arguments(command: BuildCommand, *, progress: str = "rawjson") -> tuple[str, ...]:
@@ -50,6 +52,7 @@ def render_arguments(command: BuildCommand, *, progress: str = "rawjson") -> tup
     Provenance is off, because it changes the digest of every image with every build.
     """
     arguments = ["buildx", "build", f"--progress={progress}", "--provenance=false"]
+    arguments += _optional("--call", command.call)
     arguments += _optional("--builder", command.builder)
     arguments += ["--file", command.dockerfile]
     arguments += ["--metadata-file", command.metadata_file]

@@ -72,3 +72,9 @@ def test_pairs_keep_their_order() -> None:
 def test_values_are_words_of_their_own_and_never_reach_a_shell() -> None:
     arguments = render_arguments(replace(SMALLEST, build_args=(("A", "$(rm -rf) ; 'x'"),)))
     assert "A=$(rm -rf) ; 'x'" in arguments
+
+
+def test_what_is_called_in_place_of_a_build_is_said() -> None:
+    arguments = render_arguments(replace(SMALLEST, call="lint,format=json"))
+    assert arguments[arguments.index("--call") + 1] == "lint,format=json"
+    assert "--call" not in render_arguments(SMALLEST)

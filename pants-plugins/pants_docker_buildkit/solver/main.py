@@ -34,6 +34,7 @@ from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.docker_config import (
     HELPER_COMMAND,
 )
+from pants_docker_buildkit.solver.dockerfile_checks import check_dockerfile
 from pants_docker_buildkit.solver.engine_search import (
     chosen_context,
     engine_environment,
@@ -67,6 +68,7 @@ from pants_docker_buildkit.solver.workplace import LOCAL_OUTPUT, choose_for_buil
 
 BUILD_COMMAND = "build"
 CHECK_COMMAND = "check-engine"
+LINT_COMMAND = "lint"
 CHECKSUM_COMMAND = "checksum"
 PLATFORMS_COMMAND = "platforms"
 TRIGGERS_COMMAND = "triggers"
@@ -139,6 +141,16 @@ def _build(session: SessionClient, build_key: str, generation: str) -> str:
     return result
 
 
+def _lint(session: SessionClient, key: str) -> str:
+    """What BuildKit's checks find in the Dockerfile in the working directory."""
+    inputs = Path.cwd() / ROOT
+    settings = session.settings(key)
+    job = parse_job((inputs / JOB_FILE).read_bytes())
+    name_context(inputs, settings.context_name)
+    with open_workplace(job, settings, _docker(session), session, inputs) as place:
+        return check_dockerfile(job, settings, place)
+
+
 def _triggers(session: SessionClient, reference: str, platform: str) -> str:
     """What a base image has builds do that are based on it."""
     return render_triggers(read_base_triggers(session, reference, platform))
@@ -201,6 +213,7 @@ _ANSWERS: Mapping[str, Callable[..., str]] = MappingProxyType(
         BUILD_COMMAND: _build,
         CHECK_COMMAND: _check_engine,
         CHECKSUM_COMMAND: _checksum,
+        LINT_COMMAND: _lint,
         PLATFORMS_COMMAND: _platforms,
         TRIGGERS_COMMAND: _triggers,
         UPLOAD_COMMAND: _upload,

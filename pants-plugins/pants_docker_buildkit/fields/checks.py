@@ -1,0 +1,17 @@
+"""Is the Dockerfile of a target checked?"""
+
+from __future__ import annotations
+
+from pants.engine.target import BoolField
+from pants.util.strutil import help_text
+
+
+class SkipDockerfileChecksField(BoolField):
+    alias = "skip_dockerfile_checks"
+    default = False
+    help = help_text(
+        """
+        Whether `lint` leaves out BuildKit's checks of this target's Dockerfile. A single rule is
+        switched off by a line `# check=skip=RULE` in the Dockerfile itself.
+        """
+    )

@@ -1,0 +1,127 @@
+"""`pants lint`: BuildKit's checks of Dockerfiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pants.core.goals.lint import LintResult, LintTargetsRequest
+from pants.core.util_rules.partitions import PartitionerType
+from pants.engine.addresses import Addresses
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import FieldSet, Target
+from pants.engine.unions import UnionRule
+from pants.option.option_types import EnumOption, SkipOption
+from pants.option.subsystem import Subsystem
+from pants.util.strutil import softwrap
+
+from pants_docker_buildkit.compat import (
+    concurrently,
+    implicitly,
+    resolve_address_targets,
+    rule,
+)
+from pants_docker_buildkit.fields.checks import SkipDockerfileChecksField
+from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.util_rules.dockerfile_checks import (
+    CheckFinding,
+    DockerfileChecksRequest,
+    check_dockerfile_with_buildkit,
+)
+
+
+class FindingFormat(Enum):
+    """How a finding is printed."""
+
+    TEXT = "text"
+    GITHUB = "github"
+
+
+class DockerfileChecksSubsystem(Subsystem):
+    """The options of the linter."""
+
+    options_scope = "dockerfile-checks"
+    name = "BuildKit's checks"
+    help = softwrap(
+        """
+        The checks of Dockerfiles that BuildKit has (https://docs.docker.com/reference/build-checks/).
+        A line `# check=skip=RULE` in a Dockerfile switches a rule off.
+        """
+    )
+    skip = SkipOption("lint")
+    format = EnumOption(
+        default=FindingFormat.TEXT,
+        help=softwrap(
+            """
+            `text` as `FILE:LINE: RULE: …`, or `github` for annotations of a job in GitHub Actions.
+            """
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class DockerfileChecksFieldSet(FieldSet):
+    """An image target whose Dockerfile is checked."""
+
+    required_fields = (BuildKitImageSourceField,)
+
+    source: BuildKitImageSourceField
+
+    @classmethod
+    def opt_out(cls, tgt: Target) -> bool:
+        """Whether the target does not want to be checked."""
+        return bool(tgt.get(SkipDockerfileChecksField).value)
+
+
+class DockerfileLintRequest(LintTargetsRequest):
+    """Asks to check the Dockerfiles of image targets."""
+
+    field_set_type = DockerfileChecksFieldSet
+    tool_subsystem = DockerfileChecksSubsystem  # type: ignore[assignment]
+    partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
+
+
+@rule(desc="Check Dockerfiles with BuildKit")
+async def lint_dockerfiles(
+    request: DockerfileLintRequest.Batch[DockerfileChecksFieldSet, Any],
+    subsystem: DockerfileChecksSubsystem,
+) -> LintResult:
+    addresses = [each.address for each in request.elements]
+    targets = await resolve_address_targets(**implicitly(Addresses(addresses)))
+    checks = await concurrently(
+        check_dockerfile_with_buildkit(
+            DockerfileChecksRequest(BuildKitImageFieldSet.create(target)), **implicitly()
+        )
+        for target in targets
+    )
+    # Several targets may have one Dockerfile.
+    findings = dict.fromkeys(each for check in checks for each in check.findings)
+    stdout = "".join(_line(each, subsystem.format) for each in findings)
+    stderr = "".join(
+        f"{target.address} was not checked: {check.problem}\n"
+        for target, check in zip(targets, checks)
+        if check.problem
+    )
+    return LintResult(1 if stdout or stderr else 0, stdout, stderr, DockerfileLintRequest.tool_name)
+
+
+def _line(finding: CheckFinding, style: FindingFormat) -> str:
+    if style is FindingFormat.GITHUB:
+        where = f"file={_escape(finding.path)},line={finding.line},title={_escape(finding.rule)}"
+        return f"::warning {where}::{_escape(finding.detail)} ({finding.url})\n"
+    about = f" ({finding.url})" if finding.url else ""
+    return f"{finding.path}:{finding.line}: {finding.rule}: {finding.detail}{about}\n"
+
+
+def _escape(text: str) -> str:
+    """As commands of a job's log have to be written."""
+    for each in "%\r\n":
+        text = text.replace(each, f"%{ord(each):02X}")
+    return text.replace(",", "%2C") if "::" in text else text
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return (*collect_rules(), *DockerfileLintRequest.rules())

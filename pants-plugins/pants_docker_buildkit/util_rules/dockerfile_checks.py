@@ -1,0 +1,293 @@
+"""What do BuildKit's checks find in the Dockerfile of an image?
+
+No image is built for it, and no package: an `ARG` that names a target stands for `scratch`, and a
+named context for an empty directory, which no check looks into.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pants.engine.fs import (
+    AddPrefix,
+    CreateDigest,
+    Digest,
+    Directory,
+    FileContent,
+    GlobMatchErrorBehavior,
+    PathGlobs,
+)
+from pants.engine.process import Process, ProcessCacheScope
+from pants.engine.rules import Rule, collect_rules
+from pants.util.logging import LogLevel
+
+from pants_docker_buildkit.compat import (
+    add_prefix,
+    concurrently,
+    create_digest,
+    execute_process,
+    get_digest_contents,
+    implicitly,
+    path_globs_to_digest,
+    rule,
+)
+from pants_docker_buildkit.dockerfile.analysis import OriginKind
+from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME, ignore_file_candidates
+from pants_docker_buildkit.dockerfile.stages import analyze
+from pants_docker_buildkit.fields.naming import ImageOutput
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.session.directory import (
+    CACHE_LINK,
+    CACHE_NAME,
+    EXIT_NO_SESSION,
+    OTHER_CACHE_NAME,
+    PROCESS_PATH,
+    RUN_SCRIPT,
+)
+from pants_docker_buildkit.solver.definition import (
+    BuildDefinition,
+    BuildJob,
+    ContextKind,
+    NamedContext,
+    PinnedSource,
+)
+from pants_docker_buildkit.solver.input_tree import (
+    CONTEXT_DIRECTORY,
+    DOCKERFILE,
+    JOB_FILE,
+    MUTABLE_MARKER,
+    NAMED_CONTEXTS_DIRECTORY,
+    ROOT,
+)
+from pants_docker_buildkit.solver.main import LINT_COMMAND
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
+from pants_docker_buildkit.util_rules.build_settings import build_settings
+from pants_docker_buildkit.util_rules.builders import (
+    DescribedBuildersRequest,
+    read_described_builders,
+)
+from pants_docker_buildkit.util_rules.docker_environment import (
+    DockerEnvironmentRequest,
+    resolve_docker_environment,
+)
+from pants_docker_buildkit.util_rules.dockerfile import (
+    ImageDockerfile,
+    ImageDockerfileRequest,
+    read_image_dockerfile,
+)
+from pants_docker_buildkit.util_rules.image_lock import AppliedLockRequest, find_applied_lock
+from pants_docker_buildkit.util_rules.session import (
+    SessionKeeperRequest,
+    SessionRequest,
+    keep_session,
+    open_session,
+)
+from pants_docker_buildkit.util_rules.upstream_targets import (
+    UpstreamTargets,
+    UpstreamTargetsRequest,
+    find_upstream_targets,
+)
+
+_REMOTE_CACHE_PATIENCE_MILLIS = 60_000
+_NOTHING = "scratch"
+
+
+@dataclass(frozen=True)
+class DockerfileChecksRequest:
+    """Asks for what BuildKit's checks find in the Dockerfile of a target."""
+
+    field_set: BuildKitImageFieldSet
+
+
+@dataclass(frozen=True)
+class CheckFinding:
+    """What one check found. `url` is the page about the check."""
+
+    path: str
+    line: int
+    rule: str
+    detail: str
+    url: str
+
+
+@dataclass(frozen=True)
+class DockerfileChecks:
+    """All findings; or in words for the user why there can be none."""
+
+    findings: tuple[CheckFinding, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """What is checked: the job of the process, and its input tree."""
+
+    dockerfile: ImageDockerfile
+    job: BuildJob
+    inputs: Digest
+
+    @property
+    def key(self) -> str:
+        """A name of its own, that no build has."""
+        return hashlib.sha256(b"lint\0" + self.job.to_json()).hexdigest()[:32]
+
+
+def _images(
+    dockerfile: ImageDockerfile, arguments: Mapping[str, str], contexts: Iterable[str]
+) -> tuple[str, ...]:
+    """The images that any stage of the Dockerfile names: the checks look at all stages."""
+    found: dict[str, None] = {}
+    names = tuple(contexts)
+    targets = (None, *(each.name for each in dockerfile.analyses[0].stages if each.name))
+    for target in dict.fromkeys(targets):
+        analysis = analyze(
+            dockerfile.parsed,
+            build_args=arguments,
+            target_platform=dockerfile.platforms[0],
+            build_platform=dockerfile.build_platforms[0],
+            target_stage=target,
+            named_contexts=names,
+        )
+        found.update(dict.fromkeys(each.reference for each in analysis.materials))
+        bases = (each.base for each in analysis.stages)
+        found.update(dict.fromkeys(b.text for b in bases if b.kind is OriginKind.IMAGE))
+    return tuple(sorted(found))
+
+
+async def _pin(field_set: BuildKitImageFieldSet, images: Iterable[str]) -> tuple[PinnedSource, ...]:
+    """The images as their tags are now. One that is not there BuildKit says better itself."""
+    lock = await find_applied_lock(AppliedLockRequest(field_set), **implicitly())
+    references = [ImageReference.parse_familiar(each) for each in images]
+    pinned = {each: each if each.is_pinned else lock.pin(each) for each in references}
+    asked = [each for each, pin in pinned.items() if pin is None]
+    answers = await concurrently(
+        resolve_base_image(BaseImageRequest(each), **implicitly()) for each in asked
+    )
+    pinned.update((each, answer.pinned) for each, answer in zip(asked, answers))
+    return tuple(PinnedSource.image(str(each), str(pin or each)) for each, pin in pinned.items())
+
+
+async def _ignore_file(field_set: BuildKitImageFieldSet, path: str | None, root: str) -> bytes:
+    """The ignore file as it is: a check looks for what it excludes and an instruction copies."""
+    candidates = ignore_file_candidates(path, field_set.context_directory(root))
+    digest = await path_globs_to_digest(
+        PathGlobs(candidates, GlobMatchErrorBehavior.ignore), **implicitly()
+    )
+    contents = {each.path: each.content for each in await get_digest_contents(digest)}
+    return next((contents[each] for each in candidates if each in contents), b"")
+
+
+def _named_contexts(upstream: UpstreamTargets) -> tuple[NamedContext, ...]:
+    names = sorted(name for name, _ in (*upstream.contexts, *upstream.remote))
+    return (
+        *(
+            NamedContext(name, ContextKind.FILES, directory=f"{NAMED_CONTEXTS_DIRECTORY}/{name}")
+            for name in names
+        ),
+        *(NamedContext(name, ContextKind.IMAGE, value) for name, value in upstream.images),
+    )
+
+
+async def _prepare(
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+) -> _Checked:
+    dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
+    upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
+    arguments = {
+        **dict(dockerfile.build_args.values),
+        **{name: _NOTHING for name, _ in upstream.arguments},
+    }
+    contexts = _named_contexts(upstream)
+    images = _images(dockerfile, arguments, (each.name for each in contexts))
+    sources = (
+        *await _pin(field_set, images),
+        *(PinnedSource.image(value, value) for _, value in upstream.images),
+    )
+    ignore_file = await _ignore_file(field_set, dockerfile.path, subsystem.default_context_root)
+    definition = BuildDefinition(
+        dockerfile=dockerfile.sha256,
+        context=hashlib.sha256(ignore_file).hexdigest(),
+        platforms=(str(dockerfile.platforms[0]),),
+        output=ImageOutput.OCI.value,
+        named_contexts=contexts,
+        sources=tuple(sorted(set(sources))),
+        build_args=tuple(sorted(arguments.items())),
+    )
+    job = BuildJob("lint", definition, ())
+    files = await create_digest(
+        CreateDigest(
+            (
+                FileContent(JOB_FILE, job.to_json()),
+                FileContent(DOCKERFILE, dockerfile.content),
+                FileContent(f"{DOCKERFILE}{IGNORE_FILE_NAME}", ignore_file),
+                Directory(CONTEXT_DIRECTORY),
+            )
+        )
+    )
+    return _Checked(dockerfile, job, await add_prefix(AddPrefix(files, ROOT)))
+
+
+def _process(checked: _Checked, name: str, cache_name: str) -> Process:
+    return Process(
+        argv=("/bin/sh", "-c", RUN_SCRIPT, LINT_COMMAND, LINT_COMMAND, checked.key),
+        description=f"Check {name} with BuildKit",
+        env={"PATH": PROCESS_PATH},
+        input_digest=checked.inputs,
+        output_files=(MUTABLE_MARKER,),
+        append_only_caches={cache_name: CACHE_LINK},
+        cache_scope=ProcessCacheScope.SUCCESSFUL,
+        remote_cache_speculation_delay_millis=_REMOTE_CACHE_PATIENCE_MILLIS,
+        level=LogLevel.DEBUG,
+    )
+
+
+async def _check(
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+) -> DockerfileChecks:
+    checked = await _prepare(field_set, subsystem)
+    await open_session(SessionRequest(), **implicitly())
+    builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
+    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    settings = replace(
+        build_settings(field_set, subsystem, builders, (), environment.home),
+        secrets=(),
+        cache_from=(),
+        cache_to=(),
+    )
+    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    keeper.running.answers.add_build(checked.key, settings)
+    name = checked.dockerfile.name
+    result = await execute_process(_process(checked, name, CACHE_NAME), **implicitly())
+    if result.exit_code == EXIT_NO_SESSION:
+        # Pants ran it before this session was opened, to see whether it still fails: see `build`.
+        result = await execute_process(_process(checked, name, OTHER_CACHE_NAME), **implicitly())
+    if result.exit_code != 0:
+        said = result.stderr.decode("utf-8", "replace").strip()
+        return DockerfileChecks(problem=said or "The check did not end.")
+    path = checked.dockerfile.path or f"{field_set.address} (instructions)"
+    return DockerfileChecks(
+        tuple(
+            CheckFinding(path, each["line"], each["rule"], each["detail"], each["url"])
+            for each in json.loads(result.stdout)
+        )
+    )
+
+
+@rule(desc="Check Dockerfile with BuildKit")
+async def check_dockerfile_with_buildkit(
+    request: DockerfileChecksRequest, subsystem: DockerBuildKitSubsystem
+) -> DockerfileChecks:
+    try:
+        return await _check(request.field_set, subsystem)
+    except Exception as e:
+        # One linter that cannot do its work must not keep others from theirs.
+        return DockerfileChecks(problem=str(e).strip() or type(e).__name__)
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()
