@@ -41,6 +41,7 @@ EXAMPLES: dict[str, Any] = {
     "no_cache": True,
     "cache_from": ("type=gha",),
     "cache_to": ("type=inline",),
+    "call": "lint",
 }
 
 
