@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import yaml
 
 from pants_docker_buildkit.target_types import BuildKitImageTarget
 
@@ -123,3 +124,12 @@ def test_the_page_of_messages_lists_each_error() -> None:
     }
     # What others derive from, and what is shown as part of another.
     assert listed == errors - {"BuildKitImageError", "SolverError", "BuildFailedError"}
+
+
+@pytest.mark.parametrize("name", ["ci", "plan"])
+def test_pipelines_are_yaml(name: str) -> None:
+    text = (ROOT / "docs" / f"{name}.md").read_text()
+    blocks = re.findall(r"^```yaml$(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        assert isinstance(yaml.safe_load(block), dict)
