@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.integration.workbench.base_image import plain_docker
+from tests.integration.workbench.engine import run_image
 from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.registry import Registry
 
@@ -25,10 +25,7 @@ def test_the_defaults_of_the_root_redirect_a_base_of_all_dockerfiles(
     assert run.kinds == {"one:image": "built", "two:image": "built"}
     for each in ("one", "two"):
         (reference,) = run.outcomes[f"{each}/image.image.json"].references
-        assert (
-            plain_docker("run", "--quiet", "--rm", reference, "cat", f"/{each}")
-            == f"{repository}\n"
-        )
+        assert run_image(reference, "cat", f"/{each}") == f"{repository}\n"
 
     checkout.replace("BUILD", f"docker-image://{pinned}", "base:image")
     checkout.write(
@@ -40,4 +37,4 @@ def test_the_defaults_of_the_root_redirect_a_base_of_all_dockerfiles(
     run = checkout.pants("package", "::")
     assert set(run.kinds.values()) == {"built"}
     (reference,) = run.outcomes["one/image.image.json"].references
-    assert plain_docker("run", "--quiet", "--rm", reference, "cat", "/own") == f"{repository}\n"
+    assert run_image(reference, "cat", "/own") == f"{repository}\n"

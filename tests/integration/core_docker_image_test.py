@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.integration.workbench.base_image import plain_docker
+from tests.integration.workbench.engine import remove_image, run_image
 from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.required import pants_configuration
@@ -38,5 +38,5 @@ def test_a_core_docker_image_is_built_on_our_pinned_image(
     (pinned,) = run.outcomes["base/image.image.json"].references
     (build,) = [call for call in run.builds if f"{name}:latest" in call]
     assert f"BASE={pinned}" in build
-    assert plain_docker("run", "--rm", f"{name}:latest") == f"{repository}\n"
-    plain_docker("image", "rm", "--force", f"{name}:latest")
+    assert run_image(f"{name}:latest") == f"{repository}\n"
+    remove_image(f"{name}:latest")

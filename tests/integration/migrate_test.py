@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.integration.workbench.base_image import plain_docker
+import json
+
+from tests.integration.workbench.engine import image_config, remove_image, run_image
 from tests.integration.workbench.machine import Checkout, Machine
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.required import pants_configuration, plugin_sources
@@ -99,8 +101,7 @@ def run_pants(checkout: Checkout, *arguments: str, fails: bool = False) -> str:
 
 def describe(reference: str) -> tuple[str, ...]:
     """What is in an image, and how it is run."""
-    content = plain_docker("run", "--rm", "--quiet", reference, "sh", "-c", _CONTENT)
-    settings = "{{json .Config.Cmd}} {{json .Config.Env}} {{json .Config.Labels}}"
-    inspected = plain_docker("image", "inspect", "--format", settings, reference)
-    plain_docker("image", "rm", "--force", reference)
-    return content, inspected
+    content = run_image(reference, "sh", "-c", _CONTENT)
+    config = image_config(reference)
+    remove_image(reference)
+    return content, *(json.dumps(config.get(each)) for each in ("Cmd", "Env", "Labels"))

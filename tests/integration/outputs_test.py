@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Machines
-from tests.integration.workbench.base_image import plain_docker
+from tests.integration.workbench.engine import remove_image, run_image
 from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.required import busybox_program, plugin_sources, skopeo_program
@@ -145,13 +145,13 @@ def test_an_image_for_the_local_engine_runs_by_its_reference(
     run = checkout.pants("package", "::", pantsd=True)
     assert run.kinds == {"app:image": "built"}
     (reference,) = run.outcomes["app/image.image.json"].references
-    assert plain_docker("run", "--rm", reference) == f"{repository}\n"
+    assert run_image(reference) == f"{repository}\n"
     after = checkout.pants("package", "::", pantsd=True)
     assert after.kinds == {"app:image": "unchanged"}
     assert after.builds == []
 
-    plain_docker("image", "rm", "--force", reference)
+    remove_image(reference)
     lost = checkout.pants("package", "::", pantsd=True)
     assert lost.kinds == {"app:image": "built"}
-    assert plain_docker("run", "--rm", reference) == f"{repository}\n"
-    plain_docker("image", "rm", "--force", reference)
+    assert run_image(reference) == f"{repository}\n"
+    remove_image(reference)

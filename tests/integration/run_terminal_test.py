@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.integration.workbench.base_image import plain_docker
+from tests.integration.workbench.engine import is_running
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.terminal import CONTROL_C, Terminal
@@ -82,6 +82,6 @@ def read_until(process: subprocess.Popen[bytes], text: bytes) -> None:
 def wait_for_no_container(repository: str) -> None:
     """Until no container of a test runs any more. They are removed when they end."""
     deadline = time.monotonic() + _END_SECONDS
-    while plain_docker("ps", "--quiet", f"--filter=label=test={repository}"):
+    while is_running(f"test={repository}"):
         assert time.monotonic() < deadline, "the container goes on"
         time.sleep(0.2)

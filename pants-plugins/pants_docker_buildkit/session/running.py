@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
@@ -22,6 +24,7 @@ from pants_docker_buildkit.session.directory import (
     is_directory_of,
     make_directory,
 )
+from pants_docker_buildkit.session.local_engine import LocalEngine
 from pants_docker_buildkit.session.local_tags import LocalTags
 from pants_docker_buildkit.session.missing_images import MissingImages
 from pants_docker_buildkit.session.profile import Profile
@@ -30,6 +33,15 @@ from pants_docker_buildkit.session.questions import SessionAnswers
 from pants_docker_buildkit.session.tag_plans import TagPlans
 from pants_docker_buildkit.session.unix_socket import SessionServer
 from pants_docker_buildkit.session.waits import WAITS_DIRECTORY, Waits
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a session asks. `layers` is how it looks for layers, if it does."""
+
+    clients: RegistryClients
+    local_engine: LocalEngine
+    layers: Optional[LayerCheck] = None
 
 
 class RunningSession:
@@ -45,15 +57,15 @@ class RunningSession:
         profile: Profile,
         environment: Mapping[str, str],
         accounts: Accounts,
-        clients: RegistryClients,
-        layers: LayerCheck | None = None,
+        services: Services,
     ) -> None:
         self.directory = directory
-        self.clients = clients
+        self.clients = clients = services.clients
+        self.local_engine = services.local_engine
         self.is_plan = False
         patience = Patience(read_timeout=profile.registry_timeout)
         self.remote = RemoteLookups(dict(profile.environment), patience)
-        self.confirmations = ManifestConfirmations(clients.client, layers=layers)
+        self.confirmations = ManifestConfirmations(clients.client, layers=services.layers)
         self.local_tags = LocalTags()
         self.missing = MissingImages()
         self.waits = Waits(directory / WAITS_DIRECTORY)
@@ -84,6 +96,7 @@ class RunningSession:
         self._workers.close()
         self.clients.close()
         self.remote.close()
+        self.local_engine.close()
         self.waits.close()
 
 

@@ -49,7 +49,30 @@ def buildkit_dialer(docker: DockerCli, engine: Engine) -> Dial:
     if docker.is_standalone_buildx:
         dial = ("buildx", "dial-stdio", "--builder", engine.builder)
         return lambda: _connect_through(docker, dial)
-    return lambda: _upgrade(_connect_through(docker, ("system", "dial-stdio")))
+    dial_engine = engine_dialer(docker)
+    return lambda: _upgrade(dial_engine())
+
+
+def engine_dialer(docker: DockerCli) -> Dial:
+    """What opens a connection to the engine that the CLI talks to, wherever that is."""
+    return lambda: _connect_through(docker, ("system", "dial-stdio"))
+
+
+@contextmanager
+def listening(dial: Dial, directory: Path) -> Iterator[str]:
+    """The path of a Unix socket that passes each connection on to another one.
+
+    `directory` is private, and there for as long as the block runs.
+    """
+    with socket.socket(socket.AF_UNIX) as listener, short_path(directory / "engine.sock") as path:
+        listener.bind(path)
+        listener.listen()
+        threading.Thread(target=_serve, args=(listener, dial), daemon=True).start()
+        try:
+            yield path
+        finally:
+            # Closing a socket does not wake up the thread that waits for its connections.
+            listener.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -63,10 +86,7 @@ def bridged_builder(
     """
     dial = buildkit_dialer(docker, engine)
     _probe(dial, engine.host)
-    with socket.socket(socket.AF_UNIX) as listener, short_path(directory / "engine.sock") as path:
-        listener.bind(path)
-        listener.listen()
-        threading.Thread(target=_serve, args=(listener, dial), daemon=True).start()
+    with listening(dial, directory) as path:
         configuration = directory / "buildx"
         configuration.mkdir(mode=0o700)
         (configuration / _NODE_IDENTITY_FILE).write_text(node_identity)
@@ -74,13 +94,9 @@ def bridged_builder(
         created = bridged.ask(
             "buildx", "create", "--name", BUILDER_NAME, "--driver", "remote", f"{_UNIX}{path}"
         )
-        try:
-            if created.returncode != 0:
-                raise UnknownBuilderError(BUILDER_NAME, created.stderr)
-            yield bridged
-        finally:
-            # Closing a socket does not wake up the thread that waits for its connections.
-            listener.shutdown(socket.SHUT_RDWR)
+        if created.returncode != 0:
+            raise UnknownBuilderError(BUILDER_NAME, created.stderr)
+        yield bridged
 
 
 def _probe(dial: Dial, host: str) -> None:

@@ -91,6 +91,12 @@ class EngineSearch:
         return None if self._is_settled else self._first_answering(self._docker_sockets())
 
     @property
+    def socket(self) -> str | None:
+        """The Unix socket of the engine that is used; `None` where it is reached in another way."""
+        found = self.found_host
+        return found[len(_UNIX) :] if found else self._socket_of_choice()
+
+    @property
     def podman_host(self) -> str | None:
         """Podman's engine, if Docker would talk to it, or nothing else is there."""
         host = self._socket_of_choice()

@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,26 +26,18 @@ from pants_docker_buildkit.solver.build import build_image
 from pants_docker_buildkit.solver.build_platforms import find_node_platforms, render_nodes
 from pants_docker_buildkit.solver.build_repositories import pushed_names
 from pants_docker_buildkit.solver.builder_choice import forget_builders
+from pants_docker_buildkit.solver.chosen_docker import chosen_docker, docker_at_engine
 from pants_docker_buildkit.solver.container import parse_container_job, run_container
 from pants_docker_buildkit.solver.context_times import MEMORY_DIRECTORY, stamp_contexts
 from pants_docker_buildkit.solver.credential_program import give_credentials
 from pants_docker_buildkit.solver.definition import parse_job
-from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.docker_config import (
-    HELPER_COMMAND,
-)
+from pants_docker_buildkit.solver.docker_config import HELPER_COMMAND
 from pants_docker_buildkit.solver.dockerfile_checks import check_dockerfile
-from pants_docker_buildkit.solver.engine_search import (
-    chosen_context,
-    engine_environment,
-)
 from pants_docker_buildkit.solver.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_SOURCE_CHANGED,
     BuilderLostError,
-    DockerCliNeededError,
-    DockerNotFoundError,
     SolverError,
     SourceChangedError,
 )
@@ -57,17 +49,15 @@ from pants_docker_buildkit.solver.input_tree import (
     name_context,
     normalize_modes,
 )
-from pants_docker_buildkit.solver.local_image import find_local_image
 from pants_docker_buildkit.solver.lost_builder import build_again_if_lost
 from pants_docker_buildkit.solver.moves import move_tags
 from pants_docker_buildkit.solver.progress import tell
 from pants_docker_buildkit.solver.result import BuildResult
 from pants_docker_buildkit.solver.terminal import never_stop, take_terminal
 from pants_docker_buildkit.solver.upload import upload_layout
-from pants_docker_buildkit.solver.workplace import LOCAL_OUTPUT, choose_for_build, open_workplace
+from pants_docker_buildkit.solver.workplace import choose_for_build, open_workplace
 
 BUILD_COMMAND = "build"
-CHECK_COMMAND = "check-engine"
 LINT_COMMAND = "lint"
 CHECKSUM_COMMAND = "checksum"
 PLATFORMS_COMMAND = "platforms"
@@ -114,7 +104,7 @@ def _build(session: SessionClient, build_key: str, generation: str) -> str:
     """Build the job in the working directory, and say which image it gave."""
     inputs = Path.cwd() / ROOT
     settings = session.settings(build_key)
-    docker = _docker(session)
+    docker = chosen_docker(session.profile())
     job = parse_job((inputs / JOB_FILE).read_bytes())
     # Before anything is asked of a builder: without all of its secrets, the build would fail.
     secrets = session.secrets(build_key) if settings.secrets else ()
@@ -147,7 +137,7 @@ def _lint(session: SessionClient, key: str) -> str:
     settings = session.settings(key)
     job = parse_job((inputs / JOB_FILE).read_bytes())
     name_context(inputs, settings.context_name)
-    with open_workplace(job, settings, _docker(session), session, inputs) as place:
+    with open_workplace(job, settings, chosen_docker(session.profile()), session, inputs) as place:
         return check_dockerfile(job, settings, place)
 
 
@@ -163,7 +153,9 @@ def _upload(session: SessionClient, *arguments: str) -> str:
 
 def _platforms(session: SessionClient, key: str) -> str:
     """Which platforms the nodes of a builder have."""
-    chosen = choose_for_build(_docker(session), session.settings(key), session.directory)
+    chosen = choose_for_build(
+        chosen_docker(session.profile()), session.settings(key), session.directory
+    )
     return render_nodes(find_node_platforms(chosen))
 
 
@@ -174,44 +166,16 @@ def _checksum(session: SessionClient, url: str, version: str) -> str:
     return WebContents(dict(profile.environment), patience).checksum(url, version)
 
 
-def _check_engine(session: SessionClient, _generation: str, reference: str, *tags: str) -> str:
-    """Whether the local engine has an image, which then gets these tags."""
-    docker = _docker_itself(session, LOCAL_OUTPUT)
-    return json.dumps(asdict(find_local_image(docker, reference, tags)))
-
-
 def _run(session: SessionClient, job: str, *arguments: str) -> None:
     """Become a container of the job."""
     take_terminal()
-    docker = _docker_itself(session, "Running an image")
+    docker = docker_at_engine(session.profile(), "Running an image")
     run_container(docker, parse_container_job(job), arguments, session)
-
-
-def _docker(session: SessionClient) -> DockerCli:
-    profile = session.profile()
-    environment = dict(profile.environment)
-    context = chosen_context(environment)
-    if context is not None:
-        # Whatever configuration `docker` gets to see.
-        environment["DOCKER_CONTEXT"] = context
-    return DockerCli.find(environment, profile.docker)
-
-
-def _docker_itself(session: SessionClient, what: str) -> DockerCli:
-    """The Docker CLI, on an engine, for what a stand-alone buildx cannot do."""
-    try:
-        docker = _docker(session)
-    except DockerNotFoundError as e:
-        raise DockerCliNeededError(what, e.search_path) from e
-    if docker.is_standalone_buildx:
-        raise DockerCliNeededError(what, docker.search_path)
-    return docker.with_environment(engine_environment(docker.environment))
 
 
 _ANSWERS: Mapping[str, Callable[..., str]] = MappingProxyType(
     {
         BUILD_COMMAND: _build,
-        CHECK_COMMAND: _check_engine,
         CHECKSUM_COMMAND: _checksum,
         LINT_COMMAND: _lint,
         PLATFORMS_COMMAND: _platforms,

@@ -37,7 +37,7 @@ from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, P
 from pants_docker_buildkit.solver.docker_config import HELPER, HELPER_COMMAND
 from pants_docker_buildkit.solver.errors import EXIT_FAILED
 from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY, DOCKERFILE, JOB_FILE, ROOT
-from pants_docker_buildkit.solver.main import BUILD_COMMAND, CHECK_COMMAND, main
+from pants_docker_buildkit.solver.main import BUILD_COMMAND, main
 from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND
 from pants_docker_buildkit.solver.result import parse_build_result
 from pants_docker_buildkit.solver.source_policy import render_source_policy
@@ -300,17 +300,6 @@ def test_a_file_that_cannot_be_used_is_named(
     assert "No such file" in error
 
 
-@pytest.mark.parametrize("is_present", [True, False])
-def test_the_engine_is_asked_whether_it_has_an_image(
-    sandbox: Sandbox, capsys: pytest.CaptureFixture[str], *, is_present: bool
-) -> None:
-    exit_code = 0 if is_present else 1
-    sandbox.docker.answer("image inspect", stderr="No such image: a", exit_code=exit_code)
-    assert main(str(sandbox.session), CHECK_COMMAND, "0", f"app@{SHA}") == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert answer == {"is_present": is_present, "refused_tags": []}
-
-
 @pytest.mark.parametrize(
     ("source", "finding"),
     [
@@ -458,8 +447,6 @@ def test_an_image_for_the_engine_is_not_built_without_the_docker_cli(
         " '[docker-buildkit].docker' or '[docker-buildkit].executable_search_paths'.\n"
     )
     assert sandbox.run() == EXIT_FAILED
-    assert capsys.readouterr().err == needed
-    assert main(str(sandbox.session), CHECK_COMMAND, "0", f"app@{SHA}") == EXIT_FAILED
     assert capsys.readouterr().err == needed
     assert sandbox.docker.calls == []
 

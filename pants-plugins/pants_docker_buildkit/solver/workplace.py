@@ -17,6 +17,7 @@ from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.build_platforms import check_build_platforms
 from pants_docker_buildkit.solver.build_repositories import add_references, build_repositories
 from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
+from pants_docker_buildkit.solver.chosen_docker import LOCAL_OUTPUT
 from pants_docker_buildkit.solver.cloud_caches import check_cloud_caches
 from pants_docker_buildkit.solver.context_times import MEMORY_DIRECTORY, node_identity
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
@@ -29,8 +30,6 @@ from pants_docker_buildkit.solver.errors import ContainerdStoreError, DockerCliN
 from pants_docker_buildkit.solver.proxy_args import proxy_build_args
 from pants_docker_buildkit.solver.source_policy import render_source_policy
 from pants_docker_buildkit.solver.versions import check_versions
-
-LOCAL_OUTPUT = "The output 'docker'"
 
 
 @dataclass(frozen=True)

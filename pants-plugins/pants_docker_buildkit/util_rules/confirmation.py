@@ -11,35 +11,28 @@ A session that needs one image asks for the others of its shard, too: so there a
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address
 from pants.engine.internals.session import RunId
-from pants.engine.process import Process, ProcessCacheScope
 from pants.engine.rules import Rule, collect_rules
-from pants.util.logging import LogLevel
 
-from pants_docker_buildkit.compat import execute_process, implicitly, rule, uncacheable_rule
+from pants_docker_buildkit.compat import implicitly, rule, uncacheable_rule
 from pants_docker_buildkit.errors import TagConflictError
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Present, Unknown
 from pants_docker_buildkit.session.confirmed_images import shard_of
-from pants_docker_buildkit.session.directory import (
-    CACHE_LINK,
-    CACHE_NAME,
-    PROCESS_PATH,
-    RUN_SCRIPT,
-)
-from pants_docker_buildkit.solver.main import CHECK_COMMAND
+from pants_docker_buildkit.session.local_engine import LocalEngineError
+from pants_docker_buildkit.solver.errors import EngineUnreachableError, SolverError
 from pants_docker_buildkit.util_rules.session import (
     SessionKeeperRequest,
     SessionRequest,
     ask_registries,
     keep_session,
     open_session,
+    wait_for,
 )
 
 logger = logging.getLogger(__name__)
@@ -169,26 +162,21 @@ async def confirm_image(request: ConfirmationRequest) -> ImageConfirmation:
 async def confirm_local_image(request: LocalConfirmationRequest) -> ImageConfirmation:
     await open_session(SessionRequest(), **implicitly())
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
-    claim = keeper.running.local_tags.claim
+    running = keeper.running
+    claim = running.local_tags.claim
     for tag, other in claim(request.address.spec, request.reference, request.tags).items():
         raise TagConflictError(tag, (request.address.spec, other))
-    arguments = (str(request.generation), request.reference, *request.tags)
-    process = Process(
-        argv=("/bin/sh", "-c", RUN_SCRIPT, CHECK_COMMAND, CHECK_COMMAND, *arguments),
-        description=f"Look for {request.reference} in the local Docker Engine",
-        env={"PATH": PROCESS_PATH},
-        append_only_caches={CACHE_NAME: CACHE_LINK},
-        cache_scope=ProcessCacheScope.PER_SESSION,
-        level=LogLevel.DEBUG,
-    )
-    answer = await execute_process(process, **implicitly())
-    if answer.exit_code != 0:
-        return ImageConfirmation(problem=answer.stderr.decode("utf-8", "replace").strip())
-    found = json.loads(answer.stdout)
-    return ImageConfirmation(
-        () if found["is_present"] else (request.reference,),
-        refused_tags=tuple((tag, finding) for tag, finding in found["refused_tags"]),
-    )
+    answer = running.local_engine.find(request.reference, request.tags)
+    await wait_for(running, [answer])
+    try:
+        found = answer.result()
+    except LocalEngineError as e:
+        unreachable = EngineUnreachableError(running.local_engine.where, str(e))
+        return ImageConfirmation(problem=str(unreachable))
+    except SolverError as e:
+        return ImageConfirmation(problem=str(e))
+    missing = () if found.is_present else (request.reference,)
+    return ImageConfirmation(missing, refused_tags=found.refused_tags)
 
 
 def rules() -> Iterable[Rule]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.session.testing.fake_engine import FakeEngine
 from pants_docker_buildkit.solver.testing.fake_builder import FakeBuilder
 from pants_docker_buildkit.testutil import ImageRunner
 
@@ -18,8 +19,13 @@ class User:
     def __init__(self, runner: ImageRunner, directory: Path, registry: FakeRegistry) -> None:
         self.runner = runner
         self.builder = FakeBuilder(directory / "bin", registry)
-        self.builder.docker.answer("image inspect", "sha256:b")
-        environment = {"PATH": self.builder.path, "HOME": str(directory)}
+        self.engine = FakeEngine(directory / "engine.sock")
+        self.engine.has_all = True
+        environment = {
+            "PATH": self.builder.path,
+            "HOME": str(directory),
+            "DOCKER_HOST": self.engine.host,
+        }
         runner.set_options(env=environment, inherit=())
 
     def has(self, **contents: str) -> None:
@@ -34,28 +40,27 @@ class User:
 @pytest.fixture
 def user(tmp_path: Path) -> Iterator[User]:
     with FakeRegistry().running() as registry:
-        yield User(ImageRunner(), tmp_path, registry)
+        user = User(ImageRunner(), tmp_path, registry)
+        with user.engine.running():
+            yield user
 
 
 def test_an_image_gets_its_tags_in_the_engine(user: User) -> None:
-    user.builder.docker.answer("image tag")
     user.has(one="first")
     user.runner.package("one:image")
-    (tagging,) = (each for each in user.builder.docker.calls if each.startswith("image tag"))
-    assert tagging.endswith(" app:1")
+    assert [tag for _, tag in user.engine.tags] == ["app:1"]
 
 
 def test_a_tag_that_the_engine_could_not_set_is_an_error(user: User) -> None:
-    user.builder.docker.answer("image tag", stderr="Error: read-only store.\n", exit_code=1)
+    user.engine.refusals["app:1"] = "read-only store."
     user.has(one="first")
     assert user.runner.failure("one:image", of_build=True) == (
         "The image one:image is in the local Docker Engine, but could not be tagged app:1 there:"
-        " Error: read-only store. Choose another repository or tag."
+        " read-only store. Choose another repository or tag."
     )
 
 
 def test_two_images_with_one_tag_are_refused(user: User) -> None:
-    user.builder.docker.answer("image tag")
     user.has(one="first", two="second")
     user.runner.package("one:image")
     assert user.runner.failure("two:image", of_build=True) == (
@@ -65,7 +70,6 @@ def test_two_images_with_one_tag_are_refused(user: User) -> None:
 
 
 def test_one_image_of_two_targets_has_one_tag(user: User) -> None:
-    user.builder.docker.answer("image tag")
     user.has(one="same", two="same")
     user.runner.package("one:image")
     user.runner.package("two:image")

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,11 @@ from pants_docker_buildkit.session.directory import (
     UnusableDirectoryError,
     session_directory,
 )
+from pants_docker_buildkit.session.local_engine import LocalEngine
 from pants_docker_buildkit.session.profile import Profile
-from pants_docker_buildkit.session.running import RunningSession, SessionKeeper
+from pants_docker_buildkit.session.running import RunningSession, Services, SessionKeeper
+from pants_docker_buildkit.solver.chosen_docker import engine_socket
+from pants_docker_buildkit.solver.engine_search import EngineSearch
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.credentials import (
     AccountsRequest,
@@ -150,13 +154,20 @@ async def open_session(
     def begin() -> RunningSession:
         for problem in invalid_configurations(environment):
             logger.warning(problem)
+        profile = _profile(registries, docker, subsystem)
         return RunningSession(
             directory,
-            _profile(registries, docker, subsystem),
+            profile,
             environment,
             accounts,
-            _clients(registries, accounts, docker, subsystem, keeper.memory),
-            LayerCheck(directory.parent / "layers") if subsystem.check_layers else None,
+            Services(
+                _clients(registries, accounts, docker, subsystem, keeper.memory),
+                LocalEngine(
+                    EngineSearch(dict(docker.variables)).described,
+                    partial(engine_socket, profile, directory),
+                ),
+                LayerCheck(directory.parent / "layers") if subsystem.check_layers else None,
+            ),
         )
 
     try:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -22,16 +23,17 @@ from pants_docker_buildkit.session.directory import (
     remove_directory,
     write_private,
 )
+from pants_docker_buildkit.session.local_engine import LocalEngine
 from pants_docker_buildkit.session.profile import Profile
 from pants_docker_buildkit.session.questions import SessionClient
-from pants_docker_buildkit.session.running import RunningSession, SessionKeeper
+from pants_docker_buildkit.session.running import RunningSession, Services, SessionKeeper
 from pants_docker_buildkit.session.unix_socket import SOCKET_NAME
-from pants_docker_buildkit.solver.main import CHECK_COMMAND
+from pants_docker_buildkit.solver.main import PLATFORMS_COMMAND
 from pants_docker_buildkit.testutil import ImageRunner
 from pants_docker_buildkit.util_rules.session import Session, SessionRequest
 
 NODE = platform.node()
-CHECK = (CHECK_COMMAND, CHECK_COMMAND)
+PLATFORMS = (PLATFORMS_COMMAND, PLATFORMS_COMMAND)
 ENDED_PID = 2**22 + 1
 """More than the largest process id of Linux."""
 
@@ -121,9 +123,9 @@ def test_what_a_session_wrote_stays_when_it_is_opened_again(caches: Path) -> Non
 
     def open_as(number: int) -> RunningSession:
         profile = Profile((("HOME", f"/home/{number}"),))
-        clients = RegistryClients()
+        services = Services(RegistryClients(), LocalEngine("nowhere", lambda: nullcontext("none")))
         keeper.open(
-            str(number), lambda: RunningSession(directory, profile, {}, Accounts(), clients)
+            str(number), lambda: RunningSession(directory, profile, {}, Accounts(), services)
         )
         return keeper.running
 
@@ -232,6 +234,6 @@ def test_the_program_runs_outside_of_pants_with_the_standard_library_only(
 ) -> None:
     open_session(runner, caches, PATH=str(tmp_path))
     (tmp_path / CACHE_LINK).symlink_to(caches)
-    answer = run_in_sandbox(tmp_path, RUN_SCRIPT, *CHECK, "0", "app@sha256:x")
+    answer = run_in_sandbox(tmp_path, RUN_SCRIPT, *PLATFORMS, "key")
     assert answer.returncode == 1
-    assert answer.stderr.startswith("The output 'docker' needs the Docker CLI, but no executable")
+    assert answer.stderr.startswith("Building needs the Docker CLI with buildx, but no executable")

@@ -1,0 +1,100 @@
+"""What does the local Docker Engine have? Asked with the Docker SDK, in threads of the session."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Optional
+
+from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.registry.workers import Workers
+
+_CONNECTIONS = 4
+
+OpenSocket = Callable[[], AbstractContextManager[str]]
+"""The path of a Unix socket at which the engine answers, for as long as the block runs."""
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    """What an engine says of an image. `refused_tags` are those that it could not set, and why."""
+
+    is_present: bool
+    refused_tags: tuple[tuple[str, str], ...] = ()
+
+
+class LocalEngineError(Exception):
+    """The engine cannot be asked, and why, without credentials."""
+
+
+class LocalEngine:
+    """An engine that is looked for when there is a question. Any thread may ask.
+
+    `where` it is, in words and without credentials.
+    """
+
+    def __init__(self, where: str, open_socket: OpenSocket) -> None:
+        self.where = where
+        self._open_socket = open_socket
+        self._workers = Workers("local-engine", _CONNECTIONS)
+        self._lock = threading.Lock()
+        self._open = ExitStack()
+        self._api: Optional[Any] = None
+
+    def find(self, reference: str, tags: Iterable[str]) -> Future[LocalImage]:
+        """Whether the engine has the image that `reference` pins.
+
+        If so, the image gets `tags`, which are references with a tag: moving one costs nothing. The
+        future raises `LocalEngineError`, or what the look for the engine raises.
+        """
+        return self._workers.submit(partial(self._find, reference, tuple(tags)))
+
+    def close(self) -> None:
+        """Close connections, and cancel what was not asked yet. Waits for nothing."""
+        self._workers.close()
+        with self._lock:
+            self._open.close()
+            self._api = None
+
+    def _find(self, reference: str, tags: tuple[str, ...]) -> LocalImage:
+        # Only who has images in an engine needs it: it takes a tenth of a second to import.
+        from docker.errors import APIError, DockerException, ImageNotFound
+
+        refused = []
+        try:
+            api = self._connected()
+            try:
+                api.inspect_image(reference)
+            except ImageNotFound:
+                return LocalImage(is_present=False)
+            for tag in tags:
+                name, _, version = tag.rpartition(":")
+                try:
+                    api.tag(reference, name, version)
+                except APIError as e:
+                    refused.append((tag, redact(e.explanation or str(e))))
+        # `requests` raises errors of the operating system.
+        except (DockerException, OSError) as e:
+            finding = e.strerror if isinstance(e, OSError) else None
+            raise LocalEngineError(redact(finding or str(e))) from e
+        return LocalImage(is_present=True, refused_tags=tuple(refused))
+
+    def _connected(self) -> Any:
+        from docker import APIClient
+
+        with self._lock:
+            if self._api is None:
+                with ExitStack() as opened:
+                    path = opened.enter_context(self._open_socket())
+                    with socket.socket(socket.AF_UNIX) as probe:
+                        # The library does not close a socket that nobody answers at.
+                        probe.connect(path)
+                    api = APIClient(f"unix://{path}", version="auto", max_pool_size=_CONNECTIONS)
+                    opened.callback(api.close)
+                    self._api, self._open = api, opened.pop_all()
+            return self._api

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+import pytest
+
+from pants_docker_buildkit.session.local_engine import LocalEngine, LocalEngineError, LocalImage
+from pants_docker_buildkit.session.testing.fake_engine import FakeEngine
+
+REFERENCE = f"localhost:5000/team/app@sha256:{'a' * 64}"
+
+
+@pytest.fixture
+def socket(tmp_path: Path) -> Path:
+    return tmp_path / "engine.sock"
+
+
+@pytest.fixture
+def fake(socket: Path) -> Iterator[FakeEngine]:
+    with FakeEngine(socket).running() as engine:
+        engine.images.add(REFERENCE)
+        yield engine
+
+
+@pytest.fixture
+def engine(socket: Path) -> Iterator[LocalEngine]:
+    engine = LocalEngine("here", lambda: nullcontext(str(socket)))
+    yield engine
+    engine.close()
+
+
+def test_image_that_the_engine_has_gets_its_tags(fake: FakeEngine, engine: LocalEngine) -> None:
+    found = engine.find(REFERENCE, ["localhost:5000/team/app:1", "app:latest"]).result(30)
+    assert found == LocalImage(is_present=True)
+    assert fake.tags == [(REFERENCE, "localhost:5000/team/app:1"), (REFERENCE, "app:latest")]
+
+
+def test_tag_that_the_engine_cannot_set_is_said_and_keeps_no_other_from_being_set(
+    fake: FakeEngine, engine: LocalEngine
+) -> None:
+    fake.refusals["app:1"] = "read-only"
+    found = engine.find(REFERENCE, ["app:1", "app:2"]).result(30)
+    assert found == LocalImage(True, (("app:1", "read-only"),))
+    assert fake.tags == [(REFERENCE, "app:2")]
+
+
+def test_image_that_the_engine_lost_is_missing_and_gets_no_tag(
+    fake: FakeEngine, engine: LocalEngine
+) -> None:
+    fake.images.clear()
+    assert engine.find(REFERENCE, ["app:1"]).result(30) == LocalImage(is_present=False)
+    assert fake.tags == []
+
+
+def test_many_are_asked_for_at_once(fake: FakeEngine, engine: LocalEngine) -> None:
+    answers = [engine.find(REFERENCE, [f"app:{number}"]) for number in range(50)]
+    assert {answer.result(30) for answer in answers} == {LocalImage(is_present=True)}
+    assert sorted(tag for _, tag in fake.tags) == sorted(f"app:{number}" for number in range(50))
+    assert fake.requests.count("GET /version") == 1
+
+
+def test_engine_that_does_not_answer_is_not_taken_for_one_without_the_image(
+    engine: LocalEngine, socket: Path
+) -> None:
+    with pytest.raises(LocalEngineError, match=r"^No such file or directory$"):
+        engine.find(REFERENCE, []).result(30)
+    with FakeEngine(socket).running() as late:
+        late.has_all = True
+        assert engine.find(REFERENCE, []).result(30) == LocalImage(is_present=True)
+
+
+def test_an_engine_that_is_nowhere_is_looked_for_again_and_its_socket_is_closed_at_the_end(
+    fake: FakeEngine, socket: Path
+) -> None:
+    events: list[str] = []
+
+    @contextmanager
+    def opened() -> Iterator[str]:
+        events.append("open")
+        yield str(socket)
+        events.append("closed")
+
+    def open_socket() -> AbstractContextManager[str]:
+        if not events:
+            events.append("nowhere")
+            raise LookupError("nowhere")
+        return opened()
+
+    engine = LocalEngine("here", open_socket)
+    with pytest.raises(LookupError, match="nowhere"):
+        engine.find(REFERENCE, []).result(30)
+    for _ in range(2):
+        assert engine.find(REFERENCE, []).result(30).is_present
+    assert events == ["nowhere", "open"]
+    engine.close()
+    assert events == ["nowhere", "open", "closed"]
+    assert fake.requests.count("GET /version") == 1
