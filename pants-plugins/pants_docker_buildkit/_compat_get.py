@@ -13,7 +13,6 @@ from typing import Any, Callable, get_type_hints
 from pants.base.specs import Specs
 from pants.core.goals.package import BuiltPackage, EnvironmentAwarePackageRequest
 from pants.core.util_rules.source_files import SourceFiles, SourceFilesRequest
-from pants.core.util_rules.system_binaries import BinaryPathRequest, BinaryPaths
 from pants.engine.addresses import Addresses, UnparsedAddressInputs
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import (
@@ -22,7 +21,6 @@ from pants.engine.fs import (
     Digest,
     DigestContents,
     DigestEntries,
-    DigestSubset,
     Directory,
     MergeDigests,
     PathGlobs,
@@ -44,8 +42,6 @@ from pants.engine.target import (
     HydratedSources,
     HydrateSourcesRequest,
     Targets,
-    TransitiveTargets,
-    TransitiveTargetsRequest,
 )
 from pants.vcs.git import GitWorktreeRequest, MaybeGitWorktree
 
@@ -83,10 +79,6 @@ def determine_source_files(request: SourceFilesRequest, **_: Any) -> Get:
     return Get(SourceFiles, SourceFilesRequest, request)
 
 
-def digest_subset_to_digest(request: DigestSubset, **_: Any) -> Get:
-    return Get(Digest, DigestSubset, request)
-
-
 def digest_to_snapshot(digest: Digest, **_: Any) -> Get:
     return Get(Snapshot, Digest, digest)
 
@@ -105,10 +97,6 @@ def environment_vars_subset(request: EnvironmentVarsRequest, **_: Any) -> Get:
 
 def execute_process(process: Process, **_: Any) -> Get:
     return Get(FallibleProcessResult, Process, process)
-
-
-def find_binary(request: BinaryPathRequest, **_: Any) -> Get:
-    return Get(BinaryPaths, BinaryPathRequest, request)
 
 
 def find_valid_field_sets(request: FieldSetsPerTargetRequest[Any], **_: Any) -> Get:
@@ -161,10 +149,6 @@ def resolve_specs_paths(specs: Specs, **_: Any) -> Get:
 
 def resolve_unparsed_address_inputs(request: UnparsedAddressInputs, **_: Any) -> Get:
     return Get(Addresses, UnparsedAddressInputs, request)
-
-
-def transitive_targets(request: TransitiveTargetsRequest, **_: Any) -> Get:
-    return Get(TransitiveTargets, TransitiveTargetsRequest, request)
 
 
 def rule(*args: Any, **kwargs: Any) -> Callable[..., Any]:

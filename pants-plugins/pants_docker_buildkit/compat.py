@@ -22,13 +22,11 @@ if GET_STYLE:
         concurrently,
         create_digest,
         determine_source_files,
-        digest_subset_to_digest,
         digest_to_snapshot,
         ensure_address_family,
         environment_aware_package,
         environment_vars_subset,
         execute_process,
-        find_binary,
         find_valid_field_sets,
         get_digest_contents,
         get_digest_entries,
@@ -44,20 +42,17 @@ if GET_STYLE:
         resolve_specs_paths,
         resolve_unparsed_address_inputs,
         rule,
-        transitive_targets,
         uncacheable_rule,
     )
 else:
     from pants.core.goals.package import environment_aware_package
     from pants.core.util_rules.env_vars import environment_vars_subset
     from pants.core.util_rules.source_files import determine_source_files
-    from pants.core.util_rules.system_binaries import find_binary
     from pants.engine.internals.build_files import ensure_address_family
     from pants.engine.internals.graph import (
         find_valid_field_sets,
         hydrate_sources,
         resolve_unparsed_address_inputs,
-        transitive_targets,
     )
     from pants.engine.internals.graph import resolve_targets as resolve_address_targets
     from pants.engine.internals.graph import resolve_targets as resolve_dependency_targets
@@ -65,7 +60,6 @@ else:
     from pants.engine.intrinsics import (
         add_prefix,
         create_digest,
-        digest_subset_to_digest,
         digest_to_snapshot,
         execute_process,
         get_digest_contents,
@@ -92,13 +86,11 @@ __all__ = [
     "concurrently",
     "create_digest",
     "determine_source_files",
-    "digest_subset_to_digest",
     "digest_to_snapshot",
     "ensure_address_family",
     "environment_aware_package",
     "environment_vars_subset",
     "execute_process",
-    "find_binary",
     "find_valid_field_sets",
     "get_digest_contents",
     "get_digest_entries",
@@ -114,6 +106,5 @@ __all__ = [
     "resolve_specs_paths",
     "resolve_unparsed_address_inputs",
     "rule",
-    "transitive_targets",
     "uncacheable_rule",
 ]

@@ -7,7 +7,6 @@ request for each image, and what it costs is waiting: so they are asked together
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -22,11 +21,9 @@ from pants_docker_buildkit.registry.errors import (
     RegistryError,
     RegistryUnavailableError,
 )
+from pants_docker_buildkit.registry.late_answers import ask_again
 from pants_docker_buildkit.registry.layer_check import LayerCheck
 from pants_docker_buildkit.registry.workers import DEFAULT_POOL_SIZE, Workers
-
-WAITS_FOR_PUSH = (0.25, 1.0, 3.0)
-"""Registries that are spread over several places may show a push a little late."""
 
 
 @dataclass(frozen=True)
@@ -102,13 +99,10 @@ class ManifestConfirmations:
         self._workers.close()
 
     def _confirm_pushed(self, reference: ImageReference) -> Confirmation:
-        answer = self._confirm(reference, Purpose.READ)
-        for seconds in WAITS_FOR_PUSH:
-            if not isinstance(answer, Missing):
-                break
-            time.sleep(seconds)
-            answer = self._confirm(reference, Purpose.READ)
-        return answer
+        return ask_again(
+            lambda: self._confirm(reference, Purpose.READ),
+            lambda answer: isinstance(answer, Missing),
+        )
 
     def _confirm(self, reference: ImageReference, purpose: Purpose) -> Confirmation:
         with self._lock:

@@ -25,10 +25,7 @@ from pants_docker_buildkit.registry.errors import (
 from pants_docker_buildkit.registry.image_content import ImageContent
 from pants_docker_buildkit.registry.image_copy import copy_image
 from pants_docker_buildkit.registry.known_manifests import KnownManifests
-
-# Registries that are spread over several places may answer with what was there before for a moment.
-_WAITS_FOR_AGREEMENT = (0.2, 1.0)
-
+from pants_docker_buildkit.registry.late_answers import ask_again
 
 _JUST_NOW = 5.0
 """A tag that was looked at so many seconds ago need not be looked at again before it is moved."""
@@ -133,11 +130,7 @@ def _move(
     _, is_told = client.put_and_hear(wanted.repository, move.tag, manifest, media_type)
     if is_told:
         return
-    kept = _look_up(client, wanted, move)
-    for seconds in _WAITS_FOR_AGREEMENT:
-        if kept == move.before:
-            time.sleep(seconds)
-            kept = _look_up(client, wanted, move)
+    kept = ask_again(lambda: _look_up(client, wanted, move), lambda tag: tag == move.before)
     if kept != wanted.digest:
         raise TagNotKeptError(inquiry, kept)
 

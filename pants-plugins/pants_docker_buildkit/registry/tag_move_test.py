@@ -136,9 +136,7 @@ def test_a_tag_that_somebody_else_moves_right_after_us_is_told(
 def test_a_registry_that_takes_a_moment_to_agree_is_asked_again(
     registry: FakeRegistry, client: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "pants_docker_buildkit.registry.tag_move._WAITS_FOR_AGREEMENT", (0.01, 0.01)
-    )
+    monkeypatch.setattr("pants_docker_buildkit.registry.late_answers._WAITS_SECONDS", (0.01, 0.01))
     stale = faults.status(
         200,
         headers={

@@ -127,7 +127,10 @@ def test_a_registry_that_takes_no_tags_at_all_still_has_the_image(push: Push) ->
     assert "buildcache" in second
 
 
-def test_a_push_that_the_registry_shows_late_is_waited_for(push: Push) -> None:
+def test_a_push_that_the_registry_shows_late_is_waited_for(
+    push: Push, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pants_docker_buildkit.registry.late_answers._WAITS_SECONDS", (0.01, 0.01))
     late = faults.oci_error(404, "MANIFEST_UNKNOWN")
     push.registry.plan(late, "/manifests/sha256:", method="GET", times=2)
     push.is_tagged()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -11,12 +10,12 @@ from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.media_types import is_manifest
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.client import RegistryClient
-from pants_docker_buildkit.registry.confirmation import WAITS_FOR_PUSH
 from pants_docker_buildkit.registry.errors import (
     ManifestUnknownError,
     NameUnknownError,
     RegistryError,
 )
+from pants_docker_buildkit.registry.late_answers import ask_again
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.errors import BuildFailedError
 from pants_docker_buildkit.solver.session_registries import session_clients
@@ -79,12 +78,17 @@ class PushedImage:
     def _get_manifest(self, digest: OciDigest) -> tuple[Descriptor, bytes]:
         first = self._repositories[0]
         client = self._client(first)
-        for seconds in WAITS_FOR_PUSH:
+
+        def ask() -> tuple[Descriptor, bytes] | RegistryError:
             try:
                 return client.get_manifest(first.repository, digest)
-            except (ManifestUnknownError, NameUnknownError):
-                time.sleep(seconds)
-        return client.get_manifest(first.repository, digest)
+            except (ManifestUnknownError, NameUnknownError) as e:
+                return e
+
+        answer = ask_again(ask, lambda answer: isinstance(answer, RegistryError))
+        if isinstance(answer, RegistryError):
+            raise answer
+        return answer
 
     def _client(self, name: ImageReference) -> RegistryClient:
         if name not in self._clients:

@@ -53,8 +53,9 @@ def test_content_that_is_not_what_its_digest_says_is_refused(
 
 
 def test_a_registry_that_does_not_give_what_was_pushed_is_named(
-    registry: FakeRegistry, tmp_path: Path
+    registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pants_docker_buildkit.registry.late_answers._WAITS_SECONDS", (0.01, 0.01))
     registry.repository("app")
     with pytest.raises(BuildFailedError) as raised:
         read(registry, tmp_path / "session")
