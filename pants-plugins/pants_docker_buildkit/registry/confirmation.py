@@ -7,6 +7,7 @@ request for each image, and what it costs is waiting: so they are asked together
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pants_docker_buildkit.oci.digest import OciDigest, sha256_digest
 from pants_docker_buildkit.oci.json_object import InvalidJsonError
-from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.testing.access import BasicAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.session.testing.fake_session import FakeSession
 from pants_docker_buildkit.solver.base_triggers import (
     parse_triggers,
@@ -28,21 +26,8 @@ def registry() -> Iterator[FakeRegistry]:
         yield registry
 
 
-def push(registry: FakeRegistry, *triggers: str) -> OciDigest:
-    config = json.dumps(
-        {"os": "linux", "architecture": "amd64", "config": {"OnBuild": triggers}}
-    ).encode()
-    described = {
-        "mediaType": MediaType.OCI_IMAGE_CONFIG.value,
-        "digest": sha256_digest(config),
-        "size": len(config),
-    }
-    manifest = json.dumps({"schemaVersion": 2, "config": described, "layers": []}).encode()
-    repository = registry.repository("base")
-    repository.blobs[sha256_digest(config)] = config
-    media_type = MediaType.OCI_IMAGE_MANIFEST.value
-    repository.manifests[sha256_digest(manifest)] = (media_type, manifest)
-    return sha256_digest(manifest)
+def push(registry: FakeRegistry, *triggers: str) -> str:
+    return SmallImage.create(triggers=triggers).store(registry.repository("base"))
 
 
 def test_triggers_are_read_as_the_session(registry: FakeRegistry, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.buildx.builder import Builder
-from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.oci.reference import parse_tag
 from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.registry.testing import faults
@@ -37,10 +36,7 @@ class Push:
         self.registry = registry
         self.names = ("app", "copies/app")
         for name in self.names:
-            repository = registry.repository(name)
-            repository.manifests[IMAGE.digest] = (MEDIA_TYPE, IMAGE.manifest)
-            for blob in (IMAGE.config, IMAGE.layer):
-                repository.blobs[sha256_digest(blob)] = blob
+            IMAGE.store(registry.repository(name))
         self.session = FakeSession(directory, lambda *_: None).client
         self.definition = DEFINITION
 

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from pants_docker_buildkit.oci.digest import OciDigest, sha256_digest
-from pants_docker_buildkit.oci.media_types import MediaType
+from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.testutil import ImageRunner
 
@@ -29,20 +28,9 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> ImageRunner:
 
 def push(registry: FakeRegistry, *triggers: str) -> str:
     """A new image with these triggers, by its digest."""
-    names = {"os": "linux", "architecture": "amd64"}
     # Different from all others, or a cache of this machine might know it.
-    config = json.dumps({**names, "config": {"OnBuild": triggers}, "id": uuid.uuid4().hex}).encode()
-    described = {
-        "mediaType": MediaType.OCI_IMAGE_CONFIG.value,
-        "digest": sha256_digest(config),
-        "size": len(config),
-    }
-    manifest = json.dumps({"schemaVersion": 2, "config": described, "layers": []}).encode()
-    repository = registry.repository("base")
-    repository.blobs[sha256_digest(config)] = config
-    media_type = MediaType.OCI_IMAGE_MANIFEST.value
-    repository.manifests[sha256_digest(manifest)] = (media_type, manifest)
-    return f"{registry.address}/base@{sha256_digest(manifest)}"
+    image = SmallImage.create(uuid.uuid4().hex, triggers)
+    return f"{registry.address}/base@{image.store(registry.repository('base'))}"
 
 
 def define(runner: ImageRunner, dockerfile: str, fields: str = "") -> BuildDefinition:

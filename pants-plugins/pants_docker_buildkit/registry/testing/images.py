@@ -11,6 +11,7 @@ from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest, sha256_digest
 from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.testing.fake_registry import Repository
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,13 @@ class SmallImage:
     def layer_blob(self) -> Descriptor:
         """What the layer is."""
         return Descriptor(MediaType.OCI_LAYER, sha256_digest(self.layer), len(self.layer))
+
+    def store(self, repository: Repository) -> str:
+        """Let a repository of a fake registry have the image. Gives its digest."""
+        for blob in (self.config, self.layer):
+            repository.blobs[sha256_digest(blob)] = blob
+        repository.manifests[self.digest] = (MediaType.OCI_IMAGE_MANIFEST.value, self.manifest)
+        return self.digest
 
     def push(self, client: RegistryClient, repository: str, tag: str | None = None) -> Descriptor:
         """Store the image in a repository, under its digest or a tag."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.oci.media_types import MediaType
-from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry, Repository
+from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 
@@ -45,15 +45,11 @@ class FakeBuilder:
     def prepare(self, content: str, *repositories: str) -> str:
         """Have an image ready, in these repositories of the registry. Gives its digest."""
         image = SmallImage.create(content)
-        media_type = MediaType.OCI_IMAGE_MANIFEST.value
         for name in repositories:
-            repository = self._registry.repositories.setdefault(name, Repository())
-            repository.manifests[image.digest] = (media_type, image.manifest)
-            for blob in (image.config, image.layer):
-                repository.blobs[sha256_digest(blob)] = blob
+            image.store(self._registry.repository(name))
         metadata = {
             "containerimage.descriptor": {
-                "mediaType": media_type,
+                "mediaType": MediaType.OCI_IMAGE_MANIFEST.value,
                 "digest": image.digest,
                 "size": len(image.manifest),
             },
