@@ -142,6 +142,7 @@ OPTIONS = {
         ),
     ),
     "default_repository": Variation(keeps=("all/{name}",)),
+    "mirrors": Variation(keeps=('{"docker.io": "mirror.example/hub"}',)),
     "default_context_root": Variation(changes=("app",)),
     "default_platforms": Variation(base='["linux/amd64"]', changes=('["linux/arm64"]',)),
     # The Dockerfile here does not use it: see `util_rules/build_platform_test.py`.

@@ -214,6 +214,25 @@ class DockerBuildKitSubsystem(Subsystem):
         ),
         fromfile=True,
     )
+    mirrors = DictOption[str](
+        help=softwrap(
+            """
+            Where images are read in place of what Dockerfiles and fields name: from a registry, or
+            a path in one, to what stands for it. The longest name that fits wins.
+
+            ```
+                [docker-buildkit.mirrors]
+                "docker.io" = "mirror.example/hub"
+                "ghcr.io/org" = "mirror.example/github"
+            ```
+
+            Holds for base images, `COPY --from`, `# syntax`, `external_sources` and images in
+            `build_contexts`, by tag and by digest. What is read is the same digest, so it is in no
+            key: machines with a mirror and without share records. Unlike mirrors of a builder, it
+            is also where this plugin asks for the digests of tags.
+            """
+        ),
+    )
     external_sources = StrListOption(
         help=softwrap(
             """

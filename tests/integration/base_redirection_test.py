@@ -38,3 +38,27 @@ def test_the_defaults_of_the_root_redirect_a_base_of_all_dockerfiles(
     assert set(run.kinds.values()) == {"built"}
     (reference,) = run.outcomes["one/image.image.json"].references
     assert run_image(reference, "cat", "/own") == f"{repository}\n"
+
+
+def test_a_registry_that_nobody_reaches_is_read_at_its_mirror_and_shares_records(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    # Nobody listens there, and `--from` and a pinned name go the same way.
+    there = f"registry.invalid/{busybox.partition('/')[2]}"
+    pinned = f"{there.rpartition(':')[0]}@{registry.digest(busybox)}"
+    settings = repository_settings(registry.address, repository)
+    mirrors = f'[docker-buildkit.mirrors]\n"registry.invalid" = "{registry.address}"\n'
+    files = {
+        "pants.toml": settings + mirrors,
+        "app/BUILD": "docker_buildkit_image(name='image')",
+        "app/Dockerfile": f"FROM {there}\nRUN echo {repository} > /app\n"
+        f"COPY --from={pinned} /bin/busybox /copied\n",
+    }
+    run = machine.checkout("checkout", files).pants("package", "::")
+    assert run.kinds == {"app:image": "built"}
+    record = machine.checkout("other", files).pants("package", "::")
+    assert record.docker_calls == ()
+
+    unmirrored = machine.checkout("unmirrored", {**files, "pants.toml": settings})
+    failed = unmirrored.pants("package", "::", may_fail=True)
+    assert f"The base image {there}" in failed.output

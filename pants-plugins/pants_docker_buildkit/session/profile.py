@@ -37,6 +37,7 @@ class BuildSettings:
     `PROGRESS_FILE`. `build_timeout` is in seconds.
     `described_builder` is what the options say of `builder`, unless that is one of the user's own.
     `context_name` is what a builder knows the context of this target in this checkout by;
+    `mirrors` are the routes of `ImageMirrors`.
     `context_files` says for the path of each file in it what its content is.
     """
 
@@ -53,6 +54,7 @@ class BuildSettings:
     build_timeout: Optional[int] = None
     passes_proxies: bool = True
     progress: str = "quiet"
+    mirrors: tuple[tuple[str, str], ...] = ()
 
 
 def parse_profile(document: Mapping[str, Any]) -> Profile:

@@ -10,10 +10,12 @@ from pants_docker_buildkit.buildx.attributes import (
     parse_cache_attributes,
 )
 from pants_docker_buildkit.buildx.builder_registries import daemon_images, mirror_references
+from pants_docker_buildkit.oci.mirrors import ImageMirrors
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.push_rehearsals import PushedKind, PushedName
 from pants_docker_buildkit.solver.definition import IMAGE_SCHEME, BuildJob
+from pants_docker_buildkit.solver.source_policy import mirrored_source
 
 
 def build_repositories(job: BuildJob, settings: BuildSettings) -> dict[str, str]:
@@ -59,7 +61,8 @@ def _references(job: BuildJob, settings: BuildSettings) -> Iterator[str]:
     definition = job.definition
     if definition.output == "registry":
         yield from job.repositories
-    for source in definition.sources:
+    mirrors = ImageMirrors(settings.mirrors)
+    for source in (mirrored_source(each, mirrors) for each in definition.sources):
         if source.pinned.startswith(IMAGE_SCHEME):
             yield source.pinned[len(IMAGE_SCHEME) :]
     for text in (*settings.cache_from, *settings.cache_to):

@@ -11,22 +11,44 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from pants_docker_buildkit.solver.definition import BuildDefinition, ContextKind, PinnedSource
+from pants_docker_buildkit.oci.mirrors import ImageMirrors
+from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.solver.definition import (
+    IMAGE_SCHEME,
+    BuildDefinition,
+    ContextKind,
+    PinnedSource,
+)
 
 _GIT = "git://"
 
 
-def render_source_policy(definition: BuildDefinition) -> bytes:
-    """The policy of a build, as buildx reads it: protobuf's message `Policy` in JSON."""
+def render_source_policy(definition: BuildDefinition, mirrors: ImageMirrors | None = None) -> bytes:
+    """The policy of a build, as buildx reads it: protobuf's message `Policy` in JSON.
+
+    Images are read where `mirrors` say, by the digests that they have in the definition.
+    """
+    sources = definition.sources
+    if mirrors is not None:
+        sources = tuple(mirrored_source(each, mirrors) for each in sources)
     rules = [
         {"action": "DENY", "selector": {"identifier": "*"}},
         {"action": "ALLOW", "selector": {"identifier": "local://*"}},
-        *(rule for source in definition.sources for rule in _source_rules(source)),
+        *(rule for source in sources for rule in _source_rules(source)),
         *_layout_rules(definition),
     ]
     return json.dumps({"version": 1, "rules": rules}, indent=1).encode()
+
+
+def mirrored_source(source: PinnedSource, mirrors: ImageMirrors) -> PinnedSource:
+    """The source as it is read."""
+    if not source.pinned.startswith(IMAGE_SCHEME):
+        return source
+    reference = mirrors.of(ImageReference.parse(source.pinned[len(IMAGE_SCHEME) :]))
+    return replace(source, pinned=f"{IMAGE_SCHEME}{reference}")
 
 
 def _source_rules(source: PinnedSource) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pants_docker_buildkit.oci.mirrors import ImageMirrors
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
     ContextKind,
@@ -142,3 +143,16 @@ def test_nothing_but_files_is_allowed_where_nothing_is_read_from_outside() -> No
         ("DENY", "*"),
         ("ALLOW", "local://*"),
     ]
+
+
+def test_an_image_is_read_at_its_mirror_by_the_same_digest() -> None:
+    mirrors = ImageMirrors((("docker.io", "mirror.example/hub"),))
+    policy = json.loads(render_source_policy(DEFINITION, mirrors))
+    text = json.dumps([rule for rule in policy["rules"] if rule["action"] == "CONVERT"])
+    assert "docker-image://mirror.example/hub/" in text
+    assert "@sha256:" in text
+    allowed = [
+        rule["selector"]["identifier"] for rule in policy["rules"] if rule["action"] == "ALLOW"
+    ]
+    assert not [each for each in allowed if each.startswith("docker-image://docker.io/")]
+    assert [each for each in allowed if each.startswith("docker-image://mirror.example/hub/")]

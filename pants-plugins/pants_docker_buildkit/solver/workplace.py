@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
+from pants_docker_buildkit.oci.mirrors import ImageMirrors
 from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.session.directory import scratch_directory
 from pants_docker_buildkit.session.profile import BuildSettings
@@ -67,10 +68,12 @@ def choose_for_build(docker: DockerCli, settings: BuildSettings, session: Path) 
     return ChosenBuilder(docker, builder, settings.builder)
 
 
-def _build_environment(definition: BuildDefinition, scratch: Path) -> dict[str, str]:
+def _build_environment(
+    definition: BuildDefinition, mirrors: ImageMirrors, scratch: Path
+) -> dict[str, str]:
     """What buildx finds in its environment, whatever the user's is."""
     policy = scratch / "source-policy.json"
-    policy.write_bytes(render_source_policy(definition))
+    policy.write_bytes(render_source_policy(definition, mirrors))
     return {
         POLICY_VARIABLE: str(policy),
         "BUILDX_METADATA_PROVENANCE": "max",
@@ -109,7 +112,8 @@ def open_workplace(
         proxies = proxy_build_args(docker.environment, job.definition)
     with scratch_directory(session.directory) as scratch:
         repositories = build_repositories(job, settings)
-        docker = docker.with_environment(_build_environment(job.definition, scratch))
+        mirrors = ImageMirrors(settings.mirrors)
+        docker = docker.with_environment(_build_environment(job.definition, mirrors, scratch))
         docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
         chosen = choose_for_build(docker, settings, session.directory)
         if chosen.builder.images:

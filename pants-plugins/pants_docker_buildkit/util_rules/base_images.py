@@ -10,6 +10,8 @@ from pants.engine.rules import Rule, collect_rules
 from pants_docker_buildkit.compat import uncacheable_rule
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.confirmation import Missing, Unknown
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.mirrors import image_mirrors
 from pants_docker_buildkit.util_rules.session import ask_registries
 
 
@@ -29,14 +31,16 @@ class BaseImage:
 
 
 @uncacheable_rule(desc="Resolve base image")
-async def resolve_base_image(request: BaseImageRequest) -> BaseImage:
-    reference = request.reference
+async def resolve_base_image(
+    request: BaseImageRequest, subsystem: DockerBuildKitSubsystem
+) -> BaseImage:
+    reference = image_mirrors(subsystem).of(request.reference)
     (answer,) = await ask_registries([reference.with_tag(reference.tag or "latest")])
     if isinstance(answer, Unknown):
         return BaseImage(None, str(answer.error))
     if isinstance(answer, Missing):
         return BaseImage(None, f"The registry {reference.registry} has no image {reference}.")
-    return BaseImage(reference.pinned(answer.descriptor.digest))
+    return BaseImage(request.reference.pinned(answer.descriptor.digest))
 
 
 def rules() -> Iterable[Rule]:

@@ -21,10 +21,12 @@ from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageRefe
 from pants_docker_buildkit.solver.base_triggers import parse_triggers
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
 from pants_docker_buildkit.solver.main import TRIGGERS_COMMAND
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
 from pants_docker_buildkit.util_rules.cached_answer import CachedAnswerRequest, ask_once
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
 from pants_docker_buildkit.util_rules.image_lock import AppliedLock
+from pants_docker_buildkit.util_rules.mirrors import image_mirrors
 from pants_docker_buildkit.util_rules.upstream_images import Upstream
 
 logger = logging.getLogger(__name__)
@@ -46,7 +48,9 @@ class BaseTriggers:
 
 
 @rule(desc="Read triggers of base image")
-async def read_base_triggers(request: BaseTriggersRequest) -> BaseTriggers:
+async def read_base_triggers(
+    request: BaseTriggersRequest, subsystem: DockerBuildKitSubsystem
+) -> BaseTriggers:
     pinned: ImageReference | None = request.reference
     if not request.reference.is_pinned:
         pinned = (
@@ -55,6 +59,7 @@ async def read_base_triggers(request: BaseTriggersRequest) -> BaseTriggers:
     if pinned is None:
         # Who pins all sources says why.
         return BaseTriggers(())
+    pinned = image_mirrors(subsystem).of(pinned)
     name = f"{pinned.registry}/{pinned.repository}@{pinned.digest}"
     arguments = (name, str(request.platform))
     description = f"Read the triggers of {name} for {request.platform}"

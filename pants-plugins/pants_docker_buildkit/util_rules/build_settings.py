@@ -18,6 +18,7 @@ from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_secrets import secret_sources
 from pants_docker_buildkit.util_rules.builders import DescribedBuilders
+from pants_docker_buildkit.util_rules.mirrors import image_mirrors
 from pants_docker_buildkit.util_rules.option_paths import option_path
 
 
@@ -53,6 +54,7 @@ def build_settings(
         build_timeout=field_set.build_timeout.value or _option_timeout(subsystem),
         progress=subsystem.progress.value,
         passes_proxies=subsystem.pass_proxies,
+        mirrors=image_mirrors(subsystem).routes,
     )
 
 
