@@ -546,7 +546,7 @@ def test_a_registry_that_nobody_trusts_is_a_failure_of_its_tags(
         runner.set_options(f"registries={{'dev': {{{settings}}}}}")
         done = run(runner.publish("app:other", NEW.digest, reference(secure, "app/other")))
         text = done.failure(name(secure, "app/other", "latest"))
-    assert text.startswith(f"Could not look up {secure.address}/other:latest (")
+    assert text.startswith(f"Could not look up {secure.address}/app/other:latest (")
     assert "configure that authority's CA file" in text
 
 
