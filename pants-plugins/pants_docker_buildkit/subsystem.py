@@ -52,11 +52,11 @@ class DockerBuildKitSubsystem(Subsystem):
 
             - `ca_file`: a file with the certificates to trust besides the system's.
 
-            - `cert_file`, `key_file`: a certificate and its key to show the registry.
+            - `cert_file`, `key_file`: a client certificate and its private key.
 
-            - `username`, `password`: who to be there, instead of what the Docker configuration
-            says. The password is `env=NAME`, `file=PATH` or `command=COMMAND`, and is read when it
-            is needed; the user name may be such a source, or the name itself.
+            - `username`, `password`: the account to use there, in place of the one in the Docker
+            configuration. The password is `env=NAME`, `file=PATH` or `command=COMMAND`, and is read
+            when it is needed; the user name may be such a source, or the name itself.
 
             - `repositories`: the paths below which that account is used, as ["team-a"]. Several
             entries may have the same `address`. Defaults to all.
@@ -129,7 +129,7 @@ class DockerBuildKitSubsystem(Subsystem):
             """
             Environment variables for `docker` and its credential helpers, in addition to the ones
             that Docker and BuildKit document: `NAME=value`, or `NAME` to take the value from the
-            environment of Pants. They are in no key: changing them builds nothing. So variables
+            environment of Pants. Changing them rebuilds nothing. So variables
             that change an image, such as `SOURCE_DATE_EPOCH`, are refused.
             """
         ),
@@ -140,7 +140,7 @@ class DockerBuildKitSubsystem(Subsystem):
         help=softwrap(
             """
             Where to look for `docker` and for credential helpers. The entry `<PATH>` stands for the
-            `PATH` of Pants. In no key.
+            `PATH` of Pants. Changing it rebuilds nothing.
             """
         ),
         advanced=True,
@@ -151,7 +151,7 @@ class DockerBuildKitSubsystem(Subsystem):
             """
             The Docker CLI, or a stand-alone `docker-buildx`: a path, or a name to search for.
             Defaults to `docker`, then `docker-buildx`, on `executable_search_paths`. A path that is
-            not absolute is relative to the build root. In no key.
+            not absolute is relative to the build root. Changing it rebuilds nothing.
             """
         ),
         advanced=True,
@@ -162,16 +162,16 @@ class DockerBuildKitSubsystem(Subsystem):
             """
             The name of the builder to use (`--builder`): one that `builders` describes, else one of
             buildx. Defaults to the one that `docker buildx use` chose, or the Docker Engine of the
-            current context. In no key.
+            current context. Changing it rebuilds nothing.
             """
         ),
     )
     builders = DictOption[Any](
         help=softwrap(
             """
-            Builders that are created where they are missing, booted and used again, from a name to
-            settings. They are the plugin's own: the builders of `docker buildx ls` stay as they
-            are. In no key.
+            Builders to create if they do not exist, boot and reuse: a name and its settings. They
+            are separate from the builders that `docker buildx ls` lists, which are left alone.
+            Changing them rebuilds nothing.
 
             ```
                 [docker-buildkit.builders.ci]
@@ -187,7 +187,7 @@ class DockerBuildKitSubsystem(Subsystem):
             - `endpoint`: for `docker` and `docker-container` a Docker context or the address of an
             engine, by default the current one; for `remote` the address of a BuildKit.
 
-            - `platforms`: what it builds for, if not what it says itself (`--platform`).
+            - `platforms`: what it builds for, if not the platforms it reports (`--platform`).
 
             - `cacert`, `cert`, `key`: the TLS files for an endpoint of `remote` with `tcp://`.
 
@@ -288,7 +288,7 @@ class DockerBuildKitSubsystem(Subsystem):
         help=softwrap(
             """
             Whether records list what their images were made from: images, URLs and Git repositories
-            with their digests. In no key.
+            with their digests. Changing it rebuilds nothing.
             """
         ),
     )
@@ -318,13 +318,13 @@ class DockerBuildKitSubsystem(Subsystem):
             """
             Whether `RUN` steps get the proxies of the Docker configuration, or else of
             `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` and `ALL_PROXY`, as BuildKit's predefined build
-            arguments. In no key and no image. A proxy on this machine's loopback is passed with
-            `build_network="host"` only.
+            arguments. They do not end up in the image, and changing them rebuilds nothing. A proxy
+            on this machine's loopback is passed with `build_network="host"` only.
             """
         ),
     )
     cache_from = StrListOption(
-        help="BuildKit caches to import for every image (`--cache-from`). In no key.",
+        help="BuildKit caches to import for every image (`--cache-from`). They rebuild nothing.",
     )
     cache_to = StrListOption(
         help=softwrap(
@@ -340,7 +340,7 @@ class DockerBuildKitSubsystem(Subsystem):
             """
             The moving tag of each repository that the next build imports the inline cache from. It
             is moved whenever an image with `inline_cache` is pushed, except in registries with
-            `immutable_tags`. In no key.
+            `immutable_tags`. Changing it rebuilds nothing.
             """
         ),
         advanced=True,
@@ -350,7 +350,8 @@ class DockerBuildKitSubsystem(Subsystem):
         help=softwrap(
             """
             How many seconds the build of an image may take before it is ended and fails, for images
-            that do not set the field `build_timeout`. No limit by default. In no key.
+            that do not set the field `build_timeout`. No limit by default. Changing it rebuilds
+            nothing.
             """
         ),
     )
@@ -377,7 +378,7 @@ class DockerBuildKitSubsystem(Subsystem):
         help=softwrap(
             """
             What is shown of a running build (`--progress`). A failed build always shows the
-            failing step with its output. In no key.
+            failing step with its output.
 
             - `auto`: on a terminal, steps that take longer than a second, when they start and
             end, and every few seconds what one of them printed last; elsewhere, as in CI, steps
@@ -394,7 +395,7 @@ class DockerBuildKitSubsystem(Subsystem):
         help=softwrap(
             """
             Whether it is an error if an image is in no cache of Pants, and nothing is built: for
-            jobs that deploy, and machines without a builder. In no key.
+            jobs that deploy, and machines without a builder.
             """
         ),
     )
@@ -403,7 +404,7 @@ class DockerBuildKitSubsystem(Subsystem):
         help=softwrap(
             """
             Whether a registry is asked for the layers of an image, too, and not for its manifest
-            alone: once a day for each layer. An image that lost one is built again. In no key.
+            alone: once a day for each layer. An image that lost one is built again.
             """
         ),
         advanced=True,

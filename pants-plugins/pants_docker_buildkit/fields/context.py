@@ -36,8 +36,8 @@ class BuildKitImageContextRootField(StringField):
 
         `"files"` is relative to the build root, `"./files"` to the directory of the BUILD file.
         Defaults to `[docker-buildkit].default_context_root`. A `.dockerignore` file in this
-        directory applies, and so does one next to the Dockerfile that is named like it plus
-        `.dockerignore`, which wins.
+        directory applies, unless there is one next to the Dockerfile that is named after it
+        (`app.Dockerfile.dockerignore`).
         """
     )
 

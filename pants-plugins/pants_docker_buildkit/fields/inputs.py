@@ -39,9 +39,9 @@ class BuildKitImageBuildArgsField(StringSequenceField):
         Build arguments (`--build-arg`): `NAME=value`, or `NAME` to take the value from the
         environment of Pants.
 
-        Added to `[docker-buildkit].build_args`, and win over them. An argument that no `ARG` of the
-        Dockerfile declares is an error, unless it is from `__defaults__`. They are stored in the
-        image's history: use `secrets` for what must stay secret.
+        Added to `[docker-buildkit].build_args`, which they override. An argument that no `ARG` of
+        the Dockerfile declares is an error, unless it is from `__defaults__`. They are stored in
+        the image's history: use `secrets` for what must stay secret.
         """
     )
 
@@ -129,9 +129,9 @@ class BuildKitImageHashedSecretsField(StringSequenceField):
         IDs of `secrets` whose content is part of the build: another value builds the image again,
         and each `RUN` step of it.
 
-        The key holds a keyed hash of it, which tells nothing to who does not have the key that
-        `[docker-buildkit].secret_hash_key` names. The secrets are then needed by everyone who
-        packages the image, even where it is not built.
+        The cache key contains a keyed hash of the value, which is useless without the key that
+        `[docker-buildkit].secret_hash_key` names. Everyone who packages the image then needs the
+        secrets, even if it is not built.
         """
     )
 

@@ -35,8 +35,8 @@ def describe_killing(program: str, exit_code: int) -> str:
     except ValueError:
         return ""
     return (
-        f"{program} was killed ({name}), by somebody or for want of memory. Run this again, with"
-        " more memory or less at the same time."
+        f"{program} was killed ({name}), by somebody or because memory ran out. Run this again"
+        " with more memory, or build less at the same time."
     )
 
 
