@@ -12,10 +12,6 @@ from pants.version import PANTS_SEMVER
 # All by-name callees exist since 2.29.0, and `Get`/`MultiGet` are gone since 2.32.0.
 GET_STYLE = (PANTS_SEMVER.major, PANTS_SEMVER.minor) < (2, 29)
 
-# Whether Pants logs a line at INFO for each process that it schedules, also for one that a cache
-# answers (pantsbuild/pants#23251).
-LOGS_CACHE_HITS = (2, 27) <= (PANTS_SEMVER.major, PANTS_SEMVER.minor) < (2, 32)
-
 if GET_STYLE:
     from pants_docker_buildkit._compat_get import (
         add_prefix,
@@ -80,7 +76,6 @@ except ImportError:  # Pants 2.17 to 2.24
 
 __all__ = [
     "GET_STYLE",
-    "LOGS_CACHE_HITS",
     "EnvironmentField",
     "add_prefix",
     "concurrently",

@@ -35,7 +35,6 @@ from pants.vcs.git import GitWorktreeRequest, MaybeGitWorktree
 class EnvironmentField(StringField): ...
 
 GET_STYLE: bool
-LOGS_CACHE_HITS: bool
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _A = TypeVar("_A")

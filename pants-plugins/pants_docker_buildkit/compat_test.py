@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pytest
 from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import CreateDigest, FileContent
 from pants.engine.rules import TaskRule
@@ -28,13 +27,3 @@ def test_a_rule_is_collected_once_and_beside_the_name_that_others_call() -> None
     collected = [rule for rule in build.rules() if isinstance(rule, TaskRule)]
     names = [rule.canonical_name for rule in collected if rule.output_type is build.BuiltImage]
     assert names == ["pants_docker_buildkit.util_rules.build.build_image"]
-
-
-def test_no_reason_to_build_is_logged_where_pants_logs_what_a_cache_answers(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    described = []
-    for logs_cache_hits in (False, True):
-        monkeypatch.setattr(build, "LOGS_CACHE_HITS", logs_cache_hits)
-        described.append(build._describe(Address("app", target_name="image"), "a changed"))
-    assert described == ["Build app:image (a changed)", "Build app:image"]

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.session.context_files import FILE, ContextPath, write_contents
+from pants_docker_buildkit.session.directory import BUILD_COMMAND, deliveries_path, permit_path
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.testing.fake_session import FakeSession
-from pants_docker_buildkit.solver.context_times import MEMORY_DIRECTORY
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.input_tree import (
-    CONTEXT_DIRECTORY,
     DOCKERFILE,
     JOB_FILE,
     OUTPUT_LAYOUT,
     ROOT,
 )
-from pants_docker_buildkit.solver.main import BUILD_COMMAND, main
+from pants_docker_buildkit.solver.main import main
 from tests.integration.workbench.machine import Machine
 
 KEY = "0123abcd"
 LONG_AGO = 1_000_000_000
+# Times are made of it, so all files have one time, as if by bad luck.
+ONE_HASH = "0" * 64
 
 
 def build_layout(
@@ -35,20 +37,19 @@ def build_layout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> bytes:
     """The file of an image with one file, as a build process in `sandbox` makes it."""
-    for path, text in (
-        (f"{CONTEXT_DIRECTORY}/file", content),
-        (DOCKERFILE, "FROM scratch\nADD . /"),
-    ):
-        (sandbox / ROOT / path).parent.mkdir(parents=True)
-        (sandbox / ROOT / path).write_text(text)
-        os.utime(sandbox / ROOT / path, (LONG_AGO, LONG_AGO))
-    # Nothing can be remembered here, so that the times above stay as they are.
-    (sandbox / MEMORY_DIRECTORY).touch()
+    (sandbox / ROOT / DOCKERFILE).parent.mkdir(parents=True)
+    (sandbox / ROOT / DOCKERFILE).write_text("FROM scratch\nADD . /")
     definition = BuildDefinition("", "", ("linux/amd64",), "oci")
     (sandbox / ROOT / JOB_FILE).write_bytes(BuildJob("blake3:0", definition, ()).to_json())
     session = FakeSession(sandbox / "session")
     session.be(None, **machine.environment)
     session.add_build(KEY, BuildSettings(context_name, context_name))
+    delivered = deliveries_path(session.directory, KEY, 0) / "1" / context_name / "file"
+    delivered.parent.mkdir(parents=True)
+    delivered.write_text(content)
+    file = ContextPath(FILE, ONE_HASH, len(content))
+    write_contents(permit_path(session.directory, KEY, 0), {f"{context_name}/file": file})
+    monkeypatch.setattr(time, "time", lambda: LONG_AGO)
     monkeypatch.chdir(sandbox)
     assert main(str(session.directory), BUILD_COMMAND, KEY, "0") == 0
     return only_file(sandbox / OUTPUT_LAYOUT)

@@ -48,6 +48,7 @@ STANDARD_LIBRARY = frozenset(
         "fcntl",
         "fnmatch",
         "functools",
+        "gc",
         "hashlib",
         "heapq",
         "hmac",

@@ -38,8 +38,16 @@ It has the same key. Pants needs a directory there before it lays out anything f
 EXIT_NO_SESSION = 75
 """The session that asked for a process has no directory here (`EX_TEMPFAIL` of sysexits.h)."""
 
+EXIT_CONTEXT_NEEDED = 66
+"""No cache has the result of a process, and not all that it builds of is there (`EX_NOINPUT`)."""
+
+BUILD_COMMAND = "build"
+"""The command of `solver.main` that may find out this."""
+
 PROGRESS_FILE = "progress.log"
 _EVENTS_DIRECTORY = "events"
+_PERMITS_DIRECTORY = "permits"
+_DELIVERIES_DIRECTORY = "deliveries"
 _SCRATCH_DIRECTORY = "tmp"
 
 CACHE_LINK = ".docker-buildkit"
@@ -56,6 +64,19 @@ exec "$run" "$@"
 """
 """For `/bin/sh -c` in a sandbox: run a command of `solver.main` for the session."""
 
+DELIVERED_FILES = "delivery/files"
+"""In the sandbox of a delivery: what is delivered."""
+
+DELIVERY_MARKER = "delivery/result"
+"""A path that a delivery names as its output, for the reason of `MUTABLE_MARKER`."""
+
+DELIVERY_SCRIPT = f"""\
+[ -d "{SESSION_IN_SANDBOX}" ] || exit {EXIT_NO_SESSION}
+to="{SESSION_IN_SANDBOX}/{_DELIVERIES_DIRECTORY}/$1"
+mkdir -p "$to" && mv {DELIVERED_FILES} "$to/$2"
+"""
+"""For `/bin/sh -c` in a sandbox: bring the files of contexts to where a build finds them."""
+
 WAIT_SCRIPT = f"""\
 fifo="{SESSION_IN_SANDBOX}/{WAITS_DIRECTORY}/$1"
 [ ! -p "$fifo" ] || read -r _ <"$fifo"
@@ -68,6 +89,7 @@ _NAME_FILE = "name"
 _FOREIGN_AGE = 7 * 24 * 3600.0
 _PROGRAM_TEXT = """\
 #!/bin/sh
+[ "$1" != {command} ] || [ -e "${{0%/*}}/{permits}/$2.$3.json" ] || exit {needed}
 exec {python} -I -c 'import sys; sys.path.insert(0, sys.argv[1])
 from pants_docker_buildkit.solver.main import main
 sys.exit(main(*sys.argv[2:]))' {package_root} "${{0%/*}}" "$@"
@@ -93,6 +115,25 @@ def event_path(session: Path, build_key: str, generation: int) -> Path:
     return session / _EVENTS_DIRECTORY / f"{build_key}.{generation}.json"
 
 
+def permit_path(session: Path, build_key: str, generation: int) -> Path:
+    """What allows the process of a build to build, and says what its contexts must hold.
+
+    Before it is there, the process ends with `EXIT_CONTEXT_NEEDED` at once: it only was a question
+    to the process cache.
+    """
+    return session / _PERMITS_DIRECTORY / f"{build_key}.{generation}.json"
+
+
+def deliveries_path(session: Path, build_key: str, generation: int) -> Path:
+    """The directory whose directories hold files that were brought for the contexts of a build."""
+    return session / _DELIVERIES_DIRECTORY / delivery_name(build_key, generation)
+
+
+def delivery_name(build_key: str, generation: int) -> str:
+    """The first argument of `DELIVERY_SCRIPT`. The second is a name that no other delivery has."""
+    return f"{build_key}.{generation}"
+
+
 def is_directory_of(directory: Path, name: str) -> bool:
     """Whether the directory is there, complete, for the session of this name."""
     try:
@@ -112,7 +153,7 @@ def make_directory(directory: Path) -> None:
         _make_dead_end(directory.parent.with_name(LOOK_UP_CACHE_NAME))
         _remove_stale(directory.parent)
         remove_directory(directory)
-        for subdirectory in ("", _EVENTS_DIRECTORY, WAITS_DIRECTORY):
+        for subdirectory in ("", _EVENTS_DIRECTORY, _PERMITS_DIRECTORY, WAITS_DIRECTORY):
             (directory / subdirectory).mkdir(mode=0o700)
         _write_program(directory)
     except OSError as e:
@@ -122,7 +163,11 @@ def make_directory(directory: Path) -> None:
 
 def _write_program(directory: Path) -> None:
     program = _PROGRAM_TEXT.format(
-        python=shlex.quote(sys.executable), package_root=shlex.quote(str(_PACKAGE_ROOT))
+        command=BUILD_COMMAND,
+        permits=_PERMITS_DIRECTORY,
+        needed=EXIT_CONTEXT_NEEDED,
+        python=shlex.quote(sys.executable),
+        package_root=shlex.quote(str(_PACKAGE_ROOT)),
     )
     _write_private(directory / PROGRAM, program.encode(), 0o700)
 
@@ -167,7 +212,7 @@ def _make_dead_end(path: Path) -> None:
     except FileExistsError:
         if not path.is_file():
             # With this, a process starts in a directory where it finds no session.
-            _check_root(path)
+            check_private(path)
 
 
 def _make_root(root: Path) -> None:
@@ -175,7 +220,7 @@ def _make_root(root: Path) -> None:
     try:
         root.mkdir(mode=0o700)
     except FileExistsError:
-        _check_root(root)
+        check_private(root)
     other = root.with_name(OTHER_CACHE_NAME)
     try:
         other.symlink_to(root.name)
@@ -184,7 +229,8 @@ def _make_root(root: Path) -> None:
             raise UnusableDirectoryError(other, f"it is not the link to '{root.name}'") from None
 
 
-def _check_root(root: Path) -> None:
+def check_private(root: Path) -> None:
+    """Raise `UnusableDirectoryError` unless it is a directory in which only the user may write."""
     status = root.lstat()
     mode = stat.S_IMODE(status.st_mode)
     if not stat.S_ISDIR(status.st_mode):

@@ -38,12 +38,10 @@ class BuildSettings:
     `described_builder` is what the options say of `builder`, unless that is one of the user's own.
     `context_name` is what a builder knows the context of this target in this checkout by;
     `mirrors` are the routes of `ImageMirrors`.
-    `context_files` says for the path of each file in it what its content is.
     """
 
     target: str
     context_name: str = "context"
-    context_files: tuple[tuple[str, str], ...] = ()
     builder: str | None = None
     described_builder: BuilderDescription | None = None
     cache_from: tuple[str, ...] = ()

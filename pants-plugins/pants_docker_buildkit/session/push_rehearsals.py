@@ -11,9 +11,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import (
     CredentialsError,
     DeniedError,
@@ -25,6 +24,9 @@ from pants_docker_buildkit.registry.errors import (
     TlsError,
     UnauthorizedError,
 )
+
+if TYPE_CHECKING:
+    from pants_docker_buildkit.registry.client import RegistryClient
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pants_docker_buildkit.registry.credential_helper import CredentialHelperError
 from pants_docker_buildkit.registry.credentials import (
@@ -30,8 +30,10 @@ from pants_docker_buildkit.session.profile import (
     parse_settings,
 )
 from pants_docker_buildkit.session.push_rehearsals import PushedName
-from pants_docker_buildkit.session.tag_plans import MoveReport, TagPlans, parse_report
 from pants_docker_buildkit.session.unix_socket import SessionProblemError, ask_session
+
+if TYPE_CHECKING:
+    from pants_docker_buildkit.session.tag_plans import MoveReport, TagPlans
 
 _PROFILE = "profile"
 _SETTINGS = "settings"
@@ -92,6 +94,9 @@ class SessionClient:
 
     def move_tags(self, key: str) -> MoveReport:
         """Have the tags moved that were planned under this key; how far that is in a moment."""
+        # Only who moves tags waits for all that this imports.
+        from pants_docker_buildkit.session.tag_plans import parse_report
+
         return parse_report(ask_session(self.directory, _MOVES, key))
 
 
@@ -115,9 +120,16 @@ class SessionAnswers:
         self._lock = threading.Lock()
 
     def add_build(self, key: str, settings: BuildSettings) -> None:
-        """Be ready for the process of this build."""
+        """Be ready for the process of this build.
+
+        Of targets whose builds are the same, the one that comes first in a session has it built.
+        """
         with self._lock:
-            self._builds[key] = settings
+            self._builds.setdefault(key, settings)
+
+    def context_name(self, key: str) -> str:
+        """What the context of this build is called."""
+        return self._settings(key).context_name
 
     def _settings(self, key: str) -> BuildSettings:
         with self._lock:

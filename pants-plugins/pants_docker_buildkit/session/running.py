@@ -113,6 +113,8 @@ class SessionKeeper:
         self._lock = threading.Lock()
         self._name: str | None = None
         self._running: RunningSession | None = None
+        self._last_attempt = 0
+        self._attempts: dict[tuple[str, int, int], int] = {}
 
     @property
     def running(self) -> RunningSession:
@@ -129,7 +131,17 @@ class SessionKeeper:
             if self._running is None or self._name != name:
                 self._close()
                 self._running, self._name = create(), name
+                self._attempts.clear()
             self._running.appear(name)
+
+    def attempt(self, build_key: str, generation: int, number: int) -> int:
+        """A number, above zero, for this attempt to build this in this session and for no other."""
+        with self._lock:
+            attempt = (build_key, generation, number)
+            if attempt not in self._attempts:
+                self._last_attempt += 1
+                self._attempts[attempt] = self._last_attempt
+            return self._attempts[attempt]
 
     def close(self) -> None:
         """End the session that runs."""

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pants_docker_buildkit.buildx.argument_sizes import (
     ArgumentTooLongError,
@@ -58,10 +59,12 @@ from pants_docker_buildkit.solver.lost_builder import find_loss
 from pants_docker_buildkit.solver.materials import find_materials
 from pants_docker_buildkit.solver.output_layout import open_output_layout
 from pants_docker_buildkit.solver.progress import Progress, ShownProgress
-from pants_docker_buildkit.solver.pushed_image import PushedImage
 from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND, write_repetition
 from pants_docker_buildkit.solver.result import BuildResult
 from pants_docker_buildkit.solver.workplace import Workplace
+
+if TYPE_CHECKING:
+    from pants_docker_buildkit.solver.pushed_image import PushedImage
 
 _HOST_GATEWAY = "host-gateway"
 
@@ -86,6 +89,9 @@ def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) ->
         values = {variable: each.id for variable, each in _values(workplace.secrets)}
         write_repetition(command, workplace, values)
         raise BuildFailedError(f"{e}{_advise(str(e), job, settings)}") from e
+
+    # Not before buildx runs: see `_import_registries`.
+    from pants_docker_buildkit.solver.pushed_image import PushedImage
 
     repositories = job.repositories if job.definition.output == "registry" else ()
     with PushedImage(repositories, workplace.session) as pushed:
@@ -119,7 +125,7 @@ def build_command(
     definition = job.definition
     imports, exports = _caches(job, settings, workplace)
     return BuildCommand(
-        context=settings.context_name,
+        context=str(workplace.contexts / settings.context_name),
         dockerfile=DOCKERFILE,
         metadata_file=str(metadata_path),
         platforms=definition.platforms,
@@ -129,7 +135,7 @@ def build_command(
         build_args=definition.build_args,
         inherited_build_args=tuple(name for name, _ in workplace.proxies),
         build_contexts=tuple(
-            (each.name, _context_source(each)) for each in definition.named_contexts
+            (each.name, _context_source(each, workplace)) for each in definition.named_contexts
         ),
         labels=definition.labels,
         annotations=definition.annotations,
@@ -208,12 +214,14 @@ def _policy(path: str) -> str:
     return render_attributes([("filename", f"cwd://{path}"), strict])
 
 
-def _context_source(context: NamedContext) -> str:
+def _context_source(context: NamedContext, workplace: Workplace) -> str:
     if context.kind is ContextKind.IMAGE:
         return f"docker-image://{context.value}"
     if context.kind is ContextKind.LAYOUT:
         return f"oci-layout://{context.directory}@{context.value}"
-    return context.directory if context.kind is ContextKind.FILES else context.value
+    if context.kind is ContextKind.FILES:
+        return str(workplace.contexts / context.directory)
+    return context.value
 
 
 def _caches(
@@ -284,10 +292,13 @@ def _run(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            # If this process is killed, buildx may live on and read the contexts.
+            pass_fds=() if workplace.lock is None else (workplace.lock,),
         ) as process,
         Deadline(process, timeout) as deadline,
     ):
         assert process.stdout is not None
+        _import_registries()
         output = progress.follow(process.stdout.fileno())
         process.wait()
     if timeout is not None and deadline.has_passed:
@@ -298,6 +309,11 @@ def _run(
             advice = advise_on_loss(workplace.builder, workplace.own_buildx_config)
             raise BuilderLostError(workplace.builder.name, loss, advice)
         raise BuildFailedError(summarize_failure(output, process.returncode))
+
+
+def _import_registries() -> None:
+    """Import what is needed once buildx has ended, which takes a while: buildx works meanwhile."""
+    import pants_docker_buildkit.solver.pushed_image  # noqa: F401
 
 
 def _advise(failure: str, job: BuildJob, settings: BuildSettings) -> str:

@@ -89,6 +89,14 @@ def prepare_build(docker: FakeDocker, metadata: str, **answer: Any) -> None:
     docker.answer("buildx build", run=f'{find_flag}; cat {path} >"$2"', **answer)
 
 
+def test_buildx_keeps_the_lock_of_the_contexts(docker: FakeDocker, tmp_path: Path) -> None:
+    with open(tmp_path / "lock", "w") as lock:
+        docker.answer("buildx build", run=f"readlink /proc/self/fd/{lock.fileno()}; exit 1")
+        place = replace(workplace(docker.cli(), tmp_path), lock=lock.fileno())
+        with pytest.raises(BuildFailedError, match=f"{tmp_path}/lock"):
+            build_image(JOB, SETTINGS, place)
+
+
 TWO_PLATFORMS = ("linux/amd64", "linux/arm64")
 
 

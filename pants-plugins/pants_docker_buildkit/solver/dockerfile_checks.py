@@ -15,11 +15,23 @@ from typing import Any
 
 from pants_docker_buildkit.buildx.command import BuildCommand, render_arguments
 from pants_docker_buildkit.session.profile import BuildSettings
-from pants_docker_buildkit.solver.definition import BuildJob, ContextKind, NamedContext
+from pants_docker_buildkit.session.questions import SessionClient
+from pants_docker_buildkit.solver.definition import (
+    BuildJob,
+    ContextKind,
+    NamedContext,
+    parse_job,
+)
+from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import BuildFailedError
 from pants_docker_buildkit.solver.failure import summarize_failure
-from pants_docker_buildkit.solver.input_tree import DOCKERFILE
-from pants_docker_buildkit.solver.workplace import Workplace
+from pants_docker_buildkit.solver.input_tree import (
+    CONTEXT_DIRECTORY,
+    DOCKERFILE,
+    JOB_FILE,
+    ROOT,
+)
+from pants_docker_buildkit.solver.workplace import Workplace, open_workplace
 
 _CALL = "lint,format=json"
 
@@ -55,6 +67,17 @@ def check_dockerfile(job: BuildJob, settings: BuildSettings, workplace: Workplac
     if error:
         raise BuildFailedError(f"line {_line(error)}: {error.get('message')}")
     return json.dumps(findings)
+
+
+def run_checks(session: SessionClient, docker: DockerCli, key: str) -> str:
+    """The findings in the Dockerfile in the working directory. Raises as `open_workplace` does."""
+    inputs = Path.cwd() / ROOT
+    settings = session.settings(key)
+    job = parse_job((inputs / JOB_FILE).read_bytes())
+    # A builder knows a context by the name of its directory.
+    (inputs / CONTEXT_DIRECTORY).rename(inputs / settings.context_name)
+    with open_workplace(job, settings, docker, session, inputs) as place:
+        return check_dockerfile(job, settings, place)
 
 
 def _contexts(contexts: tuple[NamedContext, ...], inputs: Path) -> Iterator[tuple[str, str]]:

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.session.unix_socket import short_path
+from pants_docker_buildkit.solver.builder_template import add_remote_builder
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import EngineUnreachableError, UnknownBuilderError
+from pants_docker_buildkit.solver.errors import EngineUnreachableError
 
 BUILDER_NAME = "pants-docker-buildkit"
 
@@ -77,12 +78,13 @@ def listening(dial: Dial, directory: Path) -> Iterator[str]:
 
 @contextmanager
 def bridged_builder(
-    docker: DockerCli, engine: Engine, directory: Path, node_identity: str
+    docker: DockerCli, engine: Engine, directory: Path, node_identity: str, template: Path
 ) -> Iterator[DockerCli]:
     """The CLI with a builder `BUILDER_NAME` that is the BuildKit of an engine.
 
     `directory` is private to this build; the builder's configuration lies there and goes with it.
-    By `node_identity` BuildKit finds what this machine sent before.
+    By `node_identity` BuildKit finds what this machine sent before. `template` is for
+    `add_remote_builder`.
     """
     dial = buildkit_dialer(docker, engine)
     _probe(dial, engine.host)
@@ -91,11 +93,7 @@ def bridged_builder(
         configuration.mkdir(mode=0o700)
         (configuration / _NODE_IDENTITY_FILE).write_text(node_identity)
         bridged = docker.with_buildx_config(configuration)
-        created = bridged.ask(
-            "buildx", "create", "--name", BUILDER_NAME, "--driver", "remote", f"{_UNIX}{path}"
-        )
-        if created.returncode != 0:
-            raise UnknownBuilderError(BUILDER_NAME, created.stderr)
+        add_remote_builder(bridged, BUILDER_NAME, f"{_UNIX}{path}", template)
         yield bridged
 
 

@@ -19,6 +19,7 @@ from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.testing.fake_engine import GREETING, FakeEngine
 
 NODE = "0123456789abcdef"
+TEMPLATE = Path("/nowhere/template")
 _DIAL_STDIO = """\
 import os, socket, sys, threading
 s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
@@ -69,7 +70,9 @@ def test_buildkit_of_the_engine_is_reached_through_a_remote_builder(
 ) -> None:
     with (
         FakeEngine(tmp_path / "engine").running() as engine,
-        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE) as bridged,
+        bridged_builder(
+            docker.cli(), Engine(engine.host, "default"), scratch, NODE, TEMPLATE
+        ) as bridged,
     ):
         message = bytes(range(256)) * 1024
         assert converse(scratch / "engine.sock", message) == message
@@ -88,7 +91,7 @@ def test_several_connections_are_passed_on_at_once(
 ) -> None:
     with (
         FakeEngine(tmp_path / "engine").running() as engine,
-        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE),
+        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE, TEMPLATE),
     ):
         first = socket.socket(socket.AF_UNIX)
         first.connect(str(scratch / "engine.sock"))
@@ -104,7 +107,7 @@ def test_engine_that_drops_a_connection_ends_that_connection_only(
 ) -> None:
     with (
         FakeEngine(tmp_path / "engine").running() as engine,
-        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE),
+        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE, TEMPLATE),
     ):
         engine.reply = b""
         with socket.socket(socket.AF_UNIX) as client:
@@ -120,7 +123,7 @@ def test_the_socket_lies_where_only_the_user_can_reach_it(
 ) -> None:
     with (
         FakeEngine(tmp_path / "engine").running() as engine,
-        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE),
+        bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE, TEMPLATE),
     ):
         assert stat.S_IMODE((scratch / "engine.sock").parent.stat().st_mode) == 0o700
 
@@ -131,7 +134,7 @@ def test_no_engine_is_said_before_buildx_is_called(
     host = f"unix://{tmp_path}/nowhere.sock"
     with (
         pytest.raises(EngineUnreachableError, match=r"nowhere\.sock does not answer: .*No such"),
-        bridged_builder(docker.cli(), Engine(host, "default"), scratch, NODE),
+        bridged_builder(docker.cli(), Engine(host, "default"), scratch, NODE, TEMPLATE),
     ):
         pass
     assert docker.calls == []
@@ -148,7 +151,9 @@ def test_engine_without_a_buildkit_is_named_with_its_answer(
     docker: FakeDocker, tmp_path: Path, scratch: Path, reply: bytes, finding: str
 ) -> None:
     with FakeEngine(tmp_path / "engine", reply).running() as engine:
-        bridged = bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE)
+        bridged = bridged_builder(
+            docker.cli(), Engine(engine.host, "default"), scratch, NODE, TEMPLATE
+        )
         with pytest.raises(EngineUnreachableError, match=finding), bridged:
             pass
 
@@ -156,7 +161,9 @@ def test_engine_without_a_buildkit_is_named_with_its_answer(
 def test_builder_that_cannot_be_made_says_why(tmp_path: Path, scratch: Path) -> None:
     docker = FakeDocker(tmp_path / "bin").answer("buildx create", stderr="no room", exit_code=1)
     with FakeEngine(tmp_path / "engine").running() as engine:
-        bridged = bridged_builder(docker.cli(), Engine(engine.host, "default"), scratch, NODE)
+        bridged = bridged_builder(
+            docker.cli(), Engine(engine.host, "default"), scratch, NODE, TEMPLATE
+        )
         with pytest.raises(UnknownBuilderError, match="cannot be used: no room"), bridged:
             pass
 

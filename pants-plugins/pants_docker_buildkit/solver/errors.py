@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pants_docker_buildkit.session.directory import EXIT_CONTEXT_NEEDED
+
 EXIT_FAILED = 1
 
 EXIT_INTERRUPTED = 130
@@ -19,7 +21,12 @@ EXIT_SOURCE_CHANGED = 76
 
 
 class SolverError(Exception):
-    """A build cannot be run, or gave no image. The text ends with the next step."""
+    """A build cannot be run, or gave no image. The text ends with the next step.
+
+    `exit_code` is that of the process.
+    """
+
+    exit_code = EXIT_FAILED
 
 
 class DockerNotFoundError(SolverError):
@@ -56,6 +63,15 @@ class BuildxNotFoundError(SolverError):
             " Install the docker-buildx-plugin package, or put 'docker-buildx' into"
             " ~/.docker/cli-plugins."
         )
+
+
+class ContextNeededError(SolverError):
+    """Files of the contexts are missing. The rule that ran the process brings them."""
+
+    exit_code = EXIT_CONTEXT_NEEDED
+
+    def __init__(self) -> None:
+        super().__init__("The contexts have to be brought up to date.")
 
 
 class BuildxConfigError(SolverError):
@@ -235,6 +251,8 @@ class CacheOutOfReachError(SolverError):
 
 class SourceChangedError(SolverError):
     """A URL gave something else than when the build was defined. The text is of the build."""
+
+    exit_code = EXIT_SOURCE_CHANGED
 
 
 class BuildFailedError(SolverError):

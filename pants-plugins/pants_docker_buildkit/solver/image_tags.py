@@ -8,6 +8,7 @@ dependents get, so a registry that refuses one only makes for a warning.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.registry.errors import ForbiddenByRuleError, RegistryError
@@ -15,8 +16,10 @@ from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.solver.definition import BuildJob
 from pants_docker_buildkit.solver.progress import warn_once
-from pants_docker_buildkit.solver.pushed_image import PushedImage
 from pants_docker_buildkit.solver.workplace import Workplace
+
+if TYPE_CHECKING:
+    from pants_docker_buildkit.solver.pushed_image import PushedImage
 
 Registries = Iterable[tuple[str, RegistrySettings]]
 """What the options say of registries, by address."""

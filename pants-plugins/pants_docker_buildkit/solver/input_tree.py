@@ -10,9 +10,11 @@ ROOT = "build"
 
 JOB_FILE = "job.json"
 CONTEXT_DIRECTORY = "context"
-"""The build context, until `name_context` gives it the name that its builder knows it by."""
+"""The context of a process that only checks a Dockerfile: its ignore file."""
 
 NAMED_CONTEXTS_DIRECTORY = "contexts"
+"""Of the directory in which the contexts lie, not of the input tree, which has none."""
+
 LAYOUTS_DIRECTORY = "layouts"
 DOCKERFILE = "dockerfile/Dockerfile"
 OWN_POLICY = f"{DOCKERFILE}.rego"
@@ -32,16 +34,6 @@ unless an output may lie beside them. Then it copies them, and the modes are rig
 
 _PLAIN_UMASK = 0o022
 _EXECUTABLE = 0o100
-
-
-def name_context(root: Path, name: str) -> None:
-    """Let the build context lie in a directory that is called `name`.
-
-    A builder keeps the last copy of each context and takes only files whose path, size, mode or
-    time have changed. It knows a context by the name of its directory, so two images whose contexts
-    are called the same would take files from each other.
-    """
-    (root / CONTEXT_DIRECTORY).rename(root / name)
 
 
 def normalize_modes(root: Path) -> None:

@@ -25,19 +25,31 @@ from pants_docker_buildkit.registry.credentials import (
 from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
+from pants_docker_buildkit.session.context_files import (
+    DIRECTORY,
+    FILE,
+    Contents,
+    ContextPath,
+    write_contents,
+)
 from pants_docker_buildkit.session.directory import (
+    BUILD_COMMAND,
+    EXIT_CONTEXT_NEEDED,
     EXIT_NO_SESSION,
     PROGRESS_FILE,
+    deliveries_path,
     event_path,
+    permit_path,
     remove_directory,
 )
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.testing.fake_session import FakeSession
+from pants_docker_buildkit.solver.context_memory import CONTEXTS_DIRECTORY
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, PinnedSource
 from pants_docker_buildkit.solver.docker_config import HELPER, HELPER_COMMAND
 from pants_docker_buildkit.solver.errors import EXIT_FAILED
-from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY, DOCKERFILE, JOB_FILE, ROOT
-from pants_docker_buildkit.solver.main import BUILD_COMMAND, main
+from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
+from pants_docker_buildkit.solver.main import main
 from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND
 from pants_docker_buildkit.solver.result import parse_build_result
 from pants_docker_buildkit.solver.source_policy import render_source_policy
@@ -79,7 +91,7 @@ class Sandbox:
         self.session = self._session.directory
         (directory / ROOT / DOCKERFILE).parent.mkdir(parents=True)
         (directory / ROOT / DOCKERFILE).write_text("FROM scratch\n")
-        (directory / ROOT / CONTEXT_DIRECTORY).mkdir()
+        self.permit({"context": ContextPath(DIRECTORY)})
         repositories = (f"{registry}/app",) if output == "registry" else ()
         image = PinnedSource.image("docker.io/a/b:1", f"docker.io/a/b:1@{SHA}")
         self.definition = BuildDefinition(
@@ -89,6 +101,9 @@ class Sandbox:
         (directory / ROOT / JOB_FILE).write_bytes(job.to_json())
         self.settings()
         self.profile()
+
+    def permit(self, contents: Contents, generation: int = 0) -> None:
+        write_contents(permit_path(self.session, KEY, generation), contents)
 
     def settings(self, **settings: Any) -> None:
         self._session.add_build(KEY, BuildSettings(target="src/app:image", **settings))
@@ -112,6 +127,7 @@ class Sandbox:
         self.docker.answer("buildx build", run=f'{find_flag}; cat {metadata} >"$2"')
 
     def run(self, generation: str = "0") -> int:
+        """What comes of a build that may run."""
         return main(str(self.session), BUILD_COMMAND, KEY, generation)
 
 
@@ -131,9 +147,38 @@ def test_a_build_prints_its_result_and_leaves_an_event(
 ) -> None:
     sandbox.docker.answer("buildx inspect", FAR)
     sandbox.builds()
+    sandbox.permit({}, 3)
     assert sandbox.run("3") == 0
     assert parse_build_result(capsys.readouterr().out.encode(), BUILD, 1).digest == IMAGE.digest
     assert event_path(sandbox.session, KEY, 3).exists()
+
+
+def test_a_build_whose_contexts_are_not_there_asks_for_them(sandbox: Sandbox) -> None:
+    received = sandbox.directory / "received"
+    read = f'for last; do :; done; cat "$last/a" >{received}; exit 1'
+    sandbox.docker.answer("buildx inspect", FAR)
+    sandbox.docker.answer("buildx build", run=read)
+    content = b"the content"
+    file = ContextPath(FILE, sha256_digest(content).rpartition(":")[2], len(content))
+    sandbox.permit({"context": ContextPath(DIRECTORY), "context/a": file})
+    assert sandbox.run() == EXIT_CONTEXT_NEEDED
+    assert sandbox.docker.calls == []
+    brought = deliveries_path(sandbox.session, KEY, 0) / "1" / "context" / "a"
+    brought.parent.mkdir(parents=True)
+    brought.write_bytes(content)
+    assert sandbox.run() == EXIT_FAILED
+    assert received.read_bytes() == content
+
+
+def test_nothing_is_built_in_a_directory_in_which_others_may_write(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contexts = sandbox.directory / CONTEXTS_DIRECTORY
+    contexts.mkdir()
+    contexts.chmod(0o777)
+    assert sandbox.run() == EXIT_FAILED
+    assert "others may write there" in capsys.readouterr().err
+    assert sandbox.docker.calls == []
 
 
 def test_an_engine_pushes_through_a_remote_builder_of_its_own(sandbox: Sandbox) -> None:

@@ -34,15 +34,19 @@ def parse_version(text: str) -> Version | None:
     return version if version != (0, 0) else None
 
 
-def buildx_version(docker: DockerCli, session: Path) -> Version | None:
-    """The version of buildx, which is asked for once in a session; `None` where it is unknown."""
-    said = remember(
+def buildx_says(docker: DockerCli, session: Path) -> str:
+    """What buildx says of its version. It is asked once in a session."""
+    return remember(
         session,
         "buildx",
         docker.binary,
         lambda: docker.ask("buildx", "version").stdout or "nothing",
     )
-    return parse_version(said)
+
+
+def buildx_version(docker: DockerCli, session: Path) -> Version | None:
+    """The version of buildx; `None` where it is unknown."""
+    return parse_version(buildx_says(docker, session))
 
 
 def check_versions(

@@ -18,9 +18,10 @@ from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.build_platforms import check_build_platforms
 from pants_docker_buildkit.solver.build_repositories import add_references, build_repositories
 from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
+from pants_docker_buildkit.solver.builder_template import template_path
 from pants_docker_buildkit.solver.chosen_docker import LOCAL_OUTPUT
 from pants_docker_buildkit.solver.cloud_caches import check_cloud_caches
-from pants_docker_buildkit.solver.context_times import MEMORY_DIRECTORY, node_identity
+from pants_docker_buildkit.solver.context_memory import CONTEXTS_DIRECTORY, node_identity
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.described_builder import ChosenBuilder, choose_described_builder
 from pants_docker_buildkit.solver.docker_cli import DockerCli
@@ -30,7 +31,7 @@ from pants_docker_buildkit.solver.engine_search import DEFAULT_CONTEXT, engine_e
 from pants_docker_buildkit.solver.errors import ContainerdStoreError, DockerCliNeededError
 from pants_docker_buildkit.solver.proxy_args import proxy_build_args
 from pants_docker_buildkit.solver.source_policy import render_source_policy
-from pants_docker_buildkit.solver.versions import check_versions
+from pants_docker_buildkit.solver.versions import buildx_says, check_versions
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Workplace:
 
     `secrets` are those that the builder may ask for, `registries` what the options say of some,
     `proxies` are build arguments for its steps. A builder of the plugin's own lies in
-    `own_buildx_config`. `attempt` is a name that no other build has.
+    `own_buildx_config`. `attempt` is a name that no other build has. The contexts lie in
+    `contexts`, which nobody else changes as long as `lock`, a descriptor, is open anywhere.
     """
 
     docker: DockerCli
@@ -52,6 +54,8 @@ class Workplace:
     registries: tuple[tuple[str, RegistrySettings], ...] = ()
     proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     own_buildx_config: str | None = None
+    contexts: Path = Path()
+    lock: int | None = None
     attempt: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
@@ -139,8 +143,10 @@ def open_workplace(
         )
         if builder.is_docker_engine and output == "registry":
             engine = Engine(engine_host(docker, builder), builder.name)
-            identity = node_identity(session.directory.parent / MEMORY_DIRECTORY)
-            with bridged_builder(docker, engine, scratch, identity) as bridged:
+            root = session.directory.parent
+            identity = node_identity(root / CONTEXTS_DIRECTORY)
+            template = template_path(root, buildx_says(docker, session.directory))
+            with bridged_builder(docker, engine, scratch, identity, template) as bridged:
                 yield replace(place, docker=bridged, builder_name=BUILDER_NAME)
         else:
             yield place

@@ -23,7 +23,6 @@ from pants_docker_buildkit.build_history import (
     write_past_build,
 )
 from pants_docker_buildkit.compat import (
-    LOGS_CACHE_HITS,
     execute_process,
     implicitly,
     remove_prefix,
@@ -52,19 +51,20 @@ from pants_docker_buildkit.plans.reasons import (
     reason_line,
 )
 from pants_docker_buildkit.session.directory import (
+    BUILD_COMMAND,
     CACHE_LINK,
     CACHE_NAME,
+    EXIT_CONTEXT_NEEDED,
     EXIT_NO_SESSION,
     LOOK_UP_CACHE_NAME,
-    OTHER_CACHE_NAME,
     PROCESS_PATH,
     RUN_SCRIPT,
     event_path,
 )
+from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.solver.errors import EXIT_SOURCE_CHANGED
 from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOUT
-from pants_docker_buildkit.solver.main import BUILD_COMMAND
 from pants_docker_buildkit.solver.result import InvalidBuildResultError, parse_build_result
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_settings import build_settings
@@ -80,6 +80,7 @@ from pants_docker_buildkit.util_rules.confirmation import (
     confirm_image,
     confirm_local_image,
 )
+from pants_docker_buildkit.util_rules.contexts import prepare_contexts
 from pants_docker_buildkit.util_rules.definition import (
     ImageDefinition,
     ImageDefinitionRequest,
@@ -103,8 +104,15 @@ from pants_docker_buildkit.util_rules.session import (
 
 logger = logging.getLogger(__name__)
 
-# A remote hit must not start a build that is then thrown away.
+# A remote hit must not start a build that is then thrown away. Attempts differ in this, because it
+# makes another node of Pants' graph, with the same key.
 _REMOTE_CACHE_PATIENCE_MILLIS = 60_000
+
+# The first brings what is not known to be there, the last brings everything.
+_ATTEMPTS = 3
+
+# In a session that is not opened yet, Pants runs what failed in the last one again.
+_NOT_CACHED = (EXIT_CONTEXT_NEEDED, EXIT_NO_SESSION)
 
 # Each loss of an image in its registry adds one link to the chain of builds that replace it.
 _MAX_GENERATIONS = 64
@@ -139,40 +147,42 @@ class BuiltImage:
     reasons: tuple[Reason, ...]
 
 
-def _describe(address: Address, reason: str) -> str:
-    """What Pants logs of a process. Of one that a cache answers, no reason to build is so."""
-    return f"Build {address}" if LOGS_CACHE_HITS else f"Build {address} ({reason})"
-
-
 def _build_process(
     definition: ImageDefinition,
     generation: int,
-    reason: str,
+    description: str,
+    attempt: int = 0,
     cache_name: str = CACHE_NAME,
 ) -> Process:
     """The one cacheable process. Nothing in its key knows this machine, session or user.
 
-    By `LOOK_UP_CACHE_NAME` it has the same key, and is for `look_up`.
+    Another `attempt` is another run with the same key. That with the number 0 runs no build. By
+    `LOOK_UP_CACHE_NAME` it has the same key as well, and is for `look_up`.
     """
     return Process(
         argv=(
             *("/bin/sh", "-c", RUN_SCRIPT, BUILD_COMMAND),
             *(BUILD_COMMAND, definition.key, str(generation)),
         ),
-        description=_describe(definition.address, reason),
+        description=description,
         env={"PATH": PROCESS_PATH},
         input_digest=definition.inputs,
         output_files=(MUTABLE_MARKER,),
         output_directories=((OUTPUT_LAYOUT,) if definition.output is ImageOutput.OCI else ()),
         append_only_caches={cache_name: CACHE_LINK},
         cache_scope=ProcessCacheScope.SUCCESSFUL,
-        remote_cache_speculation_delay_millis=_REMOTE_CACHE_PATIENCE_MILLIS,
-        level=LogLevel.DEBUG if cache_name == LOOK_UP_CACHE_NAME else LogLevel.INFO,
+        remote_cache_speculation_delay_millis=_REMOTE_CACHE_PATIENCE_MILLIS + attempt,
+        level=LogLevel.INFO if attempt else LogLevel.DEBUG,
     )
 
 
 def _explain_end(exit_code: int) -> str:
     """Why a build process ended that could not say it itself; empty if it could."""
+    if exit_code == EXIT_CONTEXT_NEEDED:
+        return (
+            f"Its context changed again and again while it was made, in '{CACHE_NAME}' below"
+            " `named_caches_dir`. Run this again, and check which other program writes there."
+        )
     if exit_code == EXIT_NO_SESSION:
         return (
             f"Its session's directory vanished from '{CACHE_NAME}' below `named_caches_dir`. Run"
@@ -223,6 +233,7 @@ class _Place:
     """
 
     session: Session
+    keeper: SessionKeeper
     only_looks_up: bool
     is_plan: bool
 
@@ -273,30 +284,43 @@ def describe_inputs(definition: ImageDefinition) -> BuildInputs:
 
 
 async def _run(
-    definition: ImageDefinition,
-    generation: int,
-    reasons: tuple[Reason, ...],
-    *,
-    only_looks_up: bool,
+    definition: ImageDefinition, generation: int, place: _Place, reasons: tuple[Reason, ...]
+) -> FallibleProcessResult:
+    """What came of a build that no cache has. Its contexts are brought up to date before."""
+    keeper = place.keeper
+    name = keeper.running.answers.context_name(definition.key)
+    description = f"Build {definition.address} ({reason_line(reasons)})"
+    for number in range(1, _ATTEMPTS + 1):
+        attempt = keeper.attempt(definition.key, generation, number)
+        is_last = number == _ATTEMPTS
+        await prepare_contexts(
+            definition, generation, place.session.path, name, attempt, with_all=is_last
+        )
+        process = _build_process(definition, generation, description, attempt)
+        result = await execute_process(process, **implicitly())
+        if result.exit_code != EXIT_CONTEXT_NEEDED or is_last:
+            return result
+    raise AssertionError("unreachable")
+
+
+async def _find_or_run(
+    definition: ImageDefinition, generation: int, place: _Place, reasons: tuple[Reason, ...]
 ) -> FallibleProcessResult:
     """The result of a build, from a cache or from a builder.
 
     Raises `ImageNotBuiltError` where only the former was to be asked and has none.
     """
-    line = reason_line(reasons)
-    if only_looks_up:
-        process = _build_process(definition, generation, line, LOOK_UP_CACHE_NAME)
+    question = f"Look up the image of {definition.address}"
+    if place.only_looks_up:
+        process = _build_process(definition, generation, question, cache_name=LOOK_UP_CACHE_NAME)
         found = await look_up(process)
         if found is None:
             raise ImageNotBuiltError(definition.address, reasons)
         return found
-    process = _build_process(definition, generation, line)
+    process = _build_process(definition, generation, question)
     result = await execute_process(process, **implicitly())
-    if result.exit_code == EXIT_NO_SESSION:
-        # Pants ran it before this session was opened, to see whether it still fails. By another
-        # name of the cache it is another run, with the same key.
-        process = _build_process(definition, generation, line, OTHER_CACHE_NAME)
-        result = await execute_process(process, **implicitly())
+    if result.exit_code in _NOT_CACHED:
+        return await _run(definition, generation, place, reasons)
     return result
 
 
@@ -310,7 +334,7 @@ async def _solve(
     """
     tags = () if place.is_plan else definition.local_tags
     for generation in range(_MAX_GENERATIONS):
-        result = await _run(definition, generation, reasons, only_looks_up=place.only_looks_up)
+        result = await _find_or_run(definition, generation, place, reasons)
         record = _read_record(definition, result)
         seconds = place.seconds(definition, generation)
         where = definition.output.value
@@ -352,10 +376,11 @@ async def _build(
     session = await open_session(SessionRequest(), **implicitly())
     builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
     environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
-    settings = build_settings(field_set, subsystem, builders, definition.files, environment.home)
+    settings = build_settings(field_set, subsystem, builders, environment.home)
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
     running = keeper.running
-    place = _Place(session, running.is_plan or subsystem.require_built, is_plan=running.is_plan)
+    only_looks_up = running.is_plan or subsystem.require_built
+    place = _Place(session, keeper, only_looks_up, is_plan=running.is_plan)
     if not place.only_looks_up:
         running.answers.add_build(definition.key, settings)
     history = image_history(session.path, field_set.address)

@@ -11,7 +11,6 @@ from pants.core.target_types import FileSourceField, ResourceSourceField
 from pants.core.util_rules.source_files import SourceFilesRequest
 from pants.engine.addresses import Address, UnparsedAddressInputs
 from pants.engine.fs import (
-    CreateDigest,
     Digest,
     DigestEntries,
     Directory,
@@ -32,7 +31,6 @@ from pants.engine.target import (
 
 from pants_docker_buildkit.compat import (
     concurrently,
-    create_digest,
     determine_source_files,
     environment_aware_package,
     find_valid_field_sets,
@@ -57,7 +55,6 @@ from pants_docker_buildkit.dockerfile.patterns import InvalidPatternError, parse
 from pants_docker_buildkit.errors import InvalidImageFieldError, UnreadableIgnoreFileError
 from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
-from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfileRequest,
@@ -90,25 +87,22 @@ class TargetFiles:
 class ContextTreeRequest:
     """Asks for the part of a tree below `root` that an ignore file lets through.
 
-    `ignore_files` are candidates, of which the first that exists decides. Paths of the result start
-    with `prefix`.
+    `ignore_files` are candidates, of which the first that exists decides.
     """
 
     digest: Digest
     root: str
     ignore_files: tuple[str, ...]
-    prefix: str
 
 
 @dataclass(frozen=True)
 class ContextTree:
-    """A tree as BuildKit gets it, and what its paths are without the prefix.
+    """A tree as BuildKit gets it.
 
-    `root` is the directory of the repository that they are relative to.
+    `root` is the directory of the repository that its paths are relative to.
     """
 
     root: str
-    digest: Digest
     entries: tuple[context_entries.ContextEntry, ...]
     outside: tuple[str, ...]
     """A few of the paths that are not below the root."""
@@ -123,14 +117,13 @@ class BuildContextRequest:
 
 @dataclass(frozen=True)
 class NamedFilesRequest:
-    """Asks for the files of a target as a named build context, below `prefix`.
+    """Asks for the files of a target as a named build context.
 
     `targets` are what the target at `address` stands for: itself, or those that it generates.
     """
 
     address: Address
     targets: tuple[Target, ...]
-    prefix: str
 
 
 def is_image(target: Target) -> bool:
@@ -195,10 +188,7 @@ async def select_context_tree(request: ContextTreeRequest) -> ContextTree:
     found = (_context_entry(path, entry) for path, entry in inside.items())
     deciding = next((each for each in request.ignore_files if each in ignore_contents), None)
     selected = _select(found, deciding, ignore_contents)
-    digest = await create_digest(
-        CreateDigest(_prefixed(request.prefix, inside, each) for each in selected)
-    )
-    return ContextTree(request.root, digest, selected, tuple(outside[:3]))
+    return ContextTree(request.root, selected, tuple(outside[:3]))
 
 
 def _select(
@@ -247,20 +237,6 @@ def _context_entry(
     if isinstance(entry, SymlinkEntry):
         return context_entries.SymlinkEntry(path, entry.target)
     return context_entries.DirectoryEntry(path)
-
-
-def _prefixed(
-    prefix: str,
-    inside: dict[str, FileEntry | SymlinkEntry | Directory],
-    selected: context_entries.ContextEntry,
-) -> FileEntry | SymlinkEntry | Directory:
-    path = f"{prefix}/{selected.path}"
-    entry = inside.get(selected.path)
-    if isinstance(entry, FileEntry):
-        return FileEntry(path, entry.file_digest, entry.is_executable)
-    if isinstance(entry, SymlinkEntry):
-        return SymlinkEntry(path, entry.target)
-    return Directory(path)
 
 
 async def _expand_groups(targets: list[Target]) -> list[Target]:
@@ -313,9 +289,7 @@ async def assemble_build_context(
             "name a directory below the build root",
             f"it leads to {root!r}",
         )
-    request_tree = ContextTreeRequest(
-        tree, root, ignore_file_candidates(dockerfile.path, root), CONTEXT_DIRECTORY
-    )
+    request_tree = ContextTreeRequest(tree, root, ignore_file_candidates(dockerfile.path, root))
     try:
         context = await select_context_tree(request_tree, **implicitly())
     except UnreadableIgnoreFileError as e:
@@ -348,7 +322,7 @@ async def assemble_named_context(request: NamedFilesRequest) -> ContextTree:
     has_files = any(t.has_field(field) for t in request.targets for field in CONTENT_FIELDS)
     root = request.address.spec_path if has_files else ""
     return await select_context_tree(
-        ContextTreeRequest(files.digest, root, (named_context_ignore_file(root),), request.prefix),
+        ContextTreeRequest(files.digest, root, (named_context_ignore_file(root),)),
         **implicitly(),
     )
 

@@ -183,7 +183,10 @@ def test_named_contexts_have_their_own_directory_and_ignore_file(runner: ImageRu
     fields = "build_contexts={'web': 'named/web'}, context_root='.'"
     assert context(runner, "named", fields, {}) == []
     definition = runner.definition("named:image")
-    assert input_paths(runner, definition, "build/contexts/") == ["web/a.css"]
+    assert {name: [e.path for e in entries] for name, entries in definition.contexts} == {
+        "": [],
+        "web": ["a.css"],
+    }
     (named,) = definition.job.definition.named_contexts
     assert (named.name, named.directory) == ("web", "contexts/web")
 
@@ -203,15 +206,17 @@ def input_paths(runner: ImageRunner, definition: ImageDefinition, prefix: str) -
     return sorted(path[len(prefix) :] for path in paths if path.startswith(prefix))
 
 
-def test_the_input_tree_holds_the_context_the_dockerfile_and_the_job(runner: ImageRunner) -> None:
+def test_the_input_tree_holds_the_dockerfile_and_the_job_and_of_the_context_the_digest(
+    runner: ImageRunner,
+) -> None:
     context(runner, "tree", "dependencies=[':files'], context_root='.'", {"a.txt": ""}, FILES)
     definition = runner.definition("tree:image")
     assert input_paths(runner, definition, "build/") == [
-        "context/a.txt",
         "dockerfile/Dockerfile",
         "dockerfile/Dockerfile.dockerignore",
         "job.json",
     ]
+    assert definition.job.definition.context == definition.context_digest
 
 
 def test_an_executable_file_is_another_context(runner: ImageRunner) -> None:

@@ -26,7 +26,6 @@ def build_settings(
     field_set: BuildKitImageFieldSet,
     subsystem: DockerBuildKitSubsystem,
     builders: DescribedBuilders,
-    files: tuple[tuple[str, str], ...],
     home: str,
 ) -> BuildSettings:
     """What the build process of a target learns from its session."""
@@ -34,7 +33,6 @@ def build_settings(
     return BuildSettings(
         target=field_set.address.spec,
         context_name=_context_name(field_set),
-        context_files=files,
         builder=builder,
         described_builder=builders.find(builder),
         cache_from=(

@@ -38,7 +38,7 @@ def settings(
     )
     runner.write({"app/BUILD": f"docker_buildkit_image(name='image', {fields})"})
     field_set = runner.field_set("app:image")
-    return build_settings(field_set, subsystem, DescribedBuilders(()), (), "/home/me")
+    return build_settings(field_set, subsystem, DescribedBuilders(()), "/home/me")
 
 
 def test_paths_of_caches_and_keys_are_relative_to_the_build_root(runner: ImageRunner) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address
-from pants.engine.fs import AddPrefix, CreateDigest, Digest, Directory, FileContent, MergeDigests
+from pants.engine.fs import AddPrefix, CreateDigest, Digest, FileContent, MergeDigests
 from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
@@ -20,7 +20,7 @@ from pants_docker_buildkit.compat import (
 )
 from pants_docker_buildkit.digests.build_digest import build_digest
 from pants_docker_buildkit.digests.encoding import Encodable, blake3_digest, encode
-from pants_docker_buildkit.dockerfile.context_entries import ContextEntry, FileEntry
+from pants_docker_buildkit.dockerfile.context_entries import ContextEntry
 from pants_docker_buildkit.dockerfile.ignorefile import (
     IGNORE_FILE_NAME,
     NO_PATTERNS_IGNORE_FILE,
@@ -37,7 +37,6 @@ from pants_docker_buildkit.image_field_set import LOCAL_ENVIRONMENT, BuildKitIma
 from pants_docker_buildkit.options.placeholders import Placeholders
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.input_tree import (
-    CONTEXT_DIRECTORY,
     DOCKERFILE,
     JOB_FILE,
     ROOT,
@@ -89,11 +88,11 @@ class ImageDefinitionRequest:
 class ImageDefinition:
     """A build before it is run.
 
-    `inputs` is the input tree of its process, `key` a name of its own. `files` are the paths and
-    content hashes of the main context. `dockerfile` and `contexts`, by name and the main one as '',
-    are for telling later what changed. `local_tags` are the references that the local engine gives
-    the image, for `output="docker"`. `materials` are what the build reads from outside, `None`
-    where no record has them.
+    `inputs` is the input tree of its process, `key` a name of its own. `contexts` are what lies in
+    those that are files, by name and the main one as ''; with them, and `dockerfile`, is told later
+    what changed. `local_tags` are the references that the local engine gives the image, for
+    `output="docker"`. `materials` are what the build reads from outside, `None` where no record has
+    them.
     """
 
     address: Address
@@ -102,7 +101,6 @@ class ImageDefinition:
     context_digest: str
     inputs: Digest
     output: ImageOutput
-    files: tuple[tuple[str, str], ...]
     local_tags: tuple[str, ...]
     materials: tuple[BuildMaterial, ...] | None
     dockerfile: bytes
@@ -119,12 +117,11 @@ async def _input_tree(inputs: ImageInputs, policies: Policies, job: bytes) -> Di
                 # The ignore file was applied already. One that wins and excludes nothing keeps
                 # BuildKit from applying one that lies in the context.
                 FileContent(f"{DOCKERFILE}{IGNORE_FILE_NAME}", NO_PATTERNS_IGNORE_FILE),
-                Directory(CONTEXT_DIRECTORY),
                 *policies.files,
             )
         )
     )
-    trees = (files, inputs.context.digest, *(tree for _, tree in inputs.upstream.trees))
+    trees = (files, *(tree for _, tree in inputs.upstream.layouts))
     return await add_prefix(AddPrefix(await merge_digests(MergeDigests(trees)), ROOT))
 
 
@@ -177,7 +174,6 @@ async def define_image(
         context_digest=definition.context,
         inputs=await _input_tree(inputs, policies, job_file),
         output=output,
-        files=_file_hashes(inputs),
         local_tags=local_tags,
         materials=inputs.materials if subsystem.record_materials else None,
         dockerfile=inputs.dockerfile.content,
@@ -288,15 +284,6 @@ def _filled_pairs(
     return tuple(
         (key, fill_in(field_set, alias, value, values))
         for key, value in sorted((pairs or {}).items())
-    )
-
-
-def _file_hashes(inputs: ImageInputs) -> tuple[tuple[str, str], ...]:
-    """What each file is, short enough to be kept until the next build."""
-    return tuple(
-        (entry.path, f"{entry.content_sha256[:16]}{'x' if entry.is_executable else ''}")
-        for entry in inputs.context.entries
-        if isinstance(entry, FileEntry)
     )
 
 

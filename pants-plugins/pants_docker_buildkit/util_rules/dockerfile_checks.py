@@ -254,7 +254,7 @@ async def _check(
     builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
     environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
     settings = replace(
-        build_settings(field_set, subsystem, builders, (), environment.home),
+        build_settings(field_set, subsystem, builders, environment.home),
         secrets=(),
         cache_from=(),
         cache_to=(),

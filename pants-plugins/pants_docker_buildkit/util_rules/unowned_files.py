@@ -21,7 +21,6 @@ from pants_docker_buildkit.compat import (
     rule,
 )
 from pants_docker_buildkit.dockerfile.ignorefile import ignore_file_candidates
-from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY
 from pants_docker_buildkit.util_rules.build_context import (
     ContextTreeRequest,
     select_context_tree,
@@ -90,7 +89,7 @@ async def find_unowned_files(request: UnownedFilesRequest) -> UnownedFiles:
     )
     ignore_files = ignore_file_candidates(request.dockerfile, request.root)
     selected = await select_context_tree(
-        ContextTreeRequest(digest, request.root, ignore_files, CONTEXT_DIRECTORY), **implicitly()
+        ContextTreeRequest(digest, request.root, ignore_files), **implicitly()
     )
     names = {posixpath.join(request.root, each.path) for each in selected.entries}
     return UnownedFiles(tuple(path for path in unowned if path in names))

@@ -57,14 +57,14 @@ class UpstreamRequest:
 class Upstream:
     """Named contexts and build arguments that stand for other targets.
 
-    `trees` are the files and layouts of the named contexts, below the directories that these name,
-    which come first; `named_files` are those that are files, by the context's name. `images` are
+    `layouts` are those of named contexts, below the directories that these name, which come first;
+    `named_files` are those that are files, by the context's name. `images` are
     all images, by their digest.
     """
 
     contexts: tuple[NamedContext, ...]
     build_args: tuple[tuple[str, str], ...]
-    trees: tuple[tuple[str, Digest], ...]
+    layouts: tuple[tuple[str, Digest], ...]
     named_files: tuple[tuple[str, ContextTree], ...]
     images: tuple[tuple[str, tuple[PlatformImage, ...]], ...] = ()
 
@@ -75,7 +75,7 @@ class Upstream:
         return replace(
             self,
             contexts=contexts,
-            trees=tuple(each for each in self.trees if each[0] in directories),
+            layouts=tuple(each for each in self.layouts if each[0] in directories),
             named_files=tuple(each for each in self.named_files if each[0] in names),
         )
 
@@ -149,10 +149,9 @@ async def prepare_upstream(request: UpstreamRequest) -> Upstream:
     try:
         file_trees = await concurrently(
             assemble_named_context(
-                NamedFilesRequest(address, packages.targets[address], _context_directory(name)),
-                **implicitly(),
+                NamedFilesRequest(address, packages.targets[address]), **implicitly()
             )
-            for name, address in named
+            for _, address in named
         )
     except UnreadableIgnoreFileError as e:
         raise unreadable_ignore_file(field_set, field_set.build_contexts.alias, e) from e
@@ -167,13 +166,7 @@ async def prepare_upstream(request: UpstreamRequest) -> Upstream:
     return Upstream(
         (*contexts, *(context for _, _, context in arguments if context is not None)),
         tuple((name, value) for name, value, _ in arguments),
-        (
-            *(
-                (_context_directory(name), tree.digest)
-                for (name, _), tree in zip(named, file_trees)
-            ),
-            *zip(layouts, layout_trees),
-        ),
+        tuple(zip(layouts, layout_trees)),
         tuple((name, tree) for (name, _), tree in zip(named, file_trees)),
         tuple((str(each.image_digest), each.platforms) for each in packages.images.values()),
     )

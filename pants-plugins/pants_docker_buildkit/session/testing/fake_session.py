@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.settings import RegistrySettings
-from pants_docker_buildkit.session.directory import event_path
+from pants_docker_buildkit.session.directory import event_path, permit_path
 from pants_docker_buildkit.session.profile import BuildSettings, Profile
 from pants_docker_buildkit.session.push_rehearsals import PushedName
 from pants_docker_buildkit.session.questions import SessionAnswers, SessionClient
@@ -24,7 +24,8 @@ class FakeSession:
         find_push_problem: Callable[[PushedName], str | None] = lambda _: None,
         **environment: str,
     ) -> None:
-        event_path(directory, "", 0).parent.mkdir(parents=True)
+        for path in (event_path(directory, "", 0), permit_path(directory, "", 0)):
+            path.parent.mkdir(parents=True)
         self.directory = directory
         self._find_credentials = find_credentials
         self.find_push_problem = find_push_problem
@@ -40,6 +41,7 @@ class FakeSession:
 
     def be(self, docker: str | None, **environment: str) -> None:
         """Have another `docker` and environment from now on."""
+        self._docker, self._environment = docker, environment
         profile = Profile(tuple(sorted(environment.items())), docker, self.registries)
         self._answers = SessionAnswers(
             profile,
@@ -53,4 +55,4 @@ class FakeSession:
     def add_build(self, key: str, settings: BuildSettings) -> None:
         """Know a build, whose secrets come from the session's environment."""
         self._builds[key] = settings
-        self._answers.add_build(key, settings)
+        self.be(self._docker, **self._environment)

@@ -1,0 +1,57 @@
+"""What do the contexts of one build hold? A rule says it, the build process checks it.
+
+The key of the process has their digest only. Once a process has to build, the rule leaves the list
+in the session's directory. That is the permit: without it, a process only finds out that no cache
+has its result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from pants_docker_buildkit.session.directory import write_private
+
+FILE, PROGRAM, LINK, DIRECTORY = "file", "program", "link", "directory"
+"""What can lie at a path."""
+
+
+class ContextPath(NamedTuple):
+    """What lies at one path of a context.
+
+    `kind` is `FILE`, `PROGRAM`, `LINK` or `DIRECTORY`. `value` is the sha256 of a file's or a
+    program's content in hex, or where a link leads; `size` is that of the content, in bytes.
+    """
+
+    kind: str
+    value: str = ""
+    size: int = 0
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it has a content, which somebody has to bring."""
+        return self.kind in (FILE, PROGRAM)
+
+
+Contents = Mapping[str, ContextPath]
+"""All paths of all contexts of a build, relative to the directory that these lie in."""
+
+_DIRECTORY = ContextPath(DIRECTORY)
+
+
+def write_contents(path: Path, contents: Contents) -> None:
+    """Write a permit."""
+    write_private(path, json.dumps(contents).encode())
+
+
+def read_contents(path: Path) -> Contents:
+    """The contents of a permit, with the directories that nobody listed but something lies in."""
+    found = {name: ContextPath(*each) for name, each in json.loads(path.read_bytes()).items()}
+    for name in tuple(found):
+        parent = name.rpartition("/")[0]
+        while parent and parent not in found:
+            found[parent] = _DIRECTORY
+            parent = parent.rpartition("/")[0]
+    return found

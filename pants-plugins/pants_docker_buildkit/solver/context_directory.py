@@ -1,0 +1,258 @@
+"""The directory in which the contexts of an image lie on this machine, from build to build.
+
+It is brought up to date with the files that changed, and checked against what the key of the build
+says, before BuildKit reads it. Whoever builds has it locked until buildx has ended.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pants_docker_buildkit.session.context_files import (
+    DIRECTORY,
+    FILE,
+    LINK,
+    PROGRAM,
+    Contents,
+    ContextPath,
+)
+from pants_docker_buildkit.session.directory import check_private
+from pants_docker_buildkit.solver.context_memory import (
+    CLOCK_SKEW_SECONDS,
+    Known,
+    memory_path,
+    read_memory,
+    remember_since,
+    write_memory,
+)
+
+UNUSED_SECONDS = 14 * 24 * 3600
+"""Contexts that no build needed for so long are removed."""
+
+_DAY_SECONDS = 24 * 3600
+_CLEANED_FILE = "cleaned"
+_LOCK_SUFFIX = ".lock"
+_SECOND_LENGTH = 12
+
+_MODES = {
+    FILE: stat.S_IFREG | 0o644,
+    PROGRAM: stat.S_IFREG | 0o755,
+    DIRECTORY: stat.S_IFDIR | 0o755,
+}
+
+Found = Mapping[str, os.stat_result]
+
+
+@dataclass(frozen=True)
+class ContextDirectory:
+    """The directory of one image, locked. `lock` is the descriptor that keeps it so.
+
+    `now` is the second, since the epoch, in which what changed is said to have come there: later
+    than the last build, or what that made in a cache mount would be younger than a later change.
+    """
+
+    path: Path
+    lock: int
+    memory_path: Path
+    now: int
+
+    def bring_up_to_date(self, contents: Contents, deliveries: Path) -> bool:
+        """Let the directory hold these contents and nothing else, and say whether it does.
+
+        Files that it lacks are taken out of the directories in `deliveries`. Where they are not
+        there either, somebody has to bring what is not remembered to be here. Raises `OSError`.
+        """
+        memory = read_memory(self.memory_path, self.now)
+        found = _scan(self.path)
+        right = {
+            path
+            for path, status in found.items()
+            if (wanted := contents.get(path)) is not None
+            and self._is_right(path, wanted, status, memory.get(path))
+        }
+        self._remove(found, right, contents)
+        sources = sorted(deliveries.iterdir()) if deliveries.is_dir() else []
+        after: dict[str, Known] = {}
+        is_complete = True
+        for path, wanted in sorted(contents.items()):
+            if path in right and wanted.kind != DIRECTORY:
+                after[path] = memory[path]
+                continue
+            known = remember_since(memory.get(path), wanted, self.now)
+            if path in right:
+                after[path] = known
+            elif self._make(path, wanted, sources):
+                after[path] = self._stamp(path, known)
+            else:
+                is_complete = False
+                if path in memory:
+                    # Since when a content is here stays known, although it is not here.
+                    after[path] = memory[path]._replace(modified=0, changed=0)
+        self._stamp_directories(contents, after)
+        if after != memory:
+            write_memory(self.memory_path, after)
+        return is_complete
+
+    def _is_right(
+        self, path: str, wanted: ContextPath, status: os.stat_result, known: Known | None
+    ) -> bool:
+        """Whether what lies there is what is wanted, and nobody has touched it since it came."""
+        if wanted.kind == DIRECTORY:
+            return status.st_mode == _MODES[wanted.kind]
+        if known is None or not known.is_of(wanted):
+            return False
+        if known.modified != status.st_mtime_ns or known.changed != status.st_ctime_ns:
+            return False
+        if wanted.kind == LINK:
+            return stat.S_ISLNK(status.st_mode) and os.readlink(self.path / path) == wanted.value
+        return status.st_mode == _MODES[wanted.kind] and status.st_size == wanted.size
+
+    def _remove(self, found: Found, right: set[str], contents: Contents) -> None:
+        # What lies in a directory comes before it.
+        for path in sorted(found.keys() - right, reverse=True):
+            if not stat.S_ISDIR(found[path].st_mode):
+                (self.path / path).unlink()
+            elif path in contents and contents[path].kind == DIRECTORY:
+                (self.path / path).chmod(stat.S_IMODE(_MODES[DIRECTORY]))
+            else:
+                (self.path / path).rmdir()
+
+    def _make(self, path: str, wanted: ContextPath, sources: list[Path]) -> bool:
+        place = self.path / path
+        if wanted.kind == LINK:
+            place.symlink_to(wanted.value)
+            return True
+        if wanted.kind == DIRECTORY:
+            place.mkdir(exist_ok=True)
+        elif not _take(path, wanted, sources, place):
+            return False
+        place.chmod(stat.S_IMODE(_MODES[wanted.kind]))
+        return True
+
+    def _stamp(self, path: str, known: Known) -> Known:
+        place = self.path / path
+        os.utime(place, ns=(known.time, known.time), follow_symlinks=False)
+        status = place.lstat()
+        return known._replace(modified=status.st_mtime_ns, changed=status.st_ctime_ns)
+
+    def _stamp_directories(self, contents: Contents, after: dict[str, Known]) -> None:
+        """Give directories their times again, which change with what is put into them."""
+        for path, wanted in contents.items():
+            if wanted.kind == DIRECTORY:
+                known = after[path] = after[path]._replace(modified=0, changed=0)
+                place = self.path / path
+                if place.stat().st_mtime_ns != known.time:
+                    os.utime(place, ns=(known.time, known.time))
+
+
+def _take(path: str, wanted: ContextPath, sources: list[Path], place: Path) -> bool:
+    for source in sources:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            status = (source / path).lstat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size != wanted.size:
+                continue
+            if status.st_nlink == 1:
+                os.rename(source / path, place)
+            else:
+                # Mode and time would be those of whoever else has the file.
+                shutil.copyfile(source / path, place)
+            return True
+    return False
+
+
+def _scan(root: Path) -> dict[str, os.stat_result]:
+    """All that lies in a directory."""
+    found: dict[str, os.stat_result] = {}
+    waiting = [""]
+    while waiting:
+        directory = waiting.pop()
+        with os.scandir(os.path.join(root, directory)) as entries:
+            for entry in entries:
+                path = f"{directory}/{entry.name}" if directory else entry.name
+                found[path] = status = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    waiting.append(path)
+    return found
+
+
+@contextmanager
+def open_contexts(
+    contexts: Path, name: str, say_waiting: Callable[[], None]
+) -> Iterator[ContextDirectory]:
+    """The directory called `name` in `contexts`, which nobody else has meanwhile.
+
+    `say_waiting` is called if it has to be waited for. Raises `UnusableDirectoryError` where others
+    may write, and `OSError`.
+    """
+    contexts.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_private(contexts)
+    with _locked(contexts / f"{name}{_LOCK_SUFFIX}", say_waiting) as lock:
+        path = contexts / name
+        path.mkdir(mode=0o700, exist_ok=True)
+        check_private(path)
+        now = max(int(time.time()), _read_second(lock) + 1)
+        _write_second(lock, now)
+        try:
+            yield ContextDirectory(path, lock, memory_path(contexts, name), now)
+        finally:
+            _write_second(lock, max(int(time.time()), now))
+
+
+def _read_second(lock: int) -> int:
+    """When the last build ended, or at least began."""
+    text = os.pread(lock, _SECOND_LENGTH, 0)
+    second = int(text) if text.isdigit() else 0
+    return second if second <= time.time() + CLOCK_SKEW_SECONDS else 0
+
+
+def _write_second(lock: int, second: int) -> None:
+    with suppress(OSError):
+        os.pwrite(lock, b"%0*d" % (_SECOND_LENGTH, second), 0)
+
+
+@contextmanager
+def _locked(path: Path, say_waiting: Callable[[], None]) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say_waiting()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def remove_unused_contexts(contexts: Path) -> None:
+    """Remove what no build has needed for `UNUSED_SECONDS`. Looks at most once a day."""
+    now = time.time()
+    cleaned = contexts / _CLEANED_FILE
+    with suppress(OSError):
+        if cleaned.exists() and now - cleaned.stat().st_mtime < _DAY_SECONDS:
+            return
+        cleaned.touch()
+        for lock in contexts.glob(f"*{_LOCK_SUFFIX}"):
+            if now - lock.stat().st_mtime > UNUSED_SECONDS:
+                _remove_contexts(contexts, lock)
+
+
+def _remove_contexts(contexts: Path, lock: Path) -> None:
+    """Remove the contexts of one image. The file that locks them stays: others may wait for it."""
+    name = lock.name[: -len(_LOCK_SUFFIX)]
+    descriptor = os.open(lock, os.O_RDWR)
+    try:
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            memory_path(contexts, name).unlink(missing_ok=True)
+            shutil.rmtree(contexts / name, ignore_errors=True)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,132 @@
+"""How do files get into the directory that BuildKit reads contexts from?
+
+Only where no cache has the image. Then a process brings those that are not there yet.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pants.engine.fs import CreateDigest, FileDigest, FileEntry
+from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
+from pants.util.logging import LogLevel
+
+from pants_docker_buildkit.compat import create_digest, execute_process, implicitly
+from pants_docker_buildkit.dockerfile import context_entries
+from pants_docker_buildkit.errors import ImageBuildError
+from pants_docker_buildkit.session.context_files import (
+    DIRECTORY,
+    FILE,
+    LINK,
+    PROGRAM,
+    Contents,
+    ContextPath,
+    write_contents,
+)
+from pants_docker_buildkit.session.directory import (
+    CACHE_LINK,
+    CACHE_NAME,
+    DELIVERED_FILES,
+    DELIVERY_MARKER,
+    DELIVERY_SCRIPT,
+    PROCESS_PATH,
+    delivery_name,
+    permit_path,
+)
+from pants_docker_buildkit.solver.context_memory import (
+    CONTEXTS_DIRECTORY,
+    files_to_bring,
+    memory_path,
+    read_memory,
+)
+from pants_docker_buildkit.solver.failure import describe_killing
+from pants_docker_buildkit.util_rules.definition import ImageDefinition
+
+
+def context_contents(definition: ImageDefinition, context_name: str) -> Contents:
+    """What lies where in the directory of a build whose main context is called `context_name`."""
+    directories = {each.name: each.directory for each in definition.job.definition.named_contexts}
+    directories[""] = context_name
+    return {
+        path: what
+        for name, entries in definition.contexts
+        for path, what in _paths(directories[name], entries)
+    }
+
+
+def _paths(
+    directory: str, entries: Iterable[context_entries.ContextEntry]
+) -> Iterator[tuple[str, ContextPath]]:
+    yield directory, ContextPath(DIRECTORY)
+    for entry in entries:
+        path = f"{directory}/{entry.path}"
+        if isinstance(entry, context_entries.FileEntry):
+            kind = PROGRAM if entry.is_executable else FILE
+            yield path, ContextPath(kind, entry.content_sha256, entry.size)
+        elif isinstance(entry, context_entries.SymlinkEntry):
+            yield path, ContextPath(LINK, entry.target)
+        else:
+            yield path, ContextPath(DIRECTORY)
+
+
+async def prepare_contexts(
+    definition: ImageDefinition,
+    generation: int,
+    session: Path,
+    context_name: str,
+    attempt: int,
+    *,
+    with_all: bool,
+) -> None:
+    """Let a build have its contexts, and allow its process to run.
+
+    Brings the files that are not in their directory as far as is known, or `with_all` of them.
+    `attempt` is a number that no other has.
+    """
+    contents = context_contents(definition, context_name)
+    memory = read_memory(
+        memory_path(session.parent / CONTEXTS_DIRECTORY, context_name), int(time.time())
+    )
+    paths = files_to_bring(contents, {} if with_all else memory)
+    if paths:
+        result = await _bring(definition, contents, paths, generation, attempt)
+        if result.exit_code != 0:
+            said = result.stderr.decode("utf-8", "replace")
+            end = describe_killing("The process that brings files", result.exit_code)
+            raise ImageBuildError(definition.address, f"{said}\n{end}")
+    write_contents(permit_path(session, definition.key, generation), contents)
+
+
+async def _bring(
+    definition: ImageDefinition,
+    contents: Contents,
+    paths: Iterable[str],
+    generation: int,
+    attempt: int,
+) -> FallibleProcessResult:
+    files = await create_digest(
+        CreateDigest(
+            FileEntry(
+                f"{DELIVERED_FILES}/{path}",
+                FileDigest(contents[path].value, contents[path].size),
+                is_executable=contents[path].kind == PROGRAM,
+            )
+            for path in paths
+        )
+    )
+    process = Process(
+        argv=(
+            *("/bin/sh", "-c", DELIVERY_SCRIPT, "bring"),
+            *(delivery_name(definition.key, generation), str(attempt)),
+        ),
+        description=f"Bring the context of {definition.address} up to date",
+        env={"PATH": PROCESS_PATH},
+        input_digest=files,
+        output_files=(DELIVERY_MARKER,),
+        append_only_caches={CACHE_NAME: CACHE_LINK},
+        cache_scope=ProcessCacheScope.PER_SESSION,
+        level=LogLevel.DEBUG,
+    )
+    return await execute_process(process, **implicitly())

@@ -1,0 +1,365 @@
+"""Whatever is edited arrives at a builder, no more than that is sent, and steps compile it again.
+
+Random edits of a context, each built by the program that Pants starts, on a real builder. What
+Pants does before it, bringing files and giving the permit, is done here.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tarfile
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from pants_docker_buildkit.oci.digest import sha256_digest
+from pants_docker_buildkit.session.context_files import (
+    DIRECTORY,
+    FILE,
+    LINK,
+    PROGRAM,
+    ContextPath,
+    write_contents,
+)
+from pants_docker_buildkit.session.directory import (
+    BUILD_COMMAND,
+    EXIT_CONTEXT_NEEDED,
+    PROGRESS_FILE,
+    deliveries_path,
+    permit_path,
+)
+from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.session.testing.fake_session import FakeSession
+from pants_docker_buildkit.solver.context_memory import (
+    CONTEXTS_DIRECTORY,
+    Known,
+    files_to_bring,
+    memory_path,
+    read_memory,
+)
+from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, PinnedSource
+from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, OUTPUT_LAYOUT, ROOT
+from tests.integration.conftest import Machines
+from tests.integration.workbench.machine import Machine
+from tests.integration.workbench.required import plugin_sources
+
+KEY = "0123abcd"
+BUILD = (BUILD_COMMAND, KEY, "0")
+SIZE = 20_000
+EDITS = 24
+BYTES_FOR_A_PATH = 300
+SECOND = 10**9
+
+DOCKERFILE_TEXT = """\
+FROM {busybox}
+COPY . /src
+RUN --mount=type=cache,id={cache},target=/obj \\
+  mkdir /out && cd /src && find . -type f | while read f; do \\
+    o=/obj/$(echo $f | tr / _); \\
+    if [ ! -e $o ] || [ $f -nt $o ]; then sha256sum <$f >$o; fi; \\
+    mkdir -p /out/$(dirname $f) && cp $o /out/$f; \\
+  done
+"""
+"""Its step compiles as make does: what is older than its object is not compiled again."""
+
+_SENT = re.compile(r"\[internal\] DONE \S+, (?P<bytes>\d+) bytes sent")
+
+Tree = Mapping[str, str]
+"""What files say, where links lead (`-> `), by path. One that ends with `*` is a program."""
+
+
+class Builds:
+    """Builds of one image on one machine."""
+
+    def __init__(self, directory: Path, machine: Machine, busybox: str, cache: str) -> None:
+        self.name = f"context-{uuid.uuid4().hex[:16]}"
+        self.root = directory
+        self.contexts = directory / CONTEXTS_DIRECTORY
+        self._machine = machine
+        self._busybox = busybox
+        self._dockerfile = DOCKERFILE_TEXT.format(busybox=busybox, cache=cache)
+        self._number = 0
+
+    def start(self, tree: Tree) -> Build:
+        """A build in a session of its own."""
+        self._number += 1
+        sandbox = self.root / str(self._number)
+        (sandbox / ROOT / DOCKERFILE).parent.mkdir(parents=True)
+        (sandbox / ROOT / DOCKERFILE).write_text(self._dockerfile)
+        base = PinnedSource.image(self._busybox, self._busybox)
+        definition = BuildDefinition("", "", ("linux/amd64",), "oci", sources=(base,))
+        (sandbox / ROOT / JOB_FILE).write_bytes(BuildJob("blake3:0", definition, ()).to_json())
+        session = FakeSession(self.root / f"session-{self._number}")
+        session.be(None, **self._machine.environment)
+        session.add_build(KEY, BuildSettings("app:image", self.name, progress="plain"))
+        return Build(self, tree, sandbox, session.directory)
+
+    def run(self, tree: Tree) -> Build:
+        """A build that is done."""
+        build = self.start(tree)
+        for _ in range(3):
+            build.bring()
+            if build.wait(build.begin()) == 0:
+                return build
+        raise AssertionError("its context is never there")
+
+
+class Build:
+    """One build: its session, its sandbox, and what came of it."""
+
+    def __init__(self, builds: Builds, tree: Tree, sandbox: Path, session: Path) -> None:
+        self._builds = builds
+        self._tree = tree
+        self._sandbox = sandbox
+        self._session = session
+        self._deliveries = 0
+
+    def bring(self) -> None:
+        """What `util_rules/contexts.py` does."""
+        name = self._builds.name
+        contents = {name: ContextPath(DIRECTORY)}
+        contents.update((f"{name}/{path}", each) for path, each in contents_of(self._tree))
+        memory = read_memory(memory_path(self._builds.contexts, name), 1 << 62)
+        self._deliveries += 1
+        delivery = deliveries_path(self._session, KEY, 0) / str(self._deliveries)
+        for path in files_to_bring(contents, memory):
+            (delivery / path).parent.mkdir(parents=True, exist_ok=True)
+            inside = path.partition("/")[2]
+            text = self._tree.get(inside, self._tree.get(f"{inside}*"))
+            assert text is not None
+            (delivery / path).write_text(text)
+        write_contents(permit_path(self._session, KEY, 0), contents)
+
+    def begin(self) -> subprocess.Popen[bytes]:
+        program = (
+            "import sys; from tests.integration.context_edits_test import switch_off;"
+            " from pants_docker_buildkit.solver.main import main;"
+            " switch_off(sys.argv[1]); sys.exit(main(*sys.argv[2:]))"
+        )
+        paths = (plugin_sources(), Path(__file__).parents[2])
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                program,
+                TIMES["now"],
+                str(self._session),
+                BUILD_COMMAND,
+                KEY,
+                "0",
+            ],
+            cwd=self._sandbox,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def wait(self, process: subprocess.Popen[bytes]) -> int:
+        _, said = process.communicate(timeout=300)
+        assert process.returncode in (0, EXIT_CONTEXT_NEEDED), said.decode()
+        return process.returncode
+
+    @property
+    def sent(self) -> int:
+        """The bytes of contexts that the builder was sent."""
+        said = (self._session / PROGRESS_FILE).read_text()
+        return sum(int(each["bytes"]) for each in _SENT.finditer(said))
+
+    def check(self) -> None:
+        """The image has the context, and of each file what is compiled of that."""
+        image = read_image(self._sandbox / OUTPUT_LAYOUT)
+        wanted = {}
+        for path, text in self._tree.items():
+            name = path.rstrip("*")
+            if text.startswith("-> "):
+                wanted[f"src/{name}"] = text
+                continue
+            wanted[f"src/{name}"] = f"{'755' if path.endswith('*') else '644'} {text}"
+            compiled = f"{sha256_digest(text.encode()).partition(':')[2]}  -\n"
+            wanted[f"out/{name}"] = f"644 {compiled}"
+        assert image == wanted
+
+
+def contents_of(tree: Tree) -> list[tuple[str, ContextPath]]:
+    found = []
+    for path, text in tree.items():
+        if text.startswith("-> "):
+            found.append((path, ContextPath(LINK, text[3:])))
+        else:
+            kind = PROGRAM if path.endswith("*") else FILE
+            sha256 = sha256_digest(text.encode()).partition(":")[2]
+            found.append((path.rstrip("*"), ContextPath(kind, sha256, len(text))))
+    return found
+
+
+def read_image(layout: Path) -> dict[str, str]:
+    """What lies below `src` and `out`: the mode and text of files, and where links lead."""
+
+    def read(digest: str) -> bytes:
+        return (layout / "blobs" / digest.replace(":", "/")).read_bytes()
+
+    (manifest,) = json.loads((layout / "index.json").read_text())["manifests"]
+    found = {}
+    for layer in json.loads(read(manifest["digest"]))["layers"]:
+        with tarfile.open(fileobj=io.BytesIO(read(layer["digest"]))) as archive:
+            for member in archive:
+                if not member.name.startswith(("src/", "out/")):
+                    continue
+                if member.issym():
+                    found[member.name] = f"-> {member.linkname}"
+                elif member.isfile():
+                    file = archive.extractfile(member)
+                    assert file is not None
+                    found[member.name] = f"{member.mode:o} {file.read().decode()}"
+    return found
+
+
+TIMES = {"now": ""}
+"""Which defence is switched off in the program."""
+
+
+def switch_off(what: str) -> None:
+    """Give files a constant time, or one that is made of their content alone."""
+    if what == "constant":
+        Known.time = property(lambda _: SECOND)  # type: ignore[assignment, method-assign]
+    elif what == "content":
+        real = Known.time.fget  # type: ignore[attr-defined]
+        by_content = property(lambda known: real(known._replace(since=1)))
+        Known.time = by_content  # type: ignore[assignment, method-assign]
+
+
+def text_of(edits: random.Random, size: int = SIZE) -> str:
+    return f"{edits.randrange(10**6):06}" * (size // 6)
+
+
+def edit(tree: dict[str, str], edits: random.Random, past: list[dict[str, str]]) -> None:
+    """One change, of a kind that a builder could miss."""
+    files = sorted(path for path, text in tree.items() if not text.startswith("-> "))
+    first, second = edits.sample(files, 2)
+    kind = edits.choice(
+        ["content", "size", "mode", "swap", "back", "remove", "add", "link", "kind"]
+    )
+    if kind == "content":
+        tree[first] = text_of(edits)
+    elif kind == "size":
+        tree[first] = text_of(edits, edits.randrange(SIZE))
+    elif kind == "mode":
+        other = first.rstrip("*") if first.endswith("*") else f"{first}*"
+        tree[other] = tree.pop(first)
+    elif kind == "swap":
+        tree[first], tree[second] = tree[second], tree[first]
+    elif kind == "back":
+        tree.clear()
+        tree.update(edits.choice(past))
+    elif kind == "remove":
+        del tree[first]
+    elif kind == "add":
+        tree[f"added/{edits.randrange(10**6)}"] = text_of(edits)
+    elif kind == "link":
+        tree["link"] = f"-> {first.rstrip('*')}"
+    elif not any(path.startswith("kind/") for path in tree):
+        tree.pop("kind", None)
+        tree["kind/inner"] = text_of(edits)
+    else:
+        tree.pop("kind/inner")
+        tree["kind"] = text_of(edits)
+
+
+def build_random_edits(builds: Builds, seed: int, count: int) -> None:
+    """Check each build. Raises `AssertionError` for the first that is wrong."""
+    edits = random.Random(seed)
+    tree = {f"d{number % 3}/{number}": text_of(edits) for number in range(20)}
+    past: list[dict[str, str]] = []
+    before: dict[str, str] = {}
+    for _ in range(count):
+        build = builds.run(tree)
+        build.check()
+        changed = [path for path, text in tree.items() if before.get(path) != text]
+        least = sum(len(tree[path]) for path in changed if not tree[path].startswith("-> "))
+        assert least <= build.sent <= least + BYTES_FOR_A_PATH * len(tree) + 1000
+        before = dict(tree)
+        past.append(before)
+        edit(tree, edits, past)
+
+
+@pytest.fixture
+def builds(machine: Machine, tmp_path: Path, busybox: str) -> Builds:
+    return Builds(tmp_path / "builds", machine, busybox, uuid.uuid4().hex)
+
+
+def test_random_edits_arrive_and_nothing_else_is_sent(builds: Builds) -> None:
+    build_random_edits(builds, 20261126, EDITS)
+
+
+@pytest.mark.parametrize("times", ["constant", "content"])
+def test_with_times_of_another_kind_an_edit_is_missed(
+    builds: Builds, monkeypatch: pytest.MonkeyPatch, times: str
+) -> None:
+    monkeypatch.setitem(TIMES, "now", times)
+    with pytest.raises(AssertionError, match=r"src/|out/|sent"):
+        build_random_edits(builds, 20261126, EDITS)
+
+
+def test_two_sessions_at_once_each_build_their_own(builds: Builds) -> None:
+    edits = random.Random(1)
+    tree = {f"d/{number}": text_of(edits) for number in range(10)}
+    builds.run(tree).check()
+    for number in range(3):
+        started = [builds.start({**tree, "d/1": text_of(edits)}) for _ in range(2)]
+        waiting = list(started)
+        for build in waiting:
+            build.bring()
+        while waiting:
+            processes = [(build, build.begin()) for build in waiting]
+            waiting = [build for build, process in processes if build.wait(process)]
+            for build in waiting:
+                build.bring()
+        for build in started:
+            build.check()
+        assert number < 3
+
+
+def test_two_machines_share_a_builder(machines: Machines, tmp_path: Path, busybox: str) -> None:
+    cache, edits = uuid.uuid4().hex, random.Random(2)
+    both = [
+        Builds(tmp_path / f"builds-{name}", machines.new(name), busybox, cache) for name in "ab"
+    ]
+    # Of a checkout in the same place.
+    both[1].name = both[0].name
+    trees = [{f"d/{number}": text_of(edits) for number in range(10)} for _ in both]
+    for _ in range(3):
+        for builds, tree in zip(both, trees):
+            tree[f"d/{edits.randrange(10)}"] = text_of(edits)
+            builds.run(tree).check()
+
+
+def damage_memory(builds: Builds) -> None:
+    memory_path(builds.contexts, builds.name).unlink()
+
+
+def damage_contexts(builds: Builds) -> None:
+    subprocess.run(["rm", "-r", builds.contexts], check=True)
+
+
+@pytest.mark.parametrize("damage", [damage_memory, damage_contexts])
+def test_what_is_lost_is_sent_once_more(builds: Builds, damage: Callable[[Builds], None]) -> None:
+    edits = random.Random(3)
+    tree = {f"d/{number}": text_of(edits) for number in range(10)}
+    builds.run(tree).check()
+    damage(builds)
+    tree["d/1"] = text_of(edits)
+    again = builds.run(tree)
+    again.check()
+    assert again.sent > 9 * SIZE
+    tree["d/2"] = text_of(edits)
+    after = builds.run(tree)
+    after.check()
+    assert after.sent < 2 * SIZE
