@@ -419,3 +419,19 @@ class DockerBuildKitSubsystem(Subsystem):
         help="Whether `tailor` adds `docker_buildkit_image` targets for Dockerfiles.",
         advanced=True,
     )
+
+
+class BuildReportSubsystem(Subsystem):
+    options_scope = "docker-buildkit-report"
+    help = "Write down what was built in a run, step by step. In no key."
+
+    file = StrOption(
+        default=None,
+        metavar="<path>",
+        help=softwrap(
+            """
+            Where to write the report of a run: a page that ends in `.html`, trace events for
+            https://ui.perfetto.dev in `.json`, or a summary in `.md`. Relative to the build root.
+            """
+        ),
+    )

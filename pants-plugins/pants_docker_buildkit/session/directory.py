@@ -45,6 +45,7 @@ BUILD_COMMAND = "build"
 """The command of `solver.main` that may find out this."""
 
 PROGRESS_FILE = "progress.log"
+TIMELINES_DIRECTORY = "timelines"
 _EVENTS_DIRECTORY = "events"
 _PERMITS_DIRECTORY = "permits"
 _DELIVERIES_DIRECTORY = "deliveries"

@@ -48,7 +48,7 @@ class RunningSession:
     """What one session knows: its answers to processes, and how it asks registries.
 
     No connection is opened, and no thread begun, before there is a question. While `is_plan`, no
-    image is built, and no build is remembered.
+    image is built, and no build is remembered. `reasons` are why images would be built, by target.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class RunningSession:
         self.clients = clients = services.clients
         self.local_engine = services.local_engine
         self.is_plan = False
+        self.reasons: dict[str, str] = {}
         patience = Patience(read_timeout=profile.registry_timeout)
         self.remote = RemoteLookups(dict(profile.environment), patience)
         self.confirmations = ManifestConfirmations(clients.client, layers=services.layers)

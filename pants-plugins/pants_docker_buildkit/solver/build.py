@@ -61,6 +61,7 @@ from pants_docker_buildkit.solver.output_layout import open_output_layout
 from pants_docker_buildkit.solver.progress import Progress, ShownProgress
 from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND, write_repetition
 from pants_docker_buildkit.solver.result import BuildResult
+from pants_docker_buildkit.solver.timeline import Timeline
 from pants_docker_buildkit.solver.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -280,6 +281,7 @@ def _run(
     # Values are in the environment of buildx, which only its user can read, unlike its arguments.
     values = {variable: each.value or "" for variable, each in _values(workplace.secrets)}
     arguments = workplace.docker.arguments(render_arguments(command))
+    timeline = Timeline(workplace.session.directory, progress.target, workplace.attempt)
     try:
         check_argument_sizes(arguments)
     except ArgumentTooLongError as e:
@@ -301,6 +303,7 @@ def _run(
         _import_registries()
         output = progress.follow(process.stdout.fileno())
         process.wait()
+    timeline.end(progress.status, has_failed=process.returncode != 0)
     if timeout is not None and deadline.has_passed:
         raise BuildTimeoutError(timeout, summarize_failure(output))
     if process.returncode != 0:

@@ -74,7 +74,7 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.status = SolveStatus()
-        self._target = target
+        self.target = target
         self._file = file
         self._shown = shown
         self._clock = clock
@@ -142,7 +142,7 @@ class Progress:
     def _tell(self, viewer: Viewer, text: str) -> None:
         shown = fit_to_print(text.rstrip())
         shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
-        _append(self._file, viewer, f"{self._target} {shown}")
+        _append(self._file, viewer, f"{self.target} {shown}")
 
 
 def tell(session: Path, text: str) -> None:

@@ -394,6 +394,7 @@ async def _build(
         f" context digest {definition.context_digest};"
         f" {'as last time here' if is_same else reason_line(reasons)}."
     )
+    running.reasons[field_set.address.spec] = reason_line(reasons)
     try:
         with running.missing.looking():
             solved = await _solve(definition, place, reasons)

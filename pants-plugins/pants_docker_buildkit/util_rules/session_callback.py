@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pants.base.build_environment import get_buildroot
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.streaming_workunit_handler import (
     WorkunitsCallback,
@@ -18,13 +19,18 @@ from pants.engine.unions import UnionRule
 from pants.option.global_options import NamedCachesDirOption
 
 from pants_docker_buildkit.compat import implicitly, rule
+from pants_docker_buildkit.errors import InvalidOptionError
+from pants_docker_buildkit.reports.rendering import RENDERERS
+from pants_docker_buildkit.reports.timeline import read_builds
 from pants_docker_buildkit.session.directory import (
     PROGRESS_FILE,
+    TIMELINES_DIRECTORY,
     remove_directory,
     session_directory,
 )
 from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.solver.progress import Viewer
+from pants_docker_buildkit.subsystem import BuildReportSubsystem
 from pants_docker_buildkit.util_rules.session import SessionKeeperRequest, keep_session
 
 logger = logging.getLogger(__name__)
@@ -33,8 +39,9 @@ logger = logging.getLogger(__name__)
 class SessionCallback(WorkunitsCallback):
     """Called every second: shows progress, and closes the session once its processes have ended."""
 
-    def __init__(self, directory: Path, keeper: SessionKeeper) -> None:
+    def __init__(self, directory: Path, keeper: SessionKeeper, report: Path | None) -> None:
         self._directory = directory
+        self._report = report
         self._keeper = keeper
         self._shown = 0
 
@@ -47,8 +54,23 @@ class SessionCallback(WorkunitsCallback):
         """Called as the session goes on, and once when it ends."""
         self._show_progress()
         if finished:
+            if self._report is not None:
+                self._write_report(self._report)
             self._keeper.close()
             remove_directory(self._directory)
+
+    def _write_report(self, path: Path) -> None:
+        try:
+            reasons = dict(self._keeper.running.reasons)
+        except LookupError:
+            # Nothing of this session needed an image.
+            reasons = {}
+        builds = read_builds(self._directory / TIMELINES_DIRECTORY, reasons)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(RENDERERS[path.suffix](builds), encoding="utf-8")
+        except OSError as e:
+            logger.warning(f"The report {path} could not be written: {e.strerror or e}.")
 
     def _show_progress(self) -> None:
         try:
@@ -74,11 +96,21 @@ class SessionCallbackFactoryRequest(WorkunitsCallbackFactoryRequest):
 
 @rule
 async def prepare_session_callback(
-    _: SessionCallbackFactoryRequest, named_caches: NamedCachesDirOption
+    _: SessionCallbackFactoryRequest,
+    named_caches: NamedCachesDirOption,
+    subsystem: BuildReportSubsystem,
 ) -> WorkunitsCallbackFactory:
+    report = None if subsystem.file is None else Path(get_buildroot(), subsystem.file)
+    if report is not None and report.suffix not in RENDERERS:
+        raise InvalidOptionError(
+            "file",
+            f"end in one of {', '.join(RENDERERS)}",
+            f"it is {subsystem.file!r}",
+            scope=BuildReportSubsystem.options_scope,
+        )
     keeper = await keep_session(SessionKeeperRequest(), **implicitly())
     directory = session_directory(Path(named_caches.val))
-    return WorkunitsCallbackFactory(lambda: SessionCallback(directory, keeper))
+    return WorkunitsCallbackFactory(lambda: SessionCallback(directory, keeper, report))
 
 
 def rules() -> Iterable[Rule | UnionRule]:

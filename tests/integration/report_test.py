@@ -1,0 +1,46 @@
+"""The report of a run has what was built, also where a build failed."""
+
+from __future__ import annotations
+
+import json
+
+from tests.integration.workbench.machine import Machine, repository_settings
+from tests.integration.workbench.registry import Registry
+
+FILE = "--docker-buildkit-report-file"
+
+
+def test_a_report_has_the_steps_of_what_was_built(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    checkout = machine.checkout(
+        "checkout",
+        {
+            "pants.toml": repository_settings(registry.address, repository),
+            "good/BUILD": "docker_buildkit_image(name='image')",
+            "good/Dockerfile": f"FROM {busybox}\nRUN sleep 1; echo {repository} > /good\n",
+            "bad/BUILD": "docker_buildkit_image(name='image')",
+            "bad/Dockerfile": f"FROM {busybox}\nRUN echo {repository}; exit 3\n",
+        },
+    )
+    run = checkout.pants(f"{FILE}=out/report.json", "package", "bad:", pantsd=True, may_fail=True)
+    assert run.exit_code == 1
+    events = json.loads((checkout.directory / "out/report.json").read_text())["traceEvents"]
+    failed = [each["name"] for each in events if each["args"].get("failed")]
+    assert failed[0] == "bad:image"
+    assert any("exit 3" in name for name in failed)
+
+    checkout.pants(f"{FILE}=report.md", "package", "good:", pantsd=True)
+    report = (checkout.directory / "report.md").read_text()
+    assert "**1 image built in" in report
+    assert "| good:image | no build is remembered on this machine |" in report
+    assert "RUN sleep 1" in report
+
+    checkout.pants(f"{FILE}=report.html", "package", "good:", pantsd=True)
+    assert "Nothing had to be built." in (checkout.directory / "report.html").read_text()
+
+    run = checkout.pants(f"{FILE}=report.txt", "package", "good:", pantsd=True, may_fail=True)
+    assert run.exit_code == 1
+    assert (
+        "The option `[docker-buildkit-report].file` must end in one of .html, .json" in run.output
+    )
