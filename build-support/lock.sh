@@ -7,10 +7,10 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../3rdparty/python"
 # The others are constrained by these two, in this order.
-for name in pants default pytest lint mypy setuptools site buildgrid deploy; do
+for name in pants default pytest lint mypy setuptools site buildgrid deploy syft; do
   resolve=()
-  # Of this one only the file inside is used, and never imported.
-  [[ $name != deploy ]] || resolve=(--no-deps)
+  # Of these only a file inside is used, and never imported.
+  [[ $name != deploy && $name != syft ]] || resolve=(--no-deps)
   uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
     --no-annotate --python-version 3.9 ${resolve[@]+"${resolve[@]}"} "$@" "$name.in" \
     --output-file "$name.lock"

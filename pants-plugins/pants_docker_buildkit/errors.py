@@ -19,6 +19,8 @@
     │   └── ImageSourceChangedError   because a URL gives something else since it was looked at
     ├── InvalidRecordError            a cached result is not that of its build
     ├── ImageCheckError               a registry or engine cannot say whether it has an image
+    ├── SbomError                     an image is not scanned
+    ├── AttestationError              what is said of an image cannot be put beside it
     ├── TagConflictError              two images are to have one name
     ├── LocalTagError                 the local engine could not name an image
     ├── ImageNotKeptError             a registry or engine took an image, and does not have it
@@ -304,6 +306,26 @@ class ImageLostError(BuildKitImageError):
             f"The image {address} was lost in its registry {times} times, and is not built again."
             " Keep the registry from dropping it, then change anything about the image, such as a"
             " label, to start anew."
+        )
+
+
+class SbomError(BuildKitImageError):
+    """There is no SBOM of an image that should have one. `reason` is a sentence."""
+
+    def __init__(self, address: Address, reason: str) -> None:
+        super().__init__(
+            f"{address} must have an SBOM. {reason} Correct the command, or set"
+            " `[docker-buildkit].sbom_command` to [] to have none."
+        )
+
+
+class AttestationError(BuildKitImageError):
+    """A registry has an image, and does not take what is said of it."""
+
+    def __init__(self, address: Address, reason: str) -> None:
+        super().__init__(
+            f"What is said of {address} must be beside its image, but: {reason} Or switch"
+            " `[docker-buildkit].provenance` and `sbom_command` off."
         )
 
 

@@ -29,6 +29,7 @@ from pants_docker_buildkit.target_types import (
     ImageInputTarget,
 )
 from pants_docker_buildkit.util_rules import (
+    attestations,
     base_images,
     base_triggers,
     build,
@@ -62,6 +63,7 @@ from pants_docker_buildkit.util_rules import (
     referenced_images,
     registries,
     remote_content,
+    sbom,
     session,
     session_callback,
     unowned_files,
@@ -103,6 +105,8 @@ _RULE_MODULES = (
     definition,
     confirmation,
     build,
+    sbom,
+    attestations,
     published_names,
     publication,
     image_plans,

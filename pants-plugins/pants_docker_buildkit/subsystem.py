@@ -292,6 +292,38 @@ class DockerBuildKitSubsystem(Subsystem):
             """
         ),
     )
+    provenance = BoolOption(
+        default=False,
+        help=softwrap(
+            """
+            Whether each image has SLSA provenance: a statement of what it was built from, beside
+            its record in `dist/`, and in registries as an OCI referrer, which leaves the image's
+            digest as it is. Images that are not built have it, too. In no key.
+            """
+        ),
+    )
+    sbom_command = ShellStrListOption(
+        help=softwrap(
+            """
+            A command that prints an SBOM of an image in SPDX or CycloneDX (JSON), such as
+            `syft scan oci-dir:{layout} --source-name={name} --output=spdx-json`. `{layout}` is an
+            OCI image layout of one platform, `{name}` the repository, `{digest}` that of the
+            manifest. It is run once for each image, platform and `sbom_scanner`, and the result is
+            kept in Pants' caches, in `dist/`, and beside the image in its registries. Empty by
+            default: there are no SBOMs. The image's key does not have it.
+            """
+        ),
+    )
+    sbom_scanner = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            Name and version of the program in `sbom_command`, and of its data, such as
+            `syft 1.18.1`. With another value, all images are scanned again. Required with
+            `sbom_command`.
+            """
+        ),
+    )
     policies = StrListOption(
         help=softwrap(
             """

@@ -24,6 +24,9 @@ PLACEHOLDERS = {
     "tags.STAGE",
     "pants.hash",
     "git_sha",
+    # Of `sbom_command`.
+    "digest",
+    "layout",
 }
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`]*`")

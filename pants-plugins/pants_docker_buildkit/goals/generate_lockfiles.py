@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -41,6 +42,8 @@ from pants_docker_buildkit.util_rules.locked_sources import (
     MovingSourcesRequest,
     find_moving_sources,
 )
+
+logger = logging.getLogger(__name__)
 
 _SHOWN_PIN = 19
 
@@ -142,6 +145,9 @@ async def generate_image_lock(
         if subsystem.lock_update:
             raise
     kept = _kept(old, subsystem.lock_update)
+    if old is not None and subsystem.lock_update and kept == old:
+        patterns = ", ".join(subsystem.lock_update)
+        logger.warning(f"Nothing in the lock {path} is matched by `lock_update`: {patterns}.")
     field_sets = [
         BuildKitImageFieldSet.create(target)
         for target in targets

@@ -160,6 +160,20 @@ def test_one_image_of_a_lock_is_looked_up_again(
     assert names[2] in result.stderr
 
 
+def test_an_update_of_nothing_is_said(
+    runner: ImageRunner, registry: FakeRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = f"{registry.address}/update:1"
+    digest = push(registry, "update:1")
+    runner.write({"a/BUILD": "docker_buildkit_image(name='image')"})
+    runner.write({"a/Dockerfile": f"FROM {name}\n"})
+    assert generate(runner).exit_code == 0
+    push(registry, "update:1", "new")
+    generate(runner, "--docker-buildkit-lock-update=['updote:*']")
+    assert lock().images == {name: digest}
+    assert f"Nothing in the lock {DEFAULT} is matched by `lock_update`: updote:*." in caplog.text
+
+
 def test_a_lock_that_cannot_be_read_is_generated_again(
     runner: ImageRunner, registry: FakeRegistry
 ) -> None:

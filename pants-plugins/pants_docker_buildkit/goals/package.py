@@ -22,6 +22,8 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import FILE_ENDING
 from pants_docker_buildkit.output_file import output_file
 from pants_docker_buildkit.plans.reasons import reason_line
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.attestations import AttestationsRequest, attest_image
 from pants_docker_buildkit.util_rules.build import (
     BuildImageRequest,
     BuiltImage,
@@ -44,7 +46,9 @@ def outcome_line(image: BuiltImage) -> str:
 
 
 @rule(desc="Package image")
-async def package_image(field_set: BuildKitImageFieldSet) -> BuiltPackage:
+async def package_image(
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+) -> BuiltPackage:
     path = output_file(field_set.output_path, field_set.address, FILE_ENDING)
     try:
         image = await build_image(BuildImageRequest(field_set), **implicitly())
@@ -56,9 +60,18 @@ async def package_image(field_set: BuildKitImageFieldSet) -> BuiltPackage:
         raise
     if not path.endswith(f".{FILE_ENDING}"):
         path = f"{path}.{FILE_ENDING}"
-    digest = await create_digest(CreateDigest((FileContent(path, image.record.to_json()),)))
+    stem = path[: -len(FILE_ENDING)]
+    files = {path: image.record.to_json()}
+    if subsystem.provenance or subsystem.sbom_command:
+        was_built = image.outcome is ImageOutcome.BUILT
+        request = AttestationsRequest(
+            field_set.address, image.record, image.definition, image.output, was_built
+        )
+        attestations = await attest_image(request, **implicitly())
+        files.update((f"{stem}{ending}", content) for ending, content in attestations.files)
+    digest = await create_digest(CreateDigest(FileContent(*each) for each in files.items()))
     if image.layout is not None:
-        layout_path = f"{path[: -len(FILE_ENDING)]}{LAYOUT_ENDING}"
+        layout_path = f"{stem}{LAYOUT_ENDING}"
         layout = await add_prefix(AddPrefix(image.layout, layout_path))
         digest = await merge_digests(MergeDigests((digest, layout)))
     artifact = BuiltBuildKitImage(

@@ -22,8 +22,9 @@ from pants_docker_buildkit.oci.digest import (
     sha256_digest,
 )
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
-from pants_docker_buildkit.oci.manifest import MAX_MANIFEST_SIZE
-from pants_docker_buildkit.oci.media_types import MANIFEST_MEDIA_TYPES
+from pants_docker_buildkit.oci.manifest import MAX_MANIFEST_SIZE, InvalidManifestError
+from pants_docker_buildkit.oci.media_types import MANIFEST_MEDIA_TYPES, MediaType
+from pants_docker_buildkit.oci.referrer import ReferrerEntry, parse_referrers
 from pants_docker_buildkit.registry.authentication import Scopes, repository_scopes
 from pants_docker_buildkit.registry.channel import Call, Channel
 from pants_docker_buildkit.registry.errors import (
@@ -142,7 +143,7 @@ class RegistryClient:
         self, repository: str, reference: str, content: bytes, media_type: str
     ) -> Descriptor:
         """Store a manifest under a tag or its digest, all of whose parts the registry has."""
-        return self.put_and_hear(repository, reference, content, media_type)[0]
+        return self._put(repository, reference, content, media_type)[0]
 
     def put_and_hear(
         self, repository: str, reference: str, content: bytes, media_type: str
@@ -151,6 +152,53 @@ class RegistryClient:
 
         Those that do not say so may have done anything.
         """
+        written, response = self._put(repository, reference, content, media_type)
+        return written, bool(response.header("Docker-Content-Digest"))
+
+    def put_referrer(self, repository: str, digest: OciDigest, content: bytes) -> bool:
+        """Store a manifest with a subject; `False` if the registry keeps no list of such."""
+        media_type = MediaType.OCI_IMAGE_MANIFEST.value
+        _, response = self._put(repository, digest, content, media_type)
+        return response.header("OCI-Subject") is not None
+
+    def get_referrers(
+        self, repository: str, subject: OciDigest
+    ) -> tuple[ReferrerEntry, ...] | None:
+        """What refers to `subject`; `None` if the registry keeps no list of that.
+
+        https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers
+        """
+        inquiry = self._inquiry("list what refers to", repository, subject)
+        target = f"/v2/{repository}/referrers/{subject}"
+        found: list[ReferrerEntry] = []
+        for _ in range(_MAX_TAG_PAGES):
+            call = Call(
+                inquiry,
+                "GET",
+                target,
+                repository_scopes(repository, "pull"),
+                # Of a path that it does not know, a registry may say many things.
+                accepted=(200, 400, 404, *_UNKNOWN_METHOD),
+                headers={"Accept": MediaType.OCI_IMAGE_INDEX.value},
+            )
+            response = self._channel.ask(call)
+            if response.status != 200:
+                response.discard()
+                return None
+            try:
+                found += parse_referrers(_read(inquiry, response, MAX_MANIFEST_SIZE))
+            except InvalidManifestError as e:
+                raise UnexpectedResponseError(inquiry, str(e).rstrip(".")) from e
+            next_page = _next_page(inquiry, response)
+            if next_page is None:
+                return tuple(found)
+            target = next_page
+        raise UnexpectedResponseError(inquiry, "its list of referrers has no end")
+
+    def _put(
+        self, repository: str, reference: str, content: bytes, media_type: str
+    ) -> tuple[Descriptor, Response]:
+        """What was written, and the answer, whose body is gone."""
         inquiry = self._inquiry("write", repository, reference)
         written = Descriptor(media_type, sha256_digest(content), len(content))
         call = Call(
@@ -168,7 +216,7 @@ class RegistryClient:
         if stored is not None and stored != written.digest:
             finding = f"it stored {stored} instead of {written.digest}"
             raise ContentMismatchError(inquiry, finding)
-        return written, stored is not None
+        return written, response
 
     def delete_manifest(self, repository: str, digest: OciDigest) -> bool:
         """Remove a manifest and all its tags; `False` if there was none."""

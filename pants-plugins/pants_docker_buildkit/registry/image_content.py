@@ -35,34 +35,34 @@ class RepositoryContent:
     """An image in a repository of a registry."""
 
     def __init__(self, client: RegistryClient, repository: str, digest: OciDigest) -> None:
-        self._client = client
-        self._repository = repository
-        self._digest = digest
+        self.client = client
+        self.repository = repository
+        self.digest = digest
 
     def root(self) -> Descriptor:
         """What the registry says of the digest. Raises where it does not have it."""
-        found = self._client.head_manifest(self._repository, self._digest)
+        found = self.client.head_manifest(self.repository, self.digest)
         if found is None:
-            name = f"{self._client.registry}/{self._repository}@{self._digest}"
-            inquiry = Inquiry(self._client.registry, f"read {name}")
+            name = f"{self.client.registry}/{self.repository}@{self.digest}"
+            inquiry = Inquiry(self.client.registry, f"read {name}")
             raise ManifestUnknownError(inquiry, Refusal(404))
         return found
 
     def manifest(self, descriptor: Descriptor) -> bytes:
         """A manifest, read from the registry."""
-        return self._client.get_manifest(self._repository, descriptor.digest)[1]
+        return self.client.get_manifest(self.repository, descriptor.digest)[1]
 
     def blob(self, descriptor: Descriptor) -> Iterable[bytes]:
         """A blob, streamed from the registry."""
-        return self._client.get_blob(self._repository, descriptor)
+        return self.client.get_blob(self.repository, descriptor)
 
     def has_blob(self, descriptor: Descriptor) -> bool:
         """Whether the registry has the blob."""
-        return self._client.has_blob(self._repository, descriptor.digest)
+        return self.client.has_blob(self.repository, descriptor.digest)
 
     def repository_in(self, registry: str) -> str | None:
         """The repository, for its own registry."""
-        return self._repository if registry == self._client.registry else None
+        return self.repository if registry == self.client.registry else None
 
 
 class LayoutContent:

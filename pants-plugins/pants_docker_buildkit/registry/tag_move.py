@@ -22,10 +22,11 @@ from pants_docker_buildkit.registry.errors import (
     TagNotKeptError,
     TagTakenError,
 )
-from pants_docker_buildkit.registry.image_content import ImageContent
+from pants_docker_buildkit.registry.image_content import ImageContent, RepositoryContent
 from pants_docker_buildkit.registry.image_copy import copy_image
 from pants_docker_buildkit.registry.known_manifests import KnownManifests
 from pants_docker_buildkit.registry.late_answers import ask_again
+from pants_docker_buildkit.registry.referrers import copy_referrers
 
 _JUST_NOW = 5.0
 """A tag that was looked at so many seconds ago need not be looked at again before it is moved."""
@@ -107,6 +108,9 @@ def _manifest(
 def _copies(other: ImageContent, client: RegistryClient, repository: str) -> bool:
     try:
         copy_image(other, client, repository)
+        if isinstance(other, RepositoryContent):
+            # What is said of an image, such as its provenance and signatures, goes with it.
+            copy_referrers(other.client, other.repository, client, repository, other.digest)
     except (ManifestUnknownError, NameUnknownError):
         return False
     return True

@@ -5,12 +5,16 @@ from typing import Optional
 
 import pytest
 
+from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.oci.media_types import MediaType
+from pants_docker_buildkit.oci.referrer import Referrer
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.conftest import ClientFactory
 from pants_docker_buildkit.registry.errors import RegistryError
 from pants_docker_buildkit.registry.image_content import RepositoryContent
 from pants_docker_buildkit.registry.known_manifests import KnownManifests
+from pants_docker_buildkit.registry.referrers import attach, list_referrers
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove, move_tags
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
@@ -267,8 +271,14 @@ def test_an_image_that_only_another_registry_has_is_copied_first(
     there = RepositoryContent(client, REPOSITORY, NEW.digest)
     gone = RepositoryContent(client, "org/gone", NEW.digest)
     moves = RepositoryMoves(other.registry, "copies/app", NEW.digest, (TagMove("v1", None),))
+    size = len(NEW.manifest)
+    subject = Descriptor(MediaType.OCI_IMAGE_MANIFEST.value, NEW.digest, size)
+    said = Referrer(subject, "application/vnd.in-toto+json", b"{}")
+    attach(client, REPOSITORY, [said])
     assert [problem for _, problem in move_tags(other, moves, (gone, there))] == [None]
     assert other_registry.repository("copies/app").tags == {"v1": NEW.digest}
+    copied = list_referrers(other, "copies/app", NEW.digest)
+    assert [each.digest for each in copied] == [said.digest]
 
 
 def test_a_manifest_whose_parts_the_registry_lost_gets_no_tag(

@@ -14,6 +14,7 @@ from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
 from pants_docker_buildkit.registry.layer_check import LayerCheck
 from pants_docker_buildkit.registry.memory import RegistryMemory
+from pants_docker_buildkit.registry.referrers import Attachments
 from pants_docker_buildkit.registry.settings import Patience
 from pants_docker_buildkit.registry.workers import Workers
 from pants_docker_buildkit.remote.lookups import RemoteLookups
@@ -67,6 +68,7 @@ class RunningSession:
         patience = Patience(read_timeout=profile.registry_timeout)
         self.remote = RemoteLookups(dict(profile.environment), patience)
         self.confirmations = ManifestConfirmations(clients.client, layers=services.layers)
+        self.attachments = Attachments(clients.client)
         self.local_tags = LocalTags()
         self.missing = MissingImages()
         self.waits = Waits(directory / WAITS_DIRECTORY)
@@ -94,6 +96,7 @@ class RunningSession:
         """End its threads and connections. Waits for none of them."""
         self.plans.close()
         self.confirmations.close()
+        self.attachments.close()
         self._workers.close()
         self.clients.close()
         self.remote.close()

@@ -131,6 +131,16 @@ class UnreadableBaseError(SolverError):
         super().__init__(f"The triggers (ONBUILD) of {reference} are not known: {finding}")
 
 
+class ImageNotScannedError(SolverError):
+    """There is no SBOM of an image."""
+
+    def __init__(self, reference: str, finding: str) -> None:
+        super().__init__(
+            f"The SBOM of {reference} must be what '[docker-buildkit].sbom_command' prints, but:"
+            f" {finding}"
+        )
+
+
 class UnknownBuilderError(SolverError):
     """No builder has the name that was asked for."""
 

@@ -33,6 +33,7 @@ from pants_docker_buildkit.solver.terminal import never_stop, take_terminal
 LINT_COMMAND = "lint"
 CHECKSUM_COMMAND = "checksum"
 PLATFORMS_COMMAND = "platforms"
+SBOM_COMMAND = "sbom"
 TRIGGERS_COMMAND = "triggers"
 UPLOAD_COMMAND = "upload"
 MOVE_COMMAND = "move"
@@ -110,6 +111,13 @@ def _triggers(session: SessionClient, reference: str, platform: str) -> str:
     return render_triggers(read_base_triggers(session, reference, platform))
 
 
+def _sbom(session: SessionClient, reference: str, _scanner: str, *command: str) -> str:
+    """What the image of one platform consists of. `_scanner` is in the key only."""
+    from pants_docker_buildkit.solver.sbom import scan_image
+
+    return scan_image(session, reference, command)
+
+
 def _upload(session: SessionClient, *arguments: str) -> str:
     """Upload the layout in the working directory, and say what came of it."""
     from pants_docker_buildkit.solver.upload import upload_layout
@@ -156,6 +164,7 @@ _ANSWERS: Mapping[str, Callable[..., str]] = MappingProxyType(
         CHECKSUM_COMMAND: _checksum,
         LINT_COMMAND: _lint,
         PLATFORMS_COMMAND: _platforms,
+        SBOM_COMMAND: _sbom,
         TRIGGERS_COMMAND: _triggers,
         UPLOAD_COMMAND: _upload,
     }

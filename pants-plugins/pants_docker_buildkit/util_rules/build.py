@@ -62,6 +62,7 @@ from pants_docker_buildkit.session.directory import (
     event_path,
 )
 from pants_docker_buildkit.session.running import SessionKeeper
+from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.errors import EXIT_SOURCE_CHANGED
 from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOUT
@@ -141,6 +142,7 @@ class BuiltImage:
     """
 
     record: ImageRecord
+    definition: BuildDefinition
     output: ImageOutput
     layout: Digest | None
     outcome: ImageOutcome
@@ -438,7 +440,8 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     if outcome is not ImageOutcome.UNCHANGED:
         # In the next session it is, if nothing changes, although this rule would not run again.
         await mark_session(SessionMarkRequest(), **implicitly())
-    return BuiltImage(solved.record, output, layout, outcome, solved.reasons)
+    definition = built.definition.job.definition
+    return BuiltImage(solved.record, definition, output, layout, outcome, solved.reasons)
 
 
 def rules() -> Iterable[Rule]:

@@ -92,6 +92,14 @@ def skopeo_program() -> Path:
     return Path(required("BUILDKIT_TESTS_SKOPEO", "the `skopeo` program"))
 
 
+def oras_program() -> Path:
+    return Path(required("BUILDKIT_TESTS_ORAS", "the `oras` program"))
+
+
+def syft_program() -> Path:
+    return Path(required("BUILDKIT_TESTS_SYFT", "the `syft` program"))
+
+
 def helm_program() -> Path:
     return Path(required("BUILDKIT_TESTS_HELM", "the `helm` program"))
 

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from pants_docker_buildkit.oci.digest import sha256_digest
+from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.registry.testing.access import OpenAccess, TokenAccess
 from pants_docker_buildkit.registry.testing.certificates import TestCertificates
 from pants_docker_buildkit.registry.testing.faults import Fault
@@ -27,6 +28,7 @@ from pants_docker_buildkit.registry.testing.faults import Fault
 _MANIFEST = re.compile(r"/v2/(?P<name>.+)/manifests/(?P<reference>[^/]+)")
 _BLOB = re.compile(r"/v2/(?P<name>.+)/blobs/(?P<digest>sha256:[0-9a-f]{64})")
 _UPLOADS = re.compile(r"/v2/(?P<name>.+)/blobs/uploads/(?P<session>[0-9]*)")
+_REFERRERS = re.compile(r"/v2/(?P<name>.+)/referrers/(?P<digest>sha256:[0-9a-f]{64})")
 _TAGS = re.compile(r"/v2/(?P<name>.+)/tags/list")
 
 
@@ -75,6 +77,7 @@ class FakeRegistry:
     access: Access = field(default_factory=OpenAccess)
     certificates: TestCertificates | None = None
     supports_mount: bool = True
+    supports_referrers: bool = True
     tells_digest: bool = True
     tags_per_page: int = 1000
     repositories: dict[str, Repository] = field(default_factory=dict)
@@ -221,6 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
             (_BLOB, self._serve_blob),
             (_MANIFEST, self._serve_manifest),
             (_TAGS, self._serve_tags),
+            (_REFERRERS, self._serve_referrers),
         )
         for pattern, serve in routes:
             match = pattern.fullmatch(path)
@@ -270,7 +274,26 @@ class _Handler(BaseHTTPRequestHandler):
             repository.manifests[digest] = (self.headers["Content-Type"], body)
             if not reference.startswith("sha256:"):
                 repository.tags[reference] = digest
-            self._answer(201, b"", {"Docker-Content-Digest": digest})
+            headers: dict[str, str] = {"Docker-Content-Digest": digest}
+            if "subject" in document and self.registry.supports_referrers:
+                headers["OCI-Subject"] = document["subject"]["digest"]
+            self._answer(201, b"", headers)
+
+    def _serve_referrers(self, match: re.Match[str], body: bytes) -> None:
+        if not self.registry.supports_referrers:
+            self._error(404, "UNSUPPORTED")
+            return
+        found = []
+        manifests = self.registry.repository(match["name"]).manifests
+        for digest, (media_type, content) in manifests.items():
+            document = json.loads(content)
+            if document.get("subject", {}).get("digest") == match["digest"]:
+                entry = {"mediaType": media_type, "digest": digest, "size": len(content)}
+                said = {key: document[key] for key in ("artifactType", "annotations")}
+                found.append({**entry, **said})
+        index = {"schemaVersion": 2, "mediaType": MediaType.OCI_IMAGE_INDEX, "manifests": found}
+        headers = {"Content-Type": MediaType.OCI_IMAGE_INDEX.value}
+        self._answer(200, json.dumps(index).encode(), headers)
 
     def _serve_blob(self, match: re.Match[str], body: bytes) -> None:
         content = self.registry.repository(match["name"]).blobs.get(match["digest"])

@@ -1,0 +1,135 @@
+"""What is said about an image beside it: a manifest with a `subject`.
+
+https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.digest import OciDigest, sha256_digest
+from pants_docker_buildkit.oci.manifest import (
+    ImageIndex,
+    InvalidManifestError,
+    parse_manifest,
+)
+from pants_docker_buildkit.oci.media_types import MediaType
+
+EMPTY_CONFIG = b"{}"
+"""The config of an artifact that needs none."""
+
+_EMPTY_MEDIA_TYPE = "application/vnd.oci.empty.v1+json"
+
+
+@dataclass(frozen=True)
+class Referrer:
+    """An artifact of one document that refers to an image. Equal documents give equal bytes.
+
+    `annotations` are of the manifest and of its entry in an index. Where `stands_for_others`,
+    another document of the same type and annotations is as good.
+    """
+
+    subject: Descriptor
+    artifact_type: str
+    document: bytes
+    annotations: tuple[tuple[str, str], ...] = ()
+    stands_for_others: bool = False
+
+    @property
+    def blobs(self) -> Mapping[Descriptor, bytes]:
+        """What the manifest consists of."""
+        return {
+            _describe(EMPTY_CONFIG, _EMPTY_MEDIA_TYPE): EMPTY_CONFIG,
+            _describe(self.document, self.artifact_type): self.document,
+        }
+
+    @property
+    def manifest(self) -> bytes:
+        """The manifest, without times."""
+        config, layer = map(_entry, self.blobs)
+        annotations = dict(self.annotations)
+        document = {
+            "schemaVersion": 2,
+            "mediaType": MediaType.OCI_IMAGE_MANIFEST,
+            "artifactType": self.artifact_type,
+            "config": config,
+            "layers": [{**layer, "annotations": annotations}],
+            "subject": _entry(self.subject),
+            "annotations": annotations,
+        }
+        return json.dumps(document, separators=(",", ":")).encode()
+
+    @property
+    def digest(self) -> OciDigest:
+        """The digest of the manifest."""
+        return sha256_digest(self.manifest)
+
+    def is_listed_as(self, entry: ReferrerEntry) -> bool:
+        """Whether an entry is this one, or one that is as good."""
+        if not self.stands_for_others:
+            return entry.digest == self.digest
+        members = json.loads(entry.text)
+        annotations = members.get("annotations") or {}
+        is_same_type = members.get("artifactType") == self.artifact_type
+        return is_same_type and all(annotations.get(key) == each for key, each in self.annotations)
+
+    def entry(self) -> ReferrerEntry:
+        """The manifest in a list of referrers."""
+        members = {
+            **_entry(_describe(self.manifest, MediaType.OCI_IMAGE_MANIFEST.value)),
+            "artifactType": self.artifact_type,
+            "annotations": dict(self.annotations),
+        }
+        return ReferrerEntry(self.digest, json.dumps(members))
+
+
+@dataclass(frozen=True)
+class ReferrerEntry:
+    """What a list of referrers says of one of them: `text` is its descriptor, in JSON."""
+
+    digest: OciDigest
+    text: str
+
+
+def referrers_tag(subject: OciDigest) -> str:
+    """Where referrers are listed by registries without an API for them.
+
+    https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema
+    """
+    return subject.replace(":", "-")
+
+
+def render_referrers(entries: Iterable[ReferrerEntry]) -> bytes:
+    """The image index that lists these."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MediaType.OCI_IMAGE_INDEX,
+        "manifests": [json.loads(each.text) for each in entries],
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def parse_referrers(content: bytes) -> tuple[ReferrerEntry, ...]:
+    """What an image index lists. Raises `InvalidManifestError`."""
+    listed = parse_manifest(content, MediaType.OCI_IMAGE_INDEX.value)
+    if not isinstance(listed, ImageIndex):
+        raise InvalidManifestError("it lists no referrers")
+    # Members that are not known here are kept, too: the list is written again with one more.
+    texts = (json.dumps(each) for each in json.loads(content)["manifests"])
+    return tuple(ReferrerEntry(each.digest, text) for each, text in zip(listed.manifests, texts))
+
+
+def _describe(content: bytes, media_type: str) -> Descriptor:
+    return Descriptor(media_type, sha256_digest(content), len(content))
+
+
+def _entry(descriptor: Descriptor) -> dict[str, Any]:
+    return {
+        "mediaType": descriptor.media_type,
+        "digest": descriptor.digest,
+        "size": descriptor.size,
+    }

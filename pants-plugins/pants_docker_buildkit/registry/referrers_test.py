@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.digest import sha256_digest
+from pants_docker_buildkit.oci.media_types import MediaType
+from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.oci.referrer import Referrer, referrers_tag
+from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.errors import RegistryUnavailableError, UnexpectedResponseError
+from pants_docker_buildkit.registry.referrers import (
+    Attachments,
+    attach,
+    copy_referrers,
+    list_referrers,
+)
+from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.registry.testing.faults import content
+from pants_docker_buildkit.registry.testing.images import SmallImage
+
+
+@pytest.fixture(params=[True, False], ids=["api", "tag"])
+def registry(request: Any) -> Iterator[FakeRegistry]:
+    """A registry with the API for referrers, and one that needs the tag in its place."""
+    with FakeRegistry(supports_referrers=request.param).running() as registry:
+        yield registry
+
+
+@pytest.fixture
+def clients() -> Iterator[RegistryClients]:
+    clients = RegistryClients()
+    yield clients
+    clients.close()
+
+
+@pytest.fixture
+def client(registry: FakeRegistry, clients: RegistryClients) -> RegistryClient:
+    return clients.client(registry.address)
+
+
+def referrer(subject: Descriptor, text: str = "one") -> Referrer:
+    document = json.dumps({"said": text}).encode()
+    return Referrer(subject, "application/vnd.in-toto+json", document, (("a", "b"),))
+
+
+def listed(client: RegistryClient, repository: str, subject: Descriptor) -> list[str]:
+    return sorted(each.digest for each in list_referrers(client, repository, subject.digest))
+
+
+def test_a_referrer_is_attached_once(registry: FakeRegistry, client: RegistryClient) -> None:
+    subject = SmallImage.create("subject").push(client, "app")
+    assert listed(client, "app", subject) == []
+    said = referrer(subject)
+    assert attach(client, "app", [said]) == 1
+    assert listed(client, "app", subject) == [said.digest]
+    before = len(registry.requests)
+    assert attach(client, "app", [said]) == 0
+    # One question, or two where there is no API.
+    assert len(registry.requests) - before == (1 if registry.supports_referrers else 2)
+    assert {each.method for each in registry.requests[before:]} == {"GET"}
+
+
+def test_what_others_attached_stays_as_it_is(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    subject = SmallImage.create("others").push(client, "app")
+    one, two = referrer(subject, "one"), referrer(subject, "two")
+    attach(client, "app", [one])
+    attach(client, "app", [one, two])
+    assert listed(client, "app", subject) == sorted([one.digest, two.digest])
+    tag = referrers_tag(subject.digest)
+    assert (tag in registry.repository("app").tags) is not registry.supports_referrers
+    if not registry.supports_referrers:
+        index = json.loads(client.get_manifest("app", tag)[1])
+        assert [each["artifactType"] for each in index["manifests"]] == [one.artifact_type] * 2
+        assert index["manifests"][0]["annotations"] == {"a": "b"}
+
+
+def test_referrers_are_copied_with_their_image(
+    registry: FakeRegistry, client: RegistryClient, clients: RegistryClients
+) -> None:
+    image = SmallImage.create("copied")
+    subject = image.push(client, "app")
+    said = [referrer(subject, text) for text in ("one", "two")]
+    for each in said:
+        attach(client, "app", [each])
+    for supports in (True, False):
+        with FakeRegistry(supports_referrers=supports).running() as other:
+            target = clients.client(other.address)
+            image.push(target, "elsewhere")
+            attach(target, "elsewhere", said[:1])
+            copy_referrers(client, "app", target, "elsewhere", subject.digest)
+            assert listed(target, "elsewhere", subject) == sorted(each.digest for each in said)
+            assert target.get_manifest("elsewhere", said[1].digest)[1] == said[1].manifest
+
+
+def test_another_scan_of_the_same_image_is_as_good(client: RegistryClient) -> None:
+    subject = SmallImage.create("scanned").push(client, "app")
+    annotations = (("platform", "linux/amd64"), ("scanner", "syft 1"))
+    one, two = (
+        Referrer(subject, "application/spdx+json", text, annotations, stands_for_others=True)
+        for text in (b'{"id": 1}', b'{"id": 2}')
+    )
+    newer = replace(two, annotations=(("platform", "linux/amd64"), ("scanner", "syft 2")))
+    assert [attach(client, "app", [each]) for each in (one, two, newer)] == [1, 0, 1]
+    assert listed(client, "app", subject) == sorted([one.digest, newer.digest])
+
+
+def test_what_a_list_still_names_and_is_gone_is_left_out_of_copies(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    image = SmallImage.create("dangling")
+    subject = image.push(client, "app")
+    image.push(client, "elsewhere")
+    one, two = referrer(subject, "one"), referrer(subject, "two")
+    attach(client, "app", [one, two])
+    del registry.repository("app").manifests[one.digest]
+    copy_referrers(client, "app", client, "elsewhere", subject.digest)
+    assert listed(client, "elsewhere", subject) == [two.digest]
+
+
+def test_lists_that_are_none_are_refused(registry: FakeRegistry, client: RegistryClient) -> None:
+    image = SmallImage.create("broken")
+    subject = image.push(client, "app")
+    if registry.supports_referrers:
+        registry.plan(content(b"{}"), method="GET", target="/referrers/")
+    else:
+        tag = referrers_tag(subject.digest)
+        client.put_manifest("app", tag, image.manifest, MediaType.OCI_IMAGE_MANIFEST.value)
+    with pytest.raises(UnexpectedResponseError, match="list what refers to"):
+        attach(client, "app", [referrer(subject)])
+
+
+def test_each_is_attached_once_in_a_session(
+    registry: FakeRegistry, client: RegistryClient, clients: RegistryClients
+) -> None:
+    subject = SmallImage.create("session").push(client, "app")
+    attachments = Attachments(clients.client)
+    name = ImageReference(registry.address, "app")
+    said = referrer(subject)
+    futures = [attachments.submit(name, [said]) for _ in range(3)]
+    assert [each.result() for each in futures] == [1] * 3
+    attachments.close()
+    puts = [
+        each
+        for each in registry.requests
+        if each.method == "PUT" and "manifests/sha256:" in each.target
+    ]
+    assert len([each for each in puts if said.digest in each.target]) == 1
+
+
+def test_a_registry_that_is_not_there_is_an_error(clients: RegistryClients) -> None:
+    subject = Descriptor("a", sha256_digest(b""), 1)
+    attachments = Attachments(clients.client)
+    future = attachments.submit(ImageReference("127.0.0.1:1", "app"), [referrer(subject)])
+    with pytest.raises(RegistryUnavailableError):
+        future.result()
+    attachments.close()

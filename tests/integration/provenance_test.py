@@ -1,0 +1,112 @@
+"""Images have provenance and SBOMs beside them, whether or not they are built."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+from tests.integration.conftest import Machines
+from tests.integration.workbench.machine import Checkout, repository_settings
+from tests.integration.workbench.registry import OwnRegistry, Registry
+from tests.integration.workbench.remote_cache import RemoteCache
+from tests.integration.workbench.required import oras_program, syft_program
+
+TARGET = "app:image"
+PROVENANCE = "application/vnd.in-toto+json"
+SBOM = "application/spdx+json"
+PACKAGES = """\
+Package: tools
+Status: install ok installed
+Maintainer: nobody <nobody@invalid>
+Architecture: all
+Version: 1.2
+Description: tools
+
+"""
+
+
+def oras(*arguments: str) -> Any:
+    answer = subprocess.run(
+        [str(oras_program()), *arguments], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)
+
+
+def discover(reference: str) -> list[dict[str, Any]]:
+    """What oras finds beside an image, in a registry that has no API for that."""
+    found = oras("discover", "--plain-http", "--format=json", reference)
+    referrers: list[dict[str, Any]] = found["referrers"]
+    return referrers
+
+
+def test_images_that_are_not_built_have_provenance_and_sboms(
+    machines: Machines, own_registry: OwnRegistry, repository: str, remote_cache: RemoteCache
+) -> None:
+    registry = own_registry
+    files = {
+        "pants.toml": repository_settings(registry.address, repository),
+        "app/BUILD": "file(name='list', source='status')\n"
+        "docker_buildkit_image(name='image', dependencies=[':list'], context_root='',"
+        " platforms=['linux/amd64', 'linux/arm64'])",
+        "app/Dockerfile": f"FROM scratch\nLABEL a={repository}\n"
+        "COPY app/status /var/lib/dpkg/status\n",
+        "app/status": PACKAGES,
+    }
+    checkout = machines.new("one", remote_cache=remote_cache).checkout("checkout", files)
+    assert checkout.pants("package", TARGET).kinds == {TARGET: "built"}
+    record = json.loads(checkout.record(TARGET))
+    (reference,) = record["references"]
+    assert discover(reference) == []
+
+    run = checkout.pants("package", TARGET, env=attested(checkout))
+    assert run.kinds == {TARGET: "unchanged"}
+    assert run.docker_calls == ()
+    found = {each["artifactType"]: each for each in discover(reference)}
+    assert set(found) == {PROVENANCE, SBOM}
+    name, digest = reference.partition("@")[0], record["image"]["digest"]
+    statement = fetch(registry, f"{name}@{found[PROVENANCE]['digest']}", digest)
+    assert (checkout.directory / "dist/app/image.provenance.json").read_bytes() == statement
+    subjects = [each["digest"]["sha256"] for each in json.loads(statement)["subject"]]
+    platforms = [each["digest"] for each in record["platforms"]]
+    assert [f"sha256:{each}" for each in subjects] == [digest, *platforms]
+    sbom = (checkout.directory / "dist/app/image.linux-arm64.spdx.json").read_bytes()
+    assert "tools" in {each["name"] for each in json.loads(sbom)["packages"]}
+    listed = [each["digest"] for each in discover(reference)]
+    assert len(listed) == 3
+
+    # Elsewhere nothing is scanned, and nothing added; what was lost comes back.
+    other = machines.new("two", remote_cache=remote_cache, has_docker=False)
+    restored = other.checkout("checkout", files)
+    run = restored.pants("package", TARGET, env=attested(restored, scanner="nothing"))
+    assert run.kinds == {TARGET: "restored"}
+    assert [each["digest"] for each in discover(reference)] == listed
+    tag = digest.replace(":", "-")
+    registry.delete(f"{name}@{registry.digest(f'{name}:{tag}')}")
+    assert discover(reference) == []
+    restored.pants("package", TARGET, env=attested(restored, scanner="nothing"))
+    assert sorted(each["digest"] for each in discover(reference)) == sorted(listed)
+
+
+def attested(checkout: Checkout, scanner: str = "syft") -> dict[str, str]:
+    """Options for provenance and SBOMs, with a directory that has the scanner or has not."""
+    directory = checkout.directory.parent / f"{scanner}-programs"
+    directory.mkdir(exist_ok=True)
+    program = directory / scanner
+    if not program.exists():
+        program.symlink_to(syft_program())
+    return {
+        "PANTS_DOCKER_BUILDKIT_PROVENANCE": "true",
+        "PANTS_DOCKER_BUILDKIT_SBOM_COMMAND": "syft scan oci-dir:{layout} --source-name={name}"
+        " --output=spdx-json",
+        "PANTS_DOCKER_BUILDKIT_SBOM_SCANNER": "syft 1.18.1",
+        "PANTS_DOCKER_BUILDKIT_EXECUTABLE_SEARCH_PATHS": f"['<PATH>', '{directory}']",
+    }
+
+
+def fetch(registry: Registry, reference: str, subject: str) -> bytes:
+    """The document of a referrer, as oras reads it."""
+    manifest = oras("manifest", "fetch", "--plain-http", reference)
+    assert manifest["subject"]["digest"] == subject
+    return registry.blob(reference.partition("@")[0], manifest["layers"][0]["digest"])
