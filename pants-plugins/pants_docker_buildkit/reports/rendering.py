@@ -171,7 +171,8 @@ body {{ font: 14px/1.4 system-ui, sans-serif; max-width: 90rem; margin: 2rem aut
 body {{ padding: 0 1rem }}
 h1 {{ font-size: 1.3rem }}
 .axis {{ position: relative; height: 1.4rem; border-bottom: 1px solid var(--line) }}
-.axis span {{ position: absolute; transform: translateX(-50%); font-size: .75rem; opacity: .7 }}
+.axis span {{ position: absolute; transform: translateX(-50%); font-size: .75rem; opacity: .7;
+  white-space: nowrap }}
 .axis span:first-child {{ transform: none }}
 .axis span:last-child {{ transform: translateX(-100%) }}
 details {{ border-bottom: 1px solid var(--line); padding: .4rem 0 }}

@@ -49,7 +49,7 @@ class RunningSession:
     """What one session knows: its answers to processes, and how it asks registries.
 
     No connection is opened, and no thread begun, before there is a question. While `is_plan`, no
-    image is built, and no build is remembered. `reasons` are why images would be built, by target.
+    image is built, and no build is remembered. `reasons` are why images were built, by target.
     """
 
     def __init__(

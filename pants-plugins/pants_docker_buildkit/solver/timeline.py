@@ -29,7 +29,7 @@ class Timeline:
             "started": self._started,
             "seconds": time.time() - self._started,
             "has_failed": has_failed,
-            "steps": list(_steps(status)),
+            "steps": list(_steps(status, status.failed if has_failed else None)),
         }
         try:
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -38,18 +38,19 @@ class Timeline:
             return
 
 
-def _steps(status: SolveStatus) -> Iterator[dict[str, Any]]:
+def _steps(status: SolveStatus, failed: Step | None) -> Iterator[dict[str, Any]]:
+    # An import of a cache that is not there has an error, too, and ends no build.
     for step in status.steps.values():
         if step.started is not None:
-            yield _step(step, step.started)
+            yield _step(step, step.started, has_failed=step is failed)
 
 
-def _step(step: Step, started: float) -> dict[str, Any]:
+def _step(step: Step, started: float, *, has_failed: bool) -> dict[str, Any]:
     return {
         "name": redact_user_info(fit_to_print(step.title)),
         "started": started,
         "seconds": step.seconds,
         "is_cached": step.is_cached,
-        "has_failed": bool(step.error),
+        "has_failed": has_failed,
         "sent": step.transferred,
     }

@@ -29,6 +29,22 @@ def test_a_timeline_has_the_steps_that_ran_and_no_password(tmp_path: Path) -> No
     assert (step.name, step.seconds, step.is_cached) == ("ADD https://***@h/a /", 2.5, True)
 
 
+def test_only_the_step_that_ended_a_build_failed(tmp_path: Path) -> None:
+    status = SolveStatus()
+    times = {"started": "2026-11-26T05:00:00Z", "completed": "2026-11-26T05:00:01Z"}
+    vertexes = [
+        {"digest": "1", "name": "importing cache", "error": "not found", **times},
+        {"digest": "2", "name": "RUN false", "error": "exit code: 1", **times},
+    ]
+    list(status.read(json.dumps({"vertexes": vertexes})))
+    list(status.read("ERROR: exit code: 1"))
+    for name, has_failed in (("good", False), ("bad", True)):
+        Timeline(tmp_path, name, name).end(status, has_failed=has_failed)
+    builds = read_builds(tmp_path / TIMELINES_DIRECTORY, {})
+    failed = {each.target: [step.name for step in each.steps if step.has_failed] for each in builds}
+    assert failed == {"good": [], "bad": ["RUN false"]}
+
+
 def test_a_timeline_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
     (tmp_path / TIMELINES_DIRECTORY).write_text("a file where the directory should be")
     Timeline(tmp_path, "app:image", "name").end(SolveStatus(), has_failed=True)

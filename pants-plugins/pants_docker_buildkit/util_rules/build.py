@@ -291,7 +291,9 @@ async def _run(
     """What came of a build that no cache has. Its contexts are brought up to date before."""
     keeper = place.keeper
     name = keeper.running.answers.context_name(definition.key)
-    description = f"Build {definition.address} ({reason_line(reasons)})"
+    reason = reason_line(reasons)
+    keeper.running.reasons[definition.address.spec] = reason
+    description = f"Build {definition.address} ({reason})"
     for number in range(1, _ATTEMPTS + 1):
         attempt = keeper.attempt(definition.key, generation, number)
         is_last = number == _ATTEMPTS
@@ -396,7 +398,6 @@ async def _build(
         f" context digest {definition.context_digest};"
         f" {'as last time here' if is_same else reason_line(reasons)}."
     )
-    running.reasons[field_set.address.spec] = reason_line(reasons)
     try:
         with running.missing.looking():
             solved = await _solve(definition, place, reasons)
