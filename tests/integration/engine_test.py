@@ -21,6 +21,7 @@ from pants_docker_buildkit.registry.testing.certificates import TestCertificates
 from pants_docker_buildkit.solver.engine_search import DEFAULT_SOCKET, is_socket
 from pants_docker_buildkit.testutil import ImageRunner
 from tests.integration.workbench.door import Door, engine_door, engine_door_with_tls
+from tests.integration.workbench.engine import image_config, remove_image
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.required import buildx_program, docker_host, docker_program
 
@@ -134,9 +135,9 @@ def create_context(user: User, name: str, host: str) -> None:
     )
 
 
-@pytest.mark.parametrize("program", [WITH_DOCKER, WITH_BUILDX_ONLY])
-def test_an_engine_behind_tls_gets_the_users_certificate(user: User, program: str) -> None:
-    user.has(program)
+@contextmanager
+def engine_behind_tls(user: User) -> Iterator[Door]:
+    """The engine of `DOCKER_HOST`, for the certificate of this user only."""
     certificates = TestCertificates.write(user.home)
     for source, name in (("localhost.pem", "cert.pem"), ("localhost.key", "key.pem")):
         shutil.copy(user.home / source, user.home / name)
@@ -149,9 +150,27 @@ def test_an_engine_behind_tls_gets_the_users_certificate(user: User, program: st
         DOCKER_TLS_VERIFY="1",
         DOCKER_CERT_PATH=str(user.home),
     )
-    user.builds()
-    assert door.visits > 0
+    yield door
     door.close()
+
+
+@pytest.mark.parametrize("program", [WITH_DOCKER, WITH_BUILDX_ONLY])
+def test_an_engine_behind_tls_gets_the_users_certificate(user: User, program: str) -> None:
+    user.has(program)
+    with engine_behind_tls(user) as door:
+        user.builds()
+        assert door.visits > 0
+
+
+def test_an_image_in_an_engine_behind_tls_is_looked_for_and_tagged_there(user: User) -> None:
+    user.has("docker")
+    with engine_behind_tls(user):
+        user.prepare(fields="output='docker', registries=[], image_tags=['1']")
+        (artifact,) = user.runner.package("app:image").artifacts
+    assert isinstance(artifact, BuiltBuildKitImage)
+    config = image_config(f"{user.repository}:1")
+    assert config == image_config(artifact.references[0])
+    remove_image(f"{user.repository}:1")
 
 
 def test_the_docker_that_was_chosen_builds(user: User) -> None:
