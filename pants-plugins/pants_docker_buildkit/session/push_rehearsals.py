@@ -78,8 +78,9 @@ class PushRehearsals:
         try:
             self._find_client(name.registry, name.account).rehearse_upload(name.repository)
         except RegistryError as e:
-            if _counts(e, PushedKind(name.kind)):
-                return f"Nothing was built, because the {name.kind} could not be pushed. {e}"
+            kind = PushedKind(name.kind)
+            if _counts(e, kind):
+                return f"Nothing was built, because the {kind.value} could not be pushed. {e}"
             logger.debug(f"Whether {where} takes uploads is not known: {e}")
         else:
             logger.debug(f"An upload to {where} can begin.")

@@ -35,6 +35,7 @@ def settings(
         build_timeout=build_timeout,
         progress=next(iter(ShownProgress)),
         pass_proxies=True,
+        mirrors={},
     )
     runner.write({"app/BUILD": f"docker_buildkit_image(name='image', {fields})"})
     field_set = runner.field_set("app:image")

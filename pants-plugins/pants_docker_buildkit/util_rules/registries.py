@@ -100,7 +100,7 @@ def _parse(alias: str, entry: Any, home: str) -> ConfiguredRegistry:
     option = f"registries.{alias}"
     if not isinstance(entry, dict) or not isinstance(entry.get("address"), str):
         # Values are not repeated: one of them may be a password.
-        keys = ", ".join(map(repr, entry)) if isinstance(entry, dict) else ""
+        keys = ", ".join(map(repr, sorted(entry))) if isinstance(entry, dict) else ""
         finding = f"only has {keys}" if keys else "has none"
         raise InvalidOptionError(option, 'have an `address`, such as "localhost:5000"', finding)
     try:
