@@ -89,8 +89,8 @@ MUTATIONS = (
     ),
     Mutation(
         "policy: the user's own rules are asked before ours",
-        "util_rules/pinned_sources.py",
-        "user_policy.check(field_set.address, sources)",
+        "util_rules/image_inputs.py",
+        "user_policy.check(field_set.address, pinned.all)",
         "pass",
         ("util_rules/pinned_sources_test.py",),
     ),
