@@ -95,6 +95,41 @@ MUTATIONS = (
         ("util_rules/pinned_sources_test.py",),
     ),
     Mutation(
+        "triggers: what base images trigger is part of the Dockerfile",
+        "util_rules/image_inputs.py",
+        "if not any(each.triggers for each in found):",
+        "if True:",
+        ("util_rules/base_triggers_test.py",),
+    ),
+    Mutation(
+        "triggers: those of images of this repository are in their record",
+        "util_rules/base_triggers.py",
+        "found[key] = recorded or ()",
+        "found[key] = ()",
+        ("tests/integration/triggers_test.py",),
+    ),
+    Mutation(
+        "URLs: what they give now is in the definition",
+        "util_rules/pinned_sources.py",
+        "moving = [source for source in remote if pinned[source] is None and _is_readable(source)]",
+        "moving: list[RemoteSource] = []",
+        ("tests/integration/remote_content_test.py",),
+    ),
+    Mutation(
+        "URLs: only a strong version says that nothing changed",
+        "remote/web_content.py",
+        """if tag.startswith('"') and tag.endswith('"') and len(tag) > 2:""",
+        "if tag:",
+        ("remote/web_content_test.py",),
+    ),
+    Mutation(
+        "URLs: what changes while it is looked at is looked at again",
+        "remote/web_content.py",
+        "if _version(response) != version:",
+        "if not version:",
+        ("remote/web_content_test.py",),
+    ),
+    Mutation(
         "secret hash: it is in the definition",
         "util_rules/definition.py",
         "secret_hashes=secret_hashes.hashes,",
@@ -127,6 +162,13 @@ MUTATIONS = (
         "util_rules/definition.py",
         'FileContent(f"{DOCKERFILE}{IGNORE_FILE_NAME}", NO_PATTERNS_IGNORE_FILE),',
         "",
+        ("util_rules/build_context_test.py",),
+    ),
+    Mutation(
+        "ignore file: a named context has its own",
+        "util_rules/build_context.py",
+        "root, (named_context_ignore_file(root),)",
+        "root, ()",
         ("util_rules/build_context_test.py",),
     ),
     Mutation(
@@ -242,6 +284,20 @@ MUTATIONS = (
         ("build_key_test.py",),
     ),
     Mutation(
+        "key: build arguments are in the definition",
+        "util_rules/definition.py",
+        "build_args=tuple(sorted(build_args.items())),",
+        "build_args=(),",
+        ("build_key_test.py",),
+    ),
+    Mutation(
+        "Git: a branch is not its content",
+        "dockerfile/git_source.py",
+        "return _COMMIT.fullmatch(self.reference) is not None",
+        "return bool(self.reference)",
+        ("dockerfile/git_source_test.py",),
+    ),
+    Mutation(
         "Git: files that are read without being declared have owners",
         "dependency_inference.py",
         "*providers.providing(wanted), *inputs.addresses}",
@@ -249,3 +305,12 @@ MUTATIONS = (
         ("util_rules/input_files_test.py",),
     ),
 )
+
+SLICE = (
+    "closed world: what no rule names is denied",
+    "pins: tags are converted to their digests",
+    "policy: a buildx that sends no policy is refused",
+    "modes: an executable file has another digest",
+    "context times: they never go back",
+)
+"""Some whose tests are quick and need nothing but the plugin."""

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.network_free
 PLUGIN = Path(pants_docker_buildkit.__file__).parent
 AREAS = {
     *("closed world", "pins", "policy", "secret hash", "ignore file", "modes", "build platform"),
-    *("context names", "context times", "contexts", "key", "Git"),
+    *("context names", "context times", "contexts", "key", "Git", "triggers", "URLs"),
 }
 
 
