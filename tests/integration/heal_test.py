@@ -59,6 +59,25 @@ def test_an_image_that_its_registry_lost_is_built_again(
         assert after.docker_calls == ()
 
 
+def test_a_layer_that_its_registry_lost_is_found_where_layers_are_checked(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    checkout = machine.checkout("checkout", image_on_image(registry, repository, busybox))
+    app = reference(checkout.pants("package", "::"), "app")
+    name, layer = app.partition("@")[0], layer_digests(registry, app)[-1]
+    registry.delete_blob(name, layer)
+    assert registry.has(app)
+    assert checkout.pants("package", "::").kinds == dict.fromkeys(TARGETS, "unchanged")
+
+    healed = checkout.pants("--docker-buildkit-check-layers", "package", "::")
+    assert healed.kinds == {"app:image": "built", "base:image": "unchanged"}
+    assert healed.reasons["app:image"] == f"lost in {name}"
+    assert reference(healed, "app") == app
+    assert registry.blob(name, layer)
+    after = checkout.pants("--docker-buildkit-check-layers", "package", "::")
+    assert after.kinds == dict.fromkeys(TARGETS, "unchanged")
+
+
 def test_an_image_that_is_another_one_when_built_again_takes_its_dependents_along(
     machine: Machine, registry: Registry, repository: str, busybox: str
 ) -> None:

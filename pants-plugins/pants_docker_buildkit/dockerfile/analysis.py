@@ -65,7 +65,7 @@ class ContextPath:
 
     `path` is relative to the root of the context and normalised, `.` for all of it; `None` if it
     depends on a variable that only the base image knows. With `keeps_parents`, `path` is a pattern
-    that may have `**`.
+    that may have `**`; with `has_exclusions`, not all below it is taken.
     """
 
     line: int
@@ -74,6 +74,7 @@ class ContextPath:
     written: str
     has_wildcard: bool = False
     keeps_parents: bool = False
+    has_exclusions: bool = False
 
 
 class RemoteKind(str, Enum):

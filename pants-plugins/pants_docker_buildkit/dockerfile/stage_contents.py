@@ -109,6 +109,7 @@ class StageContents:
                 written,
                 has_wildcard=text is not None and _has_wildcard(text),
                 keeps_parents=instruction.is_enabled("parents"),
+                has_exclusions=bool(instruction.flag_values("exclude")),
             )
         )
 

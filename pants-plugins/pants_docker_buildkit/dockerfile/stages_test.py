@@ -137,9 +137,9 @@ def test_sources_from_the_build_context_are_expanded_and_normalised() -> None:
     )
     stage = analyze_text(text, build_args={"V": "1"}).stages[0]
     assert stage.context_paths == (
-        ContextPath(3, "COPY", "src/main", "$D/./main/"),
-        ContextPath(3, "COPY", "up", "../up"),
-        ContextPath(3, "COPY", "abs/*.txt", "/abs/*.txt", has_wildcard=True),
+        ContextPath(3, "COPY", "src/main", "$D/./main/", has_exclusions=True),
+        ContextPath(3, "COPY", "up", "../up", has_exclusions=True),
+        ContextPath(3, "COPY", "abs/*.txt", "/abs/*.txt", has_wildcard=True, has_exclusions=True),
         ContextPath(4, "ADD", "local.tar", "local.tar"),
         ContextPath(
             8, "COPY", "a b/**/*.py", "./a b/./**/*.py", has_wildcard=True, keeps_parents=True

@@ -136,7 +136,7 @@ async def _tell_of_unowned_files(
         source.path
         for analysis in analyses
         for source in analysis.context_paths
-        if source.path is not None and not source.has_wildcard
+        if source.path is not None and not (source.has_wildcard or source.has_exclusions)
     )
     directories = copied_directories(copied, (entry.path for entry in context.entries))
     if not directories:

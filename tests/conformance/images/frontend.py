@@ -42,12 +42,14 @@ while frame; [ $stream != 3 ]; do :; done
 """
 
 
-def push_frontend(tag: str, base: str, label: str) -> None:
+def push_frontend(
+    tag: str, base: str, label: str, arguments: Mapping[str, str] | None = None
+) -> None:
     """Let a tag stand for a frontend whose images have this value as a label.
 
-    It builds for linux/amd64, knows no arguments, and needs the shell of `base`.
+    It builds for linux/amd64, with its own build arguments, and needs the shell of `base`.
     """
-    files = {"solve": _solve(label), "return": _headers(_RETURN, "Return")}
+    files = {"solve": _solve(label, arguments or {}), "return": _headers(_RETURN, "Return")}
     files["frontend"] = _PROGRAM.encode()
     instructions = [
         f"RUN echo {base64.b64encode(content).decode()} | base64 -d > /{name}"
@@ -56,8 +58,13 @@ def push_frontend(tag: str, base: str, label: str) -> None:
     move_tag(tag, base, *instructions, 'ENTRYPOINT ["/bin/sh", "/frontend"]')
 
 
-def _solve(label: str) -> bytes:
-    options = {"cmdline": "own", "platform": "linux/amd64", f"label:{LABEL}": label}
+def _solve(label: str, arguments: Mapping[str, str]) -> bytes:
+    options = {
+        "cmdline": "own",
+        "platform": "linux/amd64",
+        f"label:{LABEL}": label,
+        **{f"build-arg:{name}": value for name, value in arguments.items()},
+    }
     message = _solve_request(options)
     return b"".join(
         (
@@ -99,8 +106,11 @@ def _solve_request(options: Mapping[str, str]) -> bytes:
 
 def _field(number: int, content: bytes) -> bytes:
     """A field of a protobuf message that is text, bytes or a message."""
-    assert len(content) < 1 << 7
-    return bytes((number << 3 | 2, len(content))) + content
+    length, size = len(content), bytearray()
+    while length >= 1 << 7:
+        size.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes((number << 3 | 2, *size, length)) + content
 
 
 def _text(text: str) -> bytes:

@@ -202,6 +202,23 @@ WORLD_INPUTS = (
     _world("image-of-a-trigger", "FROM %TRIGGER_OF_MOVING_TAG%", "COPY a /"),
     _world("frontend", "# syntax=%MOVING_FRONTEND%", *COPY_A),
     Input(_DENIED, replace(_DENIED, refused=True), git_sees=False),
+    # What only a frontend asks for: the Dockerfile names something else.
+    _world(
+        "external-image",
+        *("# syntax=%ASKING_FRONTEND%", "ARG IMAGE=scratch", "FROM $IMAGE AS one"),
+        *(SCRATCH, "COPY --from=one /moved /x"),
+        external_sources=["docker-image://%MOVING_TAG%"],
+    ),
+    _world(
+        "external-url",
+        *("# syntax=%ASKING_FRONTEND%", SCRATCH, "ARG WEB=a", "ADD $WEB /x"),
+        external_sources=["%MOVING_HTTP%/moving"],
+    ),
+    _world(
+        "external-git-branch",
+        *("# syntax=%ASKING_FRONTEND%", SCRATCH, "ARG GIT=a", "ADD $GIT /x"),
+        external_sources=["%MOVING_GIT%#main"],
+    ),
     _world("url", SCRATCH, "ADD %MOVING_HTTP%/moving /x"),
     _world("url-beside", SCRATCH, "ADD %MOVING_HTTP%/still /x"),
     _world("git-branch", SCRATCH, "ADD %MOVING_GIT%#main /x"),

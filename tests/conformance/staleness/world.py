@@ -50,6 +50,7 @@ def provide_world(directory: Path, registry: Registry, repository: str) -> Itera
     name = f"{registry.address}/{repository}"
     tag, trigger = f"{name}/moving:1", f"{name}/moving-trigger:1"
     of_tag, frontend = f"{name}/trigger-of-moving:1", f"{name}/frontend:1"
+    asking = f"{name}/asking-frontend:1"
     policed, policy = f"{name}/policed:1", directory / "policy.json"
     with ExitStack() as stack:
         words = stack.enter_context(provide_sources(directory, registry, repository))
@@ -77,12 +78,15 @@ def provide_world(directory: Path, registry: Registry, repository: str) -> Itera
         place("before")
         deny("example.org/nothing:1")
         move_tag(policed, base, "LABEL policed=yes")
+        asked_for = {"IMAGE": tag, "WEB": f"{http}/moving", "GIT": f"{git_url}/tree.git#main"}
+        push_frontend(asking, base, "asks for more", asked_for)
         move_tag(of_tag, base, f"ONBUILD COPY --from={tag} /moved /of-trigger")
         moving = {
             "MOVING_TAG": tag,
             "MOVING_TRIGGER": trigger,
             "TRIGGER_OF_MOVING_TAG": of_tag,
             "MOVING_FRONTEND": frontend,
+            "ASKING_FRONTEND": asking,
             "POLICED": policed,
             "RUN": uuid.uuid4().hex,
             "MOVING_HTTP": http,

@@ -75,6 +75,13 @@ class Registry:
         assert self._ask("DELETE", reference)[0] == 202
         assert not self.has(reference)
 
+    def delete_blob(self, name: str, digest: str) -> None:
+        """Lose a blob of `registry/repository`, as a clean-up would that is wrong."""
+        repository = name.partition("/")[2]
+        url = f"http://{self.address}/v2/{repository}/blobs/{digest}"
+        with urllib.request.urlopen(urllib.request.Request(url, method="DELETE")) as answer:
+            assert answer.status == 202
+
     def _ask(self, method: str, reference: str) -> tuple[int, bytes, Mapping[str, str]]:
         repository, name = _split(reference)
         request = urllib.request.Request(
