@@ -166,6 +166,7 @@ OPTIONS = {
     "build_timeout": Variation(keeps=("3600",)),
     "secret_hash_key": Variation(keeps=("env=KEY",)),
     "pass_proxies": Variation(keeps=("false",)),
+    "max_builds": Variation(keeps=("3",)),
     "builders": Variation(
         keeps=(
             "{'far': {'driver': 'remote', 'endpoint': 'tcp://far:1'}}",

@@ -187,6 +187,14 @@ class DockerBuildKitSubsystem(Subsystem):
             - `endpoint`: for `docker` and `docker-container` a Docker context or the address of an
             engine, by default the current one; for `remote` the address of a BuildKit.
 
+            - `endpoints`: for `remote`, several BuildKits in place of `endpoint`. Each image is
+            built by one of them, the same each time, while that answers and has room.
+
+            - `acquire`, `release`: for `remote`, in place of `endpoint`, commands that hand out an
+            endpoint for one build and take it back, as lists of texts.
+
+            - `max_builds`: how many builds may run at once on one BuildKit from this machine.
+
             - `platforms`: what it builds for, if not the platforms it reports (`--platform`).
 
             - `cacert`, `cert`, `key`: the TLS files for an endpoint of `remote` with `tcp://`.
@@ -376,6 +384,17 @@ class DockerBuildKitSubsystem(Subsystem):
             """
         ),
         advanced=True,
+    )
+    max_builds = IntOption(
+        default=None,
+        help=softwrap(
+            """
+            How many builds of this user may run at once on a builder, from this machine, in all
+            sessions together. The others wait, each in one of Pants' slots for processes
+            (`process_execution_local_parallelism`). `max_builds` in `builders` counts more. No
+            limit by default but that of Pants. In no key.
+            """
+        ),
     )
     build_timeout = IntOption(
         default=None,

@@ -33,6 +33,10 @@ class NodeDescription:
 class BuilderDescription:
     """One entry of `[docker-buildkit.builders]`. Paths are absolute.
 
+    One with a `pool` has a BuildKit for each node there, any of which may build an image, and no
+    other nodes. One with `acquire` asks this command for a node before each build, and tells
+    `release` after it. At most `max_builds` builds run at once on a BuildKit from this machine.
+
     The daemons' configuration is generated from `buildkitd`, or lies in `buildkitd_config_file`,
     or is BuildKit's own.
     """
@@ -43,6 +47,10 @@ class BuilderDescription:
     boot_timeout: int
     buildkitd: BuildkitdConfig | None = None
     buildkitd_config_file: str | None = None
+    pool: tuple[NodeDescription, ...] = ()
+    acquire: tuple[str, ...] = ()
+    release: tuple[str, ...] = ()
+    max_builds: int | None = None
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> BuilderDescription:
@@ -51,5 +59,6 @@ class BuilderDescription:
         return replace(
             cls(**fields),
             nodes=tuple(NodeDescription(**node) for node in fields["nodes"]),
+            pool=tuple(NodeDescription(**node) for node in fields["pool"]),
             buildkitd=None if buildkitd is None else BuildkitdConfig.from_fields(buildkitd),
         )

@@ -43,12 +43,16 @@ _NODE_SETTINGS: Mapping[str, tuple[str, ...]] = {
     KUBERNETES: ("platforms", "driver_opts"),
     REMOTE: ("endpoint", "platforms", "driver_opts", *_TLS_FILES),
 }
+_LEASE = ("acquire", "release")
 _BUILDER_SETTINGS: Mapping[str, tuple[str, ...]] = {
-    DOCKER: (),
-    DOCKER_CONTAINER: ("nodes", *_CONFIGURED),
-    KUBERNETES: ("nodes", *_CONFIGURED),
-    REMOTE: ("nodes", "driver_opts", "boot_timeout"),
+    DOCKER: ("max_builds",),
+    DOCKER_CONTAINER: ("nodes", "max_builds", *_CONFIGURED),
+    KUBERNETES: ("nodes", "max_builds", *_CONFIGURED),
+    REMOTE: ("nodes", "endpoints", *_LEASE, "max_builds", "driver_opts", "boot_timeout"),
 }
+_POOL_SECONDS = 5
+"""A builder of a pool is not waited for as long as one in whose place there is no other."""
+
 _BOOT_SECONDS: Mapping[str, int] = {DOCKER: 20, DOCKER_CONTAINER: 120, KUBERNETES: 120, REMOTE: 20}
 
 
@@ -76,13 +80,64 @@ def parse_builder_table(name: str, table: object, resolve: ResolvePath) -> Build
         raise InvalidTableError(
             "buildkitd_config", f"not stand beside `{given}`", "the file would have to hold both"
         )
+    _check_alternatives(settings)
+    is_pool, is_leased = settings.has("endpoints"), any(map(settings.has, _LEASE))
+    seconds = _POOL_SECONDS if is_pool else _BOOT_SECONDS[driver]
     return BuilderDescription(
         name=name,
         driver=driver,
-        nodes=_nodes(settings, driver, resolve),
-        boot_timeout=settings.seconds("boot_timeout", _BOOT_SECONDS[driver]),
+        nodes=() if is_pool or is_leased else _nodes(settings, driver, resolve),
+        boot_timeout=settings.seconds("boot_timeout", seconds),
         buildkitd=buildkitd,
         buildkitd_config_file=None if config_file is None else resolve(config_file),
+        pool=_pool(settings, resolve) if is_pool else (),
+        acquire=settings.texts("acquire"),
+        release=settings.texts("release"),
+        max_builds=settings.count("max_builds"),
+    )
+
+
+def parse_acquired_node(table: object) -> NodeDescription:
+    """The node that a program hands out: `endpoint`, `cacert`, `cert` and `key`.
+
+    Raises `InvalidTableError`.
+    """
+    settings = OptionTable("", table)
+    settings.only(("endpoint", *_TLS_FILES))
+    return _node(settings, REMOTE, (), str)
+
+
+def _check_alternatives(settings: OptionTable) -> None:
+    """A builder has its endpoints from one place."""
+    given = [key for key in ("endpoint", "endpoints", "nodes", *_LEASE) if settings.has(key)]
+    if settings.has("release") and not settings.has("acquire"):
+        raise InvalidTableError("release", "stand beside `acquire`", "there is no `acquire`")
+    if settings.has("acquire") and not settings.texts("acquire"):
+        raise InvalidTableError("acquire", "name a program and its arguments", "is empty")
+    alone = [key for key in given if key != "release"]
+    if len(alone) > 1 and alone != ["endpoint", "nodes"]:
+        raise InvalidTableError(
+            alone[1], "be the only place that has endpoints", f"stands beside `{alone[0]}`"
+        )
+    if settings.has("acquire") and settings.has("max_builds"):
+        raise InvalidTableError(
+            "max_builds", "not stand beside `acquire`", "that program says how many there may be"
+        )
+
+
+def _pool(settings: OptionTable, resolve: ResolvePath) -> tuple[NodeDescription, ...]:
+    endpoints = settings.texts("endpoints")
+    if not endpoints or len(set(endpoints)) < len(endpoints):
+        finding = "names one twice" if endpoints else "is empty"
+        raise InvalidTableError("endpoints", "be different endpoints, one or more", finding)
+    shared = {
+        key: settings.content[key]
+        for key in ("platforms", "driver_opts", *_TLS_FILES)
+        if settings.has(key)
+    }
+    return tuple(
+        _node(OptionTable("", {**shared, "endpoint": each}), REMOTE, (), resolve)
+        for each in endpoints
     )
 
 

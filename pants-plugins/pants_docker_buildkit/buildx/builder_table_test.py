@@ -41,6 +41,43 @@ def test_files_for_tls_are_options_of_the_driver() -> None:
     )
 
 
+def test_a_pool_has_a_node_for_each_endpoint_and_is_waited_for_less() -> None:
+    endpoints = ["tcp://a:1", "tcp://b:1"]
+    table = {"driver": "remote", "endpoints": endpoints, "cacert": "ca", "max_builds": 4}
+    pool = parse(table)
+    assert pool.nodes == ()
+    options = (("cacert", "/repo/ca"),)
+    assert pool.pool == tuple(NodeDescription(each, (), options) for each in endpoints)
+    assert (pool.max_builds, pool.boot_timeout) == (4, 5)
+
+
+def test_a_builder_may_be_handed_out_by_a_program() -> None:
+    lease = parse({"driver": "remote", "acquire": ["lease", "--new"], "release": ["lease", "rm"]})
+    assert (lease.acquire, lease.release) == (("lease", "--new"), ("lease", "rm"))
+    assert lease.nodes == lease.pool == ()
+
+
+@pytest.mark.parametrize(
+    ("table", "setting"),
+    [
+        ({"endpoints": ["tcp://a:1"], "endpoint": "tcp://a:1"}, "endpoints"),
+        ({"endpoints": ["tcp://a:1"], "acquire": ["x"]}, "acquire"),
+        ({"endpoints": []}, "endpoints"),
+        ({"endpoints": ["tcp://a:1", "tcp://a:1"]}, "endpoints"),
+        ({"endpoints": ["a"]}, "endpoint"),
+        ({"endpoints": ["unix:///a"], "cacert": "ca"}, "cacert"),
+        ({"acquire": []}, "acquire"),
+        ({"release": ["x"]}, "release"),
+        ({"acquire": ["x"], "max_builds": 2}, "max_builds"),
+        ({"endpoint": "tcp://a:1", "max_builds": 0}, "max_builds"),
+    ],
+)
+def test_where_endpoints_come_from_is_said_once(table: dict[str, Any], setting: str) -> None:
+    with pytest.raises(InvalidTableError) as raised:
+        parse({"driver": "remote", **table})
+    assert raised.value.setting == setting
+
+
 def test_options_of_a_node_win_over_those_of_its_builder() -> None:
     nodes = [{"endpoint": "a", "driver_opts": {"memory": 1, "network": "host"}}, {"endpoint": "b"}]
     parsed = parse({**CONTAINER, "driver_opts": {"memory": "2g"}, "nodes": nodes}).nodes
@@ -82,22 +119,23 @@ SECONDS = "be a whole number of seconds above 0"
         (
             {"driver": "docker", "platforms": []},
             "",
-            "only have the settings `driver`, `endpoint` with the driver 'docker'",
+            "only have the settings `driver`, `endpoint`, `max_builds` with the driver 'docker'",
             "has `platforms`",
         ),
         (
             {"driver": "kubernetes", "endpoint": "x", "nodes": []},
             "",
             "only have the settings `boot_timeout`, `buildkitd_config`, `driver`, `driver_opts`,"
-            " `entitlements`, `gc`, `nodes`, `platforms`, `registries` with the driver"
-            " 'kubernetes'",
+            " `entitlements`, `gc`, `max_builds`, `nodes`, `platforms`, `registries` with the"
+            " driver 'kubernetes'",
             "has `endpoint`",
         ),
         (
             {**TCP, "gc": {}},
             "",
-            "only have the settings `boot_timeout`, `cacert`, `cert`, `driver`, `driver_opts`,"
-            " `endpoint`, `key`, `nodes`, `platforms` with the driver 'remote'",
+            "only have the settings `acquire`, `boot_timeout`, `cacert`, `cert`, `driver`,"
+            " `driver_opts`, `endpoint`, `endpoints`, `key`, `max_builds`, `nodes`, `platforms`,"
+            " `release` with the driver 'remote'",
             "has `gc`",
         ),
         ({"driver": "remote"}, "endpoint", ADDRESS, "it is missing"),

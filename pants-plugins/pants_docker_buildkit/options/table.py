@@ -98,6 +98,15 @@ class OptionTable:
             self.at(key), "be a whole number of seconds above 0", f"is {value!r}"
         )
 
+    def count(self, key: str) -> int | None:
+        """A number of things."""
+        value = self.content.get(key)
+        if value is None:
+            return None
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+        raise InvalidTableError(self.at(key), "be a whole number above 0", f"is {value!r}")
+
     def size(self, key: str) -> str | None:
         """A number of bytes or a part of the disk, as BuildKit reads it."""
         value = self.content.get(key)

@@ -35,6 +35,7 @@ class BuildSettings:
     `secrets` maps IDs to sources (`registry/secret_source.py`). With `passes_proxies`, `RUN` steps
     get the user's proxies. `progress` says how much of a running build goes into the session's
     `PROGRESS_FILE`. `build_timeout` is in seconds.
+    `max_builds` is how many builds run at once on the builder, from this machine.
     `described_builder` is what the options say of `builder`, unless that is one of the user's own.
     `context_name` is what a builder knows the context of this target in this checkout by;
     `mirrors` are the routes of `ImageMirrors`.
@@ -50,6 +51,7 @@ class BuildSettings:
     secrets: tuple[tuple[str, str], ...] = ()
     ssh: tuple[str, ...] = ()
     build_timeout: Optional[int] = None
+    max_builds: Optional[int] = None
     passes_proxies: bool = True
     progress: str = "quiet"
     mirrors: tuple[tuple[str, str], ...] = ()

@@ -128,12 +128,12 @@ def _upload(session: SessionClient, *arguments: str) -> str:
 def _platforms(session: SessionClient, key: str) -> str:
     """Which platforms the nodes of a builder have."""
     from pants_docker_buildkit.solver.build_platforms import find_node_platforms, render_nodes
-    from pants_docker_buildkit.solver.workplace import choose_for_build
+    from pants_docker_buildkit.solver.builder_pool import reserve_builder
 
-    chosen = choose_for_build(
-        chosen_docker(session.profile()), session.settings(key), session.directory
-    )
-    return render_nodes(find_node_platforms(chosen))
+    settings = session.settings(key)
+    docker = chosen_docker(session.profile())
+    with reserve_builder(docker, settings, settings.target, session.directory) as chosen:
+        return render_nodes(find_node_platforms(chosen))
 
 
 def _checksum(session: SessionClient, url: str, version: str) -> str:

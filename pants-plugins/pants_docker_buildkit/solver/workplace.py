@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,13 +17,14 @@ from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.build_platforms import check_build_platforms
 from pants_docker_buildkit.solver.build_repositories import add_references, build_repositories
-from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host
+from pants_docker_buildkit.solver.builder_choice import engine_host
+from pants_docker_buildkit.solver.builder_pool import reserve_builder
 from pants_docker_buildkit.solver.builder_template import template_path
 from pants_docker_buildkit.solver.chosen_docker import LOCAL_OUTPUT
 from pants_docker_buildkit.solver.cloud_caches import check_cloud_caches
 from pants_docker_buildkit.solver.context_memory import CONTEXTS_DIRECTORY, node_identity
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
-from pants_docker_buildkit.solver.described_builder import ChosenBuilder, choose_described_builder
+from pants_docker_buildkit.solver.described_builder import ChosenBuilder
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.docker_config import allow_logins, with_private_config
 from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, Engine, bridged_builder
@@ -62,14 +63,6 @@ class Workplace:
     def users_builder_name(self) -> str | None:
         """What the user calls the builder, which has another name where it is an engine."""
         return self.builder.name if self.builder.is_docker_engine else self.builder_name
-
-
-def choose_for_build(docker: DockerCli, settings: BuildSettings, session: Path) -> ChosenBuilder:
-    """The builder that a build with these settings runs on. Raises a `SolverError`."""
-    if settings.described_builder is not None:
-        return choose_described_builder(docker, settings.described_builder, session)
-    builder = choose_builder(docker, settings.builder, session)
-    return ChosenBuilder(docker, builder, settings.builder)
 
 
 def _build_environment(
@@ -114,12 +107,15 @@ def open_workplace(
     proxies: tuple[tuple[str, str], ...] = ()
     if settings.passes_proxies:
         proxies = proxy_build_args(docker.environment, job.definition)
-    with scratch_directory(session.directory) as scratch:
+    with ExitStack() as stack:
+        scratch = stack.enter_context(scratch_directory(session.directory))
         repositories = build_repositories(job, settings)
         mirrors = ImageMirrors(settings.mirrors)
         docker = docker.with_environment(_build_environment(job.definition, mirrors, scratch))
         docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
-        chosen = choose_for_build(docker, settings, session.directory)
+        image = f"{settings.target} {','.join(job.definition.platforms)}"
+        reserved = reserve_builder(docker, settings, image, session.directory)
+        chosen = stack.enter_context(reserved)
         if chosen.builder.images:
             # The build boots the builder, which pulls what it runs.
             add_references(repositories, chosen.builder.images)

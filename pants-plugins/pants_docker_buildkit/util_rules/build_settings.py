@@ -50,6 +50,7 @@ def build_settings(
             for each in field_set.ssh.value or ()
         ),
         build_timeout=field_set.build_timeout.value or _option_timeout(subsystem),
+        max_builds=_option_max_builds(subsystem),
         progress=subsystem.progress.value,
         passes_proxies=subsystem.pass_proxies,
         mirrors=image_mirrors(subsystem).routes,
@@ -63,6 +64,13 @@ def _option_timeout(subsystem: DockerBuildKitSubsystem) -> int | None:
             "build_timeout", "be a number of seconds above zero", f"it is {seconds}"
         )
     return seconds
+
+
+def _option_max_builds(subsystem: DockerBuildKitSubsystem) -> int | None:
+    builds: int | None = subsystem.max_builds
+    if builds is not None and builds <= 0:
+        raise InvalidOptionError("max_builds", "be a number above zero", f"it is {builds}")
+    return builds
 
 
 def _context_name(field_set: BuildKitImageFieldSet) -> str:

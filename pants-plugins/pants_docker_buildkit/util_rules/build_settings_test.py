@@ -25,6 +25,7 @@ def settings(
     cache_from: str = "",
     cache_to: str = "",
     build_timeout: int | None = None,
+    max_builds: int | None = None,
 ) -> BuildSettings:
     subsystem = create_subsystem(
         DockerBuildKitSubsystem,
@@ -33,6 +34,7 @@ def settings(
         cache_to=[cache_to] if cache_to else [],
         inline_cache_tag="buildcache",
         build_timeout=build_timeout,
+        max_builds=max_builds,
         progress=next(iter(ShownProgress)),
         pass_proxies=True,
         mirrors={},
@@ -72,6 +74,12 @@ def test_the_time_limit_is_that_of_the_target_or_else_of_the_option(runner: Imag
     assert settings(runner, "build_timeout=5", build_timeout=60).build_timeout == 5
     with pytest.raises(Exception, match="must be a number of seconds above zero, but it is 0"):
         settings(runner, "", build_timeout=0)
+
+
+def test_the_limit_of_builds_is_above_zero(runner: ImageRunner) -> None:
+    assert settings(runner, "", max_builds=3).max_builds == 3
+    with pytest.raises(Exception, match="must be a number above zero, but it is 0"):
+        settings(runner, "", max_builds=0)
 
 
 def test_an_option_that_is_no_cache_is_named(runner: ImageRunner) -> None:

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
+from pants_docker_buildkit.solver.acquired_builder import acquire_builder
+from pants_docker_buildkit.solver.errors import BuilderNotReadyError
+
+ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
+
+
+def leased(acquire: str, *release: str) -> BuilderDescription:
+    """A builder whose commands are programs in Python and shell."""
+    return BuilderDescription(
+        "ci", "remote", (), 5, acquire=(sys.executable, "-c", acquire), release=release
+    )
+
+
+def test_a_builder_is_acquired_for_an_image_and_released_after_it(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    description = leased(
+        'print(\'{"endpoint": "tcp://10.0.0.7:1", "cacert": "/ca", "cert": "/c", "key": "/k"}\')',
+        *("sh", "-c", f'echo "$1 $PANTS_DOCKER_BUILDKIT_IMAGE" >{notes}', "sh"),
+    )
+    options = (("cacert", "/ca"), ("cert", "/c"), ("key", "/k"))
+
+    def fail() -> None:
+        with acquire_builder(description, "app:image linux/amd64", ENVIRONMENT) as member:
+            assert member.nodes == (NodeDescription("tcp://10.0.0.7:1", (), options),)
+            assert member.acquire == member.release == ()
+            assert not notes.exists()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert notes.read_text() == "tcp://10.0.0.7:1 app:image linux/amd64\n"
+
+
+@pytest.mark.parametrize(
+    ("acquire", "finding"),
+    [
+        pytest.param("import sys; sys.exit('no room')", "exit code 1: no room", id="failed"),
+        pytest.param("print('tcp://x:1')", "prints JSON such as", id="no JSON"),
+        pytest.param("print('{}')", "it is missing", id="no endpoint"),
+        pytest.param('print(\'{"endpoint": "x"}\')', "is 'x'", id="no address"),
+        pytest.param("import time; time.sleep(60)", "did not end within 1 s", id="slow"),
+    ],
+)
+def test_a_program_that_gives_no_builder_is_an_error(acquire: str, finding: str) -> None:
+    description = BuilderDescription("ci", "remote", (), 1, acquire=(sys.executable, "-c", acquire))
+    with (
+        pytest.raises(BuilderNotReadyError) as raised,
+        acquire_builder(description, "image", ENVIRONMENT),
+    ):
+        pass
+    assert "The builder of '[docker-buildkit.builders.ci]' must have a" in str(raised.value)
+    assert finding in str(raised.value)
+
+
+def test_a_program_that_is_not_there_is_an_error() -> None:
+    description = BuilderDescription("ci", "remote", (), 1, acquire=("no-such-program",))
+    with (
+        pytest.raises(BuilderNotReadyError, match="no-such-program is not on the PATH"),
+        acquire_builder(description, "image", ENVIRONMENT),
+    ):
+        pass

@@ -1,0 +1,38 @@
+"""At most so many builds at once on one builder, by all sessions of a user on this machine.
+
+A slot is a locked file: where a build is killed, its lock goes with it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+SLOTS_DIRECTORY = "slots"
+"""Where the files are, beside the directories of sessions."""
+
+
+def take_slot(
+    directory: Path, builder: str, most: int | None
+) -> AbstractContextManager[object] | None:
+    """A slot of a builder, free again when the block ends; `None` if `most` builds have one.
+
+    Without `most` there is one for everybody.
+    """
+    if most is None:
+        return nullcontext()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = hashlib.sha256(builder.encode()).hexdigest()[:16]
+    for number in range(most):
+        descriptor = os.open(directory / f"{name}-{number}", os.O_RDWR | os.O_CREAT, 0o600)
+        file = os.fdopen(descriptor, "r+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            continue
+        return file
+    return None

@@ -1,0 +1,164 @@
+"""Which builder of several builds an image? The same one each time, while it answers and has room.
+
+Rendezvous hashing: each image has an order of its own of all endpoints, and takes the first that
+can have it. So an endpoint that comes or goes moves its own images only, and the caches of the
+others stay with theirs. What is chosen is in no key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
+from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.solver.acquired_builder import acquire_builder
+from pants_docker_buildkit.solver.build_slots import SLOTS_DIRECTORY, take_slot
+from pants_docker_buildkit.solver.builder_choice import choose_builder
+from pants_docker_buildkit.solver.described_builder import ChosenBuilder, choose_described_builder
+from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.errors import BuilderLostError, BuilderNotReadyError
+from pants_docker_buildkit.solver.progress import tell
+
+_LOST_SECONDS = 60.0
+"""For so long an endpoint that was lost comes last."""
+
+_ASK_AGAIN_SECONDS = 0.2
+
+
+@contextmanager
+def reserve_builder(
+    docker: DockerCli, settings: BuildSettings, image: str, session: Path
+) -> Iterator[ChosenBuilder]:
+    """A builder that answers and has room for the build of `image`, until the block ends.
+
+    Raises a `SolverError` where none answers. If all that do are full, it waits.
+    """
+    description = settings.described_builder
+    if description is None:
+        candidates = [_own_builder(docker, settings.builder, session)]
+    elif description.acquire:
+        with acquire_builder(description, image, docker.environment) as member:
+            yield choose_described_builder(docker, member, session)
+        return
+    else:
+        members = rank_members(description, image)
+        candidates = [_member(docker, each, session) for each in members]
+    most = settings.max_builds
+    if description is not None and description.max_builds is not None:
+        most = description.max_builds
+    told = f"{settings.target} waits for room on its builder ({most} builds are running there)…"
+    with _first_free(candidates, most, session, told) as chosen:
+        yield chosen
+
+
+def rank_members(description: BuilderDescription, image: str) -> Sequence[BuilderDescription]:
+    """The builders of a pool, each of one endpoint, in the order of an image: best first.
+
+    A description that is no pool is its only member.
+    """
+    if not description.pool:
+        return (description,)
+
+    def weight(node: NodeDescription) -> str:
+        return hashlib.sha256(f"{node.endpoint}\0{image}".encode()).hexdigest()
+
+    nodes = sorted(description.pool, key=weight, reverse=True)
+    return tuple(replace(description, nodes=(node,), pool=()) for node in nodes)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A builder that can be chosen. `identity` is what all who use it know it by."""
+
+    identity: str
+    choose: Callable[[], ChosenBuilder]
+
+
+def _own_builder(docker: DockerCli, name: str | None, session: Path) -> _Candidate:
+    """A builder that no description has: one of the user's own, or the engine."""
+    place = docker.environment.get("DOCKER_HOST", "")
+    return _Candidate(
+        f"{name or ''}\0{place}",
+        lambda: ChosenBuilder(docker, choose_builder(docker, name, session), name),
+    )
+
+
+def _member(docker: DockerCli, member: BuilderDescription, session: Path) -> _Candidate:
+    endpoints = [node.endpoint or member.name for node in member.nodes]
+    return _Candidate(
+        json.dumps([member.driver, endpoints]),
+        lambda: choose_described_builder(docker, member, session),
+    )
+
+
+@contextmanager
+def _first_free(
+    candidates: Sequence[_Candidate],
+    most: int | None,
+    session: Path,
+    told: str,
+) -> Iterator[ChosenBuilder]:
+    """The first of the candidates that is not full and answers. Waits while all are full."""
+    slots = session.resolve().parent / SLOTS_DIRECTORY
+    has_told = False
+    while True:
+        problem: BuilderNotReadyError | None = None
+        for candidate in sorted(candidates, key=lambda each: _mark(session, each).is_set):
+            slot = take_slot(slots, candidate.identity, most)
+            if slot is None:
+                continue
+            with slot:
+                mark = _mark(session, candidate)
+                try:
+                    chosen = candidate.choose()
+                except BuilderNotReadyError as e:
+                    mark.set()
+                    problem = e
+                    continue
+                mark.clear()
+                try:
+                    yield chosen
+                except BuilderLostError:
+                    mark.set()
+                    raise
+                return
+        if problem is not None:
+            raise problem
+        if not has_told:
+            tell(session, told)
+            has_told = True
+        time.sleep(_ASK_AGAIN_SECONDS)
+
+
+def _mark(session: Path, candidate: _Candidate) -> _LostMark:
+    name = hashlib.sha256(candidate.identity.encode()).hexdigest()[:16]
+    return _LostMark(session / f"lost-{name}")
+
+
+class _LostMark:
+    """That an endpoint was lost in this session, not long ago."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it was."""
+        try:
+            return time.time() - self._file.stat().st_mtime < _LOST_SECONDS
+        except OSError:
+            return False
+
+    def set(self) -> None:
+        """It is lost now."""
+        self._file.touch()
+
+    def clear(self) -> None:
+        """It answers."""
+        self._file.unlink(missing_ok=True)

@@ -1,0 +1,147 @@
+"""At the commands that are run; `tests/integration/builder_pool_test.py` has real BuildKits."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
+from pants_docker_buildkit.session.directory import PROGRESS_FILE
+from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.solver.builder_pool import rank_members, reserve_builder
+from pants_docker_buildkit.solver.described_builder import ChosenBuilder
+from pants_docker_buildkit.solver.errors import BuilderLostError, BuilderNotReadyError
+from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+
+NODES = tuple(NodeDescription(f"tcp://b{number}:1") for number in range(4))
+POOL = BuilderDescription("pool", "remote", (), 1, pool=NODES)
+IMAGES = [f"app{number}:image linux/amd64" for number in range(200)]
+RUNNING = "Name: n\nDriver: remote\n\nNodes:\nName: n0\nEndpoint: x\nStatus: running\n"
+
+
+def endpoints(description: BuilderDescription, image: str) -> list[str | None]:
+    return [node.endpoint for each in rank_members(description, image) for node in each.nodes]
+
+
+def test_images_are_spread_over_all_endpoints_and_stay_where_they_are() -> None:
+    first = Counter(endpoints(POOL, image)[0] for image in IMAGES)
+    assert set(first) == {node.endpoint for node in NODES}
+    assert min(first.values()) > 25
+    reordered = replace(POOL, pool=NODES[::-1], max_builds=3)
+    assert [endpoints(POOL, each) for each in IMAGES] == [
+        endpoints(reordered, each) for each in IMAGES
+    ]
+
+
+def test_an_endpoint_that_goes_moves_its_own_images_only_and_spreads_them() -> None:
+    smaller = replace(POOL, pool=NODES[1:])
+    for image in IMAGES:
+        ranked = endpoints(POOL, image)
+        ranked.remove(NODES[0].endpoint)
+        assert endpoints(smaller, image) == ranked
+
+
+def test_a_builder_that_is_no_pool_is_its_only_member() -> None:
+    alone = BuilderDescription("far", "remote", NODES[:1], 1)
+    assert rank_members(alone, "image") == (alone,)
+
+
+class Host:
+    """A session, and BuildKits that all answer."""
+
+    def __init__(self, directory: Path, inspection: str = RUNNING) -> None:
+        self.session = directory / "docker_buildkit" / "host-1"
+        self.session.mkdir(parents=True)
+        self.docker = FakeDocker(directory / "bin")
+        self.docker.answer("buildx create")
+        self.docker.answer("buildx inspect", inspection)
+
+    def reserve(self, **settings: Any) -> AbstractContextManager[ChosenBuilder]:
+        found = BuildSettings("app:image", **settings)
+        return reserve_builder(self.docker.cli(), found, "app", self.session)
+
+    @property
+    def told(self) -> str:
+        path = self.session / PROGRESS_FILE
+        return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+def test_builds_above_the_limit_go_to_the_next_endpoint(host: Host) -> None:
+    pool = replace(POOL, pool=NODES[:2], max_builds=2)
+    with ExitStack() as stack:
+        names = [stack.enter_context(host.reserve(described_builder=pool)).name for _ in range(4)]
+    assert names[0] == names[1] != names[2] == names[3]
+    with host.reserve(described_builder=pool) as again:
+        assert again.name == names[0]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"described_builder": replace(POOL, pool=NODES[:1], max_builds=1)},
+        {"described_builder": POOL, "max_builds": 1},
+        {"described_builder": BuilderDescription("far", "remote", NODES[:1], 1), "max_builds": 1},
+        {"builder": "own", "max_builds": 1},
+    ],
+    ids=["pool", "option", "described", "own"],
+)
+def test_a_build_waits_while_all_are_full(host: Host, settings: dict[str, Any]) -> None:
+    described = settings.get("described_builder")
+    room = len(described.pool) or 1 if isinstance(described, BuilderDescription) else 1
+    has_room = threading.Event()
+
+    def wait() -> None:
+        with host.reserve(**settings):
+            has_room.set()
+
+    with ExitStack() as stack:
+        for _ in range(room):
+            stack.enter_context(host.reserve(**settings))
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert not has_room.wait(0.5)
+    assert has_room.wait(5)
+    thread.join()
+    assert host.told.count("app:image waits for room on its builder (1 builds are running") == 1
+
+
+def test_a_limit_of_a_builder_counts_more_than_that_of_the_option(host: Host) -> None:
+    pool = replace(POOL, pool=NODES[:1], max_builds=3)
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(host.reserve(described_builder=pool, max_builds=1))
+
+
+def test_an_endpoint_that_was_lost_while_it_built_comes_last(host: Host) -> None:
+    def name() -> str | None:
+        with host.reserve(described_builder=POOL) as chosen:
+            return chosen.name
+
+    before = name()
+    with pytest.raises(BuilderLostError), host.reserve(described_builder=POOL):
+        raise BuilderLostError("b", "gone", "")
+    assert name() != before
+
+
+def test_one_that_does_not_answer_is_passed_over_and_none_is_an_error(tmp_path: Path) -> None:
+    host = Host(tmp_path, RUNNING.replace("running", "inactive"))
+    host.docker.answer("buildx du", stderr="ERROR: connection refused", exit_code=1)
+    pool = replace(POOL, pool=NODES[:2])
+    with (
+        pytest.raises(BuilderNotReadyError, match="connection refused"),
+        host.reserve(described_builder=pool),
+    ):
+        pass
+    inspected = {call for call in host.docker.calls if call.startswith("buildx inspect ")}
+    assert len(inspected) == 2
