@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench.checkout import FailedRunError
 from bench.measure import say
+from bench.record import record
 from bench.report import Row, from_document, render, to_document
 from bench.scenarios import (
     far_registry,
@@ -68,7 +69,10 @@ def main(arguments: Sequence[str]) -> int:
     print(render(rows))
     print()
     print(f"{options.runs} runs each, interleaved; medians. From {started} to {_conditions()}.")
-    print(", ".join(f"{name} {version}" for name, version in tools.versions()))
+    versions = ", ".join(f"{name} {version}" for name, version in tools.versions())
+    print(versions)
+    if options.record and not has_failed:
+        record(rows, f"{started}, {options.runs} runs, {versions}")
     if has_failed:
         return 2
     return 1 if any(row.goal and row.goal.verdict == "missed" for row in rows) else 0
@@ -124,6 +128,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--quick", action="store_true", help="tiny sizes, to see that everything works"
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="keep the table in docs/benchmarks.md"
     )
     parser.add_argument(
         "--keep", type=Path, help="work in this folder and keep it: the next time builds nothing"
