@@ -118,6 +118,7 @@ FIELDS = {
     "cache_to": Variation(keeps=('["type=gha,mode=max"]',)),
     "builder": Variation(keeps=('"far"',)),
     "build_timeout": Variation(keeps=("3600",)),
+    "resources": Variation(keeps=('{"memory": "2g"}',)),
     "registries": Variation(base='["localhost:5000"]', keeps=('["ghcr.io"]',)),
     "repository": Variation(keeps=('"somewhere/else"',)),
     "image_tags": Variation(keeps=('["1.0", "{name}", "{git_sha}"]', "[]")),
@@ -167,6 +168,7 @@ OPTIONS = {
     "secret_hash_key": Variation(keeps=("env=KEY",)),
     "pass_proxies": Variation(keeps=("false",)),
     "max_builds": Variation(keeps=("3",)),
+    "resources": Variation(keeps=('{"memory": "2g"}',)),
     "builders": Variation(
         keeps=(
             "{'far': {'driver': 'remote', 'endpoint': 'tcp://far:1'}}",

@@ -16,6 +16,7 @@ from pants_docker_buildkit.fields.cache import (
     BuildKitImageCacheToField,
     BuildKitImageInlineCacheField,
     BuildKitImageReproducibleField,
+    BuildKitImageResourcesField,
 )
 from pants_docker_buildkit.fields.context import (
     BuildKitImageBuildContextsField,
@@ -90,6 +91,7 @@ class BuildKitImageFieldSet(PackageFieldSet):
     cache_to: BuildKitImageCacheToField
     builder: BuildKitImageBuilderField
     build_timeout: BuildKitImageBuildTimeoutField
+    resources: BuildKitImageResourcesField
     registries: BuildKitImageRegistriesField
     repository: BuildKitImageRepositoryField
     image_tags: BuildKitImageTagsField

@@ -406,6 +406,15 @@ class DockerBuildKitSubsystem(Subsystem):
             """
         ),
     )
+    resources = DictOption[str](
+        help=softwrap(
+            """
+            What each `RUN` step may take of its builder (`--resource`, buildx 0.36 or later), such
+            as `{"memory": "2g", "cpu-quota": "50000"}`. The field `resources` counts more. A
+            BuildKit that is too old ignores it. In no key.
+            """
+        ),
+    )
     reproducible = BoolOption(
         default=False,
         help=softwrap(

@@ -14,6 +14,7 @@ from pants_docker_buildkit.fields.cache import (
     BuildKitImageCacheToField,
     BuildKitImageInlineCacheField,
     BuildKitImageReproducibleField,
+    BuildKitImageResourcesField,
 )
 from pants_docker_buildkit.fields.checks import SkipDockerfileChecksField
 from pants_docker_buildkit.fields.context import (
@@ -99,6 +100,7 @@ class BuildKitImageTarget(Target):
         BuildKitImageCacheToField,
         BuildKitImageBuilderField,
         BuildKitImageBuildTimeoutField,
+        BuildKitImageResourcesField,
         BuildKitImageRegistriesField,
         BuildKitImageRepositoryField,
         BuildKitImageTagsField,

@@ -44,6 +44,7 @@ class BuildCommand:
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
     call: str | None = None
+    resources: tuple[tuple[str, str], ...] = ()
 
 
 def render_arguments(command: BuildCommand, *, progress: str = "rawjson") -> tuple[str, ...]:
@@ -69,6 +70,7 @@ def render_arguments(command: BuildCommand, *, progress: str = "rawjson") -> tup
     arguments += _pairs("--add-host", command.extra_hosts)
     arguments += _optional("--shm-size", command.shm_size)
     arguments += _pairs("--ulimit", command.ulimits)
+    arguments += _pairs("--resource", command.resources)
     arguments += _repeated("--allow", command.entitlements)
     arguments += _repeated("--policy", command.policies)
     arguments += ["--no-cache"] if command.no_cache else []

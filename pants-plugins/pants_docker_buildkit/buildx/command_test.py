@@ -42,6 +42,7 @@ EXAMPLES: dict[str, Any] = {
     "cache_from": ("type=gha",),
     "cache_to": ("type=inline",),
     "call": "lint",
+    "resources": (("memory", "2g"),),
 }
 
 

@@ -8,6 +8,7 @@ from typing import Optional
 from pants.engine.addresses import Address
 from pants.engine.target import (
     BoolField,
+    DictStringToStringField,
     IntField,
     InvalidFieldException,
     StringField,
@@ -119,5 +120,18 @@ class BuildKitImageBuildTimeoutField(IntField):
 
         Defaults to `[docker-buildkit].build_timeout`. It does not affect whether the image is
         built.
+        """
+    )
+
+
+class BuildKitImageResourcesField(DictStringToStringField):
+    alias = "resources"
+    help = help_text(
+        """
+        What each `RUN` step may take of its builder (`--resource`, buildx 0.36 or later), such as
+        `{'memory': '2g', 'cpu-quota': '50000'}`. A BuildKit that is too old ignores it.
+
+        Limits of `[docker-buildkit].resources` that are not named here stay. It does not affect
+        whether the image is built.
         """
     )

@@ -35,7 +35,8 @@ class BuildSettings:
     `secrets` maps IDs to sources (`registry/secret_source.py`). With `passes_proxies`, `RUN` steps
     get the user's proxies. `progress` says how much of a running build goes into the session's
     `PROGRESS_FILE`. `build_timeout` is in seconds.
-    `max_builds` is how many builds run at once on the builder, from this machine.
+    `max_builds` is how many builds run at once on the builder, from this machine. `resources` are
+    limits of each `RUN` step.
     `described_builder` is what the options say of `builder`, unless that is one of the user's own.
     `context_name` is what a builder knows the context of this target in this checkout by;
     `mirrors` are the routes of `ImageMirrors`.
@@ -52,6 +53,7 @@ class BuildSettings:
     ssh: tuple[str, ...] = ()
     build_timeout: Optional[int] = None
     max_builds: Optional[int] = None
+    resources: tuple[tuple[str, str], ...] = ()
     passes_proxies: bool = True
     progress: str = "quiet"
     mirrors: tuple[tuple[str, str], ...] = ()

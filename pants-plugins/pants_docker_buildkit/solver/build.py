@@ -150,6 +150,7 @@ def build_command(
         shm_size=definition.shm_size,
         ulimits=definition.ulimits,
         entitlements=definition.entitlements,
+        resources=settings.resources,
         policies=tuple(_policy(path) for path, _ in definition.policies),
         no_cache=definition.no_cache,
         cache_from=imports,

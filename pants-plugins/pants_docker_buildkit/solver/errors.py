@@ -235,6 +235,18 @@ class NoPoliciesError(SolverError):
         )
 
 
+class NoResourcesError(SolverError):
+    """buildx cannot limit what steps take."""
+
+    def __init__(self, version: tuple[int, int], oldest: tuple[int, int]) -> None:
+        super().__init__(
+            "The field `resources` of the image, or '[docker-buildkit].resources', limits what"
+            f" steps take, which buildx {_dotted(oldest)} or later can do, but this is"
+            f" {_dotted(version)}. Put a newer 'docker-buildx' into ~/.docker/cli-plugins, or"
+            " remove the limits."
+        )
+
+
 class OldBuildKitError(SolverError):
     """A builder would read what is not in the key of a build."""
 

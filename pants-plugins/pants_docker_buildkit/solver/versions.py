@@ -10,7 +10,12 @@ from pathlib import Path
 
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import NoPoliciesError, OldBuildKitError, OldBuildxError
+from pants_docker_buildkit.solver.errors import (
+    NoPoliciesError,
+    NoResourcesError,
+    OldBuildKitError,
+    OldBuildxError,
+)
 from pants_docker_buildkit.solver.remembered import remember
 
 Version = tuple[int, int]
@@ -23,6 +28,9 @@ OLDEST_BUILDKIT: Version = (0, 12)
 
 OLDEST_BUILDX_FOR_REGO: Version = (0, 32)
 """It obeys policies in Rego since 0.31, and since 0.32 also those that lie outside of a context."""
+
+OLDEST_BUILDX_FOR_RESOURCES: Version = (0, 36)
+"""It has `--resource`."""
 
 _VERSION = re.compile(r"(?<![\w.])v?(\d+)\.(\d+)\.\d+")
 
@@ -50,9 +58,14 @@ def buildx_version(docker: DockerCli, session: Path) -> Version | None:
 
 
 def check_versions(
-    docker: DockerCli, builder: Builder, session: Path, *, has_policies: bool = False
+    docker: DockerCli,
+    builder: Builder,
+    session: Path,
+    *,
+    has_policies: bool = False,
+    has_resources: bool = False,
 ) -> None:
-    """Raise `OldBuildxError`, `OldBuildKitError` or `NoPoliciesError`.
+    """Raise `OldBuildxError`, `OldBuildKitError`, `NoPoliciesError` or `NoResourcesError`.
 
     A version that is not known is let through, unless a policy in Rego might be ignored.
     """
@@ -61,6 +74,8 @@ def check_versions(
         raise OldBuildxError(buildx, OLDEST_BUILDX)
     if has_policies and (buildx is None or buildx < OLDEST_BUILDX_FOR_REGO):
         raise NoPoliciesError(buildx, OLDEST_BUILDX_FOR_REGO)
+    if has_resources and buildx is not None and buildx < OLDEST_BUILDX_FOR_RESOURCES:
+        raise NoResourcesError(buildx, OLDEST_BUILDX_FOR_RESOURCES)
     for text in builder.buildkit_versions:
         version = parse_version(text)
         if version is not None and version < OLDEST_BUILDKIT:

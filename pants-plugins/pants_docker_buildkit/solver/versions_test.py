@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.buildx.builder import Builder
-from pants_docker_buildkit.solver.errors import NoPoliciesError, OldBuildKitError, OldBuildxError
+from pants_docker_buildkit.solver.errors import (
+    NoPoliciesError,
+    NoResourcesError,
+    OldBuildKitError,
+    OldBuildxError,
+)
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.versions import Version, check_versions, parse_version
 
@@ -77,3 +82,17 @@ def test_a_builder_is_refused_for_one_older_node(docker: FakeDocker, tmp_path: P
     docker.answer("buildx version", "github.com/docker/buildx v0.29.1 a1")
     with pytest.raises(OldBuildKitError, match=r"'far' must run BuildKit 0\.12 .* runs 0\.11"):
         check_versions(docker.cli(), builder("v0.25.1", "v0.11.6"), tmp_path)
+
+
+def test_a_buildx_that_cannot_limit_steps_is_refused(docker: FakeDocker, tmp_path: Path) -> None:
+    docker.answer("buildx version", "buildx v0.29.1 a1")
+    with pytest.raises(NoResourcesError, match=r"buildx 0\.36 or later can do, but this is 0\.29"):
+        check_versions(docker.cli(), builder(), tmp_path, has_resources=True)
+
+
+@pytest.mark.parametrize("said", ["buildx v0.36.1 a1", "buildx unknown"])
+def test_one_that_can_or_does_not_say_its_version_is_not(
+    docker: FakeDocker, tmp_path: Path, said: str
+) -> None:
+    docker.answer("buildx version", said)
+    check_versions(docker.cli(), builder(), tmp_path, has_resources=True)

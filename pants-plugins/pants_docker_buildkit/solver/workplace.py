@@ -125,7 +125,13 @@ def open_workplace(
         if builder.is_docker_engine and not builder.has_containerd_store:
             raise ContainerdStoreError(output)
         has_policies = bool(job.definition.policies)
-        check_versions(docker, builder, session.directory, has_policies=has_policies)
+        check_versions(
+            docker,
+            builder,
+            session.directory,
+            has_policies=has_policies,
+            has_resources=bool(settings.resources),
+        )
         place = Workplace(
             docker,
             builder,

@@ -51,6 +51,9 @@ def build_settings(
         ),
         build_timeout=field_set.build_timeout.value or _option_timeout(subsystem),
         max_builds=_option_max_builds(subsystem),
+        resources=tuple(
+            sorted({**subsystem.resources, **(field_set.resources.value or {})}.items())
+        ),
         progress=subsystem.progress.value,
         passes_proxies=subsystem.pass_proxies,
         mirrors=image_mirrors(subsystem).routes,

@@ -26,6 +26,7 @@ def settings(
     cache_to: str = "",
     build_timeout: int | None = None,
     max_builds: int | None = None,
+    resources: dict[str, str] | None = None,
 ) -> BuildSettings:
     subsystem = create_subsystem(
         DockerBuildKitSubsystem,
@@ -35,6 +36,7 @@ def settings(
         inline_cache_tag="buildcache",
         build_timeout=build_timeout,
         max_builds=max_builds,
+        resources=resources or {},
         progress=next(iter(ShownProgress)),
         pass_proxies=True,
         mirrors={},
@@ -101,3 +103,9 @@ def test_no_two_images_have_contexts_of_one_name_not_even_in_two_checkouts() -> 
     assert names(runner) == first
     # Pants knows one build root at a time: that of the newest engine.
     assert len({*first, *names(ImageRunner())}) == 4
+
+
+def test_limits_of_a_target_count_more_than_those_of_the_option(runner: ImageRunner) -> None:
+    option = {"memory": "1g", "cpu-shares": "2"}
+    found = settings(runner, "resources={'memory': '4g'}", resources=option)
+    assert found.resources == (("cpu-shares", "2"), ("memory", "4g"))
