@@ -201,7 +201,9 @@ def image_placeholders(field_set: BuildKitImageFieldSet, inputs: ImageInputs) ->
     hashed: list[Encodable] = [inputs.context_digest, inputs.dockerfile.sha256]
     hashed.append(dict(inputs.build_args))
     inputs_hash = blake3_digest(encode(hashed)).rpartition(":")[2]
-    return placeholders(field_set, inputs.analysis, dict(inputs.build_args), inputs_hash)
+    # A tag may name an argument that no Dockerfile declares, which is in no key.
+    arguments = {**dict(inputs.dockerfile.build_args.values), **dict(inputs.build_args)}
+    return placeholders(field_set, inputs.analysis, arguments, inputs_hash)
 
 
 def _definition(

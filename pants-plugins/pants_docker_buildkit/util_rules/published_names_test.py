@@ -104,3 +104,19 @@ def test_a_placeholder_that_nobody_knows_is_an_error(runner: ImageRunner) -> Non
 def test_the_commit_is_for_tags_only(runner: ImageRunner) -> None:
     dev: dict[str, dict[str, object]] = {"dev": {"address": "ghcr.io", "default": True}}
     assert "'{git_sha}' has '{git_sha}'" in failure(runner, dev, "repository='{git_sha}'")
+
+
+def test_a_tag_may_name_an_argument_of_the_option_without_building_for_each_value(
+    runner: ImageRunner,
+) -> None:
+    runner.write(
+        {"app/BUILD": "docker_buildkit_image(name='image', image_tags=['{build_args.RELEASE}'])"}
+    )
+    registries = {"dev": {"address": "ghcr.io", "default": True}}
+    keys = []
+    for release in ("1.2", "1.3"):
+        runner.set_options(f"registries={registries}", f"build-args=['RELEASE={release}']")
+        (found,) = runner.published_names("app:image").repositories
+        assert found.tags == (release,)
+        keys.append(runner.definition("app:image").key)
+    assert len(set(keys)) == 1
