@@ -274,7 +274,7 @@ MUTATIONS = (
         "util_rules/definition.py",
         "dockerfile=inputs.dockerfile.sha256,",
         'dockerfile="",',
-        ("build_key_test.py",),
+        ("util_rules/definition_test.py",),
     ),
     Mutation(
         "key: the context is in the definition",

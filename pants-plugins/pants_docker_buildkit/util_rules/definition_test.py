@@ -308,3 +308,13 @@ def test_a_value_of_the_environment_is_the_builds_and_the_environment_is_not() -
         digests.append(runner.definition("src/team/app:image").job.build_digest)
     assert digests[0] == digests[1]
     assert digests[0] != digests[2]
+
+
+def test_a_dockerfile_that_is_in_no_context_counts(runner: ImageRunner) -> None:
+    digests = set()
+    for label in ("a=1", "a=2"):
+        declare(runner, f"source=None, instructions=['FROM scratch', 'LABEL {label}']")
+        definition = runner.definition("src/team/app:image")
+        digests.add((definition.context_digest, definition.job.build_digest))
+    assert len({context for context, _ in digests}) == 1
+    assert len(digests) == 2
