@@ -197,8 +197,10 @@ def _plain_lines(news: StepNews) -> Iterator[str]:
 def _lines(descriptor: int, tick: Callable[[], None]) -> Iterator[str]:
     """The lines of a stream as they come. `tick` is called every second while none comes."""
     rest = b""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
     while True:
-        if not select.select([descriptor], [], [], 1.0)[0]:
+        if not poll.poll(1000):
             tick()
             continue
         chunk = os.read(descriptor, _CHUNK)
