@@ -160,23 +160,28 @@ def test_an_engine_with_the_older_image_store_says_how_to_get_the_other(
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "finding"),
+    ("status", "code", "findings"),
     [
-        pytest.param(401, "UNAUTHORIZED", "unauthorized", id="401"),
-        pytest.param(403, "DENIED", "denied", id="403"),
-        pytest.param(503, "UNAVAILABLE", "503 Service Unavailable", id="503"),
+        pytest.param(401, "UNAUTHORIZED", ("Nothing was built", "docker login"), id="401"),
+        pytest.param(403, "DENIED", ("Nothing was built", "(HTTP 403 DENIED)"), id="403"),
+        pytest.param(503, "UNAVAILABLE", ("failed to push", "503 Service Unavailable"), id="503"),
     ],
 )
 def test_a_push_that_is_refused_says_which_registry_and_how(
-    user: User, fake_registry: FakeRegistry, busybox: str, status: int, code: str, finding: str
+    user: User,
+    fake_registry: FakeRegistry,
+    busybox: str,
+    status: int,
+    code: str,
+    findings: tuple[str, str],
 ) -> None:
     fake_registry.plan(faults.oci_error(status, code), "/blobs/uploads/", method="POST", times=None)
     user.registry = fake_registry.address
     text = user.reads(f"FROM {busybox}\n")
     assert text.startswith("Building app:image failed:\n\n")
-    assert "failed to push" in text
     assert fake_registry.address in text
-    assert finding in text
+    for finding in findings:
+        assert finding in text
 
 
 def test_a_secret_that_is_not_there_is_named(user: User, busybox: str) -> None:

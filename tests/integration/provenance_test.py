@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from typing import Any
 
@@ -28,7 +29,12 @@ Description: tools
 
 def oras(*arguments: str) -> Any:
     answer = subprocess.run(
-        [str(oras_program()), *arguments], capture_output=True, text=True, check=False
+        [str(oras_program()), *arguments],
+        # It looks for logins at home, and ends where nobody has one.
+        env={"HOME": "/nonexistent", **os.environ},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout)

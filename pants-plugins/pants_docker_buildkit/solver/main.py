@@ -130,8 +130,8 @@ def _platforms(session: SessionClient, key: str) -> str:
     from pants_docker_buildkit.solver.build_platforms import find_node_platforms, render_nodes
     from pants_docker_buildkit.solver.builder_pool import reserve_builder
 
-    settings = session.settings(key)
     docker = chosen_docker(session.profile())
+    settings = session.settings(key)
     with reserve_builder(docker, settings, settings.target, session.directory) as chosen:
         return render_nodes(find_node_platforms(chosen))
 
