@@ -13,7 +13,6 @@ from typing import Any
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.image_record import ImageRecord
-from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.referrer import Referrer
 from pants_docker_buildkit.registry.redaction import redact_urls
 from pants_docker_buildkit.solver.definition import BuildDefinition
@@ -56,9 +55,8 @@ def provenance_statement(record: ImageRecord, definition: BuildDefinition) -> by
 
 def provenance_referrer(record: ImageRecord, statement: bytes) -> Referrer:
     """The statement as it lies beside the image in a registry."""
-    result = record.result
-    subject = Descriptor(result.media_type, result.digest, result.size)
-    return Referrer(subject, _MEDIA_TYPE, statement, ((_PREDICATE_ANNOTATION, _PREDICATE_TYPE),))
+    annotations = ((_PREDICATE_ANNOTATION, _PREDICATE_TYPE),)
+    return Referrer(record.result.descriptor, _MEDIA_TYPE, statement, annotations)
 
 
 def _subjects(record: ImageRecord) -> Iterable[dict[str, Any]]:

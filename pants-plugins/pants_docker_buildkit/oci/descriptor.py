@@ -6,9 +6,10 @@ https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pants_docker_buildkit.oci.content import verify_content
-from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.oci.digest import OciDigest, sha256_digest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 
 ATTESTATION_TYPE_ANNOTATION = "vnd.docker.reference.type"
@@ -29,6 +30,15 @@ class Descriptor:
     size: int
     platform: ImagePlatform | None = None
     annotations: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, content: bytes, media_type: str) -> Descriptor:
+        """What this content is."""
+        return cls(media_type, sha256_digest(content), len(content))
+
+    def to_document(self) -> dict[str, Any]:
+        """The members that every descriptor has, in terms of JSON."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
     def annotation(self, key: str) -> str | None:
         """The value of an annotation."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest, sha256_digest
@@ -43,14 +42,14 @@ class Referrer:
     def blobs(self) -> Mapping[Descriptor, bytes]:
         """What the manifest consists of."""
         return {
-            _describe(EMPTY_CONFIG, _EMPTY_MEDIA_TYPE): EMPTY_CONFIG,
-            _describe(self.document, self.artifact_type): self.document,
+            Descriptor.of(EMPTY_CONFIG, _EMPTY_MEDIA_TYPE): EMPTY_CONFIG,
+            Descriptor.of(self.document, self.artifact_type): self.document,
         }
 
     @property
     def manifest(self) -> bytes:
         """The manifest, without times."""
-        config, layer = map(_entry, self.blobs)
+        config, layer = (each.to_document() for each in self.blobs)
         annotations = dict(self.annotations)
         document = {
             "schemaVersion": 2,
@@ -58,7 +57,7 @@ class Referrer:
             "artifactType": self.artifact_type,
             "config": config,
             "layers": [{**layer, "annotations": annotations}],
-            "subject": _entry(self.subject),
+            "subject": self.subject.to_document(),
             "annotations": annotations,
         }
         return json.dumps(document, separators=(",", ":")).encode()
@@ -79,12 +78,13 @@ class Referrer:
 
     def entry(self) -> ReferrerEntry:
         """The manifest in a list of referrers."""
+        described = Descriptor.of(self.manifest, MediaType.OCI_IMAGE_MANIFEST.value)
         members = {
-            **_entry(_describe(self.manifest, MediaType.OCI_IMAGE_MANIFEST.value)),
+            **described.to_document(),
             "artifactType": self.artifact_type,
             "annotations": dict(self.annotations),
         }
-        return ReferrerEntry(self.digest, json.dumps(members))
+        return ReferrerEntry(described.digest, json.dumps(members))
 
 
 @dataclass(frozen=True)
@@ -121,15 +121,3 @@ def parse_referrers(content: bytes) -> tuple[ReferrerEntry, ...]:
     # Members that are not known here are kept, too: the list is written again with one more.
     texts = (json.dumps(each) for each in json.loads(content)["manifests"])
     return tuple(ReferrerEntry(each.digest, text) for each, text in zip(listed.manifests, texts))
-
-
-def _describe(content: bytes, media_type: str) -> Descriptor:
-    return Descriptor(media_type, sha256_digest(content), len(content))
-
-
-def _entry(descriptor: Descriptor) -> dict[str, Any]:
-    return {
-        "mediaType": descriptor.media_type,
-        "digest": descriptor.digest,
-        "size": descriptor.size,
-    }

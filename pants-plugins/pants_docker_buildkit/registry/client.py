@@ -137,7 +137,7 @@ class RegistryClient:
         media_type = _media_type(response) or _written_media_type(content)
         if media_type is None:
             raise UnexpectedResponseError(inquiry, "it does not say what kind of manifest it sent")
-        return Descriptor(media_type, sha256_digest(content), len(content)), content
+        return Descriptor.of(content, media_type), content
 
     def put_manifest(
         self, repository: str, reference: str, content: bytes, media_type: str
@@ -200,7 +200,7 @@ class RegistryClient:
     ) -> tuple[Descriptor, Response]:
         """What was written, and the answer, whose body is gone."""
         inquiry = self._inquiry("write", repository, reference)
-        written = Descriptor(media_type, sha256_digest(content), len(content))
+        written = Descriptor.of(content, media_type)
         call = Call(
             inquiry,
             "PUT",

@@ -31,8 +31,7 @@ def add_layout(archive: tarfile.TarFile, layout: ImageLayout) -> None:
 
 
 def _index(root: Descriptor) -> bytes:
-    described = {"mediaType": root.media_type, "digest": root.digest, "size": root.size}
-    return json.dumps({"schemaVersion": 2, "manifests": [described]}).encode()
+    return json.dumps({"schemaVersion": 2, "manifests": [root.to_document()]}).encode()
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

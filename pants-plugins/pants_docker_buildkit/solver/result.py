@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
+from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest, parse_oci_digest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.json_object import JsonObject
@@ -29,6 +30,11 @@ class BuildResult:
     size: int
     platforms: tuple[PlatformImage, ...]
     materials: tuple[BuildMaterial, ...]
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """What the image is, as somebody refers to it."""
+        return Descriptor(self.media_type, self.digest, self.size)
 
     def to_json(self) -> str:
         """The same text for equal results."""

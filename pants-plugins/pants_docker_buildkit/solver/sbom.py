@@ -123,11 +123,10 @@ def _download(client: RegistryClient, name: ImageReference, layout: Path) -> Non
             continue
         _write(blobs, blob, client.get_blob(name.repository, blob))
     _write(blobs, root, [content])
-    entry = {"mediaType": root.media_type, "digest": root.digest, "size": root.size}
     index = {
         "schemaVersion": 2,
         "mediaType": MediaType.OCI_IMAGE_INDEX,
-        "manifests": [entry],
+        "manifests": [root.to_document()],
     }
     (layout / "index.json").write_text(json.dumps(index))
     (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')

@@ -13,7 +13,6 @@ from pants_docker_buildkit.compat import concurrently, implicitly, rule, uncache
 from pants_docker_buildkit.errors import AttestationError
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_record import ImageRecord
-from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.oci.referrer import Referrer
 from pants_docker_buildkit.provenance import (
@@ -97,9 +96,8 @@ async def attach_referrers(request: AttachmentRequest) -> Attachment:
 
 
 def _sbom_referrer(record: ImageRecord, sbom: Sbom) -> Referrer:
-    result = record.result
     return Referrer(
-        Descriptor(result.media_type, result.digest, result.size),
+        record.result.descriptor,
         sbom.media_type,
         sbom.document,
         ((_PLATFORM_ANNOTATION, str(sbom.platform)), (_SCANNER_ANNOTATION, sbom.scanner)),

@@ -55,7 +55,7 @@ class SmallImage:
     @property
     def layer_blob(self) -> Descriptor:
         """What the layer is."""
-        return Descriptor(MediaType.OCI_LAYER, sha256_digest(self.layer), len(self.layer))
+        return Descriptor.of(self.layer, MediaType.OCI_LAYER)
 
     def store(self, repository: Repository) -> str:
         """Let a repository of a fake registry have the image. Gives its digest."""
@@ -75,7 +75,7 @@ class SmallImage:
 
 def upload_bytes(client: RegistryClient, repository: str, content: bytes) -> OciDigest:
     """Store a blob that is at hand."""
-    blob = Descriptor(MediaType.OCI_LAYER, sha256_digest(content), len(content))
+    blob = Descriptor.of(content, MediaType.OCI_LAYER)
     client.upload_blob(repository, blob, lambda: [content])
     return blob.digest
 
