@@ -69,7 +69,7 @@ class ContextProviders:
                     yield address
         endings = {ending for path in paths for ending in _endings(path)}
         for output_path, without_ending, address in self.packages:
-            if not paths.isdisjoint(_parents(without_ending)) or any(
+            if not paths.isdisjoint(parents(without_ending)) or any(
                 output_path.value_or_default(file_ending=ending) in paths for ending in endings
             ):
                 yield address
@@ -87,7 +87,8 @@ def _is_below(path: str, directory: str) -> bool:
     return path.startswith(f"{directory}/")
 
 
-def _parents(path: str) -> Iterator[str]:
+def parents(path: str) -> Iterator[str]:
+    """The directories above a path, the nearest first."""
     while path := posixpath.dirname(path):
         yield path
 
@@ -106,7 +107,8 @@ def source_paths(target: Target) -> Iterator[str]:
                 yield posixpath.normpath(posixpath.join(target.address.spec_path, path))
 
 
-def _known_paths(target: Target) -> Iterator[str]:
+def known_paths(target: Target) -> Iterator[str]:
+    """The paths from the build root that a target owns or generates, as far as it names them."""
     yield from source_paths(target)
     yield from generated_paths(target).files
 
@@ -148,7 +150,7 @@ async def find_context_providers(
             _add(files, target, source_paths(target))
         _add(made, target, found.files)
     for target, targets in zip(relocating, originals):
-        moved = (relocated_path(target, path) for each in targets for path in _known_paths(each))
+        moved = (relocated_path(target, path) for each in targets for path in known_paths(each))
         _add(made, target, (path for path in moved if path is not None))
     files = {**made, **files}
     return ContextProviders(

@@ -25,8 +25,7 @@ from pants_docker_buildkit.util_rules.build_context import (
     ContextTreeRequest,
     select_context_tree,
 )
-from pants_docker_buildkit.util_rules.context_providers import source_paths
-from pants_docker_buildkit.util_rules.generated_paths import generated_paths
+from pants_docker_buildkit.util_rules.context_providers import known_paths, parents
 
 _BUILD_FILE = "BUILD"
 
@@ -64,13 +63,7 @@ class UnownedFiles:
 
 @rule(desc="Find files that targets own")
 async def find_owned_paths(_: OwnedPathsRequest, all_targets: AllTargets) -> OwnedPaths:
-    return OwnedPaths(
-        frozenset(
-            path
-            for target in all_targets
-            for path in (*source_paths(target), *generated_paths(target).files)
-        )
-    )
+    return OwnedPaths(frozenset(path for target in all_targets for path in known_paths(target)))
 
 
 @rule(desc="Find files that no target owns")
@@ -106,13 +99,8 @@ def _is_build_file(path: str) -> bool:
 
 def copied_directories(paths: Iterable[str], present: Iterable[str]) -> tuple[str, ...]:
     """Of the paths that a Dockerfile copies, those that are directories of the context."""
-    above = {parent for path in present for parent in _parents(path)}
+    above = {parent for path in present for parent in parents(path)}
     return tuple(sorted({path for path in paths if path in above}))
-
-
-def _parents(path: str) -> Iterable[str]:
-    while path := posixpath.dirname(path):
-        yield path
 
 
 def rules() -> Iterable[Rule]:
