@@ -73,7 +73,7 @@ from pants_docker_buildkit.util_rules.builders import (
     DescribedBuildersRequest,
     read_described_builders,
 )
-from pants_docker_buildkit.util_rules.cache_lookup import look_up
+from pants_docker_buildkit.util_rules.cache_lookup import REMOTE_CACHE_PATIENCE_MILLIS, look_up
 from pants_docker_buildkit.util_rules.confirmation import (
     ConfirmationRequest,
     ImageConfirmation,
@@ -104,10 +104,6 @@ from pants_docker_buildkit.util_rules.session import (
 )
 
 logger = logging.getLogger(__name__)
-
-# A remote hit must not start a build that is then thrown away. Attempts differ in this, because it
-# makes another node of Pants' graph, with the same key.
-_REMOTE_CACHE_PATIENCE_MILLIS = 60_000
 
 # The first brings what is not known to be there, the last brings everything.
 _ATTEMPTS = 3
@@ -173,7 +169,8 @@ def _build_process(
         output_directories=((OUTPUT_LAYOUT,) if definition.output is ImageOutput.OCI else ()),
         append_only_caches={cache_name: CACHE_LINK},
         cache_scope=ProcessCacheScope.SUCCESSFUL,
-        remote_cache_speculation_delay_millis=_REMOTE_CACHE_PATIENCE_MILLIS + attempt,
+        # Attempts differ in this: it makes another node of Pants' graph, with the same key.
+        remote_cache_speculation_delay_millis=REMOTE_CACHE_PATIENCE_MILLIS + attempt,
         level=LogLevel.INFO if attempt else LogLevel.DEBUG,
     )
 

@@ -12,6 +12,9 @@ from pants.engine.process import FallibleProcessResult, Process
 from pants_docker_buildkit.compat import execute_process, implicitly
 from pants_docker_buildkit.session.directory import EXIT_NO_SESSION, LOOK_UP_CACHE_NAME
 
+REMOTE_CACHE_PATIENCE_MILLIS = 60_000
+"""For so long a remote cache is waited for: a hit must not start work that is then thrown away."""
+
 
 async def look_up(process: Process) -> FallibleProcessResult | None:
     """The result of a process in whose `append_only_caches` is `LOOK_UP_CACHE_NAME`, if cached.

@@ -23,11 +23,8 @@ from pants_docker_buildkit.session.directory import (
     PROCESS_PATH,
     RUN_SCRIPT,
 )
-from pants_docker_buildkit.util_rules.cache_lookup import look_up
+from pants_docker_buildkit.util_rules.cache_lookup import REMOTE_CACHE_PATIENCE_MILLIS, look_up
 from pants_docker_buildkit.util_rules.session import SessionRequest, open_session
-
-# A remote hit must not ask all the same.
-_REMOTE_CACHE_PATIENCE_MILLIS = 60_000
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def _process(request: CachedAnswerRequest, cache_name: str) -> Process:
         env={"PATH": PROCESS_PATH},
         append_only_caches={cache_name: CACHE_LINK},
         cache_scope=ProcessCacheScope.SUCCESSFUL,
-        remote_cache_speculation_delay_millis=_REMOTE_CACHE_PATIENCE_MILLIS,
+        remote_cache_speculation_delay_millis=REMOTE_CACHE_PATIENCE_MILLIS,
         level=LogLevel.DEBUG,
     )
 
@@ -73,7 +70,8 @@ async def ask_once(request: CachedAnswerRequest) -> CachedAnswer:
         )
     result = await execute_process(_process(request, CACHE_NAME), **implicitly())
     if result.exit_code == EXIT_NO_SESSION:
-        # Pants ran it before this session was opened, to see whether it still fails: see `build`.
+        # Pants ran it before this session was opened, to see whether it still fails. By another
+        # name of its cache it is run again, with the same key.
         result = await execute_process(_process(request, OTHER_CACHE_NAME), **implicitly())
     if result.exit_code != 0:
         return CachedAnswer(b"", result.stderr.decode("utf-8", "replace").strip() or "It failed.")

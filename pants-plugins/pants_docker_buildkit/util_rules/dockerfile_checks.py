@@ -71,6 +71,7 @@ from pants_docker_buildkit.util_rules.builders import (
     DescribedBuildersRequest,
     read_described_builders,
 )
+from pants_docker_buildkit.util_rules.cache_lookup import REMOTE_CACHE_PATIENCE_MILLIS
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironmentRequest,
     resolve_docker_environment,
@@ -93,7 +94,6 @@ from pants_docker_buildkit.util_rules.upstream_targets import (
     find_upstream_targets,
 )
 
-_REMOTE_CACHE_PATIENCE_MILLIS = 60_000
 _NOTHING = "scratch"
 
 
@@ -241,7 +241,7 @@ def _process(checked: _Checked, name: str, cache_name: str) -> Process:
         output_files=(MUTABLE_MARKER,),
         append_only_caches={cache_name: CACHE_LINK},
         cache_scope=ProcessCacheScope.SUCCESSFUL,
-        remote_cache_speculation_delay_millis=_REMOTE_CACHE_PATIENCE_MILLIS,
+        remote_cache_speculation_delay_millis=REMOTE_CACHE_PATIENCE_MILLIS,
         level=LogLevel.DEBUG,
     )
 
@@ -264,7 +264,8 @@ async def _check(
     name = checked.dockerfile.name
     result = await execute_process(_process(checked, name, CACHE_NAME), **implicitly())
     if result.exit_code == EXIT_NO_SESSION:
-        # Pants ran it before this session was opened, to see whether it still fails: see `build`.
+        # Pants ran it before this session had the settings, to see whether it still fails. That is
+        # why `ask_once` cannot be asked: it would have run and answered before them, too.
         result = await execute_process(_process(checked, name, OTHER_CACHE_NAME), **implicitly())
     if result.exit_code != 0:
         said = result.stderr.decode("utf-8", "replace").strip()
