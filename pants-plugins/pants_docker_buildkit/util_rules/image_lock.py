@@ -156,16 +156,18 @@ async def find_applied_lock(
     request: AppliedLockRequest, subsystem: DockerBuildKitSubsystem
 ) -> AppliedLock:
     field_set = request.field_set
-    if field_set.resolve.value:
-        image_resolve(field_set, subsystem)
-    path = image_lock_path(field_set, subsystem)
-    if path is None:
+    if subsystem.base_images is BaseImages.FOLLOW:
+        if field_set.resolve.value:
+            # A name that no resolve has is refused where no lock is used, too.
+            image_resolve(field_set, subsystem)
         return NO_LOCK
+    resolve = image_resolve(field_set, subsystem)
+    path = lock_paths(subsystem)[resolve]
     found = (await read_lock_file(ImageLockRequest(path), **implicitly())).lock
     return AppliedLock(
         Lock() if found is None else found,
         path,
-        image_resolve(field_set, subsystem),
+        resolve,
         # A lock that is not there is forgotten, or not in the checkout of whoever builds.
         must_have_all=found is None or subsystem.base_images is BaseImages.FROZEN,
         is_there=found is not None,

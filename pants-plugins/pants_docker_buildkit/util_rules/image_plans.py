@@ -86,11 +86,8 @@ async def find_upstream_images(request: UpstreamImagesRequest) -> UpstreamImages
     except Exception:
         # Whatever it is, planning the image raises it again.
         return UpstreamImages(())
-    resolved = await concurrently(
-        resolve_address_targets(**implicitly(Addresses([address])))
-        for address in upstream.addresses
-    )
-    return UpstreamImages(tuple(each for targets in resolved for each in targets if is_image(each)))
+    targets = await resolve_address_targets(**implicitly(Addresses(upstream.addresses)))
+    return UpstreamImages(tuple(filter(is_image, targets)))
 
 
 @dataclass(frozen=True)
