@@ -105,10 +105,14 @@ def test_a_killed_build_is_a_clear_failure(checkout: Checkout) -> None:
     assert_recovers(checkout)
 
 
-def test_a_session_directory_that_vanishes_is_a_clear_failure_at_worst(checkout: Checkout) -> None:
+def test_a_session_directory_that_vanishes_is_a_clear_failure_at_worst(
+    checkout: Checkout, tmp_path: Path
+) -> None:
     process = start_build(checkout)
-    for directory in session_directories(checkout.machine):
-        shutil.rmtree(directory)
+    for number, directory in enumerate(session_directories(checkout.machine)):
+        # At once: what writes there meanwhile must not keep any of it.
+        directory.rename(tmp_path / f"gone-{number}")
+        shutil.rmtree(tmp_path / f"gone-{number}", ignore_errors=True)
     run = checkout.finish(process)
     assert "Traceback" not in run.output
     if run.exit_code == 0:

@@ -1,8 +1,8 @@
 """Was the builder lost while it built, or did the build fail? One that was lost is built again.
 
-Only the error that buildx ends with is looked at, and of that only what gRPC says of a connection:
-steps print what they like. To build again is safe, because it gives the same image under the same
-names; a build that failed would fail again.
+Only the error that buildx ends with is looked at, and of that only what gRPC says of a connection,
+or BuildKit of its own snapshots: steps print what they like. To build again is safe, because it
+gives the same image under the same names; a build that failed would fail again.
 """
 
 from __future__ import annotations
@@ -36,17 +36,23 @@ _CONNECTION = re.compile(
     r"|server closed the stream without sending trailers|stream terminated by RST_STREAM"
     r"|(?:read|write) (?:tcp|unix) .*(?:broken pipe|connection reset by peer|use of closed)"
 )
+# BuildKit may drop a snapshot that another build of the same steps, which just ended, had as well:
+# https://github.com/moby/buildkit/pull/6808
+_LOST_SNAPSHOT = re.compile(
+    r"ERROR: (?:[a-zA-Z0-9 ]+: )+snapshot [a-z0-9]{20,} does not exist: not found"
+)
 _NOT_BACK = re.compile(r"ERROR: (?:[a-zA-Z ]+: )*?context deadline exceeded")
 _WAITING = " > [internal] waiting for connection:"
 _COLOR = re.compile("\x1b\\[[0-9;]*m")
 
 
 def find_loss(output: str) -> str | None:
-    """How the connection to the builder was lost, if that is why a build ended."""
+    """How the builder, or what it keeps of the build, was lost, if that is why a build ended."""
     lines = _COLOR.sub("", output).splitlines()
     error = next((line for line in reversed(lines) if line.startswith("ERROR: ")), "")
     status = _STATUS.fullmatch(error)
-    if status and _CONNECTION.match(status["why"]):
+    is_cut_off = status and _CONNECTION.match(status["why"])
+    if is_cut_off or _LOST_SNAPSHOT.fullmatch(error):
         return error.removeprefix("ERROR: ")
     if _NOT_BACK.fullmatch(error) and _WAITING in lines:
         return "it did not accept a connection"

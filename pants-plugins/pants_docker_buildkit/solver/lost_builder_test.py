@@ -24,6 +24,7 @@ REFUSED = (
     'Unavailable: connection error: desc = "transport: Error while dialing: dial unix /x.sock:'
     ' connect: no such file or directory"'
 )
+SNAPSHOT = "mhe2ovccscsnqn4pswvvb43xm"
 RESET = "Unavailable: read tcp 10.0.0.1:4->10.0.0.2:1234: read: connection reset by peer"
 
 
@@ -50,6 +51,22 @@ def test_a_connection_that_broke_off_is_a_loss(error: str) -> None:
     output = f"#5 [2/2] RUN make\n#5 0.1 ok\nERROR: {error}\n"
     assert find_loss(output) == error
     assert find_loss(f"\x1b[31m{output}\x1b[0m") == error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        # What the engine of Docker 28.5.2 said where a build of the same steps had just ended.
+        f"failed to build: failed to solve: failed to commit {SNAPSHOT} to {SNAPSHOT[::-1]} during"
+        f" finalize: failed to stat active key during commit: snapshot {SNAPSHOT} does not exist:"
+        " not found",
+        # https://github.com/moby/buildkit/issues/6977
+        f"failed to apply diffs: failed to stat lower snapshot {SNAPSHOT}: snapshot {SNAPSHOT} does"
+        " not exist: not found",
+    ],
+)
+def test_a_snapshot_that_buildkit_dropped_is_a_loss(error: str) -> None:
+    assert find_loss(f"#5 [2/2] RUN make\n#5 0.1 ok\nERROR: {error}\n") == error
 
 
 def test_a_builder_that_does_not_take_connections_any_more_is_a_loss() -> None:
@@ -86,6 +103,9 @@ ERROR: failed to build: context deadline exceeded
         "ERROR: failed to solve: Canceled: context canceled\n",
         "ERROR: failed to solve: context deadline exceeded\n",
         "ERROR: failed to solve: ResourceExhausted: no space left on device\n",
+        f'ERROR: failed to solve: process "/bin/sh -c echo a: snapshot {SNAPSHOT} does not exist:'
+        ' not found" did not complete successfully: exit code: 1\n',
+        f'ERROR: failed to solve: "/a: snapshot {SNAPSHOT} does not exist: not found": not found\n',
     ],
 )
 def test_anything_else_is_none(output: str) -> None:
