@@ -54,6 +54,9 @@ if hash(CreateDigest((Directory("a"),))) == hash(CreateDigest((Directory("b"),))
 
 concurrently = MultiGet
 
+_REQUEST = "request"
+"""What a rule that is called by name calls the parameter that its caller gives."""
+
 
 def implicitly(*args: Any) -> dict[str, Any]:
     return {"__implicitly": args}
@@ -178,17 +181,15 @@ def _callable_by_name(function: Any, registered: Any) -> Callable[..., Any]:
     function.__globals__[f"{function.__name__}__rule"] = registered
     hints = get_type_hints(function)
     result_type = hints["return"]
-    parameters = [hints[name] for name in inspect.signature(function).parameters]
-    if parameters:
-        # The first parameter of a rule is its request; the others come from the rule graph.
-        request_type = parameters[0]
+    if _REQUEST in hints:
+        request_type = hints[_REQUEST]
 
         def call(*args: Any, **kwargs: Any) -> Get:
             value = args[0] if args else _implicit_input(kwargs)
             return Get(result_type, request_type, value)
 
     else:
-
+        # All that it takes comes from the rule graph.
         def call(*_args: Any, **_kwargs: Any) -> Get:
             return Get(result_type)
 

@@ -23,10 +23,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_context import is_image
-from pants_docker_buildkit.util_rules.context_providers import (
-    ContextProvidersRequest,
-    find_context_providers,
-)
+from pants_docker_buildkit.util_rules.context_providers import find_context_providers
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
     ImageDockerfileRequest,
@@ -107,7 +104,7 @@ async def infer_image_dependencies(
     analyses = dockerfile.analyses
     if upstream.addresses:
         analyses = await _analyses(field_set, dockerfile, upstream)
-    providers = await find_context_providers(ContextProvidersRequest(), **implicitly())
+    providers = await find_context_providers(**implicitly())
     root = field_set.context_directory(subsystem.default_context_root)
     wanted = {
         posixpath.normpath(posixpath.join(root, source.path))

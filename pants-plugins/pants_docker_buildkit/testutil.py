@@ -58,15 +58,12 @@ from pants_docker_buildkit.util_rules.confirmation import (
     ImageConfirmation,
 )
 from pants_docker_buildkit.util_rules.definition import ImageDefinition, ImageDefinitionRequest
-from pants_docker_buildkit.util_rules.docker_environment import (
-    DockerEnvironment,
-    DockerEnvironmentRequest,
-)
+from pants_docker_buildkit.util_rules.docker_environment import DockerEnvironment
 from pants_docker_buildkit.util_rules.published_names import (
     PublishedNames,
     PublishedNamesRequest,
 )
-from pants_docker_buildkit.util_rules.session import Session, SessionRequest
+from pants_docker_buildkit.util_rules.session import Session
 
 TARGET_TYPES = (
     BuildKitImageTarget,
@@ -109,9 +106,9 @@ def create_rule_runner(
             QueryRule(PutativeTargets, (PutativeImageTargetsRequest,)),
             QueryRule(DigestEntries, (Digest,)),
             QueryRule(BuiltPackage, (BuildKitImageFieldSet,)),
-            QueryRule(DockerEnvironment, (DockerEnvironmentRequest,)),
+            QueryRule(DockerEnvironment, ()),
             QueryRule(ImageConfirmation, (ConfirmationRequest,)),
-            QueryRule(Session, (SessionRequest,)),
+            QueryRule(Session, ()),
             *rules,
             QueryRule(PublishProcesses, (PublishImageRequest,)),
             QueryRule(PublishedNames, (PublishedNamesRequest,)),

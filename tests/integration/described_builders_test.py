@@ -24,7 +24,7 @@ from pants_docker_buildkit.buildx.create_command import render_create_arguments
 from pants_docker_buildkit.registry.testing.certificates import TestCertificates
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
-from pants_docker_buildkit.util_rules.session import Session, SessionRequest
+from pants_docker_buildkit.util_rules.session import Session
 from tests.integration.workbench.builder import BuildKitPort, BuildKitSocket
 from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.recorded_docker import RecordedDocker, is_build
@@ -65,7 +65,7 @@ class User:
         builders = f"--docker-buildkit-builders={{'ci': {dict(settings)!r}}}"
         chosen = options or ("--docker-buildkit-builder=ci",)
         self.runner.runner.set_options([*self._options, builders, *chosen], env=self.environment)
-        session = self.runner.runner.request(Session, (SessionRequest(),))
+        session = self.runner.runner.request(Session, ())
         self.session = session.path
 
     def package(self) -> tuple[str, list[tuple[str, ...]]]:

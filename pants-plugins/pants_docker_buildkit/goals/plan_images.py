@@ -21,12 +21,7 @@ from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, to_js
 from pants_docker_buildkit.plans.rendering import to_markdown, to_text
 from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.image_plans import TaggedPlansRequest, plan_with_tags
-from pants_docker_buildkit.util_rules.session import (
-    SessionKeeperRequest,
-    SessionRequest,
-    keep_session,
-    open_session,
-)
+from pants_docker_buildkit.util_rules.session import running_session
 
 _NOTHING, _FAILED, _SOMETHING = 0, 1, 2
 
@@ -92,9 +87,7 @@ class PlanImages(Goal):
 async def plan_all_images(
     console: Console, subsystem: PlanImagesSubsystem, targets: FilteredTargets
 ) -> PlanImages:
-    await open_session(SessionRequest(), **implicitly())
-    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
-    running = keeper.running
+    running = await running_session()
     images = tuple(target for target in targets if is_image(target))
     running.is_plan = True
     try:

@@ -41,14 +41,7 @@ from pants_docker_buildkit.util_rules.published_names import (
     PublishedRepository,
     name_published_image,
 )
-from pants_docker_buildkit.util_rules.session import (
-    SessionKeeperRequest,
-    SessionMarkRequest,
-    SessionRequest,
-    keep_session,
-    mark_session,
-    open_session,
-)
+from pants_docker_buildkit.util_rules.session import mark_session, running_session
 
 _ALL_TAGS = "image tags"
 """What the goal calls that which its one process moves."""
@@ -203,11 +196,9 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
         if isinstance(artifact, BuiltBuildKitImage)
     )
     assert image.image_digest is not None
-    await open_session(SessionRequest(), **implicitly())
+    running = await running_session()
     # What is planned is for this session only.
-    await mark_session(SessionMarkRequest(), **implicitly())
-    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
-    running = keeper.running
+    await mark_session(**implicitly())
     ticket = running.plans.begin(field_set.address.spec)
     reasons = {each: _reason_to_skip(field_set, each) for each in names.repositories}
     publication = await plan_publication(

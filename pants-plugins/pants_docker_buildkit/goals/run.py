@@ -35,7 +35,6 @@ from pants_docker_buildkit.util_rules.build_platform import own_platform
 from pants_docker_buildkit.util_rules.build_secrets import secret_sources
 from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistries,
-    ConfiguredRegistriesRequest,
     read_configured_registries,
 )
 
@@ -103,7 +102,7 @@ async def prepare_container(
     image = await build_image(BuildImageRequest(package), **implicitly())
     options = (*subsystem.run_args, *(field_set.extra_run_args.value or ()))
     options = (*_platform_options(image, str(own_platform(host))), *options)
-    registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
+    registries = await read_configured_registries(**implicitly())
     hidden = _variables_with_secrets(package, subsystem, registries)
     job = _container_job(image, options, hidden)
     digest = EMPTY_DIGEST

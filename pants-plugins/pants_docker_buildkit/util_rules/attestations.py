@@ -25,13 +25,7 @@ from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.sbom import SPDX
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.sbom import Sbom, SbomRequest, scan_image
-from pants_docker_buildkit.util_rules.session import (
-    SessionKeeperRequest,
-    SessionRequest,
-    keep_session,
-    open_session,
-    wait_for,
-)
+from pants_docker_buildkit.util_rules.session import running_session, wait_for
 
 logger = logging.getLogger(__name__)
 
@@ -77,8 +71,7 @@ class Attestations:
 
 @uncacheable_rule(desc="Attach to image")
 async def attach_referrers(request: AttachmentRequest) -> Attachment:
-    await open_session(SessionRequest(), **implicitly())
-    running = (await keep_session(SessionKeeperRequest(), **implicitly())).running
+    running = await running_session()
     references = [ImageReference.parse(each) for each in request.references]
     # One after the other in a repository: the list that a fallback tag points to is one file.
     futures = [running.attachments.submit(each, request.referrers) for each in references]

@@ -69,10 +69,7 @@ from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOU
 from pants_docker_buildkit.solver.result import InvalidBuildResultError, parse_build_result
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_settings import build_settings
-from pants_docker_buildkit.util_rules.builders import (
-    DescribedBuildersRequest,
-    read_described_builders,
-)
+from pants_docker_buildkit.util_rules.builders import read_described_builders
 from pants_docker_buildkit.util_rules.cache_lookup import REMOTE_CACHE_PATIENCE_MILLIS, look_up
 from pants_docker_buildkit.util_rules.confirmation import (
     ConfirmationRequest,
@@ -87,19 +84,12 @@ from pants_docker_buildkit.util_rules.definition import (
     ImageDefinitionRequest,
     define_image,
 )
-from pants_docker_buildkit.util_rules.docker_environment import (
-    DockerEnvironmentRequest,
-    resolve_docker_environment,
-)
+from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
 from pants_docker_buildkit.util_rules.materials import merge_materials
 from pants_docker_buildkit.util_rules.session import (
-    Session,
-    SessionKeeperRequest,
-    SessionMarkRequest,
-    SessionRequest,
     keep_session,
     mark_session,
-    open_session,
+    running_session,
     wait_for,
 )
 
@@ -231,15 +221,15 @@ class _Place:
     With `is_plan`, the local engine is not told of tags either.
     """
 
-    session: Session
     keeper: SessionKeeper
+    session: Path
     only_looks_up: bool
     is_plan: bool
 
     def seconds(self, definition: ImageDefinition, generation: int) -> float | None:
         """How long the build took that this session ran; `None` if it ran none."""
         try:
-            event = event_path(self.session.path, definition.key, generation).read_bytes()
+            event = event_path(self.session, definition.key, generation).read_bytes()
         except OSError:
             return None
         return float(json.loads(event)["seconds"])
@@ -295,7 +285,7 @@ async def _run(
         attempt = keeper.attempt(definition.key, generation, number)
         is_last = number == _ATTEMPTS
         await prepare_contexts(
-            definition, generation, place.session.path, name, attempt, with_all=is_last
+            definition, generation, place.session, name, attempt, with_all=is_last
         )
         process = _build_process(definition, generation, description, attempt)
         result = await execute_process(process, **implicitly())
@@ -374,17 +364,16 @@ async def _build(
     field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem, attempt: int
 ) -> _Built:
     definition = await define_image(ImageDefinitionRequest(field_set, attempt), **implicitly())
-    session = await open_session(SessionRequest(), **implicitly())
-    builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
-    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    running = await running_session()
+    builders = await read_described_builders(**implicitly())
+    environment = await resolve_docker_environment(**implicitly())
     settings = build_settings(field_set, subsystem, builders, environment.home)
-    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
-    running = keeper.running
+    keeper = await keep_session(**implicitly())
     only_looks_up = running.is_plan or subsystem.require_built
-    place = _Place(session, keeper, only_looks_up, is_plan=running.is_plan)
+    place = _Place(keeper, running.directory, only_looks_up, is_plan=running.is_plan)
     if not place.only_looks_up:
         running.answers.add_build(definition.key, settings)
-    history = image_history(session.path, field_set.address)
+    history = image_history(running.directory, field_set.address)
     past = read_past_build(history)
     is_same = past is not None and past.build_digest == definition.job.build_digest
     reasons: tuple[Reason, ...] = (LOST_RECORD,)
@@ -437,7 +426,7 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     logger.debug(f"{field_set.address}: {outcome.value}{why}.")
     if outcome is not ImageOutcome.UNCHANGED:
         # In the next session it is, if nothing changes, although this rule would not run again.
-        await mark_session(SessionMarkRequest(), **implicitly())
+        await mark_session(**implicitly())
     definition = built.definition.job.definition
     return BuiltImage(solved.record, definition, output, layout, outcome, solved.reasons)
 

@@ -21,10 +21,7 @@ from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.solver.build_platforms import parse_nodes
 from pants_docker_buildkit.solver.main import PLATFORMS_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.builders import (
-    DescribedBuildersRequest,
-    read_described_builders,
-)
+from pants_docker_buildkit.util_rules.builders import read_described_builders
 from pants_docker_buildkit.util_rules.cached_answer import (
     CachedAnswer,
     CachedAnswerRequest,
@@ -32,15 +29,9 @@ from pants_docker_buildkit.util_rules.cached_answer import (
 )
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironment,
-    DockerEnvironmentRequest,
     resolve_docker_environment,
 )
-from pants_docker_buildkit.util_rules.session import (
-    SessionKeeperRequest,
-    SessionRequest,
-    keep_session,
-    open_session,
-)
+from pants_docker_buildkit.util_rules.session import running_session
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +84,8 @@ async def find_build_platforms(
     chosen = chosen_build_platform(subsystem.build_platform)
     if chosen is not None:
         return BuildPlatforms((chosen,) * len(request.targets))
-    docker = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
-    builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
+    docker = await resolve_docker_environment(**implicitly())
+    builders = await read_described_builders(**implicitly())
     name = request.field_set.builder.value or subsystem.builder
     settings = BuildSettings(
         target=request.field_set.address.spec,
@@ -102,11 +93,10 @@ async def find_build_platforms(
         described_builder=builders.find(name),
     )
     key = _key(settings, docker)
-    await open_session(SessionRequest(), **implicitly())
-    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
-    is_plan = keeper.running.is_plan
+    running = await running_session()
+    is_plan = running.is_plan
     if not is_plan:
-        keeper.running.answers.add_build(key, settings)
+        running.answers.add_build(key, settings)
     description = f"Ask for the platform of the builder {name or 'in use'}"
     question = CachedAnswerRequest(PLATFORMS_COMMAND, (key,), description, only_looks_up=is_plan)
     answer = await ask_once(question, **implicitly())

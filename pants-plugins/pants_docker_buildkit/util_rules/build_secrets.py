@@ -23,10 +23,7 @@ from pants_docker_buildkit.registry.secret_source import (
 )
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.credentials import source_environment
-from pants_docker_buildkit.util_rules.docker_environment import (
-    DockerEnvironmentRequest,
-    resolve_docker_environment,
-)
+from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
 
 _KEY_OPTION = "secret_hash_key"
 _KEY_CONTEXT = "pants-docker-buildkit 2026-11-21 content of build secrets"
@@ -124,7 +121,7 @@ async def hash_secrets(
     # In each session, because Pants notices no change of a command or of a file elsewhere.
     field_set = request.field_set
     counting = _counting(field_set)
-    docker = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    docker = await resolve_docker_environment(**implicitly())
     environment = source_environment(session_values, docker)
     key = _read_key(_key_source(subsystem), environment)
     hashes = []

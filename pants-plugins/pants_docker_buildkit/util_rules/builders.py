@@ -13,16 +13,8 @@ from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.options.table import InvalidTableError
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.docker_environment import (
-    DockerEnvironmentRequest,
-    resolve_docker_environment,
-)
+from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
 from pants_docker_buildkit.util_rules.option_paths import option_path
-
-
-@dataclass(frozen=True)
-class DescribedBuildersRequest:
-    """Asks for the builders of the options."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +37,8 @@ def _parse(name: str, table: object, home: str) -> BuilderDescription:
 
 
 @rule(desc="Read described builders")
-async def read_described_builders(
-    _: DescribedBuildersRequest, subsystem: DockerBuildKitSubsystem
-) -> DescribedBuilders:
-    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+async def read_described_builders(subsystem: DockerBuildKitSubsystem) -> DescribedBuilders:
+    environment = await resolve_docker_environment(**implicitly())
     return DescribedBuilders(
         tuple(
             _parse(name, table, environment.home)

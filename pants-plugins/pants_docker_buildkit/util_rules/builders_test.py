@@ -16,7 +16,7 @@ from pants_docker_buildkit.buildx.buildkitd_config import (
     RegistryConfig,
 )
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
-from pants_docker_buildkit.util_rules.builders import DescribedBuilders, DescribedBuildersRequest
+from pants_docker_buildkit.util_rules.builders import DescribedBuilders
 
 OPTIONS = """
 [docker-buildkit.builders.ci]
@@ -57,7 +57,7 @@ platforms = ["linux/arm64"]
 
 @pytest.fixture
 def runner() -> ImageRunner:
-    query = QueryRule(DescribedBuilders, (DescribedBuildersRequest,))
+    query = QueryRule(DescribedBuilders, ())
     return ImageRunner(create_rule_runner(rules=(query,)))
 
 
@@ -65,7 +65,7 @@ def described(runner: ImageRunner, config: str) -> DescribedBuilders:
     runner.write({"options.toml": config})
     path = Path(runner.runner.build_root, "options.toml")
     runner.runner.set_options([f"--pants-config-files=['{path}']"], env={"HOME": "/home/user"})
-    return runner.runner.request(DescribedBuilders, (DescribedBuildersRequest(),))
+    return runner.runner.request(DescribedBuilders, ())
 
 
 def failure(runner: ImageRunner, config: str) -> str:

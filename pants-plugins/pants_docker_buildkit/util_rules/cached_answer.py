@@ -24,7 +24,7 @@ from pants_docker_buildkit.session.directory import (
     RUN_SCRIPT,
 )
 from pants_docker_buildkit.util_rules.cache_lookup import REMOTE_CACHE_PATIENCE_MILLIS, look_up
-from pants_docker_buildkit.util_rules.session import SessionRequest, open_session
+from pants_docker_buildkit.util_rules.session import open_session
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _process(request: CachedAnswerRequest, cache_name: str) -> Process:
 
 @rule(desc="Ask once")
 async def ask_once(request: CachedAnswerRequest) -> CachedAnswer:
-    await open_session(SessionRequest(), **implicitly())
+    await open_session(**implicitly())
     if request.only_looks_up:
         found = await look_up(_process(request, LOOK_UP_CACHE_NAME))
         return (

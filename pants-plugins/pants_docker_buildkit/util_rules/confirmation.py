@@ -27,11 +27,9 @@ from pants_docker_buildkit.session.confirmed_images import shard_of
 from pants_docker_buildkit.session.local_engine import LocalEngineError
 from pants_docker_buildkit.solver.errors import EngineUnreachableError, SolverError
 from pants_docker_buildkit.util_rules.session import (
-    SessionKeeperRequest,
-    SessionRequest,
     ask_registries,
     keep_session,
-    open_session,
+    running_session,
     wait_for,
 )
 
@@ -115,7 +113,7 @@ class ShardConfirmation:
 
 @uncacheable_rule(desc="Confirm images with their registries")
 async def confirm_shard(request: ShardRequest, run_id: RunId) -> ShardConfirmation:
-    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    keeper = await keep_session(**implicitly())
     references = keeper.confirmed.in_shard(request.shard)
     # Also where there is nothing to ask: `confirm_image` relies on it.
     answers = await ask_registries(references)
@@ -131,7 +129,7 @@ async def confirm_in_session(request: ConfirmationRequest, run_id: RunId) -> Ses
     answers = await ask_registries(request.references)
     confirmation = _read_answers(request.references, answers)
     if confirmation == ImageConfirmation():
-        keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+        keeper = await keep_session(**implicitly())
         keeper.confirmed.add(request.references)
     return SessionConfirmation(confirmation, run_id)
 
@@ -140,7 +138,7 @@ async def confirm_in_session(request: ConfirmationRequest, run_id: RunId) -> Ses
 async def confirm_image(request: ConfirmationRequest) -> ImageConfirmation:
     # A later session takes over that an image is there, as long as its shard is. Anything else
     # comes from `confirm_in_session`, so that the next session asks again.
-    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    keeper = await keep_session(**implicitly())
     await confirm_shard(ShardRequest(shard_of(request.references)), **implicitly())
     if keeper.confirmed.has(request.references):
         return ImageConfirmation()
@@ -160,9 +158,7 @@ async def confirm_image(request: ConfirmationRequest) -> ImageConfirmation:
 
 @uncacheable_rule(desc="Confirm image with the local engine")
 async def confirm_local_image(request: LocalConfirmationRequest) -> ImageConfirmation:
-    await open_session(SessionRequest(), **implicitly())
-    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
-    running = keeper.running
+    running = await running_session()
     claim = running.local_tags.claim
     for tag, other in claim(request.address.spec, request.reference, request.tags).items():
         raise TagConflictError(tag, (request.address.spec, other))

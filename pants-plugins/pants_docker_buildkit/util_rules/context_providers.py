@@ -34,11 +34,6 @@ _GLOB_CHARACTERS = frozenset("*?[]{}!\\")
 
 
 @dataclass(frozen=True)
-class ContextProvidersRequest:
-    """Asks for all targets that can put a file into a build context."""
-
-
-@dataclass(frozen=True)
 class ContextProviders:
     """Targets by the path from the build root that they provide.
 
@@ -119,9 +114,7 @@ def _add(files: dict[str, Address], target: Target, paths: Iterable[str]) -> Non
 
 
 @rule(desc="Find targets that can enter a build context")
-async def find_context_providers(
-    _: ContextProvidersRequest, all_targets: AllTargets
-) -> ContextProviders:
+async def find_context_providers(all_targets: AllTargets) -> ContextProviders:
     files: dict[str, Address] = {}
     made: dict[str, Address] = {}
     packages = []

@@ -21,18 +21,9 @@ from pants_docker_buildkit.registry.credentials import (
 from pants_docker_buildkit.registry.scoped_logins import ScopedLogins
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironment,
-    DockerEnvironmentRequest,
     resolve_docker_environment,
 )
-from pants_docker_buildkit.util_rules.registries import (
-    ConfiguredRegistriesRequest,
-    read_configured_registries,
-)
-
-
-@dataclass(frozen=True)
-class AccountsRequest:
-    """Asks who this user is to registries."""
+from pants_docker_buildkit.util_rules.registries import read_configured_registries
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +41,9 @@ def source_environment(
 
 
 @rule(desc="Find accounts for registries")
-async def find_accounts(_: AccountsRequest, session_values: SessionValues) -> UserAccounts:
-    registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
-    docker = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+async def find_accounts(session_values: SessionValues) -> UserAccounts:
+    registries = await read_configured_registries(**implicitly())
+    docker = await resolve_docker_environment(**implicitly())
     environment = dict(docker.variables)
     directory = docker_config_directory(environment)
     all_variables = source_environment(session_values, docker)

@@ -47,7 +47,7 @@ from pants_docker_buildkit.util_rules.build_secrets import (
     SecretHashesRequest,
     hash_secrets,
 )
-from pants_docker_buildkit.util_rules.git_commit import GitCommitRequest, read_git_commit
+from pants_docker_buildkit.util_rules.git_commit import read_git_commit
 from pants_docker_buildkit.util_rules.image_inputs import (
     ImageInputs,
     ImageInputsRequest,
@@ -70,10 +70,7 @@ from pants_docker_buildkit.util_rules.policies import (
     PoliciesRequest,
     read_policies,
 )
-from pants_docker_buildkit.util_rules.registries import (
-    ConfiguredRegistriesRequest,
-    read_configured_registries,
-)
+from pants_docker_buildkit.util_rules.registries import read_configured_registries
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,7 @@ async def define_image(
 ) -> ImageDefinition:
     field_set = request.field_set
     _check_environment(field_set)
-    configured = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
+    configured = await read_configured_registries(**implicitly())
     registries = image_registries(field_set, configured)
     output = image_output(field_set, registries)
     inputs = await resolve_image_inputs(
@@ -162,7 +159,7 @@ async def define_image(
         repository = image_repository(field_set, None, default_repository, values)
         repositories = (repository,)
         if uses_git(field_set, ()):
-            commit = await read_git_commit(GitCommitRequest(), **implicitly())
+            commit = await read_git_commit(**implicitly())
             values = with_git(field_set, values, commit)
         local_tags = local_references(repository, registries, image_tags(field_set, values))
     job = BuildJob(build_digest(definition.as_map()), definition, repositories)

@@ -21,11 +21,6 @@ _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 @dataclass(frozen=True)
-class DockerEnvironmentRequest:
-    """Asks for the environment of `docker`."""
-
-
-@dataclass(frozen=True)
 class DockerEnvironment:
     """All that `docker` gets to see of the user's environment, and which `docker` it is."""
 
@@ -51,9 +46,7 @@ def _check_added(variables: Iterable[str]) -> None:
 
 
 @rule(desc="Read environment of Docker")
-async def resolve_docker_environment(
-    _: DockerEnvironmentRequest, subsystem: DockerBuildKitSubsystem
-) -> DockerEnvironment:
+async def resolve_docker_environment(subsystem: DockerBuildKitSubsystem) -> DockerEnvironment:
     _check_added(subsystem.env_vars)
     requested = EnvironmentVarsRequest((*PASSED, *subsystem.env_vars))
     variables = dict(await environment_vars_subset(requested, **implicitly()))

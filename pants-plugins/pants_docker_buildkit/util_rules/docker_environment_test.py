@@ -5,10 +5,7 @@ from pants.engine.internals.scheduler import ExecutionError
 
 from pants_docker_buildkit.buildx.environment import PASSED, REFUSED
 from pants_docker_buildkit.testutil import ImageRunner
-from pants_docker_buildkit.util_rules.docker_environment import (
-    DockerEnvironment,
-    DockerEnvironmentRequest,
-)
+from pants_docker_buildkit.util_rules.docker_environment import DockerEnvironment
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +15,7 @@ def runner() -> ImageRunner:
 
 def variables(runner: ImageRunner, *options: str, **environment: str) -> dict[str, str]:
     runner.set_options(*options, env={"PATH": "/bin", **environment}, inherit=())
-    request = DockerEnvironmentRequest()
-    return dict(runner.runner.request(DockerEnvironment, (request,)).variables)
+    return dict(runner.runner.request(DockerEnvironment, ()).variables)
 
 
 def test_docker_gets_what_it_documents_and_what_caches_need(runner: ImageRunner) -> None:

@@ -67,27 +67,16 @@ from pants_docker_buildkit.solver.main import LINT_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
 from pants_docker_buildkit.util_rules.build_settings import build_settings
-from pants_docker_buildkit.util_rules.builders import (
-    DescribedBuildersRequest,
-    read_described_builders,
-)
+from pants_docker_buildkit.util_rules.builders import read_described_builders
 from pants_docker_buildkit.util_rules.cache_lookup import REMOTE_CACHE_PATIENCE_MILLIS
-from pants_docker_buildkit.util_rules.docker_environment import (
-    DockerEnvironmentRequest,
-    resolve_docker_environment,
-)
+from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
     ImageDockerfileRequest,
     read_image_dockerfile,
 )
 from pants_docker_buildkit.util_rules.image_lock import AppliedLockRequest, find_applied_lock
-from pants_docker_buildkit.util_rules.session import (
-    SessionKeeperRequest,
-    SessionRequest,
-    keep_session,
-    open_session,
-)
+from pants_docker_buildkit.util_rules.session import running_session
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
     UpstreamTargetsRequest,
@@ -250,17 +239,16 @@ async def _check(
     field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> DockerfileChecks:
     checked = await _prepare(field_set, subsystem)
-    await open_session(SessionRequest(), **implicitly())
-    builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
-    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    running = await running_session()
+    builders = await read_described_builders(**implicitly())
+    environment = await resolve_docker_environment(**implicitly())
     settings = replace(
         build_settings(field_set, subsystem, builders, environment.home),
         secrets=(),
         cache_from=(),
         cache_to=(),
     )
-    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
-    keeper.running.answers.add_build(checked.key, settings)
+    running.answers.add_build(checked.key, settings)
     name = checked.dockerfile.name
     result = await execute_process(_process(checked, name, CACHE_NAME), **implicitly())
     if result.exit_code == EXIT_NO_SESSION:

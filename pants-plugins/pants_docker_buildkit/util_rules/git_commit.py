@@ -15,11 +15,6 @@ from pants_docker_buildkit.compat import get_git_worktree, implicitly, uncacheab
 
 
 @dataclass(frozen=True)
-class GitCommitRequest:
-    """Asks for the commit of the worktree that Pants runs in."""
-
-
-@dataclass(frozen=True)
 class GitCommit:
     """The full hash of a commit; `None` where there is none, and then `problem` is why."""
 
@@ -43,7 +38,7 @@ def explain_no_worktree(directory: Path, user: int) -> str:
 
 
 @uncacheable_rule(desc="Read Git commit")
-async def read_git_commit(_: GitCommitRequest) -> GitCommit:
+async def read_git_commit() -> GitCommit:
     found = await get_git_worktree(GitWorktreeRequest(), **implicitly())
     if found.git_worktree is None:
         # Where Pants looks for it, too.

@@ -66,7 +66,7 @@ from pants_docker_buildkit.util_rules.upstream_targets import (
     find_upstream_targets,
     reached_contexts,
 )
-from pants_docker_buildkit.util_rules.user_policy import FoundUserPolicyRequest, find_user_policy
+from pants_docker_buildkit.util_rules.user_policy import find_user_policy
 
 logger = logging.getLogger(__name__)
 
@@ -244,7 +244,7 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
         ),
         **implicitly(),
     )
-    user_policy = await find_user_policy(FoundUserPolicyRequest(), **implicitly())
+    user_policy = await find_user_policy(**implicitly())
     user_policy.check(field_set.address, pinned.all)
     return ImageInputs(
         dockerfile=dockerfile,

@@ -50,13 +50,7 @@ from pants_docker_buildkit.util_rules.published_names import (
     PublishedRepository,
     name_published_image,
 )
-from pants_docker_buildkit.util_rules.session import (
-    SessionMarkRequest,
-    SessionRequest,
-    ask_registries,
-    mark_session,
-    open_session,
-)
+from pants_docker_buildkit.util_rules.session import ask_registries, mark_session, running_session
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargetsRequest,
     find_upstream_targets,
@@ -101,12 +95,12 @@ class ImagePlanRequest:
 @rule(desc="Plan image")
 async def plan_image(request: ImagePlanRequest) -> ImagePlan:
     """The plan without tags."""
-    session = await open_session(SessionRequest(), **implicitly())
+    running = await running_session()
     # What is in no cache now may be in one in the next session.
-    await mark_session(SessionMarkRequest(), **implicitly())
+    await mark_session(**implicitly())
     field_set = request.field_set
     address = field_set.address
-    past = read_past_build(image_history(session.path, address))
+    past = read_past_build(image_history(running.directory, address))
     plan = ImagePlan(
         address.spec,
         PlanOutcome.ERROR,

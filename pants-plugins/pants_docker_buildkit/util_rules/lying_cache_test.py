@@ -14,7 +14,7 @@ from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry, Repository
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.testutil import ImageRunner
-from pants_docker_buildkit.util_rules.session import Session, SessionRequest
+from pants_docker_buildkit.util_rules.session import Session
 
 IMAGE = SmallImage.create("an image")
 MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -68,7 +68,7 @@ def truth(build: str) -> dict[str, Any]:
 
 def answer(runner: ImageRunner, result: str) -> None:
     """Let the process of every build give this, as one that comes from a cache does."""
-    session = runner.runner.request(Session, (SessionRequest(),))
+    session = runner.runner.request(Session, ())
     program = session.path / "run"
     program.write_text(f"#!/bin/sh\nprintf %s {shlex.quote(result)}\n")
     program.chmod(0o700)

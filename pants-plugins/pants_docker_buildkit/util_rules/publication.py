@@ -44,13 +44,7 @@ from pants_docker_buildkit.session.running import RunningSession
 from pants_docker_buildkit.session.tag_plans import PlannedTag
 from pants_docker_buildkit.solver.main import UPLOAD_COMMAND
 from pants_docker_buildkit.util_rules.published_names import PublishedRepository
-from pants_docker_buildkit.util_rules.session import (
-    SessionKeeperRequest,
-    SessionRequest,
-    ask_registries,
-    keep_session,
-    open_session,
-)
+from pants_docker_buildkit.util_rules.session import ask_registries, running_session
 
 
 class TagChange(str, Enum):
@@ -244,9 +238,7 @@ async def _look_up(request: PublicationRequest) -> _Lookup:
 
 @uncacheable_rule(desc="Look up published tags")
 async def plan_publication(request: PublicationRequest) -> Publication:
-    await open_session(SessionRequest(), **implicitly())
-    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
-    running = keeper.running
+    running = await running_session()
     if not running.plans.has_begun(request.ticket):
         # Pants asks again what it asked in an earlier session, to see whether anything changed. The
         # session did, so the rule that publishes runs, and asks with another ticket.

@@ -12,7 +12,7 @@ from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.definition import image_placeholders
-from pants_docker_buildkit.util_rules.git_commit import GitCommitRequest, read_git_commit
+from pants_docker_buildkit.util_rules.git_commit import read_git_commit
 from pants_docker_buildkit.util_rules.image_inputs import (
     ImageInputsRequest,
     resolve_image_inputs,
@@ -27,7 +27,6 @@ from pants_docker_buildkit.util_rules.image_names import (
     with_git,
 )
 from pants_docker_buildkit.util_rules.registries import (
-    ConfiguredRegistriesRequest,
     ConfiguredRegistry,
     read_configured_registries,
 )
@@ -71,7 +70,7 @@ async def name_published_image(
     request: PublishedNamesRequest, subsystem: DockerBuildKitSubsystem
 ) -> PublishedNames:
     field_set = request.field_set
-    configured = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
+    configured = await read_configured_registries(**implicitly())
     registries = image_registries(field_set, configured)
     output = image_output(field_set, registries)
     if output is ImageOutput.DOCKER or not registries:
@@ -80,7 +79,7 @@ async def name_published_image(
     values = image_placeholders(field_set, inputs)
     tag_values = values
     if uses_git(field_set, registries):
-        commit = await read_git_commit(GitCommitRequest(), **implicitly())
+        commit = await read_git_commit(**implicitly())
         tag_values = with_git(field_set, values, commit)
     tags = image_tags(field_set, tag_values)
     repositories: dict[str, PublishedRepository] = {}

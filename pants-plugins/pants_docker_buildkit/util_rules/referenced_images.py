@@ -25,10 +25,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.references.pinned_image import PinnedImage
 from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.image_names import image_output, image_registries
-from pants_docker_buildkit.util_rules.registries import (
-    ConfiguredRegistriesRequest,
-    read_configured_registries,
-)
+from pants_docker_buildkit.util_rules.registries import read_configured_registries
 from pants_docker_buildkit.util_rules.upstream_targets import (
     KnownAddresses,
     WrittenAddressesRequest,
@@ -134,7 +131,7 @@ def _check_image(
 @rule(desc="Pin images that are referred to")
 async def pin_images(request: PinnedImagesRequest) -> PinnedImages:
     mentioned = await find_mentioned_images(request.mentioned, **implicitly())
-    configured = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
+    configured = await read_configured_registries(**implicitly())
     places = {mention.text: mention.place for mention in request.mentioned.mentions}
     for text, target in mentioned.by_text:
         field_set = BuildKitImageFieldSet.create(target)

@@ -18,10 +18,7 @@ from pants_docker_buildkit.registry.accounts import Account
 from pants_docker_buildkit.registry.secret_source import InvalidSecretSourceError, SecretSource
 from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.docker_environment import (
-    DockerEnvironmentRequest,
-    resolve_docker_environment,
-)
+from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
 from pants_docker_buildkit.util_rules.option_paths import option_path
 
 _KNOWN_SETTINGS = {
@@ -78,16 +75,9 @@ class ConfiguredRegistries:
         return known or ConfiguredRegistry(address)
 
 
-@dataclass(frozen=True)
-class ConfiguredRegistriesRequest:
-    """Asks for the registries of the options."""
-
-
 @rule(desc="Read configured registries")
-async def read_configured_registries(
-    _: ConfiguredRegistriesRequest, subsystem: DockerBuildKitSubsystem
-) -> ConfiguredRegistries:
-    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+async def read_configured_registries(subsystem: DockerBuildKitSubsystem) -> ConfiguredRegistries:
+    environment = await resolve_docker_environment(**implicitly())
     return ConfiguredRegistries(
         tuple(
             _parse(alias, entry, environment.home)

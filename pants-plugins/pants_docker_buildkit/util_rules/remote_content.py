@@ -18,13 +18,7 @@ from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.remote.web_content import RemoteContentError
 from pants_docker_buildkit.solver.main import CHECKSUM_COMMAND
 from pants_docker_buildkit.util_rules.cached_answer import CachedAnswerRequest, ask_once
-from pants_docker_buildkit.util_rules.session import (
-    SessionKeeperRequest,
-    SessionRequest,
-    keep_session,
-    open_session,
-    wait_for,
-)
+from pants_docker_buildkit.util_rules.session import running_session, wait_for
 
 _ATTEMPTS = 2
 
@@ -66,8 +60,7 @@ class GitCommitOfRequest:
 
 @uncacheable_rule(desc="Look at URL")
 async def find_web_version(request: WebVersionRequest) -> RemoteAnswer:
-    await open_session(SessionRequest(), **implicitly())
-    running = (await keep_session(SessionKeeperRequest(), **implicitly())).running
+    running = await running_session()
     future = running.remote.version(request.url, request.attempt)
     await wait_for(running, [future])
     try:
@@ -78,8 +71,7 @@ async def find_web_version(request: WebVersionRequest) -> RemoteAnswer:
 
 @uncacheable_rule(desc="Look at Git repository")
 async def find_git_commit(request: GitCommitOfRequest) -> RemoteAnswer:
-    await open_session(SessionRequest(), **implicitly())
-    running = (await keep_session(SessionKeeperRequest(), **implicitly())).running
+    running = await running_session()
     future = running.remote.commit(request.url, request.reference)
     await wait_for(running, [future])
     try:

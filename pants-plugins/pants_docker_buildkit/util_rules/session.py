@@ -46,38 +46,22 @@ from pants_docker_buildkit.session.running import RunningSession, Services, Sess
 from pants_docker_buildkit.solver.chosen_docker import engine_socket
 from pants_docker_buildkit.solver.engine_search import EngineSearch
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.credentials import (
-    AccountsRequest,
-    find_accounts,
-    source_environment,
-)
+from pants_docker_buildkit.util_rules.credentials import find_accounts, source_environment
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironment,
-    DockerEnvironmentRequest,
     resolve_docker_environment,
 )
 from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistries,
-    ConfiguredRegistriesRequest,
     read_configured_registries,
 )
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class SessionKeeperRequest:
-    """Asks for the one `SessionKeeper` of this graph."""
-
-
 @rule
-async def keep_session(_: SessionKeeperRequest) -> SessionKeeper:
+async def keep_session() -> SessionKeeper:
     return SessionKeeper()
-
-
-@dataclass(frozen=True)
-class SessionRequest:
-    """Asks for this session to be open."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +77,6 @@ class Session:
 
 
 @dataclass(frozen=True)
-class SessionMarkRequest:
-    """Asks for the mark of this session."""
-
-
-@dataclass(frozen=True)
 class SessionMark:
     """Another value in every session: a rule that asks for it runs again in the next one."""
 
@@ -105,7 +84,7 @@ class SessionMark:
 
 
 @rule
-async def mark_session(_: SessionMarkRequest, run_id: RunId) -> SessionMark:
+async def mark_session(run_id: RunId) -> SessionMark:
     return SessionMark(run_id)
 
 
@@ -138,16 +117,15 @@ def _profile(
 
 @rule(desc="Open session")
 async def open_session(
-    _: SessionRequest,
     named_caches: NamedCachesDirOption,
     run_id: RunId,
     session_values: SessionValues,
     subsystem: DockerBuildKitSubsystem,
 ) -> Session:
-    docker = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
-    registries = await read_configured_registries(ConfiguredRegistriesRequest(), **implicitly())
-    accounts = (await find_accounts(AccountsRequest(), **implicitly())).accounts
-    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    docker = await resolve_docker_environment(**implicitly())
+    registries = await read_configured_registries(**implicitly())
+    accounts = (await find_accounts(**implicitly())).accounts
+    keeper = await keep_session(**implicitly())
     directory = session_directory(Path(named_caches.val))
     environment = source_environment(session_values, docker)
 
@@ -175,6 +153,12 @@ async def open_session(
     except UnusableDirectoryError as e:
         raise UnusableCacheError(e.path, e.finding) from e
     return Session(str(directory))
+
+
+async def running_session() -> RunningSession:
+    """The session that a rule runs in, open."""
+    await open_session(**implicitly())
+    return (await keep_session(**implicitly())).running
 
 
 @dataclass(frozen=True)
@@ -218,9 +202,7 @@ async def ask_registries(
 
     Only for rules that run again in every session: the answers are of this one.
     """
-    await open_session(SessionRequest(), **implicitly())
-    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
-    running = keeper.running
+    running = await running_session()
     futures = [running.confirmations.submit(each, purpose) for each in references]
     await wait_for(running, futures)
     return tuple(future.result() for future in futures)

@@ -31,7 +31,7 @@ from pants_docker_buildkit.session.directory import (
 from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.solver.progress import Viewer
 from pants_docker_buildkit.subsystem import BuildReportSubsystem
-from pants_docker_buildkit.util_rules.session import SessionKeeperRequest, keep_session
+from pants_docker_buildkit.util_rules.session import keep_session
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ async def prepare_session_callback(
             f"it is {subsystem.file!r}",
             scope=BuildReportSubsystem.options_scope,
         )
-    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    keeper = await keep_session(**implicitly())
     directory = session_directory(Path(named_caches.val))
     return WorkunitsCallbackFactory(lambda: SessionCallback(directory, keeper, report))
 

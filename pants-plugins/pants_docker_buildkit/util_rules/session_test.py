@@ -30,7 +30,7 @@ from pants_docker_buildkit.session.running import RunningSession, Services, Sess
 from pants_docker_buildkit.session.unix_socket import SOCKET_NAME
 from pants_docker_buildkit.solver.main import PLATFORMS_COMMAND
 from pants_docker_buildkit.testutil import ImageRunner
-from pants_docker_buildkit.util_rules.session import Session, SessionRequest
+from pants_docker_buildkit.util_rules.session import Session
 
 NODE = platform.node()
 PLATFORMS = (PLATFORMS_COMMAND, PLATFORMS_COMMAND)
@@ -56,7 +56,7 @@ def open_session(runner: ImageRunner, caches: Path, *options: str, **env: str) -
         [f"--named-caches-dir={caches.parent}", *(f"--docker-buildkit-{each}" for each in options)],
         env={"PATH": "/usr/bin:/bin", **env},
     )
-    return runner.runner.request(Session, (SessionRequest(),))
+    return runner.runner.request(Session, ())
 
 
 def mode(path: Path) -> int:

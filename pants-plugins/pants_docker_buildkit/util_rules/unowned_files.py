@@ -31,11 +31,6 @@ _BUILD_FILE = "BUILD"
 
 
 @dataclass(frozen=True)
-class OwnedPathsRequest:
-    """Asks for all paths that some target owns or generates."""
-
-
-@dataclass(frozen=True)
 class OwnedPaths:
     """Paths from the build root."""
 
@@ -62,7 +57,7 @@ class UnownedFiles:
 
 
 @rule(desc="Find files that targets own")
-async def find_owned_paths(_: OwnedPathsRequest, all_targets: AllTargets) -> OwnedPaths:
+async def find_owned_paths(all_targets: AllTargets) -> OwnedPaths:
     return OwnedPaths(frozenset(path for target in all_targets for path in known_paths(target)))
 
 
@@ -73,7 +68,7 @@ async def find_unowned_files(request: UnownedFilesRequest) -> UnownedFiles:
     files = [path for path in there.files if not _is_build_file(path)]
     if not files:
         return UnownedFiles(())
-    owned = await find_owned_paths(OwnedPathsRequest(), **implicitly())
+    owned = await find_owned_paths(**implicitly())
     unowned = [path for path in files if path not in owned.paths and path != request.dockerfile]
     if not unowned:
         return UnownedFiles(())

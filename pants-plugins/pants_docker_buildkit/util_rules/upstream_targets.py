@@ -69,11 +69,6 @@ class UpstreamTargets:
 
 
 @dataclass(frozen=True)
-class KnownAddressesRequest:
-    """Asks which targets there are."""
-
-
-@dataclass(frozen=True)
 class KnownAddresses:
     """The addresses of all targets of the repository.
 
@@ -104,7 +99,7 @@ class KnownAddresses:
 
 @rule(desc="Find addresses of all targets")
 async def find_known_addresses(
-    _: KnownAddressesRequest, targets: AllTargets, unexpanded: AllUnexpandedTargets
+    targets: AllTargets, unexpanded: AllUnexpandedTargets
 ) -> KnownAddresses:
     return KnownAddresses.create(each.address for each in (*targets, *unexpanded))
 
@@ -131,7 +126,7 @@ class WrittenAddresses:
 
 @rule(desc="Resolve written addresses")
 async def resolve_written_addresses(request: WrittenAddressesRequest) -> WrittenAddresses:
-    known = await find_known_addresses(KnownAddressesRequest(), **implicitly())
+    known = await find_known_addresses(**implicitly())
     resolved = await concurrently(
         resolve_unparsed_address_inputs(
             UnparsedAddressInputs(

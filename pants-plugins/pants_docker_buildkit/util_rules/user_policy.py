@@ -24,11 +24,6 @@ from pants_docker_buildkit.solver.definition import PinnedSource
 
 
 @dataclass(frozen=True)
-class FoundUserPolicyRequest:
-    """Asks for the policy that the environment of Pants names."""
-
-
-@dataclass(frozen=True)
 class FoundUserPolicy:
     """The policy that the environment names, empty where it names none, and its file."""
 
@@ -45,7 +40,7 @@ class FoundUserPolicy:
 
 
 @uncacheable_rule(desc="Read source policy of the user")
-async def find_user_policy(_: FoundUserPolicyRequest) -> FoundUserPolicy:
+async def find_user_policy() -> FoundUserPolicy:
     # In each session, because Pants notices no change of a file elsewhere.
     variables = await environment_vars_subset(
         EnvironmentVarsRequest((POLICY_VARIABLE,)), **implicitly()
