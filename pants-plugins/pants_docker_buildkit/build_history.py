@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Optional, TypeVar
 
+from pants_docker_buildkit.oci.json_object import InvalidJsonError
+from pants_docker_buildkit.oci.json_values import decode_json
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
+from pants_docker_buildkit.session.directory import write_private
+
+T = TypeVar("T")
 
 HISTORY_DIRECTORY = "history"
 
@@ -25,7 +31,7 @@ class PastBuild:
     """
 
     build_digest: str
-    seconds: float | None = None
+    seconds: Optional[float]
 
 
 def history_path(root: Path, buildroot: str, address: str) -> Path:
@@ -36,28 +42,20 @@ def history_path(root: Path, buildroot: str, address: str) -> Path:
 
 def read_past_build(path: Path) -> PastBuild | None:
     """What was packaged last, `None` if nothing was or the history cannot be read."""
-    try:
-        with path.open("rb") as file:
-            header = json.loads(file.readline())
-        digest, seconds = header["build_digest"], header["seconds"]
-        if (
-            not digest
-            or not isinstance(digest, str)
-            or not isinstance(seconds, (float, int, type(None)))
-        ):
-            return None
-        return PastBuild(digest, seconds)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return None
+    return _read(PastBuild, path, 0)
 
 
 def read_past_inputs(path: Path) -> BuildInputs | None:
     """What that was built from, `None` if that cannot be read."""
+    return _read(BuildInputs, path, 1)
+
+
+def _read(kind: type[T], path: Path, line: int) -> T | None:
+    """What is in a line of a history. The second may be long."""
     try:
         with path.open("rb") as file:
-            file.readline()
-            return BuildInputs.from_document(json.loads(file.readline()))
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            return decode_json(kind, next(islice(file, line, None), b""))
+    except (OSError, InvalidJsonError):
         return None
 
 
@@ -66,8 +64,7 @@ def write_past_build(path: Path, inputs: BuildInputs, seconds: float | None) -> 
     header = {"build_digest": inputs.build_digest, "seconds": seconds}
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
-        temporary.write_text(f"{json.dumps(header)}\n{json.dumps(inputs.to_document())}\n")
-        os.replace(temporary, path)
+        lines = f"{json.dumps(header)}\n{json.dumps(inputs.to_document())}\n"
+        write_private(path, lines.encode())
     except OSError:
         return

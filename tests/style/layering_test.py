@@ -23,7 +23,7 @@ BELOW = {
     "session": ("oci", "registry", "remote", "buildx"),
     "migration": ("buildx",),
     "solver": ("oci", "registry", "remote", "buildx", "session"),
-    "reports": (),
+    "reports": ("oci",),
     "plans": ("oci", "dockerfile", "registry", "solver"),
 }
 """The pure packages, and what each may import besides itself."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Optional
 
 
 class InvalidBuilderError(ValueError):
@@ -39,20 +39,11 @@ class Builder:
     endpoint: str
     status: str
     has_containerd_store: bool
-    problem: str | None = None
+    problem: Optional[str] = None
     node_platforms: tuple[tuple[str, ...], ...] = ()
     buildkit_versions: tuple[str, ...] = ()
-    host_gateway: str | None = None
+    host_gateway: Optional[str] = None
     images: tuple[str, ...] = ()
-
-    @classmethod
-    def from_fields(cls, document: dict[str, Any]) -> Builder:
-        """The builder whose fields JSON has carried."""
-        values = {each.name: document[each.name] for each in fields(cls)}
-        values["node_platforms"] = tuple(tuple(each) for each in values["node_platforms"])
-        values["buildkit_versions"] = tuple(values["buildkit_versions"])
-        values["images"] = tuple(values["images"])
-        return cls(**values)
 
     @property
     def is_docker_engine(self) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Optional
 
 from pants_docker_buildkit.buildx.buildkitd_config import BuildkitdConfig
 
@@ -24,7 +23,7 @@ class NodeDescription:
     The TLS files of a `remote` node are among its `driver_opts`, as buildx has it.
     """
 
-    endpoint: str | None = None
+    endpoint: Optional[str] = None
     platforms: tuple[str, ...] = ()
     driver_opts: tuple[tuple[str, str], ...] = ()
 
@@ -45,20 +44,9 @@ class BuilderDescription:
     driver: str
     nodes: tuple[NodeDescription, ...]
     boot_timeout: int
-    buildkitd: BuildkitdConfig | None = None
-    buildkitd_config_file: str | None = None
+    buildkitd: Optional[BuildkitdConfig] = None
+    buildkitd_config_file: Optional[str] = None
     pool: tuple[NodeDescription, ...] = ()
     acquire: tuple[str, ...] = ()
     release: tuple[str, ...] = ()
-    max_builds: int | None = None
-
-    @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> BuilderDescription:
-        """What `asdict` gave, after a way through JSON with tuples in place of lists."""
-        buildkitd = fields["buildkitd"]
-        return replace(
-            cls(**fields),
-            nodes=tuple(NodeDescription(**node) for node in fields["nodes"]),
-            pool=tuple(NodeDescription(**node) for node in fields["pool"]),
-            buildkitd=None if buildkitd is None else BuildkitdConfig.from_fields(buildkitd),
-        )
+    max_builds: Optional[int] = None

@@ -6,9 +6,9 @@ https://docs.docker.com/build/buildkit/toml-configuration/
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Optional
 
 _DELETE = "\x7f"
 
@@ -31,8 +31,8 @@ class RegistryConfig:
 
     host: str
     mirrors: tuple[str, ...] = ()
-    http: bool | None = None
-    insecure: bool | None = None
+    http: Optional[bool] = None
+    insecure: Optional[bool] = None
     ca: tuple[str, ...] = ()
     keypair: tuple[ClientKeyPair, ...] = ()
 
@@ -41,10 +41,10 @@ class RegistryConfig:
 class GarbageCollection:
     """How much room a daemon's cache may take. Sizes are bytes, with a unit, or a share."""
 
-    enabled: bool | None = None
-    reserved_space: str | None = None
-    max_used_space: str | None = None
-    min_free_space: str | None = None
+    enabled: Optional[bool] = None
+    reserved_space: Optional[str] = None
+    max_used_space: Optional[str] = None
+    min_free_space: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,6 @@ class BuildkitdConfig:
                 *registry.ca,
                 *(file for pair in registry.keypair for file in (pair.cert, pair.key)),
             )
-        )
-
-    @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> BuildkitdConfig:
-        """What `asdict` gave, after a way through JSON with tuples in place of lists."""
-        return replace(
-            cls(**fields),
-            registries=tuple(_registry(each) for each in fields["registries"]),
-            gc=GarbageCollection(**fields["gc"]),
         )
 
 
@@ -127,8 +118,3 @@ def _array(values: Iterable[str]) -> str:
 
 def _boolean(value: bool) -> str:  # noqa: FBT001
     return "true" if value else "false"
-
-
-def _registry(fields: Mapping[str, Any]) -> RegistryConfig:
-    pairs = tuple(ClientKeyPair(**pair) for pair in fields["keypair"])
-    return replace(RegistryConfig(**fields), keypair=pairs)

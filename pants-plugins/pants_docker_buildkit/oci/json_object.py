@@ -40,6 +40,23 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+def parse_json(content: bytes) -> object:
+    """What a document from anywhere says. Raises `InvalidJsonError` where readers may disagree."""
+    try:
+        value: object = json.loads(
+            content.decode(),
+            parse_constant=_refuse,
+            parse_int=_integer,
+            object_pairs_hook=_once,
+        )
+        if b"\\u" in content:
+            # Half of a surrogate pair is no text: it cannot be printed or sent.
+            json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as e:
+        raise InvalidJsonError("it", "be JSON") from e
+    return value
+
+
 class JsonObject:
     """A JSON object that knows where in its document it stands, for the errors it raises."""
 
@@ -50,19 +67,7 @@ class JsonObject:
     @classmethod
     def parse(cls, content: bytes) -> JsonObject:
         """The object that is the whole of `content`."""
-        try:
-            value = json.loads(
-                content.decode(),
-                parse_constant=_refuse,
-                parse_int=_integer,
-                object_pairs_hook=_once,
-            )
-            if b"\\u" in content:
-                # Half of a surrogate pair is no text: it cannot be printed or sent.
-                json.dumps(value, ensure_ascii=False).encode()
-        except (ValueError, RecursionError) as e:
-            raise InvalidJsonError("it", "be JSON") from e
-        return cls._from_value(value, "it")
+        return cls._from_value(parse_json(content), "it")
 
     @classmethod
     def _from_value(cls, value: object, path: str) -> JsonObject:

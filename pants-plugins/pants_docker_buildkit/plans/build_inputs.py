@@ -38,7 +38,7 @@ class BuildInputs:
     """
 
     build_digest: str
-    members: Mapping[str, Any] = field(default_factory=dict)
+    members: Mapping[str, Any]
     lines: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -71,22 +71,6 @@ class BuildInputs:
             "lines": list(self.lines),
             "files": self.files,
         }
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> BuildInputs:
-        """What `to_document` gave.
-
-        Raises `LookupError`, `TypeError` or `ValueError` for what it cannot have given.
-        """
-        lines = document["lines"]
-        if not isinstance(document["build_digest"], str) or not isinstance(lines, (list, tuple)):
-            raise TypeError("no build inputs")
-        return cls(
-            document["build_digest"],
-            dict(document["members"]),
-            tuple(str(each) for each in lines),
-            {str(path): str(content) for path, content in dict(document["files"]).items()},
-        )
 
 
 def as_pinned(text: str) -> ImageReference | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
+from pants_docker_buildkit.oci.json_object import InvalidJsonError, parse_json
+from pants_docker_buildkit.oci.json_values import decode
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
 from pants_docker_buildkit.plans.image_plan import SCHEMA_VERSION, ImagePlan
 from pants_docker_buildkit.plans.reasons import (
@@ -83,28 +84,48 @@ def _differences(
     return (_UNKNOWN,) if is_same else (_CONTEXT, _UNKNOWN)
 
 
+@dataclass(frozen=True)
+class _Record:
+    schema: int
+    target: str
+    build_digest: str
+    context_digest: str
+
+
+@dataclass(frozen=True)
+class _PlannedImage:
+    target: str
+    context_digest: Optional[str]
+    inputs: Optional[BuildInputs]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    schema: int
+    images: tuple[_PlannedImage, ...]
+
+
 def _read(path: Path) -> dict[str, Optional[KnownImage]]:
     try:
-        document = json.loads(path.read_bytes())
-        if "images" in document:
-            _check_schema(path, document, SCHEMA_VERSION)
-            return {str(each["target"]): _planned(each) for each in document["images"]}
-        _check_schema(path, document, _RECORD_SCHEMA)
-        known = KnownImage(document["build_digest"], document["context_digest"])
-        return {str(document["target"]): known}
-    except InvalidPlanError:
-        raise
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
-        raise InvalidPlanError(path, "it is neither a plan nor an image record") from e
+        document = parse_json(path.read_bytes())
+        is_plan = isinstance(document, dict) and "images" in document
+        _check_schema(path, document, SCHEMA_VERSION if is_plan else _RECORD_SCHEMA)
+        if is_plan:
+            return {each.target: _planned(each) for each in decode(_Plan, document).images}
+        record = decode(_Record, document)
+    except InvalidJsonError as e:
+        raise InvalidPlanError(path, f"it is neither a plan nor an image record: {e}") from e
+    return {record.target: KnownImage(record.build_digest, record.context_digest)}
 
 
-def _check_schema(path: Path, document: Mapping[str, Any], schema: int) -> None:
-    if document["schema"] != schema:
-        raise InvalidPlanError(path, f"its schema is {document['schema']!r}, not {schema}")
+def _check_schema(path: Path, document: object, schema: int) -> None:
+    found = document.get("schema", schema) if isinstance(document, dict) else schema
+    if found != schema:
+        raise InvalidPlanError(path, f"its schema is {found!r}, not {schema}")
 
 
-def _planned(image: Mapping[str, Any]) -> KnownImage | None:
-    if image["inputs"] is None:
+def _planned(image: _PlannedImage) -> KnownImage | None:
+    inputs = image.inputs
+    if inputs is None:
         return None
-    inputs = BuildInputs.from_document(image["inputs"])
-    return KnownImage(inputs.build_digest, image["context_digest"], inputs)
+    return KnownImage(inputs.build_digest, image.context_digest or "", inputs)

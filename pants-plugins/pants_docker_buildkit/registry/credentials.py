@@ -11,6 +11,7 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Optional
 
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
@@ -44,11 +45,11 @@ class Credentials:
     `registry_token` that is such an access token. `source` is as in `Identity`.
     """
 
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    identity_token: str | None = field(default=None, repr=False)
-    registry_token: str | None = field(default=None, repr=False)
-    source: str | None = field(default=None, compare=False)
+    username: Optional[str] = None
+    password: Optional[str] = field(default=None, repr=False)
+    identity_token: Optional[str] = field(default=None, repr=False)
+    registry_token: Optional[str] = field(default=None, repr=False)
+    source: Optional[str] = field(default=None, compare=False)
 
     @property
     def identity(self) -> Identity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 from pants_docker_buildkit.registry.origin import is_loopback_host, parse_url
 
@@ -18,10 +19,10 @@ class RegistrySettings:
     Without `has_digest_tags`, images get no tag that names their digest.
     """
 
-    is_plain_http: bool | None = None
-    ca_file: str | None = None
-    certificate_file: str | None = None
-    key_file: str | None = None
+    is_plain_http: Optional[bool] = None
+    ca_file: Optional[str] = None
+    certificate_file: Optional[str] = None
+    key_file: Optional[str] = None
     has_immutable_tags: bool = False
     has_digest_tags: bool = True
 

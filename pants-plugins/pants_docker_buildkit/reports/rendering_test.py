@@ -21,8 +21,8 @@ STEPS = (
     TimedStep("[other 1/1] RUN b", 101.0, 3.0, is_cached=False, has_failed=True, sent=0),
     TimedStep(f"[2/2] RUN {HOSTILE}", 102.0, 0.0, is_cached=True, has_failed=False, sent=0),
 )
-BUILD = TimedBuild("a:a", f"{HOSTILE} changed", 100.0, 10.0, has_failed=True, steps=STEPS)
-OTHER = TimedBuild("b:b", "", 105.0, 15.0, has_failed=False, steps=())
+BUILD = TimedBuild("a:a", 100.0, 10.0, True, STEPS, f"{HOSTILE} changed")
+OTHER = TimedBuild("b:b", 105.0, 15.0, False, ())
 
 
 class Page(HTMLParser):

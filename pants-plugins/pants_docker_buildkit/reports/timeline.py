@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+from pants_docker_buildkit.oci.json_object import InvalidJsonError
+from pants_docker_buildkit.oci.json_values import decode_json
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class TimedBuild:
     """One build that ran. `reason` is why; empty where it is not known."""
 
     target: str
-    reason: str
     started: float
     seconds: float
     has_failed: bool
     steps: tuple[TimedStep, ...]
+    reason: str = ""
 
     @property
     def ended(self) -> float:
@@ -64,31 +65,10 @@ def read_builds(directory: Path, reasons: Mapping[str, str]) -> tuple[TimedBuild
     builds = []
     for path in directory.glob("*.json"):
         try:
-            builds.append(_build(json.loads(path.read_bytes()), reasons))
-        except (OSError, ValueError, LookupError, TypeError):
+            build = decode_json(TimedBuild, path.read_bytes())
+        except (OSError, InvalidJsonError):
             # A process that was killed left it, or somebody else.
             continue
+        steps = tuple(sorted(build.steps, key=lambda each: (each.started, each.name)))
+        builds.append(replace(build, reason=reasons.get(build.target, ""), steps=steps))
     return tuple(sorted(builds, key=lambda each: (each.started, each.target)))
-
-
-def _build(document: Mapping[str, Any], reasons: Mapping[str, str]) -> TimedBuild:
-    target = str(document["target"])
-    steps = (
-        TimedStep(
-            name=str(each["name"]),
-            started=float(each["started"]),
-            seconds=float(each["seconds"]),
-            is_cached=bool(each["is_cached"]),
-            has_failed=bool(each["has_failed"]),
-            sent=int(each["sent"]),
-        )
-        for each in document["steps"]
-    )
-    return TimedBuild(
-        target=target,
-        reason=reasons.get(target, ""),
-        started=float(document["started"]),
-        seconds=float(document["seconds"]),
-        has_failed=bool(document["has_failed"]),
-        steps=tuple(sorted(steps, key=lambda each: (each.started, each.name))),
-    )

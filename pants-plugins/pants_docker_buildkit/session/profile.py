@@ -5,9 +5,8 @@ It asks the session for it (`questions.py`); see `docs/decisions/0015-a-session-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription
 from pants_docker_buildkit.registry.settings import Patience, RegistrySettings
@@ -44,8 +43,8 @@ class BuildSettings:
 
     target: str
     context_name: str = "context"
-    builder: str | None = None
-    described_builder: BuilderDescription | None = None
+    builder: Optional[str] = None
+    described_builder: Optional[BuilderDescription] = None
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
     inline_cache_tag: str = "buildcache"
@@ -57,31 +56,3 @@ class BuildSettings:
     passes_proxies: bool = True
     progress: str = "quiet"
     mirrors: tuple[tuple[str, str], ...] = ()
-
-
-def parse_profile(document: Mapping[str, Any]) -> Profile:
-    """The profile whose fields JSON has carried."""
-    fields = _frozen_fields(document)
-    registries = tuple(
-        (address, RegistrySettings(**settings))
-        for address, settings in fields.get("registries", ())
-    )
-    return Profile(**{**fields, "registries": registries})
-
-
-def parse_settings(document: Mapping[str, Any]) -> BuildSettings:
-    """The settings whose fields JSON has carried."""
-    fields = _frozen_fields(document)
-    described = fields.get("described_builder")
-    builder = None if described is None else BuilderDescription.from_fields(described)
-    return BuildSettings(**{**fields, "described_builder": builder})
-
-
-def _frozen_fields(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _frozen(value) for key, value in document.items()}
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _frozen(item) for key, item in value.items()}
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

@@ -12,13 +12,12 @@ from pants_docker_buildkit.buildx.buildkitd_config import (
     GarbageCollection,
     RegistryConfig,
 )
+from pants_docker_buildkit.oci.json_values import decode
 from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.session.directory import event_path
 from pants_docker_buildkit.session.profile import (
     BuildSettings,
     Profile,
-    parse_profile,
-    parse_settings,
 )
 
 
@@ -30,7 +29,7 @@ def test_a_profile_is_the_same_behind_a_socket() -> None:
     environment = (("HOME", "/root"), ("PATH", "/bin"), ("ODD", 'a "b" ü\n'))
     registry = ("localhost:5000", RegistrySettings(is_plain_http=False, ca_file="/ca.pem"))
     profile = Profile(environment, "docker-28", (registry,), 5.0)
-    assert parse_profile(through_json(profile)) == profile
+    assert decode(Profile, through_json(profile)) == profile
 
 
 def test_settings_are_the_same_behind_a_socket() -> None:
@@ -45,7 +44,7 @@ def test_settings_are_the_same_behind_a_socket() -> None:
         passes_proxies=False,
         progress="plain",
     )
-    assert parse_settings(through_json(settings)) == settings
+    assert decode(BuildSettings, through_json(settings)) == settings
 
 
 def test_a_described_builder_is_the_same_behind_a_socket() -> None:
@@ -59,7 +58,7 @@ def test_a_described_builder_is_the_same_behind_a_socket() -> None:
     )
     for each in (description, replace(description, buildkitd=None, buildkitd_config_file="/b")):
         settings = BuildSettings("src/app:image", builder="ci", described_builder=each)
-        assert parse_settings(through_json(settings)) == settings
+        assert decode(BuildSettings, through_json(settings)) == settings
 
 
 def test_events_of_different_builds_lie_apart() -> None:

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
+from pants_docker_buildkit.oci.json_values import decode
 from pants_docker_buildkit.registry.credential_helper import CredentialHelperError
 from pants_docker_buildkit.registry.credentials import (
     Credentials,
@@ -26,8 +27,6 @@ from pants_docker_buildkit.registry.secret_source import (
 from pants_docker_buildkit.session.profile import (
     BuildSettings,
     Profile,
-    parse_profile,
-    parse_settings,
 )
 from pants_docker_buildkit.session.push_rehearsals import PushedName
 from pants_docker_buildkit.session.unix_socket import SessionProblemError, ask_session
@@ -52,8 +51,8 @@ class BuildSecret:
     """What buildx is told of a secret: the file that holds it, or else its value."""
 
     id: str
-    path: str | None = None
-    value: str | None = field(default=None, repr=False)
+    path: Optional[str] = None
+    value: Optional[str] = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -68,16 +67,16 @@ class SessionClient:
 
     def profile(self) -> Profile:
         """How this session reaches Docker."""
-        return parse_profile(ask_session(self.directory, _PROFILE))
+        return decode(Profile, ask_session(self.directory, _PROFILE))
 
     def settings(self, build_key: str) -> BuildSettings:
         """What this build is told besides its definition."""
-        return parse_settings(ask_session(self.directory, _SETTINGS, build_key))
+        return decode(BuildSettings, ask_session(self.directory, _SETTINGS, build_key))
 
     def secrets(self, build_key: str) -> tuple[BuildSecret, ...]:
         """The secrets of this build, all of them."""
         found = ask_session(self.directory, _SECRETS, build_key)
-        return tuple(BuildSecret(*each) for each in found)
+        return tuple(decode(BuildSecret, each) for each in found)
 
     def variables(self, names: Iterable[str]) -> Mapping[str, str | None]:
         """Variables of the user's environment; `None` for one that is not set."""
@@ -86,7 +85,7 @@ class SessionClient:
     def credentials(self, registry: str, repository: str) -> Credentials | None:
         """Who this session is to a repository."""
         found = ask_session(self.directory, _CREDENTIALS, registry, repository)
-        return None if found is None else Credentials(*found)
+        return None if found is None else decode(Credentials, found)
 
     def rehearse_push(self, name: PushedName) -> None:
         """Return where a push of this name would begin, as far as can be known before."""
@@ -95,9 +94,9 @@ class SessionClient:
     def move_tags(self, key: str) -> MoveReport:
         """Have the tags moved that were planned under this key; how far that is in a moment."""
         # Only who moves tags waits for all that this imports.
-        from pants_docker_buildkit.session.tag_plans import parse_report
+        from pants_docker_buildkit.session.tag_plans import MoveReport
 
-        return parse_report(ask_session(self.directory, _MOVES, key))
+        return decode(MoveReport, ask_session(self.directory, _MOVES, key))
 
 
 class SessionAnswers:
@@ -159,7 +158,7 @@ class SessionAnswers:
         if problem is not None:
             raise SessionProblemError(problem)
 
-    def _credentials(self, registry: str, repository: str) -> list[str | None] | None:
+    def _credentials(self, registry: str, repository: str) -> dict[str, str | None] | None:
         try:
             found = self._find_credentials(registry, repository)
         except (
@@ -168,29 +167,21 @@ class SessionAnswers:
             InvalidDockerConfigError,
         ) as e:
             raise SessionProblemError(str(e)) from e
-        if found is None:
-            return None
-        return [
-            found.username,
-            found.password,
-            found.identity_token,
-            found.registry_token,
-            found.source,
-        ]
+        return None if found is None else asdict(found)
 
 
 def _secrets(
     settings: BuildSettings, environment: Mapping[str, str]
-) -> list[tuple[str, str | None, str | None]]:
-    return [(name, *_secret(name, text, environment)) for name, text in settings.secrets]
+) -> list[dict[str, str | None]]:
+    return [asdict(_secret(name, text, environment)) for name, text in settings.secrets]
 
 
-def _secret(name: str, text: str, environment: Mapping[str, str]) -> tuple[str | None, str | None]:
+def _secret(name: str, text: str, environment: Mapping[str, str]) -> BuildSecret:
     source = SecretSource.parse(text)
     try:
         source.check(environment)
         if source.kind is SecretKind.FILE:
-            return str(source.path(environment)), None
+            return BuildSecret(name, path=str(source.path(environment)))
         value = source.read(environment)
         if b"\0" in value or len(value) > _MAX_VALUE:
             finding = f"it has a NUL byte, or more than {_MAX_VALUE} bytes; put it into a file"
@@ -200,4 +191,4 @@ def _secret(name: str, text: str, environment: Mapping[str, str]) -> tuple[str |
             f"The build needs the secret {name!r} from `{source}`, but {e.finding}. Provide it, or"
             " change the `secrets` field. An image that Pants has a record of needs no secret."
         ) from e
-    return None, value.decode("utf-8", "surrogateescape")
+    return BuildSecret(name, value=value.decode("utf-8", "surrogateescape"))

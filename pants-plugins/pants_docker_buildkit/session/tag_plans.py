@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Optional
 
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.registry.client import RegistryClient
@@ -47,7 +47,7 @@ class MovedTag:
 
     name: str
     description: str
-    problem: str | None
+    problem: Optional[str]
 
     @property
     def line(self) -> str:
@@ -62,19 +62,12 @@ class MoveReport:
 
     done: int
     total: int
-    tags: tuple[MovedTag, ...] | None = None
+    tags: Optional[tuple[MovedTag, ...]] = None
 
     @property
     def line(self) -> str:
         """For the user, while they go on."""
         return f"{self.done} of {self.total} tags are done."
-
-
-def parse_report(document: Mapping[str, Any]) -> MoveReport:
-    """The report whose fields JSON has carried."""
-    tags = document["tags"]
-    moved = None if tags is None else tuple(MovedTag(**each) for each in tags)
-    return MoveReport(document["done"], document["total"], moved)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.builder import Builder, InvalidBuilderError, parse_builder
+from pants_docker_buildkit.oci.json_values import decode_json
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.engine_search import (
     DEFAULT_CONTEXT,
@@ -41,7 +42,7 @@ def choose_builder(docker: DockerCli, name: str | None, session: Path) -> Builde
 def remember_builder(session: Path, key: str, ask: Callable[[], Builder]) -> Builder:
     """What `ask` gives, which is called once in a session for each `key`."""
     known = remember(session, _KIND, key, lambda: json.dumps(asdict(ask())))
-    return Builder.from_fields(json.loads(known))
+    return decode_json(Builder, known.encode())
 
 
 def forget_builders(session: Path) -> None:

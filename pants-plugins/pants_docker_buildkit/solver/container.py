@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Optional
 
+from pants_docker_buildkit.oci.json_values import decode
 from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.session.directory import scratch_directory
@@ -36,7 +38,7 @@ class ContainerJob:
 
     image: str
     options: tuple[str, ...] = ()
-    layout: str | None = None
+    layout: Optional[str] = None
     hidden: tuple[str, ...] = ()
 
     def to_json(self) -> str:
@@ -46,9 +48,7 @@ class ContainerJob:
 
 def parse_container_job(text: str) -> ContainerJob:
     """What `ContainerJob.to_json` wrote."""
-    fields = json.loads(text)
-    tuples = {key: tuple(fields[key]) for key in ("options", "hidden")}
-    return ContainerJob(**{**fields, **tuples})
+    return decode(ContainerJob, json.loads(text))
 
 
 def run_container(

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
-from typing import Any
+from typing import Any, Optional
+
+from pants_docker_buildkit.oci.json_values import decode
 
 SCHEMA_VERSION = 2
 
@@ -84,7 +86,7 @@ class BuildDefinition:
     context: str
     platforms: tuple[str, ...]
     output: str
-    target_stage: str | None = None
+    target_stage: Optional[str] = None
     named_contexts: tuple[NamedContext, ...] = ()
     sources: tuple[PinnedSource, ...] = ()
     policies: tuple[tuple[str, str], ...] = ()
@@ -94,9 +96,9 @@ class BuildDefinition:
     secret_ids: tuple[str, ...] = ()
     secret_hashes: tuple[tuple[str, str], ...] = ()
     ssh_ids: tuple[str, ...] = ()
-    network: str | None = None
+    network: Optional[str] = None
     extra_hosts: tuple[tuple[str, str], ...] = ()
-    shm_size: str | None = None
+    shm_size: Optional[str] = None
     ulimits: tuple[tuple[str, str], ...] = ()
     entitlements: tuple[str, ...] = ()
     no_cache: bool = False
@@ -140,17 +142,4 @@ class BuildJob:
 
 def parse_job(text: bytes) -> BuildJob:
     """The job that `BuildJob.to_json` wrote."""
-    document = json.loads(text)
-    fields = {key: _frozen(value) for key, value in document["definition"].items()}
-    fields["named_contexts"] = tuple(
-        NamedContext(each["name"], ContextKind(each["kind"]), each["value"], each["directory"])
-        for each in document["definition"]["named_contexts"]
-    )
-    fields["sources"] = tuple(PinnedSource(**each) for each in document["definition"]["sources"])
-    return BuildJob(
-        document["build_digest"], BuildDefinition(**fields), tuple(document["repositories"])
-    )
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+    return decode(BuildJob, json.loads(text))

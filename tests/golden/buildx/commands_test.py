@@ -10,8 +10,9 @@ import pytest
 
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import render_arguments
+from pants_docker_buildkit.oci.json_values import decode
 from pants_docker_buildkit.registry.settings import RegistrySettings
-from pants_docker_buildkit.session.profile import parse_settings
+from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.build import build_command
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, parse_job
@@ -50,7 +51,7 @@ def arguments(given: dict[str, Any]) -> tuple[str, ...]:
     return render_arguments(
         build_command(
             _parsed(job),
-            parse_settings(settings),
+            decode(BuildSettings, settings),
             workplace,
             Path("metadata.json"),
         )
