@@ -17,6 +17,7 @@ from bench.measure import say
 from bench.record import record
 from bench.report import Row, from_document, render, to_document
 from bench.scenarios import (
+    everything,
     far_registry,
     fresh_build,
     large_context,
@@ -32,6 +33,7 @@ from bench.workbench import Workbench
 SCENARIOS = {
     "unchanged": unchanged,
     "one-changed": one_changed,
+    "everything": everything,
     "publish": publish,
     "far-registry": far_registry,
     "fresh-build": fresh_build,

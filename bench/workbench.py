@@ -82,13 +82,14 @@ class Workbench:
 
     def buildx(self, directory: Path, *arguments: str) -> str:
         """Run plain buildx with the engine's own builder."""
-        return run([self.tools.docker, "buildx", *arguments], directory, self._environment())
+        return run([self.tools.docker, "buildx", *arguments], directory, self.environment())
 
     def docker(self, *arguments: str) -> str:
         """Run a command of Docker that reads no files."""
-        return run([self.tools.docker, *arguments], self.folder, self._environment())
+        return run([self.tools.docker, *arguments], self.folder, self.environment())
 
-    def _environment(self) -> Mapping[str, str]:
+    def environment(self) -> Mapping[str, str]:
+        """What plain programs run with: a home of their own, and Docker on the `PATH`."""
         return self.tools.environment(self.folder / "home")
 
 
