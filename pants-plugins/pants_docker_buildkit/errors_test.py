@@ -21,6 +21,7 @@ from pants_docker_buildkit.util_rules.build_settings import field_caches
 APP = Address("src/app", target_name="image")
 REGISTRIES = '{"dev": {"address": "localhost:5000", "default": True}}'
 SCRATCH = "FROM scratch\n"
+HUB = "If an image is meant, write 'docker.io/library/"
 GUIDES = "file(name='guide', source='guide.txt')\nfiles(name='all', sources=['*'])"
 TWO_STAGES = "FROM scratch AS build\nFROM scratch AS release\n"
 
@@ -208,6 +209,43 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             " which looks like the address of a target that does not exist. Targets in base:"
             " ':image'. If an image is meant, write 'docker.io/library/base:imaje'.",
             id="address-that-could-be-an-image-of-a-stranger",
+        ),
+        *(
+            pytest.param(
+                "",
+                dockerfile,
+                "The `source` field in target HERE:image must name a Dockerfile that BuildKit can"
+                f" build, but HERE/Dockerfile is not one: line {line} names the image {text!r},"
+                " which is the address of a target, and addresses mean targets in an ARG only."
+                f" Write 'ARG BASE={text}' before the first FROM, and '$BASE' in its place, or set"
+                f""" `build_contexts={{"base": "{text}"}}` and write 'base'.{meant}""",
+                id=name,
+            )
+            for name, dockerfile, line, text, meant in (
+                ("literal-from", "FROM base:image\n", 1, "base:image", f" {HUB}base:image'."),
+                (
+                    "literal-copy",
+                    f"{SCRATCH}COPY --from=base:image / /\n",
+                    2,
+                    "base:image",
+                    f" {HUB}base:image'.",
+                ),
+                (
+                    "literal-mount",
+                    f"{SCRATCH}RUN --mount=from=base:image,target=/x true\n",
+                    2,
+                    "base:image",
+                    f" {HUB}base:image'.",
+                ),
+                ("literal-root", f"{SCRATCH}COPY --from=//base:image / /\n", 2, "//base:image", ""),
+                (
+                    "literal-variable",
+                    "ARG NAME=image\nFROM base:$NAME\n",
+                    2,
+                    "base:image",
+                    f" {HUB}base:image'.",
+                ),
+            )
         ),
         pytest.param(
             "",
@@ -525,3 +563,26 @@ def test_a_cached_result_of_another_build_says_how_to_get_rid_of_it() -> None:
         " the entry by clearing Pants' caches, or run once with --no-local-cache and"
         " --no-remote-cache-read."
     )
+
+
+def test_an_image_that_is_called_as_a_directory_of_images_is_told(
+    runner: ImageRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    dockerfile = "FROM scratch\nCOPY --from=base:imaje / /\nCOPY --from=base:1.2 / /\n"
+    dockerfile += "COPY --from=docs:guide / /\n"
+    runner.write({"near/BUILD": "docker_buildkit_image(name='image')"})
+    runner.write({"near/Dockerfile": dockerfile})
+    assert runner.inferred("near:image") == set()
+    told = [each for each in caplog.messages if "Docker Hub" in each]
+    assert told == [
+        "Line 2 of near/Dockerfile of near:image names 'base:imaje', which is looked up at Docker"
+        " Hub, not in this repository. Targets in base: ':image'. If an image is meant, write"
+        " 'docker.io/library/base:imaje'."
+    ]
+
+
+def test_a_named_context_may_be_called_as_a_target(runner: ImageRunner) -> None:
+    fields = "build_contexts={'base:image': 'base:image'}"
+    runner.write({"shadow/BUILD": f"docker_buildkit_image(name='image', {fields})"})
+    runner.write({"shadow/Dockerfile": "FROM base:image\n"})
+    assert runner.inferred("shadow:image") == {"base:image"}

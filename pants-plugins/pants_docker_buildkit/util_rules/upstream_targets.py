@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
@@ -18,11 +19,12 @@ from pants_docker_buildkit.compat import (
     resolve_unparsed_address_inputs,
     rule,
 )
-from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
+from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind
 from pants_docker_buildkit.dockerfile.git_source import parse_git_source
 from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference, is_same_image
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.errors import ImageCycleError, InvalidImageFieldError
+from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.registry.redaction import redact
@@ -31,6 +33,8 @@ from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfileRequest,
     read_image_dockerfile,
 )
+
+logger = logging.getLogger(__name__)
 
 _DOCKER_IMAGE = "docker-image://"
 _NAMES_A_VERSION = re.compile(r":(v?[0-9][^/]*|latest)\Z|@")
@@ -72,20 +76,19 @@ class UpstreamTargets:
 class KnownAddresses:
     """The addresses of all targets of the repository.
 
-    `names` are what the targets are called that the BUILD files of a directory declare.
+    `names` are what the targets are called that the BUILD files of a directory declare, `images`
+    those that are images.
     """
 
     all: frozenset[Address]
     names: FrozenDict[str, tuple[str, ...]]
+    images: FrozenDict[str, tuple[str, ...]]
 
     @classmethod
-    def create(cls, addresses: Iterable[Address]) -> KnownAddresses:
-        """Of these targets."""
+    def create(cls, addresses: Iterable[Address], images: Iterable[Address]) -> KnownAddresses:
+        """Of these targets, of which some are images."""
         known = frozenset(addresses)
-        names: defaultdict[str, set[str]] = defaultdict(set)
-        for each in known:
-            names[each.spec_path].add(each.target_name)
-        return cls(known, FrozenDict({path: tuple(sorted(each)) for path, each in names.items()}))
+        return cls(known, _names_by_directory(known), _names_by_directory(images))
 
     def neighbours(self, addresses: Iterable[Address]) -> str:
         """The targets that lie where an address points to, as a sentence."""
@@ -97,11 +100,21 @@ class KnownAddresses:
         return ""
 
 
+def _names_by_directory(addresses: Iterable[Address]) -> FrozenDict[str, tuple[str, ...]]:
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for each in addresses:
+        names[each.spec_path].add(each.target_name)
+    return FrozenDict({path: tuple(sorted(each)) for path, each in names.items()})
+
+
 @rule(desc="Find addresses of all targets")
 async def find_known_addresses(
     targets: AllTargets, unexpanded: AllUnexpandedTargets
 ) -> KnownAddresses:
-    return KnownAddresses.create(each.address for each in (*targets, *unexpanded))
+    return KnownAddresses.create(
+        (each.address for each in (*targets, *unexpanded)),
+        (each.address for each in targets if each.has_field(BuildKitImageSourceField)),
+    )
 
 
 @dataclass(frozen=True)
@@ -142,6 +155,64 @@ async def resolve_written_addresses(request: WrittenAddressesRequest) -> Written
     return WrittenAddresses(FrozenDict(zip(request.texts, resolved)), known)
 
 
+def _literal_images(dockerfile: ImageDockerfile, arguments: Iterable[str]) -> dict[str, int]:
+    """The images that `FROM`, `COPY --from` and mounts name without an `ARG`, with their lines."""
+    by_argument = set(arguments)
+    return {
+        origin.text: origin.line
+        for analysis in dockerfile.analyses
+        for origin in analysis.origins
+        if origin.kind is OriginKind.IMAGE and origin.text not in by_argument
+    }
+
+
+def _check_literal_images(
+    field_set: BuildKitImageFieldSet,
+    dockerfile: ImageDockerfile,
+    literals: Mapping[str, int],
+    known: KnownAddresses,
+) -> None:
+    """Notice where an image of this repository seems to be meant, and Docker Hub would be asked.
+
+    An address means a target in an `ARG` only, as for `docker_image`: in a `FROM`, BuildKit would
+    trust whoever owns that name.
+    """
+    for text, line in literals.items():
+        path, colon, name = text.partition(":")
+        directory = path[2:] if path.startswith("//") else path
+        if not path and colon:
+            directory = field_set.address.spec_path
+        images = known.images.get(directory, ())
+        if not images or (not path and not colon):
+            continue
+        meant = ""
+        if is_image_reference(text):
+            meant = f" If an image is meant, write {str(ImageReference.parse_familiar(text))!r}."
+        if (name or directory.rpartition("/")[2]) in images:
+            reason = (
+                f"line {line} names the image {text!r}, which is the address of a target, and"
+                " addresses mean targets in an ARG only"
+            )
+            advice = f"Write 'ARG BASE={text}' before the first FROM, and '$BASE' in its place"
+            other = f', or set `build_contexts={{"base": "{text}"}}` and write \'base\'.'
+            raise dockerfile.error(field_set, reason, f"{advice}{other}{meant}")
+        if not _NAMES_A_VERSION.search(text) and colon:
+            logger.warning(
+                f"Line {line} of {dockerfile.name} of {field_set.address} names {text!r}, which is"
+                f" looked up at Docker Hub, not in this repository."
+                f" {known.neighbours([Address(directory)])}{meant}"
+            )
+
+
+async def _refuse_literal_targets(
+    field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile, arguments: Iterable[str]
+) -> None:
+    literals = _literal_images(dockerfile, arguments)
+    if literals:
+        known = await find_known_addresses(**implicitly())
+        _check_literal_images(field_set, dockerfile, literals, known)
+
+
 @rule(desc="Find targets that an image refers to")
 async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTargets:
     field_set = request.field_set
@@ -156,17 +227,45 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
         for argument in analysis.image_arguments
         if argument.value
     }
+    values = [value for value, _ in arguments.values()]
+    await _refuse_literal_targets(field_set, dockerfile, values)
     if not (arguments or wanted):
         return UpstreamTargets((), (), images, remote)
-    texts = (*(value for value, _ in arguments.values()), *(value for _, value in wanted))
+    texts = (*values, *(value for _, value in wanted))
     written = await resolve_written_addresses(
         WrittenAddressesRequest(field_set.address, texts), **implicitly()
     )
-    found_arguments, found_contexts = [], []
+    found_arguments = _argument_targets(field_set, dockerfile, arguments, written)
+    found_contexts = []
+    for name, value in wanted:
+        target = written.existing(value)
+        if target is None:
+            raise InvalidImageFieldError(
+                field_set.build_contexts.alias,
+                field_set.address,
+                "name targets that exist",
+                f"for {name!r} it names {value!r}",
+                written.known.neighbours(written.by_text[value]),
+            )
+        if name in reached:
+            found_contexts.append((name, target))
+    if field_set.address in (address for _, address in (*found_arguments, *found_contexts)):
+        raise ImageCycleError((field_set.address, field_set.address))
+    return UpstreamTargets(tuple(found_arguments), tuple(found_contexts), images, remote)
+
+
+def _argument_targets(
+    field_set: BuildKitImageFieldSet,
+    dockerfile: ImageDockerfile,
+    arguments: Mapping[str, tuple[str, int]],
+    written: WrittenAddresses,
+) -> list[tuple[str, Address]]:
+    """The targets that values of `ARG`s are, by the name of the `ARG`."""
+    found = []
     for name, (value, line) in arguments.items():
         target = written.existing(value)
         if target is not None:
-            found_arguments.append((name, target))
+            found.append((name, target))
             continue
         neighbours = written.known.neighbours(written.by_text[value])
         if not is_image_reference(value):
@@ -184,21 +283,7 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
             hub = ImageReference.parse_familiar(value)
             next_step = f"{neighbours} If an image is meant, write {str(hub)!r}."
             raise dockerfile.error(field_set, reason, next_step)
-    for name, value in wanted:
-        target = written.existing(value)
-        if target is None:
-            raise InvalidImageFieldError(
-                field_set.build_contexts.alias,
-                field_set.address,
-                "name targets that exist",
-                f"for {name!r} it names {value!r}",
-                written.known.neighbours(written.by_text[value]),
-            )
-        if name in reached:
-            found_contexts.append((name, target))
-    if field_set.address in (address for _, address in (*found_arguments, *found_contexts)):
-        raise ImageCycleError((field_set.address, field_set.address))
-    return UpstreamTargets(tuple(found_arguments), tuple(found_contexts), images, remote)
+    return found
 
 
 def _possible_contexts(field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile) -> set[str]:
