@@ -12,7 +12,7 @@ from pathlib import Path
 from pants.base.build_environment import get_buildroot
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest, RemovePrefix
-from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
+from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import Rule, collect_rules
 from pants.util.logging import LogLevel
 
@@ -52,13 +52,9 @@ from pants_docker_buildkit.plans.reasons import (
 )
 from pants_docker_buildkit.session.directory import (
     BUILD_COMMAND,
-    CACHE_LINK,
     CACHE_NAME,
     EXIT_CONTEXT_NEEDED,
     EXIT_NO_SESSION,
-    LOOK_UP_CACHE_NAME,
-    PROCESS_PATH,
-    RUN_SCRIPT,
     event_path,
 )
 from pants_docker_buildkit.session.running import SessionKeeper
@@ -70,7 +66,6 @@ from pants_docker_buildkit.solver.result import InvalidBuildResultError, parse_b
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_settings import build_settings
 from pants_docker_buildkit.util_rules.builders import read_described_builders
-from pants_docker_buildkit.util_rules.cache_lookup import REMOTE_CACHE_PATIENCE_MILLIS, look_up
 from pants_docker_buildkit.util_rules.confirmation import (
     ConfirmationRequest,
     ImageConfirmation,
@@ -92,6 +87,7 @@ from pants_docker_buildkit.util_rules.session import (
     running_session,
     wait_for,
 )
+from pants_docker_buildkit.util_rules.session_process import cached_process, look_up
 
 logger = logging.getLogger(__name__)
 
@@ -136,31 +132,19 @@ class BuiltImage:
 
 
 def _build_process(
-    definition: ImageDefinition,
-    generation: int,
-    description: str,
-    attempt: int = 0,
-    cache_name: str = CACHE_NAME,
+    definition: ImageDefinition, generation: int, description: str, attempt: int = 0
 ) -> Process:
     """The one cacheable process. Nothing in its key knows this machine, session or user.
 
-    Another `attempt` is another run with the same key. That with the number 0 runs no build. By
-    `LOOK_UP_CACHE_NAME` it has the same key as well, and is for `look_up`.
+    That with the `attempt` 0 runs no build.
     """
-    return Process(
-        argv=(
-            *("/bin/sh", "-c", RUN_SCRIPT, BUILD_COMMAND),
-            *(BUILD_COMMAND, definition.key, str(generation)),
-        ),
+    return cached_process(
+        *(BUILD_COMMAND, definition.key, str(generation)),
+        attempt=attempt,
         description=description,
-        env={"PATH": PROCESS_PATH},
         input_digest=definition.inputs,
         output_files=(MUTABLE_MARKER,),
         output_directories=((OUTPUT_LAYOUT,) if definition.output is ImageOutput.OCI else ()),
-        append_only_caches={cache_name: CACHE_LINK},
-        cache_scope=ProcessCacheScope.SUCCESSFUL,
-        # Attempts differ in this: it makes another node of Pants' graph, with the same key.
-        remote_cache_speculation_delay_millis=REMOTE_CACHE_PATIENCE_MILLIS + attempt,
         level=LogLevel.INFO if attempt else LogLevel.DEBUG,
     )
 
@@ -302,13 +286,12 @@ async def _find_or_run(
     Raises `ImageNotBuiltError` where only the former was to be asked and has none.
     """
     question = f"Look up the image of {definition.address}"
+    process = _build_process(definition, generation, question)
     if place.only_looks_up:
-        process = _build_process(definition, generation, question, cache_name=LOOK_UP_CACHE_NAME)
         found = await look_up(process)
         if found is None:
             raise ImageNotBuiltError(definition.address, reasons)
         return found
-    process = _build_process(definition, generation, question)
     result = await execute_process(process, **implicitly())
     if result.exit_code in _NOT_CACHED:
         return await _run(definition, generation, place, reasons)

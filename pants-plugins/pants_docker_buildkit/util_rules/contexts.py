@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pants.engine.fs import CreateDigest, FileDigest, FileEntry
-from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
-from pants.util.logging import LogLevel
+from pants.engine.process import FallibleProcessResult
 
 from pants_docker_buildkit.compat import create_digest, execute_process, implicitly
 from pants_docker_buildkit.dockerfile import context_entries
@@ -26,12 +25,9 @@ from pants_docker_buildkit.session.context_files import (
     write_contents,
 )
 from pants_docker_buildkit.session.directory import (
-    CACHE_LINK,
-    CACHE_NAME,
     DELIVERED_FILES,
     DELIVERY_MARKER,
     DELIVERY_SCRIPT,
-    PROCESS_PATH,
     delivery_name,
     permit_path,
 )
@@ -43,6 +39,7 @@ from pants_docker_buildkit.solver.context_memory import (
 )
 from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.util_rules.definition import ImageDefinition
+from pants_docker_buildkit.util_rules.session_process import session_process
 
 
 def context_contents(definition: ImageDefinition, context_name: str) -> Contents:
@@ -116,17 +113,10 @@ async def _bring(
             for path in paths
         )
     )
-    process = Process(
-        argv=(
-            *("/bin/sh", "-c", DELIVERY_SCRIPT, "bring"),
-            *(delivery_name(definition.key, generation), str(attempt)),
-        ),
+    process = session_process(
+        *(DELIVERY_SCRIPT, "bring", delivery_name(definition.key, generation), str(attempt)),
         description=f"Bring the context of {definition.address} up to date",
-        env={"PATH": PROCESS_PATH},
         input_digest=files,
         output_files=(DELIVERY_MARKER,),
-        append_only_caches={CACHE_NAME: CACHE_LINK},
-        cache_scope=ProcessCacheScope.PER_SESSION,
-        level=LogLevel.DEBUG,
     )
     return await execute_process(process, **implicitly())

@@ -20,15 +20,12 @@ from pants.engine.fs import (
     GlobMatchErrorBehavior,
     PathGlobs,
 )
-from pants.engine.process import Process, ProcessCacheScope
 from pants.engine.rules import Rule, collect_rules
-from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.compat import (
     add_prefix,
     concurrently,
     create_digest,
-    execute_process,
     get_digest_contents,
     implicitly,
     path_globs_to_digest,
@@ -40,14 +37,6 @@ from pants_docker_buildkit.dockerfile.stages import analyze
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.session.directory import (
-    CACHE_LINK,
-    CACHE_NAME,
-    EXIT_NO_SESSION,
-    OTHER_CACHE_NAME,
-    PROCESS_PATH,
-    RUN_SCRIPT,
-)
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
     BuildJob,
@@ -68,7 +57,6 @@ from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
 from pants_docker_buildkit.util_rules.build_settings import build_settings
 from pants_docker_buildkit.util_rules.builders import read_described_builders
-from pants_docker_buildkit.util_rules.cache_lookup import REMOTE_CACHE_PATIENCE_MILLIS
 from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
@@ -77,6 +65,7 @@ from pants_docker_buildkit.util_rules.dockerfile import (
 )
 from pants_docker_buildkit.util_rules.image_lock import AppliedLockRequest, find_applied_lock
 from pants_docker_buildkit.util_rules.session import running_session
+from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
     UpstreamTargetsRequest,
@@ -221,20 +210,6 @@ async def _prepare(
     return _Checked(dockerfile, job, await add_prefix(AddPrefix(files, ROOT)))
 
 
-def _process(checked: _Checked, name: str, cache_name: str) -> Process:
-    return Process(
-        argv=("/bin/sh", "-c", RUN_SCRIPT, LINT_COMMAND, LINT_COMMAND, checked.key),
-        description=f"Check {name} with BuildKit",
-        env={"PATH": PROCESS_PATH},
-        input_digest=checked.inputs,
-        output_files=(MUTABLE_MARKER,),
-        append_only_caches={cache_name: CACHE_LINK},
-        cache_scope=ProcessCacheScope.SUCCESSFUL,
-        remote_cache_speculation_delay_millis=REMOTE_CACHE_PATIENCE_MILLIS,
-        level=LogLevel.DEBUG,
-    )
-
-
 async def _check(
     field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> DockerfileChecks:
@@ -249,12 +224,14 @@ async def _check(
         cache_to=(),
     )
     running.answers.add_build(checked.key, settings)
-    name = checked.dockerfile.name
-    result = await execute_process(_process(checked, name, CACHE_NAME), **implicitly())
-    if result.exit_code == EXIT_NO_SESSION:
-        # Pants ran it before this session had the settings, to see whether it still fails. That is
-        # why `ask_once` cannot be asked: it would have run and answered before them, too.
-        result = await execute_process(_process(checked, name, OTHER_CACHE_NAME), **implicitly())
+    # `ask_once` cannot be asked: Pants would run it again before this session had the settings.
+    process = cached_process(
+        *(LINT_COMMAND, checked.key),
+        description=f"Check {checked.dockerfile.name} with BuildKit",
+        input_digest=checked.inputs,
+        output_files=(MUTABLE_MARKER,),
+    )
+    result = await run_in_session(process)
     if result.exit_code != 0:
         said = result.stderr.decode("utf-8", "replace").strip()
         return DockerfileChecks(problem=said or "The check did not end.")

@@ -18,7 +18,6 @@ from pants.engine.fs import Digest
 from pants.engine.process import (
     FallibleProcessResult,
     Process,
-    ProcessCacheScope,
 )
 from pants.engine.rules import Rule, collect_rules
 from pants.util.logging import LogLevel
@@ -35,9 +34,6 @@ from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, P
 from pants_docker_buildkit.registry.image_content import ImageContent, RepositoryContent
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove
 from pants_docker_buildkit.session.directory import (
-    CACHE_LINK,
-    CACHE_NAME,
-    PROCESS_PATH,
     RUN_SCRIPT,
 )
 from pants_docker_buildkit.session.running import RunningSession
@@ -45,6 +41,7 @@ from pants_docker_buildkit.session.tag_plans import PlannedTag
 from pants_docker_buildkit.solver.main import UPLOAD_COMMAND
 from pants_docker_buildkit.util_rules.published_names import PublishedRepository
 from pants_docker_buildkit.util_rules.session import ask_registries, running_session
+from pants_docker_buildkit.util_rules.session_process import session_process
 
 
 class TagChange(str, Enum):
@@ -165,13 +162,10 @@ class _Lookup:
 
 
 def _upload_process(layout: Digest, repositories: Sequence[str]) -> Process:
-    return Process(
-        ("/bin/sh", "-c", RUN_SCRIPT, UPLOAD_COMMAND, UPLOAD_COMMAND, *repositories),
+    return session_process(
+        *(RUN_SCRIPT, UPLOAD_COMMAND, UPLOAD_COMMAND, *repositories),
         description=f"Upload {', '.join(repositories)}",
-        env={"PATH": PROCESS_PATH},
         input_digest=layout,
-        append_only_caches={CACHE_NAME: CACHE_LINK},
-        cache_scope=ProcessCacheScope.PER_SESSION,
         level=LogLevel.INFO,
     )
 

@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from pants.engine.internals.session import RunId, SessionValues
-from pants.engine.process import Process, ProcessCacheScope
 from pants.engine.rules import Rule, collect_rules
 from pants.option.global_options import NamedCachesDirOption
-from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.compat import execute_process, implicitly, rule, uncacheable_rule
 from pants_docker_buildkit.errors import UnusableCacheError
@@ -33,9 +31,6 @@ from pants_docker_buildkit.registry.layer_check import LayerCheck
 from pants_docker_buildkit.registry.memory import RegistryMemory
 from pants_docker_buildkit.registry.settings import Patience
 from pants_docker_buildkit.session.directory import (
-    CACHE_LINK,
-    CACHE_NAME,
-    PROCESS_PATH,
     WAIT_SCRIPT,
     UnusableDirectoryError,
     session_directory,
@@ -55,6 +50,7 @@ from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistries,
     read_configured_registries,
 )
+from pants_docker_buildkit.util_rules.session_process import session_process
 
 logger = logging.getLogger(__name__)
 
@@ -175,13 +171,8 @@ class Waited:
 
 @uncacheable_rule
 async def wait_for_registries(request: WaitRequest) -> Waited:
-    process = Process(
-        argv=("/bin/sh", "-c", WAIT_SCRIPT, "wait", request.token),
-        description="Wait for registries",
-        env={"PATH": PROCESS_PATH},
-        append_only_caches={CACHE_NAME: CACHE_LINK},
-        cache_scope=ProcessCacheScope.PER_SESSION,
-        level=LogLevel.DEBUG,
+    process = session_process(
+        *(WAIT_SCRIPT, "wait", request.token), description="Wait for registries"
     )
     await execute_process(process, **implicitly())
     return Waited()
