@@ -17,7 +17,6 @@ from pants_docker_buildkit.compat import (
     resolve_address_targets,
     rule,
 )
-from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
 from pants_docker_buildkit.dockerfile.parser import ImageTriggers
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
@@ -47,9 +46,9 @@ class InferImageDependencies(InferDependenciesRequest):
     infer_from = BuildKitImageFieldSet
 
 
-async def _analyses(
+async def _understand(
     field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile, upstream: UpstreamTargets
-) -> tuple[DockerfileAnalysis, ...]:
+) -> ImageDockerfile:
     """What the Dockerfile needs, with what images of this repository trigger that it is based on.
 
     Their Dockerfiles say that. Of other images only their registries know it, which are not asked
@@ -80,7 +79,7 @@ async def _analyses(
         if addresses.get(origin.text) in bases
     }
     if not any(found.values()):
-        return dockerfile.analyses
+        return dockerfile
     triggers = tuple(ImageTriggers(*key, each) for key, each in found.items())
     parsed = replace(dockerfile.parsed, image_triggers=triggers)
     arguments = dockerfile.build_args.values
@@ -101,14 +100,13 @@ async def infer_image_dependencies(
     field_set = request.field_set
     upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
     dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
-    analyses = dockerfile.analyses
     if upstream.addresses:
-        analyses = await _analyses(field_set, dockerfile, upstream)
+        dockerfile = await _understand(field_set, dockerfile, upstream)
     providers = await find_context_providers(**implicitly())
     root = field_set.context_directory(subsystem.default_context_root)
     wanted = {
         posixpath.normpath(posixpath.join(root, source.path))
-        for analysis in analyses
+        for analysis in dockerfile.analyses
         for source in analysis.context_paths
         if source.path is not None and not source.has_wildcard and source.path != "."
     }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
-from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, Origin, OriginKind
+from pants_docker_buildkit.dockerfile.analysis import Origin, OriginKind
 from pants_docker_buildkit.dockerfile.parser import ImageTriggers
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.platform_image import choose_for_platform
@@ -104,7 +104,6 @@ def _parse(reference: str) -> ImageReference | None:
 
 
 async def read_new_triggers(
-    analyses: Iterable[DockerfileAnalysis],
     dockerfile: ImageDockerfile,
     contexts: Iterable[NamedContext],
     upstream: Upstream,
@@ -117,7 +116,7 @@ async def read_new_triggers(
     known = {(each.name, each.platform) for each in dockerfile.parsed.image_triggers}
     found: dict[tuple[str, ImagePlatform | None], tuple[str, ...]] = {}
     asked: dict[tuple[str, ImagePlatform | None], BaseTriggersRequest] = {}
-    for analysis, target in zip(analyses, dockerfile.platforms):
+    for analysis, target in zip(dockerfile.analyses, dockerfile.platforms):
         for origin in analysis.outside_bases:
             key, platform = (origin.text, origin.platform), origin.platform or target
             reference = None if key in known else _reference(origin, contexts)

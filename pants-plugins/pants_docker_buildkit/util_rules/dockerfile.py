@@ -115,12 +115,12 @@ def analyze_dockerfile(
     field_set: BuildKitImageFieldSet,
     build_args: Iterable[tuple[str, str]],
     extra_contexts: Iterable[str] = (),
-) -> tuple[DockerfileAnalysis, ...]:
-    """What the Dockerfile needs with these build arguments, for each platform."""
+) -> ImageDockerfile:
+    """The Dockerfile, and what it needs with these build arguments and contexts."""
     arguments = dict(build_args)
     named_contexts = (*(field_set.build_contexts.value or ()), *extra_contexts)
     try:
-        return tuple(
+        analyses = tuple(
             analyze(
                 dockerfile.parsed,
                 build_args=arguments,
@@ -139,6 +139,7 @@ def analyze_dockerfile(
             f"{e.stage!r} is not one",
             f"{e.hint}.",
         ) from e
+    return replace(dockerfile, analyses=analyses)
 
 
 @rule(desc="Understand Dockerfile")
@@ -180,13 +181,14 @@ async def read_image_dockerfile(
     parsed = parse_dockerfile(content, syntax=dict(build_args.values).get(FRONTEND_ARGUMENT))
     natives = (native,) * len(platforms)
     unread = ImageDockerfile(path, content, parsed, build_args, platforms, natives)
-    analyses = analyze_dockerfile(unread, field_set, build_args.values)
-    for limit in dict.fromkeys(limit for analysis in analyses for limit in analysis.limits):
+    dockerfile = analyze_dockerfile(unread, field_set, build_args.values)
+    limits = (limit for analysis in dockerfile.analyses for limit in analysis.limits)
+    for limit in dict.fromkeys(limits):
         logger.info(
-            f"Of {unread.name} of {field_set.address}, not everything is understood ({limit}). The"
-            " build is not affected, but dependencies may have to be declared."
+            f"Of {dockerfile.name} of {field_set.address}, not everything is understood ({limit})."
+            " The build is not affected, but dependencies may have to be declared."
         )
-    return replace(unread, analyses=analyses)
+    return dockerfile
 
 
 def rules() -> Iterable[Rule]:

@@ -88,14 +88,13 @@ class ImageInputsRequest:
 class ImageInputs:
     """Everything that goes into a build, pinned.
 
-    `sources` are all that it may read from outside, frontend included. `analysis` is that of the
-    first platform. `materials` are what is read from outside, as people know it, for all platforms.
+    `sources` are all that it may read from outside, frontend included. `materials` are that as
+    people know it, for all platforms.
     `build_platforms` are pairs of a platform and that of its builder, where no
     build argument can say it.
     """
 
     dockerfile: ImageDockerfile
-    analysis: DockerfileAnalysis
     context: ContextTree
     upstream: Upstream
     build_args: tuple[tuple[str, str], ...]
@@ -103,6 +102,11 @@ class ImageInputs:
     sources: tuple[PinnedSource, ...]
     build_platforms: tuple[tuple[str, str], ...]
     materials: tuple[BuildMaterial, ...]
+
+    @property
+    def analysis(self) -> DockerfileAnalysis:
+        """What the Dockerfile needs for the first platform."""
+        return self.dockerfile.analyses[0]
 
     @property
     def context_digest(self) -> str:
@@ -128,13 +132,12 @@ async def _missing_file(
 async def _tell_of_unowned_files(
     field_set: BuildKitImageFieldSet,
     dockerfile: ImageDockerfile,
-    analyses: Iterable[DockerfileAnalysis],
     context: ContextTree,
 ) -> None:
     """Say which files of copied directories are left out, where no target has them."""
     copied = (
         source.path
-        for analysis in analyses
+        for analysis in dockerfile.analyses
         for source in analysis.context_paths
         if source.path is not None and not (source.has_wildcard or source.has_exclusions)
     )
@@ -155,52 +158,63 @@ async def _tell_of_unowned_files(
 
 
 @dataclass(frozen=True)
-class Replacements:
-    """What stands in place of what a Dockerfile and the fields name.
+class Understanding:
+    """What a Dockerfile is, once it is known what stands for all that it and the fields name.
 
-    `given` are build arguments, `contexts` those of `upstream` and those that the target writes.
+    `given` are the build arguments, which it need not declare, `contexts` those that it uses.
+    `builder_arguments` are those that have their values from the builder.
     """
 
+    dockerfile: ImageDockerfile
     given: Mapping[str, str]
-    upstream: Upstream
     contexts: tuple[NamedContext, ...]
-    lock: AppliedLock
+    builder_arguments: frozenset[str]
 
 
 async def understand_dockerfile(
     field_set: BuildKitImageFieldSet,
     dockerfile: ImageDockerfile,
-    replaced: Replacements,
+    targets: UpstreamTargets,
+    upstream: Upstream,
+    lock: AppliedLock,
     *,
     asks_builder: bool = True,
-) -> tuple[ImageDockerfile, tuple[DockerfileAnalysis, ...], frozenset[str]]:
+) -> Understanding:
     """What a Dockerfile needs, now that addresses are replaced by what they stand for.
 
     What its bases trigger is part of it, and may need stages whose bases trigger something again.
     And the names of `BUILD_PLATFORM_ARGUMENTS` that it uses.
     """
-    names = tuple(each.name for each in replaced.upstream.contexts)
+    given = given_arguments(dockerfile, upstream)
+    contexts = (*upstream.contexts, *_written_contexts(targets))
+    names = tuple(each.name for each in upstream.contexts)
     used = frozenset[str]()
     is_asked = not asks_builder
     while True:
-        analyses = analyze_dockerfile(dockerfile, field_set, replaced.given.items(), names)
-        used = used.union(*(each.builder_arguments for each in analyses))
+        dockerfile = analyze_dockerfile(dockerfile, field_set, given.items(), names)
+        used = used.union(*(each.builder_arguments for each in dockerfile.analyses))
         if used and not is_asked:
             asked = BuildPlatformsRequest(field_set, dockerfile.platforms)
             natives = (await find_build_platforms(asked, **implicitly())).natives
             dockerfile, is_asked = replace(dockerfile, build_platforms=natives), True
             continue
-        found = await read_new_triggers(
-            analyses, dockerfile, replaced.contexts, replaced.upstream, replaced.lock
-        )
+        found = await read_new_triggers(dockerfile, contexts, upstream, lock)
         if not any(each.triggers for each in found):
-            return dockerfile, analyses, used
+            break
         known = dockerfile.parsed.image_triggers
         parsed = replace(dockerfile.parsed, image_triggers=(*known, *found))
         dockerfile = replace(dockerfile, parsed=parsed)
+    reached = reached_contexts((each.name for each in contexts), dockerfile.analyses)
+    contexts = tuple(each for each in contexts if each.name in reached)
+    return Understanding(dockerfile, given, contexts, used)
 
 
-def written_contexts(targets: UpstreamTargets) -> tuple[NamedContext, ...]:
+def given_arguments(dockerfile: ImageDockerfile, upstream: Upstream) -> dict[str, str]:
+    """All build arguments, with what the images of targets are called by now."""
+    return {**dict(dockerfile.build_args.values), **dict(upstream.build_args)}
+
+
+def _written_contexts(targets: UpstreamTargets) -> tuple[NamedContext, ...]:
     """The images, URLs and repositories that `build_contexts` names itself."""
     return (
         *(NamedContext(name, ContextKind.IMAGE, value) for name, value in targets.images),
@@ -222,40 +236,36 @@ async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
         assemble_build_context(BuildContextRequest(field_set), **implicitly()),
         prepare_upstream(UpstreamRequest(field_set), **implicitly()),
     )
-    given = {**dict(dockerfile.build_args.values), **dict(upstream.build_args)}
-    named_contexts = (*upstream.contexts, *written_contexts(targets))
     lock = await find_applied_lock(AppliedLockRequest(field_set), **implicitly())
-    dockerfile, analyses, used = await understand_dockerfile(
-        field_set, dockerfile, Replacements(given, upstream, named_contexts, lock)
-    )
-    reached = reached_contexts((each.name for each in named_contexts), analyses)
-    named_contexts = tuple(each for each in named_contexts if each.name in reached)
-    build_args = _declared_build_args(field_set, dockerfile, analyses, given)
-    if used:
-        build_args = {**_build_platform_args(dockerfile, analyses), **build_args}
-    for analysis in analyses:
+    understood = await understand_dockerfile(field_set, dockerfile, targets, upstream, lock)
+    dockerfile, named_contexts = understood.dockerfile, understood.contexts
+    build_args = _declared_build_args(field_set, understood)
+    if understood.builder_arguments:
+        build_args = {**_build_platform_args(dockerfile), **build_args}
+    for analysis in dockerfile.analyses:
         missing = find_missing_source(analysis, context.entries)
         if missing is not None:
             raise await _missing_file(field_set, dockerfile, missing, context)
-    await _tell_of_unowned_files(field_set, dockerfile, analyses, context)
+    await _tell_of_unowned_files(field_set, dockerfile, context)
     pinned = await pin_sources(
-        PinnedSourcesRequest(
-            field_set, dockerfile, analyses, named_contexts, lock, request.attempt
-        ),
+        PinnedSourcesRequest(field_set, dockerfile, named_contexts, lock, request.attempt),
         **implicitly(),
     )
     user_policy = await find_user_policy(**implicitly())
     user_policy.check(field_set.address, pinned.all)
     return ImageInputs(
         dockerfile=dockerfile,
-        analysis=analyses[0],
         context=context,
-        upstream=upstream.reaching(reached),
+        upstream=upstream.reaching([each.name for each in named_contexts]),
         build_args=tuple(sorted(build_args.items())),
         named_contexts=tuple(sorted(named_contexts)),
         sources=pinned.all,
-        build_platforms=() if used <= build_args.keys() else _build_platforms(dockerfile),
-        materials=image_materials(pinned.all, named_contexts, zip(dockerfile.platforms, analyses)),
+        build_platforms=(
+            ()
+            if understood.builder_arguments <= build_args.keys()
+            else _build_platforms(dockerfile)
+        ),
+        materials=image_materials(pinned.all, named_contexts, dockerfile),
     )
 
 
@@ -264,9 +274,7 @@ def _build_platforms(dockerfile: ImageDockerfile) -> tuple[tuple[str, str], ...]
     return tuple(sorted(pairs))
 
 
-def _build_platform_args(
-    dockerfile: ImageDockerfile, analyses: Iterable[DockerfileAnalysis]
-) -> dict[str, str]:
+def _build_platform_args(dockerfile: ImageDockerfile) -> dict[str, str]:
     """What the Dockerfile sees of its builder, as arguments: so any builder makes the same image.
 
     A build has one set of arguments, and they win over an `ARG` with a value of its own. What they
@@ -275,20 +283,18 @@ def _build_platform_args(
     native, *others = dict.fromkeys(dockerfile.build_platforms)
     if others:
         return {}
-    defaults = frozenset().union(*(each.defaults for each in analyses))
+    defaults = frozenset().union(*(each.defaults for each in dockerfile.analyses))
     values = build_platform_values(native)
     return {name: value for name, value in values.items() if name not in defaults}
 
 
 def _declared_build_args(
-    field_set: BuildKitImageFieldSet,
-    dockerfile: ImageDockerfile,
-    analyses: Iterable[DockerfileAnalysis],
-    given: Mapping[str, str],
+    field_set: BuildKitImageFieldSet, understood: Understanding
 ) -> dict[str, str]:
     """The arguments that the Dockerfile declares; an own one that it does not is an error."""
+    dockerfile, given = understood.dockerfile, understood.given
     undeclared = set(given)
-    for analysis in analyses:
+    for analysis in dockerfile.analyses:
         undeclared &= set(undeclared_build_args(analysis, given))
     for name in sorted(undeclared.difference(dockerfile.build_args.shared)):
         raise InvalidImageFieldError(

@@ -6,7 +6,7 @@ reference does that is pinned: what images of this repository are is in no lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address, Addresses
@@ -20,7 +20,6 @@ from pants_docker_buildkit.compat import (
     resolve_address_targets,
     rule,
 )
-from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.locks.lock_file import Lock
 from pants_docker_buildkit.oci.digest import sha256_digest
@@ -35,9 +34,8 @@ from pants_docker_buildkit.util_rules.dockerfile import (
     read_image_dockerfile,
 )
 from pants_docker_buildkit.util_rules.image_inputs import (
-    Replacements,
+    given_arguments,
     understand_dockerfile,
-    written_contexts,
 )
 from pants_docker_buildkit.util_rules.image_lock import AppliedLock
 from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest, pin_sources
@@ -46,7 +44,6 @@ from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
     UpstreamTargetsRequest,
     find_upstream_targets,
-    reached_contexts,
 )
 
 _STANDS_FOR_TARGETS = "pants.invalid"
@@ -119,10 +116,10 @@ async def _plan_upstream(targets: UpstreamTargets) -> Upstream:
     return Upstream(contexts, arguments, (), (), tuple(planned.items()))
 
 
-def _names(analyses: Iterable[DockerfileAnalysis]) -> set[str]:
+def _names(dockerfile: ImageDockerfile) -> set[str]:
     """What a build reads from outside, by name."""
     names = set[str]()
-    for analysis in analyses:
+    for analysis in dockerfile.analyses:
         names |= {each.reference for each in analysis.materials}
         names |= {each.url for stage in analysis.stages for each in stage.remote_sources}
     return names
@@ -131,22 +128,22 @@ def _names(analyses: Iterable[DockerfileAnalysis]) -> set[str]:
 def _depends_on_builder(
     dockerfile: ImageDockerfile,
     field_set: BuildKitImageFieldSet,
-    given: Mapping[str, str],
-    contexts: Iterable[str],
+    upstream: Upstream,
     host: Platform,
 ) -> bool:
     """Whether builders of different platforms would read something else.
 
     `FROM --platform=$BUILDPLATFORM` reads the same by name, so that no builder has to be asked.
     """
-    names = tuple(contexts)
+    given = given_arguments(dockerfile, upstream).items()
+    names = tuple(each.name for each in upstream.contexts)
     natives = dict.fromkeys((own_platform(host), *dockerfile.platforms))
     found = (
         _names(
             analyze_dockerfile(
                 replace(dockerfile, build_platforms=(each,) * len(dockerfile.platforms)),
                 field_set,
-                given.items(),
+                given,
                 names,
             )
         )
@@ -162,19 +159,13 @@ async def find_moving_sources(request: MovingSourcesRequest, host: Platform) -> 
     dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
     targets = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
     upstream = await _plan_upstream(targets)
-    given = {**dict(dockerfile.build_args.values), **dict(upstream.build_args)}
-    contexts = (*upstream.contexts, *written_contexts(targets))
-    names = tuple(each.name for each in upstream.contexts)
-    dockerfile, analyses, _ = await understand_dockerfile(
-        field_set,
-        dockerfile,
-        Replacements(given, upstream, contexts, lock),
-        asks_builder=_depends_on_builder(dockerfile, field_set, given, names, host),
+    is_asked = _depends_on_builder(dockerfile, field_set, upstream, host)
+    understood = await understand_dockerfile(
+        field_set, dockerfile, targets, upstream, lock, asks_builder=is_asked
     )
-    reached = reached_contexts((each.name for each in contexts), analyses)
-    used = tuple(each for each in contexts if each.name in reached)
     pinned = await pin_sources(
-        PinnedSourcesRequest(field_set, dockerfile, analyses, used, lock), **implicitly()
+        PinnedSourcesRequest(field_set, understood.dockerfile, understood.contexts, lock),
+        **implicitly(),
     )
     return MovingSources(pinned.moving)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
-from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind
+from pants_docker_buildkit.dockerfile.analysis import OriginKind
 from pants_docker_buildkit.dockerfile.git_source import parse_git_source
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
@@ -21,6 +21,7 @@ from pants_docker_buildkit.solver.definition import (
     NamedContext,
     PinnedSource,
 )
+from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
 
 _GIT_SCHEME = "git://"
 _SHA1_LENGTH = 40
@@ -31,16 +32,16 @@ Platforms = dict[str, "set[ImagePlatform | None]"]
 def image_materials(
     sources: Iterable[PinnedSource],
     contexts: Iterable[NamedContext],
-    analyses: Iterable[tuple[ImagePlatform, DockerfileAnalysis]],
+    dockerfile: ImageDockerfile,
 ) -> tuple[BuildMaterial, ...]:
     """All that a build reads from outside, and the images that it is based on. Sorted.
 
-    `analyses` are by platform. An image is named once for each that it is pulled for, in the form
+    An image is named once for each that it is pulled for, in the form
     of BuildKit's own provenance:
     https://github.com/moby/buildkit/blob/master/util/purl/image.go.
     """
     named = tuple(contexts)
-    platforms = _platforms(analyses, named)
+    platforms = _platforms(dockerfile, named)
     found: set[BuildMaterial] = set()
     for source in sources:
         if source.identifier.startswith(IMAGE_SCHEME):
@@ -73,13 +74,11 @@ def merge_materials(
     return tuple(sorted(known | others))
 
 
-def _platforms(
-    analyses: Iterable[tuple[ImagePlatform, DockerfileAnalysis]], contexts: Iterable[NamedContext]
-) -> Platforms:
+def _platforms(dockerfile: ImageDockerfile, contexts: Iterable[NamedContext]) -> Platforms:
     """What each image is pulled for, by its spelled-out reference, or the name of its context."""
     values = {each.name: each for each in contexts}
     found: Platforms = {}
-    for target, analysis in analyses:
+    for target, analysis in zip(dockerfile.platforms, dockerfile.analyses):
         for material in analysis.materials:
             found.setdefault(_spelled_out(material.reference), set()).add(material.platform)
         for origin in analysis.origins:

@@ -7,6 +7,8 @@ from pants_docker_buildkit.dockerfile.parser import parse_dockerfile
 from pants_docker_buildkit.dockerfile.stages import analyze
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext, PinnedSource
+from pants_docker_buildkit.util_rules.build_args import BuildArgs
+from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
 from pants_docker_buildkit.util_rules.materials import image_materials, merge_materials
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -19,20 +21,21 @@ def materials(
     dockerfile: str, *sources: PinnedSource, contexts: tuple[NamedContext, ...] = ()
 ) -> list[tuple[str, str]]:
     names = [each.name for each in contexts]
-    analyses = [
-        (
-            platform,
-            analyze(
-                parse_dockerfile(dockerfile),
-                build_args={},
-                target_platform=platform,
-                build_platform=AMD64,
-                named_contexts=names,
-            ),
+    parsed, platforms = parse_dockerfile(dockerfile), (AMD64, ARM64)
+    analyses = tuple(
+        analyze(
+            parsed,
+            build_args={},
+            target_platform=platform,
+            build_platform=AMD64,
+            named_contexts=names,
         )
-        for platform in (AMD64, ARM64)
-    ]
-    found = image_materials(sources, contexts, analyses)
+        for platform in platforms
+    )
+    understood = ImageDockerfile(
+        None, b"", parsed, BuildArgs((), ()), platforms, (AMD64, AMD64), analyses
+    )
+    found = image_materials(sources, contexts, understood)
     return [(each.uri, each.digest) for each in found]
 
 

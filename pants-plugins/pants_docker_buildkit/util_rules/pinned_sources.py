@@ -49,14 +49,13 @@ _NO_LINE = 0
 
 @dataclass(frozen=True)
 class PinnedSourcesRequest:
-    """Asks for what the Dockerfile, understood as `analyses`, and named contexts read.
+    """Asks for what the Dockerfile and named contexts read.
 
     What `lock` has is not asked. Another `attempt` asks URLs again, which changed since.
     """
 
     field_set: BuildKitImageFieldSet
     dockerfile: ImageDockerfile
-    analyses: tuple[DockerfileAnalysis, ...]
     contexts: tuple[NamedContext, ...]
     lock: AppliedLock = NO_LOCK
     attempt: int = 0
@@ -139,7 +138,7 @@ def _remote_sources(request: PinnedSourcesRequest) -> tuple[RemoteSource, ...]:
     """What `ADD`s download, each once."""
     remote = dict.fromkeys(
         source
-        for analysis in request.analyses
+        for analysis in request.dockerfile.analyses
         for stage in analysis.reachable_stages
         for source in stage.remote_sources
     )
@@ -311,7 +310,7 @@ async def pin_sources(
     request: PinnedSourcesRequest, subsystem: DockerBuildKitSubsystem
 ) -> PinnedSources:
     field_set = request.field_set
-    lines = _image_lines(request.analyses)
+    lines = _image_lines(request.dockerfile.analyses)
     external, urls = _external_sources(field_set, subsystem.external_sources)
     named = dict.fromkeys(urls, field_set.external_sources.alias)
     for context in request.contexts:
