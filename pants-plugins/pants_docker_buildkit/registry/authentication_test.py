@@ -14,6 +14,7 @@ from pants_docker_buildkit.registry.errors import (
     RegistryUnavailableError,
     UnauthorizedError,
 )
+from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.access import BasicAccess, TokenAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
@@ -206,7 +207,9 @@ def test_a_token_server_that_gives_no_token_is_named(
 def test_a_password_that_was_rotated_meanwhile_is_read_again(registry: FakeRegistry) -> None:
     registry.access = BasicAccess("me", "old")
     current = Credentials("me", "old")
-    clients = RegistryClients(accounts=Accounts(fallback=lambda _: current), patience=IMPATIENT)
+    clients = RegistryClients(
+        Reach(patience=IMPATIENT), accounts=Accounts(fallback=lambda _: current)
+    )
     client = clients.client(registry.address)
     client.head_manifest("app", "1")
     registry.access = BasicAccess("me", "new")
@@ -223,7 +226,7 @@ def test_credentials_are_read_once_for_many_requests(registry: FakeRegistry) -> 
         asked.append(name)
         return ME
 
-    clients = RegistryClients(accounts=Accounts(fallback=find), patience=IMPATIENT)
+    clients = RegistryClients(Reach(patience=IMPATIENT), accounts=Accounts(fallback=find))
     for repository in ("a", "b", "c"):
         clients.client(registry.address).head_manifest(repository, "1")
     clients.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from functools import partial
 
 from pants_docker_buildkit.registry.accounts import Accounts, ChosenAccount
@@ -14,7 +13,7 @@ from pants_docker_buildkit.registry.connections import Connections
 from pants_docker_buildkit.registry.memory import RegistryMemory
 from pants_docker_buildkit.registry.origin import Origin
 from pants_docker_buildkit.registry.proxies import Proxies
-from pants_docker_buildkit.registry.settings import Patience, RegistrySettings
+from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.registry.transport import Transport
 
 
@@ -27,17 +26,14 @@ class RegistryClients:
 
     def __init__(
         self,
+        reach: Reach | None = None,
         *,
         accounts: Accounts | None = None,
-        settings: Mapping[str, RegistrySettings] | None = None,
-        environment: Mapping[str, str] | None = None,
-        patience: Patience | None = None,
         memory: RegistryMemory | None = None,
     ) -> None:
         self._accounts = accounts or Accounts()
-        self._settings = dict(settings or {})
-        self._proxies = Proxies.from_environment(environment or {})
-        self._patience = patience or Patience()
+        self._reach = reach or Reach()
+        self._proxies = Proxies.from_environment(dict(self._reach.environment))
         self.memory = memory or RegistryMemory()
         self._clients: dict[tuple[str, ChosenAccount | None], RegistryClient] = {}
         self._transports: list[Transport] = []
@@ -60,10 +56,10 @@ class RegistryClients:
             transport.close()
 
     def _create(self, registry: str, account: ChosenAccount | None) -> RegistryClient:
-        settings = self._settings.get(registry, RegistrySettings())
+        settings = self._reach.settings(registry)
         origin = Origin.of_registry(registry, is_plain_http=settings.uses_plain_http(registry))
-        connections = Connections(settings, self._proxies, self._patience)
-        transport = Transport(connections, self._patience, self.memory.paces)
+        connections = Connections(settings, self._proxies, self._reach.patience)
+        transport = Transport(connections, self._reach.patience, self.memory.paces)
         self._transports.append(transport)
         find = partial(self._accounts.find, account=account)
         authentication = Authentication(registry, origin, transport, find)

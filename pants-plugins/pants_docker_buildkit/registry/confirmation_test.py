@@ -18,6 +18,7 @@ from pants_docker_buildkit.registry.confirmation import (
 )
 from pants_docker_buildkit.registry.conftest import IMPATIENT
 from pants_docker_buildkit.registry.errors import RegistryUnavailableError, UnauthorizedError
+from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.access import BasicAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
@@ -28,7 +29,7 @@ IMAGE = SmallImage.create()
 
 @pytest.fixture
 def clients() -> Iterator[RegistryClients]:
-    clients = RegistryClients(patience=IMPATIENT)
+    clients = RegistryClients(Reach(patience=IMPATIENT))
     yield clients
     clients.close()
 

@@ -11,7 +11,7 @@ from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.credentials import Credentials
-from pants_docker_buildkit.registry.settings import Patience, RegistrySettings
+from pants_docker_buildkit.registry.settings import Patience, Reach, RegistrySettings
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 
 IMPATIENT = Patience(
@@ -48,10 +48,12 @@ def make_client() -> Iterator[ClientFactory]:
             patience: Patience = IMPATIENT,
         ) -> RegistryClient:
             clients = RegistryClients(
+                Reach(
+                    tuple((environment or {}).items()),
+                    ((address, settings),) if settings else (),
+                    patience,
+                ),
                 accounts=Accounts(fallback=lambda _: credentials),
-                settings={address: settings} if settings else {},
-                environment=environment,
-                patience=patience,
             )
             stack.callback(clients.close)
             return clients.client(address)

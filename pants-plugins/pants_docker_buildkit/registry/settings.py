@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional
 
 from pants_docker_buildkit.registry.origin import is_loopback_host, parse_url
@@ -51,3 +51,20 @@ class Patience:
     refusals: int = 10
     first_wait: float = 0.25
     longest_wait: float = 30.0
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How servers are reached from here.
+
+    `environment` is what Docker gets of the user's, which names proxies. `registries` are what the
+    options say of registries, by address.
+    """
+
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    registries: tuple[tuple[str, RegistrySettings], ...] = ()
+    patience: Patience = Patience()
+
+    def settings(self, registry: str) -> RegistrySettings:
+        """What the options say of a registry, of which they may say nothing."""
+        return dict(self.registries).get(registry, RegistrySettings())

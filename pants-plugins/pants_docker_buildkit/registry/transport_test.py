@@ -11,7 +11,7 @@ from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.conftest import IMPATIENT, ClientFactory
 from pants_docker_buildkit.registry.errors import RegistryUnavailableError
-from pants_docker_buildkit.registry.settings import Patience
+from pants_docker_buildkit.registry.settings import Patience, Reach
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
@@ -154,7 +154,7 @@ def test_a_connection_that_the_registry_closed_meanwhile_is_replaced(
 
 def test_close_ends_the_wait_for_another_attempt(registry: FakeRegistry) -> None:
     registry.plan(faults.status(503, headers={"Retry-After": "20"}), times=None)
-    clients = RegistryClients(patience=Patience(longest_wait=30))
+    clients = RegistryClients(Reach(patience=Patience(longest_wait=30)))
     errors: list[BaseException] = []
 
     def ask() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 
-from pants_docker_buildkit.registry.settings import Patience
+from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.registry.workers import Workers
 from pants_docker_buildkit.remote.git_commit import find_commit
 from pants_docker_buildkit.remote.web_content import WebContents
@@ -19,9 +19,9 @@ class RemoteLookups:
     `attempt` makes it another question: what was asked before may have changed since.
     """
 
-    def __init__(self, environment: Mapping[str, str], patience: Patience) -> None:
-        self._environment = environment
-        self._contents = WebContents(environment, patience)
+    def __init__(self, reach: Reach) -> None:
+        self._environment = dict(reach.environment)
+        self._contents = WebContents(reach)
         self._workers = Workers("remote-sources")
         self._futures: dict[tuple[str, ...], Future[str]] = {}
         self._lock = threading.Lock()

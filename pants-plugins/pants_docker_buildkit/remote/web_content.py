@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from pants_docker_buildkit.oci.digest import OciDigest
@@ -16,7 +15,7 @@ from pants_docker_buildkit.registry.connections import Connections
 from pants_docker_buildkit.registry.origin import InvalidUrlError, parse_url, resolve_location
 from pants_docker_buildkit.registry.proxies import InvalidProxyError, Proxies
 from pants_docker_buildkit.registry.redaction import redact
-from pants_docker_buildkit.registry.settings import Patience, RegistrySettings
+from pants_docker_buildkit.registry.settings import Reach, RegistrySettings
 from pants_docker_buildkit.registry.transport import (
     Request,
     Response,
@@ -43,9 +42,8 @@ class ContentChangedError(RemoteContentError):
 class WebContents:
     """Asks web servers as the user's environment says. Any number of threads may share one."""
 
-    def __init__(self, environment: Mapping[str, str], patience: Patience | None = None) -> None:
-        self._environment = environment
-        self._patience = patience or Patience()
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
         self._lock = threading.Lock()
         self._opened: Transport | None = None
 
@@ -118,9 +116,9 @@ class WebContents:
     def _transport(self) -> Transport:
         with self._lock:
             if self._opened is None:
-                proxies = Proxies.from_environment(self._environment)
-                connections = Connections(RegistrySettings(), proxies, self._patience)
-                self._opened = Transport(connections, self._patience)
+                proxies = Proxies.from_environment(dict(self._reach.environment))
+                connections = Connections(RegistrySettings(), proxies, self._reach.patience)
+                self._opened = Transport(connections, self._reach.patience)
             return self._opened
 
 

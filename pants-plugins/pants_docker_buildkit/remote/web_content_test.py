@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from pants_docker_buildkit.registry.settings import Patience
+from pants_docker_buildkit.registry.settings import Patience, Reach
 from pants_docker_buildkit.remote.web_content import (
     ContentChangedError,
     RemoteContentError,
@@ -73,7 +73,7 @@ class Site:
 
 @pytest.fixture
 def contents() -> WebContents:
-    return WebContents({}, Patience(attempts=1))
+    return WebContents(Reach(patience=Patience(attempts=1)))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_encoded_content_is_refused(contents: WebContents) -> None:
 
 
 def test_a_proxy_that_cannot_be_used_is_no_crash() -> None:
-    contents = WebContents({"http_proxy": "socks5://proxy.example"})
+    contents = WebContents(Reach((("http_proxy", "socks5://proxy.example"),)))
     with pytest.raises(RemoteContentError, match="http_proxy"):
         contents.version("http://files.example/a")
 

@@ -9,22 +9,23 @@ from dataclasses import dataclass
 from typing import Optional
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription
-from pants_docker_buildkit.registry.settings import Patience, RegistrySettings
+from pants_docker_buildkit.registry.settings import Reach
 
 
 @dataclass(frozen=True)
 class Profile:
-    """How this session reaches Docker, and what the options say of registries.
+    """How this session reaches Docker, and servers.
 
-    `environment` is all that `docker` gets to see. `docker` is the path or name of the program, if
-    `[docker-buildkit].docker` says it. `registries` are settings by address. `registry_timeout` is
-    in seconds.
+    `docker` is the path or name of the program, if `[docker-buildkit].docker` says it.
     """
 
-    environment: tuple[tuple[str, str], ...]
+    reach: Reach
     docker: Optional[str] = None
-    registries: tuple[tuple[str, RegistrySettings], ...] = ()
-    registry_timeout: float = Patience.read_timeout
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All that `docker` gets to see."""
+        return dict(self.reach.environment)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pants_docker_buildkit.buildx.buildkitd_config import (
     RegistryConfig,
 )
 from pants_docker_buildkit.oci.json_values import decode
-from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.registry.settings import Patience, Reach, RegistrySettings
 from pants_docker_buildkit.session.directory import event_path
 from pants_docker_buildkit.session.profile import (
     BuildSettings,
@@ -28,7 +28,7 @@ def through_json(value: Any) -> Any:
 def test_a_profile_is_the_same_behind_a_socket() -> None:
     environment = (("HOME", "/root"), ("PATH", "/bin"), ("ODD", 'a "b" ü\n'))
     registry = ("localhost:5000", RegistrySettings(is_plain_http=False, ca_file="/ca.pem"))
-    profile = Profile(environment, "docker-28", (registry,), 5.0)
+    profile = Profile(Reach(environment, (registry,), Patience(read_timeout=5.0)), "docker-28")
     assert decode(Profile, through_json(profile)) == profile
 
 

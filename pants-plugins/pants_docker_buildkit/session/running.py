@@ -15,7 +15,6 @@ from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
 from pants_docker_buildkit.registry.layer_check import LayerCheck
 from pants_docker_buildkit.registry.memory import RegistryMemory
 from pants_docker_buildkit.registry.referrers import Attachments
-from pants_docker_buildkit.registry.settings import Patience
 from pants_docker_buildkit.registry.workers import Workers
 from pants_docker_buildkit.remote.lookups import RemoteLookups
 from pants_docker_buildkit.session.confirmed_images import ConfirmedImages
@@ -65,8 +64,7 @@ class RunningSession:
         self.local_engine = services.local_engine
         self.is_plan = False
         self.reasons: dict[str, str] = {}
-        patience = Patience(read_timeout=profile.registry_timeout)
-        self.remote = RemoteLookups(dict(profile.environment), patience)
+        self.remote = RemoteLookups(profile.reach)
         self.confirmations = ManifestConfirmations(clients.client, layers=services.layers)
         self.attachments = Attachments(clients.client)
         self.local_tags = LocalTags()

@@ -232,7 +232,7 @@ def _caches(
     imports, exports = list(settings.cache_from), list(settings.cache_to)
     if job.definition.inline_cache:
         exports.insert(0, "type=inline")
-    for reference in inline_cache_references(job, settings, workplace.registries):
+    for reference in inline_cache_references(job, settings, workplace.reach):
         imports.append(render_attributes((("type", "registry"), ("ref", reference))))
     return tuple(imports), tuple(exports)
 
@@ -246,8 +246,8 @@ def _outputs(job: BuildJob, workplace: Workplace) -> tuple[str, ...]:
         names = [f"{name}:{build_tag(job.build_digest)}" for name in job.repositories]
         return (render_attributes([("type", "docker"), ("name", render_values(names))]),)
     attributes = [("type", "image"), *_push(job, workplace)]
-    insecure = {address for address, each in workplace.registries if each.is_plain_http}
-    if any(name.partition("/")[0] in insecure for name in job.repositories):
+    registries = {name.partition("/")[0] for name in job.repositories}
+    if any(workplace.reach.settings(each).is_plain_http for each in registries):
         attributes.append(("registry.insecure", "true"))
     # The image lives in its registry: a copy in the builder's store would only take up room.
     return (render_attributes([*attributes, ("store", "false"), *_form(job)]),)

@@ -13,7 +13,7 @@ import pytest
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import BuildCommand
 from pants_docker_buildkit.registry.rules_of_registries import RegistryRule
-from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.registry.settings import Reach, RegistrySettings
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
@@ -56,7 +56,7 @@ def workplace(
     )
     place = Workplace(docker, builder, None, directory / "build", directory, session)
     registries = (("localhost:5000", WITHOUT_TAGS), ("ghcr.io", WITHOUT_TAGS))
-    return replace(place, registries=registries, attempt="first")
+    return replace(place, reach=Reach(registries=registries), attempt="first")
 
 
 def command(
@@ -66,7 +66,7 @@ def command(
     nodes: int = 1,
 ) -> BuildCommand:
     nowhere = workplace(DockerCli("docker", {}), Path("/nowhere"), nodes=nodes)
-    nowhere = replace(nowhere, registries=registries)
+    nowhere = replace(nowhere, reach=Reach(registries=registries))
     return build_command(job, settings, nowhere, Path("metadata.json"))
 
 

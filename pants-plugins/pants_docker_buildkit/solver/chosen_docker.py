@@ -29,7 +29,7 @@ def chosen_docker(profile: Profile) -> DockerCli:
 
     Raises `DockerNotFoundError` or `ChosenDockerError`.
     """
-    environment = dict(profile.environment)
+    environment = profile.environment
     context = chosen_context(environment)
     if context is not None:
         # Whatever configuration `docker` gets to see.
@@ -58,7 +58,7 @@ def engine_socket(profile: Profile, session: Path) -> Iterator[str]:
     What is reached by TLS or SSH, by whatever a Docker context says, is reached through the Docker
     CLI. Raises `EngineUnreachableError` then, or as `docker_at_engine`.
     """
-    search = EngineSearch(dict(profile.environment))
+    search = EngineSearch(profile.environment)
     path = search.socket
     if path is not None:
         yield path

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.session.local_engine import LocalEngine
 from pants_docker_buildkit.session.profile import Profile
 from pants_docker_buildkit.session.testing.fake_engine import FakeEngine
@@ -32,7 +33,7 @@ while data := engine.recv(65536):
 
 def profile(directory: Path, host: str) -> Profile:
     environment = {"PATH": f"{directory}:/usr/bin:/bin", "DOCKER_HOST": host}
-    return Profile(tuple(sorted(environment.items())))
+    return Profile(Reach(tuple(sorted(environment.items()))))
 
 
 def test_a_socket_of_this_machine_needs_no_docker(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ dependents get, so a registry that refuses one only makes for a warning.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.registry.errors import ForbiddenByRuleError, RegistryError
-from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.registry.settings import Reach, RegistrySettings
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.solver.definition import BuildJob
 from pants_docker_buildkit.solver.progress import warn_once
@@ -20,9 +20,6 @@ from pants_docker_buildkit.solver.workplace import Workplace
 
 if TYPE_CHECKING:
     from pants_docker_buildkit.solver.pushed_image import PushedImage
-
-Registries = Iterable[tuple[str, RegistrySettings]]
-"""What the options say of registries, by address."""
 
 _TABLE = "[docker-buildkit.registries]"
 _BUILD_TAG_LENGTH = 32
@@ -42,7 +39,7 @@ def digest_tag(digest: OciDigest) -> str:
 
 
 def inline_cache_references(
-    job: BuildJob, settings: BuildSettings, registries: Registries
+    job: BuildJob, settings: BuildSettings, reach: Reach
 ) -> tuple[str, ...]:
     """The moving tag of each repository where tags can move, for an image with inline cache."""
     if not job.definition.inline_cache:
@@ -50,7 +47,7 @@ def inline_cache_references(
     return tuple(
         f"{name}:{settings.inline_cache_tag}"
         for name in job.repositories
-        if not _settings_of(name, registries).has_immutable_tags
+        if not _settings_of(name, reach).has_immutable_tags
     )
 
 
@@ -62,7 +59,7 @@ def tag_image(
     workplace: Workplace,
 ) -> None:
     """Give the image its tags in all of its repositories."""
-    for name, tag in _tags(job, digest, settings, workplace.registries):
+    for name, tag in _tags(job, digest, settings, workplace.reach):
         try:
             image.put_tag(name, digest, tag)
         except RegistryError as e:
@@ -76,12 +73,12 @@ def tag_image(
 
 
 def _tags(
-    job: BuildJob, digest: OciDigest, settings: BuildSettings, registries: Registries
+    job: BuildJob, digest: OciDigest, settings: BuildSettings, reach: Reach
 ) -> Iterator[tuple[str, str]]:
     for name in job.repositories:
-        if _settings_of(name, registries).has_digest_tags:
+        if _settings_of(name, reach).has_digest_tags:
             yield name, digest_tag(digest)
-    for reference in inline_cache_references(job, settings, registries):
+    for reference in inline_cache_references(job, settings, reach):
         name, _, tag = reference.rpartition(":")
         yield name, tag
 
@@ -99,5 +96,5 @@ def _about_cache(error: RegistryError) -> str:
     return "Other builders will import an older inline cache, or none."
 
 
-def _settings_of(name: str, registries: Registries) -> RegistrySettings:
-    return dict(registries).get(name.partition("/")[0], RegistrySettings())
+def _settings_of(name: str, reach: Reach) -> RegistrySettings:
+    return reach.settings(name.partition("/")[0])

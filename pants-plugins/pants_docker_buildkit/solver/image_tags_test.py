@@ -8,7 +8,7 @@ import pytest
 
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.oci.reference import parse_tag
-from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.registry.settings import Reach, RegistrySettings
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
@@ -47,7 +47,7 @@ class Push:
         builder = Builder("far", "remote", "tcp://far:1", "running", has_containerd_store=False)
         nowhere = Path("/nowhere")
         place = Workplace(DockerCli("docker", {}), builder, None, nowhere, nowhere, self.session)
-        place = replace(place, registries=((self.registry.address, settings),))
+        place = replace(place, reach=Reach(registries=((self.registry.address, settings),)))
         with PushedImage(repositories, self.session) as pushed:
             tag_image(job, IMAGE.digest, BuildSettings("app:image"), pushed, place)
 

@@ -138,13 +138,10 @@ def _platforms(session: SessionClient, key: str) -> str:
 
 def _checksum(session: SessionClient, url: str, version: str) -> str:
     """The sha256 of this version of what a URL gives."""
-    from pants_docker_buildkit.registry.settings import Patience
     from pants_docker_buildkit.remote.web_content import RemoteContentError, WebContents
 
-    profile = session.profile()
-    patience = Patience(read_timeout=profile.registry_timeout)
     try:
-        return WebContents(dict(profile.environment), patience).checksum(url, version)
+        return WebContents(session.profile().reach).checksum(url, version)
     except RemoteContentError as e:
         raise SolverError(str(e)) from e
 

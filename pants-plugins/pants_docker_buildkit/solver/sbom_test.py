@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage, several_platforms
+from pants_docker_buildkit.session.profile import Profile
 from pants_docker_buildkit.solver import sbom
 from pants_docker_buildkit.solver.errors import ImageNotScannedError
 from pants_docker_buildkit.solver.sbom import CYCLONEDX, SPDX, sbom_media_type, scan_image
@@ -43,7 +45,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     place.mkdir()
     monkeypatch.chdir(place)
     environment = {"PATH": f"{program.parent}:/usr/bin:/bin"}
-    profile = SimpleNamespace(environment=environment, registries=(), registry_timeout=5.0)
+    profile = Profile(Reach(tuple(environment.items())))
 
     @contextmanager
     def clients(_session: object, _name: object) -> Iterator[RegistryClients]:

@@ -12,7 +12,6 @@ from pants_docker_buildkit.registry.credentials import (
     Credentials,
     CredentialsUnavailableError,
 )
-from pants_docker_buildkit.registry.settings import Patience
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.session.unix_socket import SessionProblemError
 
@@ -27,13 +26,8 @@ def session_clients(session: SessionClient, name: ImageReference) -> Iterator[Re
         except SessionProblemError as e:
             raise CredentialsUnavailableError(str(e)) from e
 
-    profile = session.profile()
-    clients = RegistryClients(
-        accounts=Accounts(fallback=find_credentials),
-        settings=dict(profile.registries),
-        environment=dict(profile.environment),
-        patience=Patience(read_timeout=profile.registry_timeout),
-    )
+    accounts = Accounts(fallback=find_credentials)
+    clients = RegistryClients(session.profile().reach, accounts=accounts)
     try:
         yield clients
     finally:

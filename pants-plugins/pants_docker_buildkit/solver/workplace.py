@@ -11,7 +11,7 @@ from pathlib import Path
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.oci.mirrors import ImageMirrors
-from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.session.directory import scratch_directory
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
@@ -52,7 +52,7 @@ class Workplace:
     scratch: Path
     session: SessionClient
     secrets: tuple[BuildSecret, ...] = ()
-    registries: tuple[tuple[str, RegistrySettings], ...] = ()
+    reach: Reach = field(default_factory=Reach)
     proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     own_buildx_config: str | None = None
     contexts: Path = Path()
@@ -140,7 +140,7 @@ def open_workplace(
             scratch,
             session,
             proxies=proxies,
-            registries=session.profile().registries,
+            reach=session.profile().reach,
             own_buildx_config=chosen.own_buildx_config,
         )
         if builder.is_docker_engine and output == "registry":

@@ -22,14 +22,12 @@ from pants.option.global_options import NamedCachesDirOption
 from pants_docker_buildkit.compat import execute_process, implicitly, rule, uncacheable_rule
 from pants_docker_buildkit.errors import UnusableCacheError
 from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.client import Purpose
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import Confirmation
 from pants_docker_buildkit.registry.credentials import invalid_configurations
 from pants_docker_buildkit.registry.layer_check import LayerCheck
-from pants_docker_buildkit.registry.memory import RegistryMemory
-from pants_docker_buildkit.registry.settings import Patience
+from pants_docker_buildkit.registry.settings import Patience, Reach
 from pants_docker_buildkit.session.directory import (
     WAIT_SCRIPT,
     UnusableDirectoryError,
@@ -84,31 +82,12 @@ async def mark_session(run_id: RunId) -> SessionMark:
     return SessionMark(run_id)
 
 
-def _clients(
-    registries: ConfiguredRegistries,
-    accounts: Accounts,
-    docker: DockerEnvironment,
-    subsystem: DockerBuildKitSubsystem,
-    memory: RegistryMemory,
-) -> RegistryClients:
-    return RegistryClients(
-        accounts=accounts,
-        settings={each.address: each.settings for each in registries.all},
-        environment=dict(docker.variables),
-        patience=Patience(read_timeout=float(subsystem.registry_timeout)),
-        memory=memory,
-    )
-
-
 def _profile(
     registries: ConfiguredRegistries, docker: DockerEnvironment, subsystem: DockerBuildKitSubsystem
 ) -> Profile:
-    return Profile(
-        docker.variables,
-        docker.docker,
-        tuple((each.address, each.settings) for each in registries.all),
-        float(subsystem.registry_timeout),
-    )
+    settings = tuple((each.address, each.settings) for each in registries.all)
+    patience = Patience(read_timeout=float(subsystem.registry_timeout))
+    return Profile(Reach(docker.variables, settings, patience), docker.docker)
 
 
 @rule(desc="Open session")
@@ -135,7 +114,7 @@ async def open_session(
             environment,
             accounts,
             Services(
-                _clients(registries, accounts, docker, subsystem, keeper.memory),
+                RegistryClients(profile.reach, accounts=accounts, memory=keeper.memory),
                 LocalEngine(
                     EngineSearch(dict(docker.variables)).described,
                     partial(engine_socket, profile, directory),

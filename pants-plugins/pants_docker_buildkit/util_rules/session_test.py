@@ -14,6 +14,7 @@ from pants.engine.internals.scheduler import ExecutionError
 
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.session.directory import (
     CACHE_LINK,
     CACHE_NAME,
@@ -122,7 +123,7 @@ def test_what_a_session_wrote_stays_when_it_is_opened_again(caches: Path) -> Non
     directory, keeper = caches / "session", SessionKeeper()
 
     def open_as(number: int) -> RunningSession:
-        profile = Profile((("HOME", f"/home/{number}"),))
+        profile = Profile(Reach((("HOME", f"/home/{number}"),)))
         services = Services(RegistryClients(), LocalEngine("nowhere", lambda: nullcontext("none")))
         keeper.open(
             str(number), lambda: RunningSession(directory, profile, {}, Accounts(), services)
@@ -135,11 +136,11 @@ def test_what_a_session_wrote_stays_when_it_is_opened_again(caches: Path) -> Non
     assert (directory / "written").exists()
     assert open_as(2) is not first
     assert not (directory / "written").exists()
-    assert SessionClient(directory).profile() == Profile((("HOME", "/home/2"),))
+    assert SessionClient(directory).profile() == Profile(Reach((("HOME", "/home/2"),)))
     remove_directory(directory)
     second = keeper.running
     assert open_as(2) is second
-    assert SessionClient(directory).profile() == Profile((("HOME", "/home/2"),))
+    assert SessionClient(directory).profile() == Profile(Reach((("HOME", "/home/2"),)))
     keeper.close()
     with pytest.raises(LookupError):
         _ = keeper.running

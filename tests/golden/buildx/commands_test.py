@@ -11,7 +11,7 @@ import pytest
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import render_arguments
 from pants_docker_buildkit.oci.json_values import decode
-from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.build import build_command
@@ -42,10 +42,7 @@ def arguments(given: dict[str, Any]) -> tuple[str, ...]:
         nowhere,
         SessionClient(nowhere),
         secrets=tuple(BuildSecret(*each) for each in given.get("secrets", ())),
-        registries=tuple(
-            (address, RegistrySettings(**settings))
-            for address, settings in given.get("registries", ())
-        ),
+        reach=decode(Reach, {"registries": given.get("registries", ())}),
         proxies=tuple((name, "http://proxy.example") for name in given.get("proxies", ())),
     )
     return render_arguments(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pants_docker_buildkit.registry.credentials import Credentials
-from pants_docker_buildkit.registry.settings import RegistrySettings
+from pants_docker_buildkit.registry.settings import Reach, RegistrySettings
 from pants_docker_buildkit.session.directory import event_path, permit_path
 from pants_docker_buildkit.session.profile import BuildSettings, Profile
 from pants_docker_buildkit.session.push_rehearsals import PushedName
@@ -42,7 +42,7 @@ class FakeSession:
     def be(self, docker: str | None, **environment: str) -> None:
         """Have another `docker` and environment from now on."""
         self._docker, self._environment = docker, environment
-        profile = Profile(tuple(sorted(environment.items())), docker, self.registries)
+        profile = Profile(Reach(tuple(sorted(environment.items())), self.registries), docker)
         self._answers = SessionAnswers(
             profile,
             environment,
