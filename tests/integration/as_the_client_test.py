@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
 import subprocess
+from collections.abc import Mapping
+from pathlib import Path
 
 from tests.integration.workbench.base_image import plain_docker
 from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.registry import Registry
+
+_PATIENCE = 60
 
 HOSTS = "extra_build_hosts={'me': 'host-gateway', 'db': '10.0.0.1'}"
 # An image would have no address of the machine in it, so a step looks at it.
@@ -32,6 +39,33 @@ def test_the_machine_of_the_engine_has_a_name_on_every_output(
     checkout.pants("package", "::")
 
 
+def type_into_shell(script: Path, environment: Mapping[str, str], line: str) -> str:
+    """What a terminal shows where the script opens a shell in the step that fails."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [script, "shell"], env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown, keys = "", [f"{line}\n".encode(), b"exit\n", b"exit\n"]
+    # The prompts of the shell, of the shell again, and of the debugger.
+    prompts = ["/ # ", f"{line}\r\n", "(buildx) "]
+    try:
+        while select.select([ours], [], [], _PATIENCE)[0]:
+            data = os.read(ours, 4096)
+            shown += data.decode("utf-8", "replace")
+            if prompts and prompts[0] in shown:
+                os.write(ours, keys.pop(0))
+                del prompts[0]
+    except OSError:
+        # Linux says so when nobody has the other side any more.
+        pass
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    return shown
+
+
 def test_a_build_has_its_targets_name_and_a_failed_one_is_repeated_by_hand(
     machine: Machine, registry: Registry, repository: str, busybox: str
 ) -> None:
@@ -40,7 +74,8 @@ def test_a_build_has_its_targets_name_and_a_failed_one_is_repeated_by_hand(
         {
             "pants.toml": repository_settings(registry.address, repository),
             f"{repository}/BUILD": "docker_buildkit_image(name='image', image_labels={'a': 'b c'})",
-            f"{repository}/Dockerfile": f"FROM {busybox}\nRUN echo {repository} && false\n",
+            f"{repository}/Dockerfile": f"FROM {busybox}\n"
+            f"RUN echo {repository} | tee /tried && false\n",
         },
     )
     failed = checkout.pants(
@@ -58,7 +93,8 @@ def test_a_build_has_its_targets_name_and_a_failed_one_is_repeated_by_hand(
         [script], env=machine.environment, capture_output=True, text=True, check=False
     )
     assert again.returncode != 0
-    assert f'echo {repository} && false" did not complete' in again.stderr
+    assert f'echo {repository} | tee /tried && false" did not complete' in again.stderr
+    assert f"{repository}\r\n" in type_into_shell(script, machine.environment, "cat /tried")
     dockerfile = script.parent / "dockerfile" / "Dockerfile"
     dockerfile.write_text(dockerfile.read_text().replace("&& false", ""))
     subprocess.run([script], env=machine.environment, capture_output=True, check=True)

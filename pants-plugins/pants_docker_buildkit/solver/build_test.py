@@ -310,6 +310,13 @@ def test_a_failed_build_leaves_a_script_that_repeats_it(docker: FakeDocker, tmp_
     assert str(tmp_path / "build") in environment
     assert (tmp_path / "build" / "source-policy.json").read_text() == "{}"
 
+    docker.answer("buildx debug", run=f"env >{seen}", exit_code=1)
+    assert subprocess.run([script, "shell"], env=given, check=False).returncode == 1
+    debugger, found, rest = docker.calls[2].partition(" build ")
+    assert debugger == "buildx debug --on=error --invoke=/bin/sh"
+    assert (found, rest) == (" build ", words.partition(" build ")[2])
+    assert "BUILDX_EXPERIMENTAL=1" in seen.read_text().splitlines()
+
 
 def test_what_buildx_says_of_the_image_is_the_result(docker: FakeDocker, tmp_path: Path) -> None:
     prepare_build(docker, json.dumps(METADATA))

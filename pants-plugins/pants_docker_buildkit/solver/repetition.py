@@ -1,7 +1,8 @@
 """How is a failed build repeated by hand? With a script beside its context.
 
 It runs buildx with what Pants ran it with, but for credentials, which are the user's own, caches
-that are imported, and where the result goes: nothing is exported or pushed.
+that are imported, and where the result goes: nothing is exported or pushed. With the word `shell`
+it opens a shell in the step that fails, by buildx' debugger, which is experimental.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from pants_docker_buildkit.solver.workplace import Workplace
 SCRIPT = "again.sh"
 REPEAT_BY_HAND = (
     "To repeat it by hand, run this with --keep-sandboxes=on_failure, and then"
-    f" '{ROOT}/{SCRIPT}' in the directory that Pants keeps."
+    f" '{ROOT}/{SCRIPT}' in the directory that Pants keeps. '{ROOT}/{SCRIPT} shell' opens a shell"
+    " in the step that failed."
 )
 
+# buildx 0.29 needs to be told that it may be experimental. The shell is that of the image.
+_DEBUGGER = ("debug", "--on=error", "--invoke=/bin/sh")
 _POLICY_FILE = "source-policy.json"
 _OF_THE_ENGINE = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 
@@ -52,14 +56,20 @@ def write_repetition(
         cache_to=(),
         outputs=("type=cacheonly",),
     )
-    arguments = workplace.docker.arguments(render_arguments(repeated, progress="plain"))
+    rendered = render_arguments(repeated, progress="plain")
     script = workplace.inputs / SCRIPT
-    script.write_text("\n".join(_lines(exported, secrets, arguments)))
+    plain = workplace.docker.arguments(rendered)
+    buildx, *build = rendered
+    debugged = workplace.docker.arguments((buildx, *_DEBUGGER, *build))
+    script.write_text("\n".join(_lines(exported, secrets, plain, debugged)))
     script.chmod(0o700)
 
 
 def _lines(
-    exported: Mapping[str, str], secrets: Mapping[str, str], arguments: Iterable[str]
+    exported: Mapping[str, str],
+    secrets: Mapping[str, str],
+    plain: Iterable[str],
+    debugged: Iterable[str],
 ) -> Iterator[str]:
     yield "#!/bin/sh"
     yield 'cd "$(dirname "$0")" || exit'
@@ -68,5 +78,9 @@ def _lines(
     for variable, identity in secrets.items():
         yield f': "${{{variable}:?must be the secret {shlex.quote(identity)}}}"'
         yield f"export {variable}"
-    yield f"exec {shlex.join(arguments)}"
+    yield 'if [ "$1" = shell ]; then'
+    yield "  export BUILDX_EXPERIMENTAL=1"
+    yield f"  exec {shlex.join(debugged)}"
+    yield "fi"
+    yield f"exec {shlex.join(plain)}"
     yield ""
