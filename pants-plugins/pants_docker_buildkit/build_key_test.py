@@ -143,6 +143,7 @@ OPTIONS = {
         ),
     ),
     "default_repository": Variation(keeps=("all/{name}",)),
+    "output": Variation(changes=("docker", "oci"), keeps=("registry",)),
     "mirrors": Variation(keeps=('{"docker.io": "mirror.example/hub"}',)),
     "default_context_root": Variation(changes=("app",)),
     "default_platforms": Variation(base='["linux/amd64"]', changes=('["linux/arm64"]',)),

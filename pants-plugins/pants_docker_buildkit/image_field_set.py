@@ -51,6 +51,7 @@ from pants_docker_buildkit.fields.naming import (
     BuildKitImageOutputPathField,
     BuildKitImageRegistriesField,
     BuildKitImageRepositoryField,
+    BuildKitImageSkipPushField,
     BuildKitImageTagsField,
 )
 
@@ -59,7 +60,10 @@ LOCAL_ENVIRONMENT = "__local__"
 
 @dataclass(frozen=True)
 class BuildKitImageFieldSet(PackageFieldSet):
-    """A `docker_buildkit_image` target."""
+    """A `docker_buildkit_image` target.
+
+    With `is_upstream`, as what another image is built on, which cannot be in the local engine only.
+    """
 
     required_fields = (BuildKitImageSourceField,)
 
@@ -95,9 +99,11 @@ class BuildKitImageFieldSet(PackageFieldSet):
     registries: BuildKitImageRegistriesField
     repository: BuildKitImageRepositoryField
     image_tags: BuildKitImageTagsField
+    skip_push: BuildKitImageSkipPushField
     output: BuildKitImageOutputField
     output_path: BuildKitImageOutputPathField
     environment: EnvironmentField
+    is_upstream: bool = False
 
     def context_directory(self, default: str) -> str:
         """The directory of the build context, from the build root, which it may lead out of."""

@@ -16,6 +16,7 @@ from pants.option.option_types import (
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
+from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.locks.base_images import BaseImages
 from pants_docker_buildkit.solver.progress import ShownProgress
 
@@ -84,6 +85,27 @@ class DockerBuildKitSubsystem(Subsystem):
             """
             The repository of images that set none. May use the placeholders of the `repository`
             field, such as `org/{directory}`. By default each target has a repository of its own.
+            """
+        ),
+    )
+    output = EnumOption(
+        default=None,
+        enum_type=ImageOutput,
+        help=softwrap(
+            """
+            Where all images go in this run (`--output`), in place of what the field `output` and
+            their registries say.
+
+            - `docker`: into the local engine, for one platform, named by `image_tags` in the
+            repository alone and in each of its registries. They are not `reproducible`. What
+            they are built on goes where it would without the option, so that switching to and
+            fro builds nothing again that BuildKit has.
+
+            - `oci`: OCI image layouts, which need no registry.
+
+            - `registry`: pushed. All images need a registry then.
+
+            It is in the key of each image, as the field is.
             """
         ),
     )

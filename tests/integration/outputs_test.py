@@ -150,8 +150,69 @@ def test_an_image_for_the_local_engine_runs_by_its_reference(
     assert after.kinds == {"app:image": "unchanged"}
     assert after.builds == []
 
+    # BuildKit would look for it on Docker Hub.
+    checkout.write(
+        {
+            "above/BUILD": "docker_buildkit_image(name='image', registries=[])",
+            "above/Dockerfile": "ARG BASE=app:image\nFROM $BASE\nRUN cat /app\n",
+        }
+    )
+    assert checkout.pants("package", "above:image", pantsd=True).kinds == {"above:image": "built"}
+    assert checkout.pants("package", "app:image", pantsd=True).kinds == {"app:image": "unchanged"}
+
     remove_image(reference)
-    lost = checkout.pants("package", "::", pantsd=True)
+    lost = checkout.pants("package", "app:image", pantsd=True)
     assert lost.kinds == {"app:image": "built"}
     assert run_image(reference) == f"{repository}\n"
     remove_image(reference)
+
+
+def test_a_switch_of_one_run_has_images_in_the_local_engine_and_leaves_the_others_as_they_are(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    fields = "platforms=['linux/arm64', 'linux/amd64'], reproducible=True"
+    checkout = machine.checkout(
+        "checkout",
+        {
+            "pants.toml": repository_settings(registry.address, repository),
+            "base/BUILD": f"docker_buildkit_image(name='image', {fields})",
+            "base/Dockerfile": f"FROM {busybox}\nRUN echo {repository} > /base\n",
+            "app/BUILD": f"docker_buildkit_image(name='image', {fields}, image_tags=['one'])\n"
+            "docker_buildkit_image_refs(name='refs', images={'APP': ':image'}, format='env')",
+            "app/Dockerfile": "ARG BASE=base:image\nFROM $BASE\nRUN cat /base > /app\n"
+            "CMD cat /app\n",
+        },
+    )
+    switch = "--docker-buildkit-output=docker"
+    # Nobody asked for the base, so that it is where its target says.
+    assert checkout.pants(switch, "package", "app:image", pantsd=True).kinds == {
+        "app:image": "built"
+    }
+    record = json.loads(checkout.record("app:image"))
+    assert record["references"] == [f"{repository}/app@{record['image']['digest']}"]
+    assert [each["platform"] for each in record["platforms"]] == ["linux/amd64"]
+    for name in (f"{repository}/app:one", f"{registry.address}/{repository}/app:one"):
+        assert run_image(name) == f"{repository}\n"
+
+    pushed = checkout.pants("package", "base:image", "app:image", pantsd=True)
+    # What the switch was built on.
+    assert pushed.kinds == {"base:image": "unchanged", "app:image": "built"}
+    records = {each: checkout.record(each) for each in ("base:image", "app:image")}
+    assert len(json.loads(records["app:image"])["platforms"]) == 2
+
+    for _ in range(2):
+        for options in ((switch,), ()):
+            run = checkout.pants(*options, "package", "app:image", pantsd=True)
+            assert run.kinds == {"app:image": "unchanged"}
+            assert run.builds == []
+    assert {each: checkout.record(each) for each in records} == records
+
+    checkout.pants(switch, "package", "app:refs", pantsd=True)
+    (written,) = (checkout.directory / "dist/app").glob("refs*")
+    assert f"={repository}/app@sha256:" in written.read_text()
+    run = checkout.pants(switch, "plan-images", "::", pantsd=True)
+    # As what is asked for, the base is another image, which nobody had made.
+    assert "build     base:image" in run.output
+    assert "1 unchanged, 1 build" in run.output
+    for name in (f"{repository}/app:one", f"{registry.address}/{repository}/app:one"):
+        remove_image(name)

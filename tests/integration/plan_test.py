@@ -167,12 +167,21 @@ def test_an_error_of_one_image_is_said_and_the_others_are_planned(
 ) -> None:
     checkout = machine.checkout("checkout", images(registry.address, repository, busybox))
     checkout.write({"alone/Dockerfile": "FROM scratch\nCOPY nowhere /\n"})
+    for name, base in (("ring", "chain"), ("chain", "ring"), ("hanging", "ring")):
+        dockerfile = f"ARG BASE={base}:image\nFROM $BASE\n"
+        checkout.write({f"{name}/BUILD": "docker_buildkit_image(name='image')"})
+        checkout.write({f"{name}/Dockerfile": dockerfile})
     run = checkout.pants("plan-images", "::", pantsd=True, may_fail=True)
     assert run.exit_code == 1
     assert (
         "error     alone:image\n  The `extra_build_args` field in target alone:image" in run.output
     )
-    assert "1 build, 1 depends, 1 error" in run.output
+    for each in ("hanging", "ring"):
+        assert (
+            f"error     {each}:image\n  The image ring:image must not need itself, but each of"
+            " these needs the next: ring:image → chain:image → ring:image."
+        ) in run.output
+    assert "1 build, 1 depends, 4 error" in run.output
     assert run.docker_calls == ()
 
 

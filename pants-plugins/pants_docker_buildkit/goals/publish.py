@@ -19,11 +19,7 @@ from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.built_image import BuiltBuildKitImage
 from pants_docker_buildkit.compat import implicitly, rule
-from pants_docker_buildkit.fields.naming import (
-    BuildKitImageOutputField,
-    BuildKitImageSkipPushField,
-    ImageOutput,
-)
+from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.session.directory import PROCESS_PATH, PROGRAM
 from pants_docker_buildkit.session.running import RunningSession
@@ -57,8 +53,6 @@ class PublishImageFieldSet(PublishFieldSet[PublishImageRequest], BuildKitImageFi
 
     publish_request_type = PublishImageRequest
     required_fields = BuildKitImageFieldSet.required_fields
-
-    skip_push: BuildKitImageSkipPushField
 
     def packaged(self) -> BuildKitImageFieldSet:
         """What `package` was asked for: rules must not think that it is another target."""
@@ -166,9 +160,11 @@ def _where(repository: PublishedRepository, image: BuiltBuildKitImage) -> Mappin
 
 
 def _without_registry(field_set: PublishImageFieldSet, names: PublishedNames) -> PublishPackages:
-    alias = BuildKitImageOutputField.alias
+    field = field_set.output
+    is_own = field.value == names.output.value
+    name = field.alias if is_own else f"[docker-buildkit].{field.alias}"
     reason = (
-        f'(`{alias}="{names.output.value}"` leaves it in the local engine)'
+        f'(`{name}="{names.output.value}"` leaves it in the local engine)'
         if names.output is ImageOutput.DOCKER
         else "(it has no registry)"
     )

@@ -10,7 +10,6 @@ from enum import Enum
 from pathlib import Path
 
 from pants.base.build_environment import get_buildroot
-from pants.engine.addresses import Address
 from pants.engine.fs import Digest, RemovePrefix
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import Rule, collect_rules
@@ -80,6 +79,7 @@ from pants_docker_buildkit.util_rules.definition import (
     define_image,
 )
 from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
+from pants_docker_buildkit.util_rules.image_names import output_of_run
 from pants_docker_buildkit.util_rules.materials import merge_materials
 from pants_docker_buildkit.util_rules.session import (
     keep_session,
@@ -356,7 +356,7 @@ async def _build(
     place = _Place(keeper, running.directory, only_looks_up, is_plan=running.is_plan)
     if not place.only_looks_up:
         running.answers.add_build(definition.key, settings)
-    history = image_history(running.directory, field_set.address)
+    history = image_history(running.directory, field_set, subsystem)
     past = read_past_build(history)
     is_same = past is not None and past.build_digest == definition.job.build_digest
     reasons: tuple[Reason, ...] = (LOST_RECORD,)
@@ -382,9 +382,19 @@ async def _build(
     return _Built(definition, solved, is_same)
 
 
-def image_history(session: Path, address: Address) -> Path:
-    """Where it is kept what the last `package` of a target was built from."""
-    return history_path(session.parent, get_buildroot(), address.spec)
+def image_history(
+    session: Path, field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+) -> Path:
+    """Where it is kept what the last `package` of a target was built from.
+
+    What the option `output` chooses has a history of its own, so that to switch changes neither.
+    So has the layout of an image for the local engine that others are built on.
+    """
+    output = output_of_run(field_set, subsystem.output)
+    if field_set.is_upstream and field_set.output.value == ImageOutput.DOCKER.value:
+        output = ImageOutput.OCI
+    suffix = "" if output is None else f" {output.value}"
+    return history_path(session.parent, get_buildroot(), f"{field_set.address.spec}{suffix}")
 
 
 @rule(desc="Build image with BuildKit")

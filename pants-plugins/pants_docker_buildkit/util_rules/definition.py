@@ -61,6 +61,7 @@ from pants_docker_buildkit.util_rules.image_names import (
     image_repository,
     image_tags,
     local_references,
+    output_of_run,
     placeholders,
     uses_git,
     with_git,
@@ -70,7 +71,10 @@ from pants_docker_buildkit.util_rules.policies import (
     PoliciesRequest,
     read_policies,
 )
-from pants_docker_buildkit.util_rules.registries import read_configured_registries
+from pants_docker_buildkit.util_rules.registries import (
+    ConfiguredRegistry,
+    read_configured_registries,
+)
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,32 @@ async def _input_tree(inputs: ImageInputs, policies: Policies, job: bytes) -> Di
     return await add_prefix(AddPrefix(await merge_digests(MergeDigests(trees)), ROOT))
 
 
+async def _names(
+    field_set: BuildKitImageFieldSet,
+    output: ImageOutput,
+    registries: tuple[ConfiguredRegistry, ...],
+    subsystem: DockerBuildKitSubsystem,
+    values: Placeholders,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The repositories of an image, and its tags in the local engine."""
+    default = subsystem.default_repository
+    if output is ImageOutput.OCI:
+        return (), ()
+    if output is ImageOutput.REGISTRY:
+        return image_repositories(field_set, registries, default, values), ()
+    repository = image_repository(field_set, None, default, values)
+    if uses_git(field_set, ()):
+        commit = await read_git_commit(**implicitly())
+        values = with_git(field_set, values, commit)
+    tags = image_tags(field_set, values)
+    local_tags = local_references(repository, registries, tags)
+    if output_of_run(field_set, subsystem.output) is not None:
+        # What is written for the registries finds the image of this run, too.
+        names = image_repositories(field_set, registries, default, values)
+        local_tags += tuple(f"{name}:{tag}" for name in names for tag in tags)
+    return (repository,), local_tags
+
+
 @rule(desc="Define image build")
 async def define_image(
     request: ImageDefinitionRequest, subsystem: DockerBuildKitSubsystem
@@ -130,7 +160,7 @@ async def define_image(
     _check_environment(field_set)
     configured = await read_configured_registries(**implicitly())
     registries = image_registries(field_set, configured)
-    output = image_output(field_set, registries)
+    output = image_output(field_set, registries, subsystem.output)
     inputs = await resolve_image_inputs(
         ImageInputsRequest(field_set, request.attempt), **implicitly()
     )
@@ -139,7 +169,7 @@ async def define_image(
     secret_hashes = SecretHashes()
     if field_set.hashed_secrets.value:
         secret_hashes = await hash_secrets(SecretHashesRequest(field_set), **implicitly())
-    is_reproducible = _is_reproducible(field_set, output, by_default=subsystem.reproducible)
+    is_reproducible = _is_reproducible(field_set, output, subsystem)
     build_args = _final_build_args(field_set, inputs, is_reproducible=is_reproducible)
     definition = replace(
         _definition(field_set, inputs, output, values, secret_hashes),
@@ -150,18 +180,7 @@ async def define_image(
         policies=policies.hashes,
         reproducible=is_reproducible,
     )
-    default_repository = subsystem.default_repository
-    repositories: tuple[str, ...] = ()
-    local_tags: tuple[str, ...] = ()
-    if output is ImageOutput.REGISTRY:
-        repositories = image_repositories(field_set, registries, default_repository, values)
-    elif output is ImageOutput.DOCKER:
-        repository = image_repository(field_set, None, default_repository, values)
-        repositories = (repository,)
-        if uses_git(field_set, ()):
-            commit = await read_git_commit(**implicitly())
-            values = with_git(field_set, values, commit)
-        local_tags = local_references(repository, registries, image_tags(field_set, values))
+    repositories, local_tags = await _names(field_set, output, registries, subsystem, values)
     job = BuildJob(build_digest(definition.as_map()), definition, repositories)
     job_file = job.to_json()
     return ImageDefinition(
@@ -235,13 +254,13 @@ def _definition(
 
 
 def _is_reproducible(
-    field_set: BuildKitImageFieldSet, output: ImageOutput, *, by_default: bool
+    field_set: BuildKitImageFieldSet, output: ImageOutput, subsystem: DockerBuildKitSubsystem
 ) -> bool:
     """Whether the image is made without times. The local engine takes no such images."""
     field = field_set.reproducible
     if output is not ImageOutput.DOCKER:
-        return by_default if field.value is None else field.value
-    if field.value:
+        return subsystem.reproducible if field.value is None else field.value
+    if field.value and subsystem.output is None:
         raise InvalidImageFieldError(
             field.alias,
             field_set.address,

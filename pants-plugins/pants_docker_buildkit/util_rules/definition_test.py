@@ -272,6 +272,39 @@ def test_an_image_for_the_local_engine_keeps_its_times() -> None:
     assert "must not be True where `output` is 'docker'" in runner.failure("src/team/app:image")
 
 
+def test_the_option_says_where_all_images_of_a_run_go() -> None:
+    runner = ImageRunner()
+    runner.write({"src/team/app/Dockerfile": DOCKERFILE})
+    declare(
+        runner,
+        "registries=['@dev', '@prod'], reproducible=True, image_tags=['1'], output='registry',"
+        " platforms=['linux/s390x', 'linux/arm64', 'linux/amd64']",
+    )
+    runner.set_options(f"registries={REGISTRIES}", "output=docker")
+    definition = runner.definition("src/team/app:image")
+    assert definition.job.repositories == ("src/team/app/image",)
+    assert definition.local_tags == (
+        "src/team/app/image:1",
+        "localhost:5000/src/team/app/image:1",
+        "ghcr.io/org/src/team/app/image:1",
+    )
+    assert len(definition.job.definition.platforms) == 1
+    assert not definition.job.definition.reproducible
+    names = runner.published_names("src/team/app:image")
+    assert (names.output.value, names.repositories) == ("docker", ())
+
+    runner.set_options(f"registries={REGISTRIES}", "output=oci")
+    definition = runner.definition("src/team/app:image")
+    assert (definition.output.value, definition.job.repositories) == ("oci", ())
+    assert definition.job.definition.reproducible
+    declare(runner, "registries=[]")
+    runner.set_options("output=registry")
+    assert runner.failure("src/team/app:image") == (
+        "The option `[docker-buildkit].output` must not be 'registry' where an image has no"
+        " registry, but src/team/app:image has none."
+    )
+
+
 def test_inline_cache_is_for_images_that_are_pushed(runner: ImageRunner) -> None:
     declare(runner, "inline_cache=True, output='oci'")
     assert not runner.definition("src/team/app:image").job.definition.inline_cache

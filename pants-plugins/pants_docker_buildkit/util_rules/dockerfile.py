@@ -110,6 +110,20 @@ def image_platforms(
         ) from e
 
 
+def for_one_platform(dockerfile: ImageDockerfile, host: Platform) -> ImageDockerfile:
+    """The same for one platform of those that it is for: this machine's, or else the first."""
+    platforms = dockerfile.platforms
+    own = own_platform(host)
+    chosen = platforms.index(own) if own in platforms else 0
+    part = slice(chosen, chosen + 1)
+    return replace(
+        dockerfile,
+        platforms=platforms[part],
+        build_platforms=dockerfile.build_platforms[part],
+        analyses=dockerfile.analyses[part],
+    )
+
+
 def analyze_dockerfile(
     dockerfile: ImageDockerfile,
     field_set: BuildKitImageFieldSet,

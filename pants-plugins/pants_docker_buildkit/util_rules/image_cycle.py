@@ -61,6 +61,24 @@ def _find_way_back(start: Address, needs: Mapping[Address, Sequence[Address]]) -
     return ImageCycle(())
 
 
+def find_cycle(images: Iterable[Address], needs: Mapping[Address, Sequence[Address]]) -> ImageCycle:
+    """A cycle that one of these images is part of; of several, that of the first."""
+    cycles = (_find_way_back(each, needs) for each in images)
+    return next((each for each in cycles if each.addresses), ImageCycle(()))
+
+
+def needed_by(start: Address, needs: Mapping[Address, Sequence[Address]]) -> tuple[Address, ...]:
+    """A target and all that it needs, the nearest first."""
+    found = {start: None}
+    waiting = deque(found)
+    while waiting:
+        for each in needs.get(waiting.popleft(), ()):
+            if each not in found:
+                found[each] = None
+                waiting.append(each)
+    return tuple(found)
+
+
 @rule(desc="Look for a cycle of images")
 async def find_image_cycle(request: ImageCycleRequest) -> ImageCycle:
     images: list[Address] = []
@@ -87,8 +105,7 @@ async def find_image_cycle(request: ImageCycleRequest) -> ImageCycle:
             needs[owner] += (each.address for each in targets)
             found.update((each.address, each) for each in targets if each.address not in needs)
         layer = tuple(found.values())
-    cycles = (_find_way_back(each, needs) for each in images)
-    return next((each for each in cycles if each.addresses), ImageCycle(()))
+    return find_cycle(images, needs)
 
 
 def rules() -> Iterable[Rule]:

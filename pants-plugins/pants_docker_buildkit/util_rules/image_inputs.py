@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from pants.engine.platform import Platform
 from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
@@ -21,8 +22,10 @@ from pants_docker_buildkit.errors import (
     InvalidImageFieldError,
     MissingContextFileError,
 )
+from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext, PinnedSource
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_triggers import read_new_triggers
 from pants_docker_buildkit.util_rules.build_context import (
     BuildContextRequest,
@@ -41,6 +44,7 @@ from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
     ImageDockerfileRequest,
     analyze_dockerfile,
+    for_one_platform,
     read_image_dockerfile,
 )
 from pants_docker_buildkit.util_rules.image_lock import (
@@ -48,6 +52,7 @@ from pants_docker_buildkit.util_rules.image_lock import (
     AppliedLockRequest,
     find_applied_lock,
 )
+from pants_docker_buildkit.util_rules.image_names import output_of_run
 from pants_docker_buildkit.util_rules.materials import image_materials
 from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest, pin_sources
 from pants_docker_buildkit.util_rules.unowned_files import (
@@ -228,9 +233,13 @@ def _remote_context(name: str, url: str) -> NamedContext:
 
 
 @rule(desc="Resolve inputs of image build")
-async def resolve_image_inputs(request: ImageInputsRequest) -> ImageInputs:
+async def resolve_image_inputs(
+    request: ImageInputsRequest, subsystem: DockerBuildKitSubsystem, host: Platform
+) -> ImageInputs:
     field_set = request.field_set
     dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
+    if output_of_run(field_set, subsystem.output) is ImageOutput.DOCKER:
+        dockerfile = for_one_platform(dockerfile, host)
     targets, context, upstream = await concurrently(
         find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly()),
         assemble_build_context(BuildContextRequest(field_set), **implicitly()),

@@ -76,14 +76,38 @@ def image_registries(
     return tuple(dict.fromkeys(found))
 
 
+def output_of_run(
+    field_set: BuildKitImageFieldSet, option: ImageOutput | None
+) -> ImageOutput | None:
+    """What the option `output` says of an image, `None` if nothing."""
+    return None if field_set.is_upstream and option is ImageOutput.DOCKER else option
+
+
 def image_output(
-    field_set: BuildKitImageFieldSet, registries: tuple[ConfiguredRegistry, ...]
+    field_set: BuildKitImageFieldSet,
+    registries: tuple[ConfiguredRegistry, ...],
+    option: ImageOutput | None,
 ) -> ImageOutput:
-    """Where the image goes; a registry if it has one, and where its target says nothing."""
+    """Where the image goes: what the option says, else its target, else a registry if it has one.
+
+    BuildKit does not find by digest what is in the local engine only. So what other images are
+    built on is a layout there.
+    """
+    chosen = output_of_run(field_set, option)
+    if chosen is not None:
+        if chosen is ImageOutput.REGISTRY and not registries:
+            raise InvalidOptionError(
+                field_set.output.alias,
+                f"not be '{chosen.value}' where an image has no registry",
+                f"{field_set.address} has none",
+            )
+        return chosen
     field = field_set.output
     if field.value is None:
         return ImageOutput.REGISTRY if registries else ImageOutput.OCI
     output = ImageOutput(field.value)
+    if output is ImageOutput.DOCKER and field_set.is_upstream:
+        return ImageOutput.OCI
     if output is ImageOutput.REGISTRY and not registries:
         raise InvalidImageFieldError(
             field.alias,

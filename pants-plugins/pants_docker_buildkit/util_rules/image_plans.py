@@ -24,9 +24,10 @@ from pants_docker_buildkit.compat import (
 )
 from pants_docker_buildkit.errors import (
     BuilderNotAskedError,
+    ImageCycleError,
     ImageNotBuiltError,
 )
-from pants_docker_buildkit.fields.naming import BuildKitImageSkipPushField
+from pants_docker_buildkit.fields.naming import BuildKitImageSkipPushField, ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.plans.image_plan import (
@@ -37,6 +38,7 @@ from pants_docker_buildkit.plans.image_plan import (
 )
 from pants_docker_buildkit.plans.reasons import Reason, ReasonKind
 from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Unknown
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build import (
     BuildImageRequest,
     build_image,
@@ -45,12 +47,14 @@ from pants_docker_buildkit.util_rules.build import (
 )
 from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.definition import ImageDefinitionRequest, define_image
+from pants_docker_buildkit.util_rules.image_cycle import find_cycle, needed_by
 from pants_docker_buildkit.util_rules.published_names import (
     PublishedNamesRequest,
     PublishedRepository,
     name_published_image,
 )
 from pants_docker_buildkit.util_rules.session import ask_registries, mark_session, running_session
+from pants_docker_buildkit.util_rules.upstream_images import as_upstream
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargetsRequest,
     find_upstream_targets,
@@ -93,14 +97,14 @@ class ImagePlanRequest:
 
 
 @rule(desc="Plan image")
-async def plan_image(request: ImagePlanRequest) -> ImagePlan:
+async def plan_image(request: ImagePlanRequest, subsystem: DockerBuildKitSubsystem) -> ImagePlan:
     """The plan without tags."""
     running = await running_session()
     # What is in no cache now may be in one in the next session.
     await mark_session(**implicitly())
     field_set = request.field_set
     address = field_set.address
-    past = read_past_build(image_history(running.directory, address))
+    past = read_past_build(image_history(running.directory, field_set, subsystem))
     plan = ImagePlan(
         address.spec,
         PlanOutcome.ERROR,
@@ -157,66 +161,73 @@ class ImagePlans:
 
 @dataclass(frozen=True)
 class _Closure:
-    """Images, and for each the addresses of those that it refers to."""
+    """Images, and for each those that it refers to. Some are two: what is asked for, and a base."""
 
-    field_sets: Mapping[Address, BuildKitImageFieldSet]
-    upstream: Mapping[Address, tuple[Address, ...]]
+    upstream: Mapping[BuildKitImageFieldSet, tuple[BuildKitImageFieldSet, ...]]
 
 
-async def _close(targets: Iterable[Target]) -> _Closure:
-    field_sets: dict[Address, BuildKitImageFieldSet] = {}
-    upstream: dict[Address, tuple[Address, ...]] = {}
-    new = {each.address: BuildKitImageFieldSet.create(each) for each in targets}
+async def _close(targets: Iterable[Target], option: ImageOutput | None) -> _Closure:
+    upstream: dict[BuildKitImageFieldSet, tuple[BuildKitImageFieldSet, ...]] = {}
+    new = [BuildKitImageFieldSet.create(each) for each in targets]
     while new:
-        field_sets.update(new)
         found = await concurrently(
-            find_upstream_images(UpstreamImagesRequest(each), **implicitly())
-            for each in new.values()
+            find_upstream_images(UpstreamImagesRequest(each), **implicitly()) for each in new
         )
-        upstream.update(
-            (address, tuple(each.address for each in images.targets))
-            for address, images in zip(new, found)
-        )
-        new = {
-            target.address: BuildKitImageFieldSet.create(target)
-            for images in found
-            for target in images.targets
-            if target.address not in field_sets
-        }
-    return _Closure(field_sets, upstream)
+        for each, images in zip(new, found):
+            bases = (BuildKitImageFieldSet.create(target) for target in images.targets)
+            upstream[each] = tuple(as_upstream(base, option) for base in bases)
+        bases_of_new = (base for each in new for base in upstream[each])
+        new = list(dict.fromkeys(base for base in bases_of_new if base not in upstream))
+    return _Closure(upstream)
 
 
 @rule(desc="Plan images")
-async def plan_images(request: ImagePlansRequest) -> ImagePlans:
-    closure = await _close(request.targets)
-    plans: dict[Address, ImagePlan] = {}
+async def plan_images(request: ImagePlansRequest, subsystem: DockerBuildKitSubsystem) -> ImagePlans:
+    closure = await _close(request.targets, subsystem.output)
+    plans: dict[BuildKitImageFieldSet, ImagePlan] = {}
     left = dict(closure.upstream)
     while left:
-        ready = [address for address, above in left.items() if plans.keys() >= set(above)]
+        ready = [each for each, bases in left.items() if plans.keys() >= set(bases)]
         if not ready:
-            # They need each other.
-            names = ", ".join(sorted(each.spec for each in left))
-            problem = (
-                f"An image must not need itself, but these do, or need one that does: {names}."
-            )
-            cycle = {
-                each: ImagePlan(each.spec, PlanOutcome.ERROR, problem=problem) for each in left
-            }
-            return ImagePlans(tuple({**plans, **cycle}.items()))
+            plans.update(_plans_of_cycle(left))
+            break
         found = await concurrently(
             plan_image(
                 ImagePlanRequest(
-                    closure.field_sets[address],
-                    tuple(each.spec for each in left[address] if not plans[each].is_there),
+                    each,
+                    tuple(base.address.spec for base in left[each] if not plans[base].is_there),
                 ),
                 **implicitly(),
             )
-            for address in ready
+            for each in ready
         )
         plans.update(zip(ready, found))
-        for address in ready:
-            del left[address]
-    return ImagePlans(tuple(plans.items()))
+        for each in ready:
+            del left[each]
+    return ImagePlans(tuple(_by_address(plans).items()))
+
+
+def _plans_of_cycle(
+    left: Mapping[BuildKitImageFieldSet, tuple[BuildKitImageFieldSet, ...]],
+) -> dict[BuildKitImageFieldSet, ImagePlan]:
+    """Of images that need each other, or one that does."""
+    needs = {each.address: [base.address for base in bases] for each, bases in left.items()}
+    plans = {}
+    for each in left:
+        cycle = find_cycle(needed_by(each.address, needs), needs)
+        problem = str(ImageCycleError(cycle.addresses))
+        plans[each] = ImagePlan(each.address.spec, PlanOutcome.ERROR, problem=problem)
+    return plans
+
+
+def _by_address(plans: Mapping[BuildKitImageFieldSet, ImagePlan]) -> dict[Address, ImagePlan]:
+    """One plan for each target. Where it is two images, the one that is not there yet counts."""
+    found: dict[Address, ImagePlan] = {}
+    for field_set, plan in plans.items():
+        known = found.get(field_set.address)
+        if known is None or (known.is_there and not (plan.is_there and field_set.is_upstream)):
+            found[field_set.address] = plan
+    return found
 
 
 @dataclass(frozen=True)

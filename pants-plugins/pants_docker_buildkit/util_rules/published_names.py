@@ -72,7 +72,7 @@ async def name_published_image(
     field_set = request.field_set
     configured = await read_configured_registries(**implicitly())
     registries = image_registries(field_set, configured)
-    output = image_output(field_set, registries)
+    output = image_output(field_set, registries, subsystem.output)
     if output is ImageOutput.DOCKER or not registries:
         return PublishedNames(output, ())
     inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())

@@ -23,6 +23,7 @@ from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.references.pinned_image import PinnedImage
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.image_names import image_output, image_registries
 from pants_docker_buildkit.util_rules.registries import read_configured_registries
@@ -129,14 +130,19 @@ def _check_image(
 
 
 @rule(desc="Pin images that are referred to")
-async def pin_images(request: PinnedImagesRequest) -> PinnedImages:
+async def pin_images(
+    request: PinnedImagesRequest, subsystem: DockerBuildKitSubsystem
+) -> PinnedImages:
     mentioned = await find_mentioned_images(request.mentioned, **implicitly())
     configured = await read_configured_registries(**implicitly())
     places = {mention.text: mention.place for mention in request.mentioned.mentions}
     for text, target in mentioned.by_text:
         field_set = BuildKitImageFieldSet.create(target)
-        output = image_output(field_set, image_registries(field_set, configured))
-        if output is not ImageOutput.REGISTRY:
+        registries = image_registries(field_set, configured)
+        output = image_output(field_set, registries, subsystem.output)
+        # Who chose it for a run wants what runs in that engine.
+        is_local = output is subsystem.output is ImageOutput.DOCKER
+        if output is not ImageOutput.REGISTRY and not is_local:
             raise _not_pushed(request.mentioned, places[text], target, output)
     targets = {target.address: target for _, target in mentioned.by_text}
     field_sets = await find_valid_field_sets(

@@ -7,24 +7,23 @@ from dataclasses import dataclass, replace
 
 from pants.core.goals.package import (
     EnvironmentAwarePackageRequest,
-    PackageFieldSet,
 )
 from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import AddPrefix, Digest
 from pants.engine.rules import Rule, collect_rules
-from pants.engine.target import FieldSetsPerTargetRequest, Target
+from pants.engine.target import Target
 
 from pants_docker_buildkit.built_image import BuiltBuildKitImage, image_in
 from pants_docker_buildkit.compat import (
     add_prefix,
     concurrently,
     environment_aware_package,
-    find_valid_field_sets,
     implicitly,
     resolve_address_targets,
     rule,
 )
 from pants_docker_buildkit.errors import InvalidImageFieldError, UnreadableIgnoreFileError
+from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
@@ -32,6 +31,7 @@ from pants_docker_buildkit.solver.input_tree import (
     LAYOUTS_DIRECTORY,
     NAMED_CONTEXTS_DIRECTORY,
 )
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_context import (
     ContextTree,
     NamedFilesRequest,
@@ -88,17 +88,27 @@ class _Packages:
     images: Mapping[Address, BuiltBuildKitImage]
 
 
-async def _package(addresses: tuple[Address, ...]) -> _Packages:
+def as_upstream(
+    field_set: BuildKitImageFieldSet, option: ImageOutput | None
+) -> BuildKitImageFieldSet:
+    """An image target as what others are built on: another value only where that is another image.
+
+    Otherwise the rules would run twice for one image.
+    """
+    is_local = ImageOutput.DOCKER in (option, field_set.output.value)
+    return replace(field_set, is_upstream=True) if is_local else field_set
+
+
+async def _package(addresses: tuple[Address, ...], subsystem: DockerBuildKitSubsystem) -> _Packages:
     resolved = await concurrently(
         resolve_address_targets(**implicitly(Addresses([address]))) for address in addresses
     )
     images = [each[0] for each in resolved if len(each) == 1 and is_image(each[0])]
-    field_sets = await find_valid_field_sets(
-        FieldSetsPerTargetRequest(PackageFieldSet, images), **implicitly()
-    )
+    field_sets = [
+        as_upstream(BuildKitImageFieldSet.create(each), subsystem.output) for each in images
+    ]
     packages = await concurrently(
-        environment_aware_package(EnvironmentAwarePackageRequest(each))
-        for each in field_sets.field_sets
+        environment_aware_package(EnvironmentAwarePackageRequest(each)) for each in field_sets
     )
     return _Packages(
         {address: tuple(targets) for address, targets in zip(addresses, resolved)},
@@ -137,12 +147,14 @@ def _arguments(
 
 
 @rule(desc="Prepare images that an image refers to")
-async def prepare_upstream(request: UpstreamRequest) -> Upstream:
+async def prepare_upstream(
+    request: UpstreamRequest, subsystem: DockerBuildKitSubsystem
+) -> Upstream:
     field_set = request.field_set
     upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
     if not upstream.addresses:
         return Upstream((), (), (), ())
-    packages = await _package(upstream.addresses)
+    packages = await _package(upstream.addresses, subsystem)
     contexts = tuple(_contexts(field_set, upstream, packages))
     arguments = tuple(_arguments(field_set, upstream, packages))
     named = [pair for pair in upstream.contexts if pair[1] not in packages.images]
