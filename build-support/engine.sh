@@ -167,9 +167,10 @@ start_engine() {
   mkdir -p "$engine/data" "$run/exec" "$run/shims" /run/containerd
   printf '{"features": {"containerd-snapshotter": true}}\n' >"$run/daemon.json"
   # The namespace keeps the engine's mounts to itself; containerd's one fixed path, /run/containerd,
-  # is replaced in it, for another containerd may be using the machine's.
+  # is replaced in it, for another containerd may be using the machine's. With GOGC, both collect
+  # garbage less often: a third of their processor time, while tests build one image after the other.
   # shellcheck disable=SC2016 # expanded by the inner shell
-  setsid "${with_packages[@]}" unshare --mount --propagation slave sh -c '
+  GOGC=400 setsid "${with_packages[@]}" unshare --mount --propagation slave sh -c '
     mount --bind "$1" /run/containerd && shift && exec dockerd "$@"' sh "$run/shims" \
     --config-file "$run/daemon.json" --host "unix://$run/docker.sock" --pidfile "$run/docker.pid" \
     --data-root "$engine/data" --exec-root "$run/exec" \

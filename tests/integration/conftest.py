@@ -25,8 +25,13 @@ class Machines:
     def new(
         self, name: str, *, remote_cache: RemoteCache | None = None, has_docker: bool = True
     ) -> Machine:
-        url = None if remote_cache is None else remote_cache.url
-        machine = Machine(self._directory / name, remote_cache=url, has_docker=has_docker)
+        machine = Machine(
+            self._directory / name,
+            remote_cache=None if remote_cache is None else remote_cache.url,
+            has_docker=has_docker,
+            # What another machine asks caches for depends on nothing that one Python process has.
+            starts_python=bool(self._made),
+        )
         self._made.append(machine)
         return machine
 

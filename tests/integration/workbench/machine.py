@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Optional, Union
 
 from tests.integration.workbench.pants_run import PantsRun
+from tests.integration.workbench.ready_pants import Ended, run_ready_pants
 from tests.integration.workbench.recorded_docker import RecordedDocker
 from tests.integration.workbench.required import (
     docker_host,
@@ -26,6 +27,10 @@ from tests.integration.workbench.required import (
 Files = Mapping[str, Union[str, bytes]]
 
 _RUN_SECONDS = 600
+_OPTIONS = {
+    True: ("--pantsd", "--no-dynamic-ui"),
+    False: ("--no-pantsd", "--no-dynamic-ui"),
+}
 _STOP_SECONDS = 20.0
 _PANTSD_IS_SLOW = "while waiting for pantsd to start"
 _NOWHERE = "unix:///nonexistent/docker.sock"
@@ -34,13 +39,20 @@ _NOWHERE = "unix:///nonexistent/docker.sock"
 class Machine:
     """Shares nothing with another machine but what a test gives both: a registry, a remote cache.
 
-    `has_docker=False` is a machine on which Docker was never installed.
+    `has_docker=False` is a machine on which Docker was never installed. With `starts_python=True`
+    Python starts anew for each run, with sets in another order, and not only Pants.
     """
 
     def __init__(
-        self, directory: Path, *, remote_cache: str | None = None, has_docker: bool = True
+        self,
+        directory: Path,
+        *,
+        remote_cache: str | None = None,
+        has_docker: bool = True,
+        starts_python: bool = False,
     ) -> None:
         self.directory = directory
+        self.starts_python = starts_python
         self.home = directory / "home"
         self.home.mkdir(parents=True)
         self.docker = RecordedDocker(directory / "bin", docker_program()) if has_docker else None
@@ -136,7 +148,18 @@ class Checkout:
     ) -> PantsRun:
         """Run Pants to its end."""
         before = len(self.machine.docker_calls())
-        run = self.finish(self.start(*arguments, env=env, pantsd=pantsd), before)
+        if pantsd or self.machine.starts_python:
+            run = self.finish(self.start(*arguments, env=env, pantsd=pantsd), before)
+        else:
+            run = self._run(
+                run_ready_pants(
+                    [*_OPTIONS[pantsd], *arguments],
+                    self.directory,
+                    self._environment(env),
+                    _RUN_SECONDS,
+                ),
+                before,
+            )
         if pantsd and _PANTSD_IS_SLOW in run.output:
             # The client gives up after a minute; the daemon goes on, and the next client finds it.
             run = self.finish(self.start(*arguments, env=env, pantsd=pantsd), before)
@@ -156,17 +179,10 @@ class Checkout:
 
         With a `terminal`, Pants has that one, and `^C` typed into it reaches Pants.
         """
-        environment = {
-            **self.machine.environment,
-            "PANTS_WORKDIR": str(self._private / "workdir"),
-            "PANTS_SUBPROCESSDIR": str(self._private / "pids"),
-            **(env or {}),
-        }
-        mode = "--pantsd" if pantsd else "--no-pantsd"
         process = subprocess.Popen(
-            [*wrapper, *pants_command(), mode, "--no-dynamic-ui", *arguments],
+            [*wrapper, *pants_command(), *_OPTIONS[pantsd], *arguments],
             cwd=self.directory,
-            env=environment,
+            env=self._environment(env),
             stdin=stdin if terminal is None else terminal,
             stdout=subprocess.PIPE if terminal is None else terminal,
             stderr=subprocess.STDOUT,
@@ -184,8 +200,19 @@ class Checkout:
             os.killpg(process.pid, signal.SIGKILL)
             output, _ = process.communicate()
             raise AssertionError(f"Pants did not end: {output.decode()}") from None
+        return self._run(Ended(process.returncode, output.decode("utf-8", "replace")), calls_before)
+
+    def _run(self, ended: Ended, calls_before: int) -> PantsRun:
         calls = self.machine.docker_calls()[calls_before:]
-        return PantsRun(process.returncode, output.decode("utf-8", "replace"), tuple(calls))
+        return PantsRun(ended.exit_code, ended.output, tuple(calls))
+
+    def _environment(self, added: Mapping[str, str] | None) -> dict[str, str]:
+        return {
+            **self.machine.environment,
+            "PANTS_WORKDIR": str(self._private / "workdir"),
+            "PANTS_SUBPROCESSDIR": str(self._private / "pids"),
+            **(added or {}),
+        }
 
     def end_started(self) -> None:
         """End the runs that a failed test left behind."""
