@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -128,6 +129,15 @@ class ImageRunner:
     def write(self, files: Mapping[str, str]) -> None:
         """Write files below the build root."""
         self.runner.write_files(dict(files))
+
+    def clear(self) -> None:
+        """Remove all files below the build root."""
+        root = Path(self.runner.build_root)
+        kept = (".pants.d", "BUILDROOT")
+        for entry in [each for each in root.iterdir() if each.name not in kept]:
+            paths = {str(each.relative_to(root)) for each in (entry, *entry.rglob("*"))}
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            self.runner.scheduler.invalidate_files({"", *paths})
 
     def set_options(
         self,

@@ -10,7 +10,6 @@ from pants.testutil.rule_runner import GoalRuleResult
 
 from pants_docker_buildkit.goals.generate_lockfiles import LockedVersion
 from pants_docker_buildkit.locks.lock_file import Lock, parse_lock
-from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.testutil import ImageRunner
@@ -26,19 +25,23 @@ def registry() -> Iterator[FakeRegistry]:
         yield registry
 
 
-@pytest.fixture
-def runner() -> ImageRunner:
+@pytest.fixture(scope="module")
+def shared_runner() -> ImageRunner:
     return ImageRunner()
+
+
+@pytest.fixture
+def runner(shared_runner: ImageRunner) -> ImageRunner:
+    """With nothing in its repository."""
+    shared_runner.clear()
+    return shared_runner
 
 
 def push(registry: FakeRegistry, name: str, text: str = "", *triggers: str) -> str:
     """Push an image to `name`, and give its digest."""
-    clients = RegistryClients()
     repository, _, tag = name.partition(":")
-    image = SmallImage.create(text or name, triggers=triggers)
-    image.push(clients.client(registry.address), repository, tag)
-    clients.close()
-    return image.digest
+    image = SmallImage.create(text or name, triggers)
+    return image.store(registry.repository(repository), tag)
 
 
 def generate(runner: ImageRunner, *options: str, resolve: str = "docker-images") -> GoalRuleResult:

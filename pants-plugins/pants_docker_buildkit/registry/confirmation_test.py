@@ -16,22 +16,13 @@ from pants_docker_buildkit.registry.confirmation import (
     Present,
     Unknown,
 )
-from pants_docker_buildkit.registry.conftest import IMPATIENT
 from pants_docker_buildkit.registry.errors import RegistryUnavailableError, UnauthorizedError
-from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.access import BasicAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 
 IMAGE = SmallImage.create()
-
-
-@pytest.fixture
-def clients() -> Iterator[RegistryClients]:
-    clients = RegistryClients(Reach(patience=IMPATIENT))
-    yield clients
-    clients.close()
 
 
 @pytest.fixture

@@ -36,6 +36,14 @@ def other_registry() -> Iterator[FakeRegistry]:
 
 
 @pytest.fixture
+def clients() -> Iterator[RegistryClients]:
+    """The clients of a session without accounts."""
+    clients = RegistryClients(Reach(patience=IMPATIENT))
+    yield clients
+    clients.close()
+
+
+@pytest.fixture
 def make_client() -> Iterator[ClientFactory]:
     """Makes a client of a registry with these credentials, settings, environment and patience."""
     with ExitStack() as stack:

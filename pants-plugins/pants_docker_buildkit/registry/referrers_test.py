@@ -34,13 +34,6 @@ def registry(request: Any) -> Iterator[FakeRegistry]:
 
 
 @pytest.fixture
-def clients() -> Iterator[RegistryClients]:
-    clients = RegistryClients()
-    yield clients
-    clients.close()
-
-
-@pytest.fixture
 def client(registry: FakeRegistry, clients: RegistryClients) -> RegistryClient:
     return clients.client(registry.address)
 

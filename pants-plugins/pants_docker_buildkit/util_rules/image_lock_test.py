@@ -7,7 +7,6 @@ import pytest
 
 from pants_docker_buildkit.locks.lock_file import Lock, render_lock
 from pants_docker_buildkit.oci.digest import OciDigest
-from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.solver.definition import PinnedSource
@@ -77,12 +76,9 @@ def test_what_a_lock_has_is_asked_of_nobody(runner: ImageRunner, mode: str) -> N
 def test_a_lock_gives_the_key_that_following_the_tag_gives(
     runner: ImageRunner, registry: FakeRegistry
 ) -> None:
-    clients = RegistryClients()
-    image = SmallImage.create("same")
-    image.push(clients.client(registry.address), "same", "1")
-    clients.close()
+    digest = SmallImage.create("same").store(registry.repository("same"), "1")
     name = f"{registry.address}/same:1"
-    write(runner, f"FROM {name}\n", Lock({name: image.digest}))
+    write(runner, f"FROM {name}\n", Lock({name: digest}))
     keys = set()
     for mode in ("follow", "locked", "frozen"):
         runner.set_options(f"base-images={mode}")
@@ -112,15 +108,12 @@ def test_frozen_refuses_downloads_that_the_lock_lacks(runner: ImageRunner, sourc
 def test_locked_looks_up_what_the_lock_lacks_and_names_both_tags(
     runner: ImageRunner, registry: FakeRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clients = RegistryClients()
-    image = SmallImage.create("locked")
-    image.push(clients.client(registry.address), "locked", "2")
-    clients.close()
+    digest = SmallImage.create("locked").store(registry.repository("locked"), "2")
     name = f"{registry.address}/locked"
     write(runner, f"FROM {name}:2\n", Lock({f"{name}:1": A}))
     caplog.set_level(logging.WARNING)
     (found,) = sources(runner, "locked")
-    assert found.pinned == f"docker-image://{name}:2@{image.digest}"
+    assert found.pinned == f"docker-image://{name}:2@{digest}"
     (said,) = [each for each in caplog.messages if "not in the lock" in each]
     assert f"reads {name}:2 (line 1" in said
     assert f"which has {name}:1. It is looked up now." in said
@@ -165,14 +158,12 @@ def test_unknown_resolves_are_errors(
 def test_triggers_are_those_of_the_locked_image(
     runner: ImageRunner, registry: FakeRegistry
 ) -> None:
-    name, clients = f"{registry.address}/trigger", RegistryClients()
-    image = SmallImage.create("trigger", triggers=(f"COPY --from={NOBODY}/tool:1 / /",))
-    image.push(clients.client(registry.address), "trigger")
-    SmallImage.create("later").push(clients.client(registry.address), "trigger", "1")
-    clients.close()
-    lock = Lock({f"{name}:1": image.digest, f"{NOBODY}/tool:1": A})
+    name, repository = f"{registry.address}/trigger", registry.repository("trigger")
+    digest = SmallImage.create("trigger", (f"COPY --from={NOBODY}/tool:1 / /",)).store(repository)
+    SmallImage.create("later").store(repository, "1")
+    lock = Lock({f"{name}:1": digest, f"{NOBODY}/tool:1": A})
     write(runner, f"FROM {name}:1\n", lock)
     assert {each.pinned for each in sources(runner, "frozen")} == {
-        f"docker-image://{name}:1@{image.digest}",
+        f"docker-image://{name}:1@{digest}",
         f"docker-image://{NOBODY}/tool:1@{A}",
     }

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
-from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.solver.definition import PinnedSource
@@ -47,13 +46,10 @@ def test_an_external_image_is_pinned_in_each_session(
 ) -> None:
     name = f"{registry.address}/helper"
     set_sources(runner, f"docker-image://{name}")
-    clients = RegistryClients()
     for text in ("one", "two"):
-        image = SmallImage.create(text)
-        image.push(clients.client(registry.address), "helper", "latest")
-        pinned = PinnedSource.image(f"{name}:latest", f"{name}:latest@{image.digest}")
+        digest = SmallImage.create(text).store(registry.repository("helper"), "latest")
+        pinned = PinnedSource.image(f"{name}:latest", f"{name}:latest@{digest}")
         assert sources(runner) == (pinned,)
-    clients.close()
 
 
 def test_what_is_pinned_already_is_not_asked_for(runner: ImageRunner) -> None:

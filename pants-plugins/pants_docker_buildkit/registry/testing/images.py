@@ -57,11 +57,13 @@ class SmallImage:
         """What the layer is."""
         return Descriptor.of(self.layer, MediaType.OCI_LAYER)
 
-    def store(self, repository: Repository) -> str:
+    def store(self, repository: Repository, tag: str | None = None) -> OciDigest:
         """Let a repository of a fake registry have the image. Gives its digest."""
         for blob in (self.config, self.layer):
             repository.blobs[sha256_digest(blob)] = blob
         repository.manifests[self.digest] = (MediaType.OCI_IMAGE_MANIFEST.value, self.manifest)
+        if tag is not None:
+            repository.tags[tag] = self.digest
         return self.digest
 
     def push(self, client: RegistryClient, repository: str, tag: str | None = None) -> Descriptor:
