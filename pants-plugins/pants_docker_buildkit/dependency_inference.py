@@ -6,22 +6,18 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pants.engine.addresses import Addresses
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import InferDependenciesRequest, InferredDependencies
 from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import (
-    concurrently,
     implicitly,
-    resolve_address_targets,
     rule,
 )
 from pants_docker_buildkit.dockerfile.parser import ImageTriggers
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.context_providers import find_context_providers
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
@@ -37,6 +33,7 @@ from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
     UpstreamTargetsRequest,
     find_upstream_targets,
+    read_upstream_dockerfiles,
 )
 
 
@@ -54,18 +51,7 @@ async def _understand(
     Their Dockerfiles say that. Of other images only their registries know it, which are not asked
     before something is built.
     """
-    resolved = await concurrently(
-        resolve_address_targets(**implicitly(Addresses([address])))
-        for address in upstream.addresses
-    )
-    images = [each[0] for each in resolved if len(each) == 1 and is_image(each[0])]
-    read = await concurrently(
-        read_image_dockerfile(
-            ImageDockerfileRequest(BuildKitImageFieldSet.create(image)), **implicitly()
-        )
-        for image in images
-    )
-    bases = {image.address: base for image, base in zip(images, read)}
+    bases = await read_upstream_dockerfiles(upstream)
     addresses = dict(upstream.contexts)
     targets = dict(upstream.arguments)
     for analysis in dockerfile.analyses:
@@ -89,8 +75,7 @@ async def _understand(
 def _triggers(base: ImageDockerfile, platform: ImagePlatform | None) -> tuple[str, ...]:
     """What an image has those do that are based on it, as far as its Dockerfile says it."""
     position = base.platforms.index(platform) if platform in base.platforms else 0
-    analysis = base.analyses[position]
-    return () if analysis.target is None else analysis.stages[analysis.target].triggers
+    return base.analyses[position].own_triggers
 
 
 @rule(desc="Infer dependencies of images")

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pants_docker_buildkit.session.context_files import Contents, ContextPath
+from pants_docker_buildkit.session.directory import write_private
 
 _NANOSECONDS = 10**9
 _HASH_DIGITS = 12
@@ -113,9 +114,7 @@ def _is_sane(known: Known, latest: int) -> bool:
 
 def write_memory(path: Path, memory: Memory) -> None:
     """Remember this. Raises `OSError`."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(memory))
-    os.replace(temporary, path)
+    write_private(path, json.dumps(memory).encode())
 
 
 def node_identity(contexts: Path) -> str:

@@ -20,6 +20,7 @@ from pants_docker_buildkit.oci.reference import DOCKER_HUB
 from pants_docker_buildkit.registry.credentials import DOCKER_HUB_KEY, docker_config_directory
 from pants_docker_buildkit.registry.scoped_logins import LOGINS_DIRECTORY
 from pants_docker_buildkit.solver.docker_cli import DockerCli
+from pants_docker_buildkit.solver.engine_search import read_docker_file
 
 HELPER = "pants-docker-buildkit"
 HELPER_COMMAND = "credentials"
@@ -115,8 +116,4 @@ def read_host_config(directory: Path) -> dict[str, Any]:
 
     The session warns of that (`registry/credentials.py`), as Docker does.
     """
-    try:
-        config = json.loads((directory / _CONFIG_FILE).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return config if isinstance(config, dict) else {}
+    return read_docker_file(directory / _CONFIG_FILE)

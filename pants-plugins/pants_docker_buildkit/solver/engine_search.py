@@ -63,7 +63,7 @@ def context_host(environment: Mapping[str, str], context: str) -> str | None:
     if directory is None:
         return None
     name = hashlib.sha256(context.encode()).hexdigest()
-    host: Any = _read_object(directory / "contexts" / "meta" / name / "meta.json")
+    host: Any = read_docker_file(directory / "contexts" / "meta" / name / "meta.json")
     for key in ("Endpoints", "docker", "Host"):
         host = host.get(key) if isinstance(host, dict) else None
     return host if isinstance(host, str) and host else None
@@ -153,11 +153,11 @@ def _configured_context(environment: Mapping[str, str]) -> str:
     directory = docker_config_directory(environment)
     if directory is None:
         return ""
-    name = _read_object(directory / "config.json").get("currentContext")
+    name = read_docker_file(directory / "config.json").get("currentContext")
     return name if isinstance(name, str) else ""
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_docker_file(path: Path) -> dict[str, Any]:
     """A file of Docker's configuration. One that cannot be read says nothing: Docker will tell."""
     try:
         content = json.loads(path.read_bytes())

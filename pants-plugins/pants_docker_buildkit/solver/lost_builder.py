@@ -19,6 +19,7 @@ from pants_docker_buildkit.solver.errors import (
     EngineUnreachableError,
     UnknownBuilderError,
 )
+from pants_docker_buildkit.solver.failure import without_controls
 
 T = TypeVar("T")
 
@@ -43,12 +44,11 @@ _LOST_SNAPSHOT = re.compile(
 )
 _NOT_BACK = re.compile(r"ERROR: (?:[a-zA-Z ]+: )*?context deadline exceeded")
 _WAITING = " > [internal] waiting for connection:"
-_COLOR = re.compile("\x1b\\[[0-9;]*m")
 
 
 def find_loss(output: str) -> str | None:
     """How the builder, or what it keeps of the build, was lost, if that is why a build ended."""
-    lines = _COLOR.sub("", output).splitlines()
+    lines = [without_controls(line) for line in output.splitlines()]
     error = next((line for line in reversed(lines) if line.startswith("ERROR: ")), "")
     status = _STATUS.fullmatch(error)
     is_cut_off = status and _CONNECTION.match(status["why"])

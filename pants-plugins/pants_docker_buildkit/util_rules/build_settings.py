@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Callable
 
 from pants.base.build_environment import get_buildroot
 from pants.engine.target import StringSequenceField
 
 from pants_docker_buildkit.buildx.attributes import InvalidAttributesError, read_caches, read_ssh
-from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidOptionError
+from pants_docker_buildkit.errors import (
+    BuildKitImageError,
+    InvalidImageFieldError,
+    InvalidOptionError,
+)
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -49,8 +55,9 @@ def build_settings(
             read_ssh(each, lambda path: _field_path(path, field_set, home))
             for each in field_set.ssh.value or ()
         ),
-        build_timeout=field_set.build_timeout.value or _option_timeout(subsystem),
-        max_builds=_option_max_builds(subsystem),
+        build_timeout=field_set.build_timeout.value
+        or _above_zero("build_timeout", subsystem.build_timeout, "a number of seconds"),
+        max_builds=_above_zero("max_builds", subsystem.max_builds),
         resources=tuple(
             sorted({**subsystem.resources, **(field_set.resources.value or {})}.items())
         ),
@@ -60,20 +67,11 @@ def build_settings(
     )
 
 
-def _option_timeout(subsystem: DockerBuildKitSubsystem) -> int | None:
-    seconds: int | None = subsystem.build_timeout
-    if seconds is not None and seconds <= 0:
-        raise InvalidOptionError(
-            "build_timeout", "be a number of seconds above zero", f"it is {seconds}"
-        )
-    return seconds
-
-
-def _option_max_builds(subsystem: DockerBuildKitSubsystem) -> int | None:
-    builds: int | None = subsystem.max_builds
-    if builds is not None and builds <= 0:
-        raise InvalidOptionError("max_builds", "be a number above zero", f"it is {builds}")
-    return builds
+def _above_zero(option: str, number: int | None, kind: str = "a number") -> int | None:
+    """What an option says that has to be positive, where it says something."""
+    if number is not None and number <= 0:
+        raise InvalidOptionError(option, f"be {kind} above zero", f"it is {number}")
+    return number
 
 
 def _context_name(field_set: BuildKitImageFieldSet) -> str:
@@ -86,23 +84,29 @@ def field_caches(
     field_set: BuildKitImageFieldSet, field: StringSequenceField, home: str
 ) -> Iterator[str]:
     """The caches of a field, each of which buildx will take for one."""
-    for value in field.value or ():
+    return _caches(
+        field.value or (),
+        lambda path: _field_path(path, field_set, home),
+        partial(InvalidImageFieldError, field.alias, field_set.address),
+    )
+
+
+def _caches(
+    values: Iterable[str],
+    resolve: Callable[[str], str],
+    refuse: Callable[[str, str], BuildKitImageError],
+) -> Iterator[str]:
+    for value in values:
         try:
-            yield from read_caches(value, lambda path: _field_path(path, field_set, home))
+            yield from read_caches(value, resolve)
         except InvalidAttributesError as e:
             requirement = f"name caches, each of which must {e.requirement}"
-            raise InvalidImageFieldError(
-                field.alias, field_set.address, requirement, f"{e.text!r} is none"
-            ) from e
+            raise refuse(requirement, f"{e.text!r} is none") from e
 
 
 def _option_caches(option: str, values: Iterable[str], home: str) -> Iterator[str]:
-    for value in values:
-        try:
-            yield from read_caches(value, lambda path: option_path(path, home))
-        except InvalidAttributesError as e:
-            requirement = f"name caches, each of which must {e.requirement}"
-            raise InvalidOptionError(option, requirement, f"{e.text!r} is none") from e
+    resolve = partial(option_path, home=home)
+    return _caches(values, resolve, partial(InvalidOptionError, option))
 
 
 def _field_path(text: str, field_set: BuildKitImageFieldSet, home: str) -> str:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind
-from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidOptionError
+from pants_docker_buildkit.errors import (
+    BuildKitImageError,
+    InvalidImageFieldError,
+    InvalidOptionError,
+)
 from pants_docker_buildkit.fields.naming import ALL_DEFAULT_REGISTRIES, ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import (
@@ -195,34 +200,29 @@ def with_git(
 def image_tags(field_set: BuildKitImageFieldSet, context: Placeholders) -> tuple[str, ...]:
     """The tags of the image, each once."""
     field = field_set.image_tags
-    tags = []
-    for template in field.value or ():
-        try:
-            tags.append(parse_tag(fill_in(field_set, field.alias, template, context)))
-        except InvalidTagError as e:
-            raise InvalidImageFieldError(
-                field.alias,
-                field_set.address,
-                f"hold tags, each of which must {e.requirement}",
-                f"{e.text!r} is none",
-            ) from e
-    return tuple(dict.fromkeys(tags))
+    filled = (fill_in(field_set, field.alias, each, context) for each in field.value or ())
+    return _tags(filled, partial(InvalidImageFieldError, field.alias, field_set.address))
 
 
 def extra_tags(registry: ConfiguredRegistry, context: Placeholders) -> tuple[str, ...]:
     """The tags that every image gets in a registry, besides its own."""
     option = f"registries.{registry.alias}.extra_image_tags"
-    tags = []
-    for template in registry.extra_image_tags:
-        try:
-            tags.append(parse_tag(context.fill(template)))
-        except InvalidPlaceholderError as e:
-            requirement = "only have known placeholders in braces"
-            raise InvalidOptionError(option, requirement, f"{e.finding}. {e.hint[:-1]}") from e
-        except InvalidTagError as e:
-            requirement = f"hold tags, each of which must {e.requirement}"
-            raise InvalidOptionError(option, requirement, f"{e.text!r} is none") from e
-    return tuple(dict.fromkeys(tags))
+    try:
+        filled = [context.fill(each) for each in registry.extra_image_tags]
+    except InvalidPlaceholderError as e:
+        requirement = "only have known placeholders in braces"
+        raise InvalidOptionError(option, requirement, f"{e.finding}. {e.hint[:-1]}") from e
+    return _tags(filled, partial(InvalidOptionError, option))
+
+
+def _tags(
+    texts: Iterable[str], refuse: Callable[[str, str], BuildKitImageError]
+) -> tuple[str, ...]:
+    try:
+        return tuple(dict.fromkeys(parse_tag(each) for each in texts))
+    except InvalidTagError as e:
+        requirement = f"hold tags, each of which must {e.requirement}"
+        raise refuse(requirement, f"{e.text!r} is none") from e
 
 
 def local_references(

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pants.engine.addresses import Address, Addresses
+from pants.engine.addresses import Address
 from pants.engine.platform import Platform
 from pants.engine.rules import Rule, collect_rules
-from pants.engine.target import Target
 
 from pants_docker_buildkit.compat import (
-    concurrently,
     implicitly,
-    resolve_address_targets,
     rule,
 )
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
@@ -25,7 +22,6 @@ from pants_docker_buildkit.locks.lock_file import Lock
 from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
-from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.build_platform import own_platform
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
@@ -44,6 +40,7 @@ from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
     UpstreamTargetsRequest,
     find_upstream_targets,
+    read_upstream_dockerfiles,
 )
 
 _STANDS_FOR_TARGETS = "pants.invalid"
@@ -88,23 +85,10 @@ def _planned_images(
 
 async def _plan_upstream(targets: UpstreamTargets) -> Upstream:
     """What other targets would give to the build, had they been built."""
-    resolved = await concurrently(
-        resolve_address_targets(**implicitly(Addresses([address]))) for address in targets.addresses
-    )
-    images: dict[Address, Target] = {
-        address: found[0]
-        for address, found in zip(targets.addresses, resolved)
-        if len(found) == 1 and is_image(found[0])
-    }
-    dockerfiles = await concurrently(
-        read_image_dockerfile(
-            ImageDockerfileRequest(BuildKitImageFieldSet.create(target)), **implicitly()
-        )
-        for target in images.values()
-    )
+    dockerfiles = await read_upstream_dockerfiles(targets)
     contexts = tuple(
         NamedContext(name, ContextKind.IMAGE, _stand_in(address)[0])
-        if address in images
+        if address in dockerfiles
         else NamedContext(name, ContextKind.FILES)
         for name, address in targets.contexts
     )
@@ -112,7 +96,7 @@ async def _plan_upstream(targets: UpstreamTargets) -> Upstream:
     planned: dict[str, tuple[PlatformImage, ...]] = {
         _stand_in(address)[1]: () for address in targets.addresses
     }
-    planned.update(_planned_images(*each) for each in zip(images, dockerfiles))
+    planned.update(_planned_images(*each) for each in dockerfiles.items())
     return Upstream(contexts, arguments, (), (), tuple(planned.items()))
 
 

@@ -16,6 +16,7 @@ from pants.util.frozendict import FrozenDict
 from pants_docker_buildkit.compat import (
     concurrently,
     implicitly,
+    resolve_address_targets,
     resolve_unparsed_address_inputs,
     rule,
 )
@@ -362,6 +363,23 @@ def _bad_context(
     value = None if field.value is None else field.value[name]
     finding = f"{name!r} is {None if value is None else redact(value)!r}"
     return InvalidImageFieldError(field.alias, field_set.address, requirement, finding)
+
+
+async def read_upstream_dockerfiles(targets: UpstreamTargets) -> Mapping[Address, ImageDockerfile]:
+    """The Dockerfiles of the images of the repository that an image refers to."""
+    resolved = await concurrently(
+        resolve_address_targets(**implicitly(Addresses([address]))) for address in targets.addresses
+    )
+    images = {
+        address: BuildKitImageFieldSet.create(found[0])
+        for address, found in zip(targets.addresses, resolved)
+        if len(found) == 1 and BuildKitImageFieldSet.is_applicable(found[0])
+    }
+    dockerfiles = await concurrently(
+        read_image_dockerfile(ImageDockerfileRequest(each), **implicitly())
+        for each in images.values()
+    )
+    return dict(zip(images, dockerfiles))
 
 
 def rules() -> Iterable[Rule]:
