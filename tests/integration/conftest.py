@@ -23,14 +23,19 @@ class Machines:
         self._made: list[Machine] = []
 
     def new(
-        self, name: str, *, remote_cache: RemoteCache | None = None, has_docker: bool = True
+        self,
+        name: str,
+        *,
+        remote_cache: RemoteCache | None = None,
+        has_docker: bool = True,
+        starts_python: bool = False,
     ) -> Machine:
         machine = Machine(
             self._directory / name,
             remote_cache=None if remote_cache is None else remote_cache.url,
             has_docker=has_docker,
             # What another machine asks caches for depends on nothing that one Python process has.
-            starts_python=bool(self._made),
+            starts_python=starts_python or bool(self._made),
         )
         self._made.append(machine)
         return machine

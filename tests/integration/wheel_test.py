@@ -110,7 +110,8 @@ def test_a_foreign_repository_runs_on_the_wheel_and_upgrades_without_a_build(
         "base/Dockerfile": f"FROM {busybox}\nRUN echo {repository} > /base\n",
         "app/Dockerfile": "ARG BASE=base:image\nFROM $BASE\nCOPY app/binary.pex /\n",
     }
-    machine = machines.new("first", remote_cache=remote_cache)
+    # One that imported the plugin before would not import that of the wheel.
+    machine = machines.new("first", remote_cache=remote_cache, starts_python=True)
     checkout = machine.checkout("monorepo", files)
     assert package(checkout) == dict.fromkeys(_TARGETS, "built")
     assert package(checkout) == dict.fromkeys(_TARGETS, "unchanged")
