@@ -24,7 +24,7 @@ from pants_docker_buildkit.registry.errors import (
 )
 from pants_docker_buildkit.registry.late_answers import ask_again
 from pants_docker_buildkit.registry.layer_check import LayerCheck
-from pants_docker_buildkit.registry.workers import DEFAULT_POOL_SIZE, Workers
+from pants_docker_buildkit.registry.workers import DEFAULT_THREADS, Workers
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ class ManifestConfirmations:
     def __init__(
         self,
         find_client: Callable[[str, str], RegistryClient],
-        pool_size: int = DEFAULT_POOL_SIZE,
+        threads: int = DEFAULT_THREADS,
         layers: LayerCheck | None = None,
     ) -> None:
         self._find_client = find_client
         self._layers = layers
-        self._workers = Workers("registry-confirmation", pool_size)
+        self._workers = Workers("registry-confirmation", threads)
         self._futures: dict[tuple[ImageReference, Purpose], Future[Confirmation]] = {}
         self._unreachable: dict[str, RegistryUnavailableError] = {}
         self._lock = threading.Lock()

@@ -27,7 +27,7 @@ IMAGE = SmallImage.create()
 
 @pytest.fixture
 def confirmations(clients: RegistryClients) -> Iterator[ManifestConfirmations]:
-    confirmations = ManifestConfirmations(clients.client, pool_size=4)
+    confirmations = ManifestConfirmations(clients.client, threads=4)
     yield confirmations
     confirmations.close()
 
@@ -140,7 +140,7 @@ def test_close_cancels_what_was_not_asked_and_ends_the_threads(
 ) -> None:
     registry.plan(faults.slow(0.2), times=None)
     before = set(threading.enumerate())
-    confirmations = ManifestConfirmations(clients.client, pool_size=1)
+    confirmations = ManifestConfirmations(clients.client, threads=1)
     running = confirmations.submit(reference(registry))
     waiting = confirmations.submit(ImageReference("reg.io", "app", digest=sha256_digest(b"")))
     while not registry.requests:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pants_docker_buildkit.registry.pace import MOST_IN_FLIGHT
 
-DEFAULT_POOL_SIZE = MOST_IN_FLIGHT
+DEFAULT_THREADS = MOST_IN_FLIGHT
 
 _T = TypeVar("_T")
 
@@ -29,7 +29,7 @@ class Workers:
     answer, as it would with the pools of `concurrent.futures`.
     """
 
-    def __init__(self, name: str, size: int = DEFAULT_POOL_SIZE) -> None:
+    def __init__(self, name: str, size: int = DEFAULT_THREADS) -> None:
         self._name = name
         self._size = size
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
