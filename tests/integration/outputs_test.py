@@ -61,6 +61,15 @@ def test_layouts_need_no_registry_and_other_tools_read_them(
     after = checkout.pants("package", "::")
     assert after.kinds == {"base:image": "unchanged", "app:image": "unchanged"}
     assert after.docker_calls == ()
+    listed = checkout.pants("list-images", "--format=json", "app:image", "base:image")
+    assert listed.docker_calls == ()
+    document = json.loads(listed.output[listed.output.index("{\n") :])
+    layers = {each["target"]: each["platforms"][0]["layers"] for each in document["images"]}
+    blobs = layout / "blobs/sha256"
+    assert [each["size"] for each in layers["app:image"]] == [
+        (blobs / each["digest"].partition(":")[2]).stat().st_size for each in layers["app:image"]
+    ]
+    assert layers["app:image"][: len(layers["base:image"])] == layers["base:image"]
 
 
 def test_a_directory_is_copied_with_what_pants_knows_below_it_and_the_dockerfile(

@@ -92,6 +92,23 @@ def test_a_plan_says_what_package_then_does(
     ]
     checkout.pants("publish", "base:image", pantsd=True)
 
+    run = checkout.pants(
+        *("list-images", "--format=json", "--output-file=list.json", "base:", "leaf:"), pantsd=True
+    )
+    assert run.docker_calls == ()
+    listed = json.loads((checkout.directory / "list.json").read_text())["images"]
+    assert [each["target"] for each in listed] == ["base:image", "leaf:image"]
+    base, leaf = listed
+    digest = record["image"]["digest"]
+    assert (base["has_record"], base["references"]) == (True, record["references"])
+    assert base["tags"] == [{"name": latest, "digest": digest, "is_here": True}]
+    assert [each["is_here"] for each in leaf["tags"]] == [False]
+    (platform,) = base["platforms"]
+    assert platform["digest"] == record["platforms"][0]["digest"]
+    assert platform["size"] == sum(each["size"] for each in platform["layers"]) > 0
+    (above,) = leaf["platforms"]
+    assert above["layers"][:-1] == platform["layers"]
+
     checkout.write({"base/b.txt": "b\n"})
     checkout.replace("alone/BUILD", "hunter2", "hunter3")
     third = plan(checkout, "::")
@@ -108,6 +125,10 @@ def test_a_plan_says_what_package_then_does(
         "to": None,
     }
     assert "hunter" not in json.dumps(third)
+    run = checkout.pants("list-images", "::", pantsd=True)
+    assert run.docker_calls == ()
+    assert "alone:image\n  no record (build)\n" in run.output
+    assert "3 images, 0 with a record" in run.output
     run = checkout.pants("package", "::", pantsd=True)
     assert run.reasons["alone:image"] == "build arg MODE changed"
     assert run.reasons["base:image"] == "base/b.txt added"

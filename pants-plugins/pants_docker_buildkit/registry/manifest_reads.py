@@ -1,0 +1,42 @@
+"""Read manifests on a few threads, each once: what has a digest does not change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.oci.manifest import Manifest, parse_manifest
+from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.known_manifests import KnownManifests
+from pants_docker_buildkit.registry.workers import Workers
+
+
+class ManifestReads:
+    """Reads manifests from registries, unless they are known. Any thread may ask."""
+
+    def __init__(
+        self, find_client: Callable[[str, str], RegistryClient], known: KnownManifests
+    ) -> None:
+        self._find_client = find_client
+        self._known = known
+        self._workers = Workers("registry-manifests")
+
+    def submit(self, repository: ImageReference, digest: OciDigest) -> Future[Manifest]:
+        """The manifest of this digest. Raises `RegistryError` or `InvalidManifestError` there."""
+        return self._workers.submit(partial(self._read, repository, digest))
+
+    def close(self) -> None:
+        """Cancel what was not begun. Waits for nothing."""
+        self._workers.close()
+
+    def _read(self, repository: ImageReference, digest: OciDigest) -> Manifest:
+        found = self._known.find(digest)
+        if found is None:
+            client = self._find_client(repository.registry, repository.repository)
+            found = client.get_manifest(repository.repository, digest)
+            self._known.add(*found)
+        descriptor, content = found
+        return parse_manifest(content, descriptor.media_type)
