@@ -35,6 +35,8 @@ def test_a_report_has_the_steps_of_what_was_built(
     assert "**1 image built in" in report
     assert "| good:image | no build is remembered on this machine |" in report
     assert "RUN sleep 1" in report
+    (row,) = (line for line in report.splitlines() if line.startswith("| good:image | no"))
+    assert row.split("|")[-2].strip().endswith("B"), "the size of its layers"
 
     checkout.pants(f"{FILE}=report.html", "package", "good:", pantsd=True)
     assert "Nothing had to be built." in (checkout.directory / "report.html").read_text()

@@ -23,8 +23,8 @@ BELOW = {
     "session": ("oci", "registry", "remote", "buildx"),
     "migration": ("buildx",),
     "solver": ("oci", "registry", "remote", "buildx", "session"),
-    "reports": ("oci",),
-    "plans": ("oci", "dockerfile", "registry", "solver"),
+    "reports": ("oci", "session"),
+    "plans": ("oci", "dockerfile", "registry", "solver", "reports"),
 }
 """The pure packages, and what each may import besides itself."""
 

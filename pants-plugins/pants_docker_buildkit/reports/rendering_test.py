@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pants_docker_buildkit.reports.rendering import (
     to_markdown,
     to_trace_events,
 )
-from pants_docker_buildkit.reports.timeline import TimedBuild, TimedStep, read_builds
+from pants_docker_buildkit.reports.timeline import PlatformSizes, TimedBuild, TimedStep, read_builds
 
 HOSTILE = "<script>`|\"'</script>"
 STEPS = (
@@ -22,7 +23,8 @@ STEPS = (
     TimedStep(f"[2/2] RUN {HOSTILE}", 102.0, 0.0, is_cached=True, has_failed=False, sent=0),
 )
 BUILD = TimedBuild("a:a", 100.0, 10.0, True, STEPS, f"{HOSTILE} changed")
-OTHER = TimedBuild("b:b", 105.0, 15.0, False, ())
+SIZES = (PlatformSizes("linux/amd64", (1000, 500)), PlatformSizes("linux/arm64", (2,)))
+OTHER = TimedBuild("b:b", 105.0, 15.0, False, (), waited=2.5, sizes=SIZES)
 
 
 class Page(HTMLParser):
@@ -55,12 +57,27 @@ def test_a_page_shows_names_as_they_are_and_loads_nothing() -> None:
     assert not {"href", "src"} & {name for name, _ in page.attributes}
     styles = [value or "" for name, value in page.attributes if name == "style"]
     assert "left:5.00%;width:15.00%" in styles
+    # The second image waits from 102.5 on, and the axis is 20 s long.
+    assert "left:12.50%;width:12.50%" in styles
+    titles = [value for name, value in page.attributes if name == "title"]
+    assert "linux/amd64: 1.0 kB + 500 B; linux/arm64: 2 B" in titles
+
+
+def test_of_many_images_only_failed_ones_are_unfolded() -> None:
+    many = (BUILD, *(replace(OTHER, target=f"{number}:b") for number in range(30)))
+    assert sum(name == "open" for name, _ in Page(to_html(many)).attributes) == 1
+    assert sum(name == "open" for name, _ in Page(to_html(many[:3])).attributes) == 3
 
 
 def test_trace_events_have_a_process_for_each_image() -> None:
     events = json.loads(to_trace_events((BUILD, OTHER)))["traceEvents"]
     names = [each["args"]["name"] for each in events if each["name"] == "process_name"]
     assert names == ["a:a", "b:b"]
+    (other,) = [each for each in events if each["name"] == "b:b" and each["ph"] == "X"]
+    assert other["args"]["seconds waited"] == 2.5
+    assert other["args"]["bytes of layers"] == {"linux/amd64": [1000, 500], "linux/arm64": [2]}
+    (waiting,) = [each for each in events if each["name"] == "waiting"]
+    assert (waiting["ts"], waiting["dur"]) == (102_500_000, 2_500_000)
     (step,) = [each for each in events if each["name"] == "[other 1/1] RUN b"]
     assert (step["ts"], step["dur"], step["args"]["failed"]) == (101_000_000, 3_000_000, True)
 
@@ -69,7 +86,8 @@ def test_markdown_has_a_line_for_each_image_and_the_slowest_steps() -> None:
     lines = to_markdown((BUILD, OTHER)).splitlines()
     assert lines[0] == "**2 images built in 20.0 s**"
     assert lines[4].startswith("| a:a (failed) | \\<script\\>\\`\\|")
-    assert lines[4].endswith("| 10.0 | 3 | 1 | 2.0 MB |")
+    assert lines[4].endswith("| 0.0 | 10.0 | 3 | 1 | 2.0 MB |  |")
+    assert lines[5].endswith("| 2.5 | 15.0 | 0 | 0 | 0 B | linux/amd64 1.5 kB, linux/arm64 2 B |")
     assert lines[9] == "| \\[other 1/1\\] RUN b | a:a | 3.0 |"
     assert HOSTILE not in to_markdown((BUILD,))
 
@@ -98,6 +116,8 @@ def test_timelines_are_read_in_the_order_of_their_builds(tmp_path: Path) -> None
         (tmp_path / f"{name}.json").write_text(json.dumps(document))
     for number, text in enumerate(("", "{", "[]", "{}", '{"target": "a", "steps": 1}')):
         (tmp_path / f"damaged{number}.json").write_text(text)
-    builds = read_builds(tmp_path, {"a:a": "a reason"})
+    builds = read_builds(tmp_path, {"a:a": "a reason"}, {"a:a": 1.5})
     assert [(each.target, each.reason) for each in builds] == [("a:a", "a reason"), ("b:b", "")]
-    assert read_builds(tmp_path / "nowhere", {}) == ()
+    # Of the other it is not known when it was asked for.
+    assert [each.waited for each in builds] == [2.5, 0.0]
+    assert read_builds(tmp_path / "nowhere", {}, {}) == ()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pants_docker_buildkit.oci.json_object import InvalidJsonError
 from pants_docker_buildkit.oci.json_values import decode_json
+from pants_docker_buildkit.session.directory import SIZES_SUFFIX
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,33 @@ class TimedStep:
 
 
 @dataclass(frozen=True)
+class PlatformSizes:
+    """What came of a build for one platform: the bytes of each layer, compressed, in order."""
+
+    platform: str
+    layers: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """The bytes of all layers."""
+        return sum(self.layers)
+
+
+@dataclass(frozen=True)
+class BuildSizes:
+    """What came of a build, as its process left it behind."""
+
+    platforms: tuple[PlatformSizes, ...] = ()
+
+
+@dataclass(frozen=True)
 class TimedBuild:
-    """One build that ran. `reason` is why; empty where it is not known."""
+    """One build that ran. `reason` is why; empty where it is not known.
+
+    `waited` are the seconds from when it was known that the image had to be built until its build
+    began: files were brought, and others had Pants' slots and those of the builder. `sizes` are
+    empty where none are known, as of a build that failed, or an image in the local engine.
+    """
 
     target: str
     started: float
@@ -37,6 +63,13 @@ class TimedBuild:
     has_failed: bool
     steps: tuple[TimedStep, ...]
     reason: str = ""
+    waited: float = 0.0
+    sizes: tuple[PlatformSizes, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The bytes of its layers, of all platforms."""
+        return sum(each.total for each in self.sizes)
 
     @property
     def ended(self) -> float:
@@ -60,8 +93,13 @@ class TimedBuild:
         return tuple(map(tuple, rows))
 
 
-def read_builds(directory: Path, reasons: Mapping[str, str]) -> tuple[TimedBuild, ...]:
-    """The builds whose timelines lie in a directory, in the order in which they began."""
+def read_builds(
+    directory: Path, reasons: Mapping[str, str], asked: Mapping[str, float]
+) -> tuple[TimedBuild, ...]:
+    """The builds whose timelines lie in a directory, in the order in which they began.
+
+    `asked` is when, in seconds since the epoch, it was known of a target that it had to be built.
+    """
     builds = []
     for path in directory.glob("*.json"):
         try:
@@ -70,5 +108,19 @@ def read_builds(directory: Path, reasons: Mapping[str, str]) -> tuple[TimedBuild
             # A process that was killed left it, or somebody else.
             continue
         steps = tuple(sorted(build.steps, key=lambda each: (each.started, each.name)))
-        builds.append(replace(build, reason=reasons.get(build.target, ""), steps=steps))
+        known = replace(
+            build,
+            reason=reasons.get(build.target, ""),
+            waited=max(0.0, build.started - asked.get(build.target, build.started)),
+            sizes=_read_sizes(path.with_suffix(SIZES_SUFFIX)),
+            steps=steps,
+        )
+        builds.append(known)
     return tuple(sorted(builds, key=lambda each: (each.started, each.target)))
+
+
+def _read_sizes(path: Path) -> tuple[PlatformSizes, ...]:
+    try:
+        return decode_json(BuildSizes, path.read_bytes()).platforms
+    except (OSError, InvalidJsonError):
+        return ()

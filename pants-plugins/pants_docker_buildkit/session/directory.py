@@ -46,6 +46,7 @@ BUILD_COMMAND = "build"
 
 PROGRESS_FILE = "progress.log"
 TIMELINES_DIRECTORY = "timelines"
+SIZES_SUFFIX = ".sizes"
 _EVENTS_DIRECTORY = "events"
 _PERMITS_DIRECTORY = "permits"
 _DELIVERIES_DIRECTORY = "deliveries"

@@ -13,6 +13,7 @@ from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
 from pants_docker_buildkit.registry.layer_check import LayerCheck
+from pants_docker_buildkit.registry.manifest_reads import ManifestReads
 from pants_docker_buildkit.registry.memory import RegistryMemory
 from pants_docker_buildkit.registry.referrers import Attachments
 from pants_docker_buildkit.registry.workers import Workers
@@ -48,7 +49,8 @@ class RunningSession:
     """What one session knows: its answers to processes, and how it asks registries.
 
     No connection is opened, and no thread begun, before there is a question. While `is_plan`, no
-    image is built, and no build is remembered. `reasons` are why images were built, by target.
+    image is built, and no build is remembered. `reasons` are why images were built, by target,
+    and `asked` when that was known, in seconds since the epoch.
     """
 
     def __init__(
@@ -64,9 +66,11 @@ class RunningSession:
         self.local_engine = services.local_engine
         self.is_plan = False
         self.reasons: dict[str, str] = {}
+        self.asked: dict[str, float] = {}
         self.remote = RemoteLookups(profile.reach)
         self.confirmations = ManifestConfirmations(clients.client, layers=services.layers)
         self.attachments = Attachments(clients.client)
+        self.manifests = ManifestReads(clients.client, clients.memory.manifests)
         self.local_tags = LocalTags()
         self.missing = MissingImages()
         self.waits = Waits(directory / WAITS_DIRECTORY)
@@ -95,6 +99,7 @@ class RunningSession:
         self.plans.close()
         self.confirmations.close()
         self.attachments.close()
+        self.manifests.close()
         self._workers.close()
         self.clients.close()
         self.remote.close()

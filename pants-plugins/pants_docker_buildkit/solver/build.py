@@ -24,10 +24,19 @@ from pants_docker_buildkit.buildx.metadata import (
 )
 from pants_docker_buildkit.oci.content import InvalidContentError
 from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.layout import InvalidLayoutError
-from pants_docker_buildkit.oci.manifest import InvalidManifestError
-from pants_docker_buildkit.oci.platform_image import PlatformImage, read_platform_images
+from pants_docker_buildkit.oci.manifest import (
+    ImageManifest,
+    InvalidManifestError,
+    parse_manifest,
+)
+from pants_docker_buildkit.oci.platform_image import (
+    PlatformImage,
+    ReadContent,
+    read_platform_images,
+)
 from pants_docker_buildkit.registry.rules_of_registries import find_rule
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.session.profile import BuildSettings
@@ -61,7 +70,7 @@ from pants_docker_buildkit.solver.output_layout import open_output_layout
 from pants_docker_buildkit.solver.progress import Progress, ShownProgress
 from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND, write_repetition
 from pants_docker_buildkit.solver.result import BuildResult
-from pants_docker_buildkit.solver.timeline import Timeline
+from pants_docker_buildkit.solver.timeline import Timeline, write_sizes
 from pants_docker_buildkit.solver.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -340,9 +349,29 @@ def _platform_images(
     root = Descriptor(metadata.media_type, metadata.digest, metadata.size)
     if job.definition.output == "oci":
         layout = open_output_layout(workplace.inputs.parent / OUTPUT_LAYOUT)
-        return read_platform_images(root, layout.read)
+        return _read_platforms(root, layout.read, workplace)
     if not pushed.is_anywhere and metadata.config_digest is not None:
         # The engine has it, and nobody builds on it.
         platform = ImagePlatform.parse(job.definition.platforms[0])
         return (PlatformImage(platform, metadata.digest, metadata.config_digest),)
-    return read_platform_images(root, pushed.read)
+    return _read_platforms(root, pushed.read, workplace)
+
+
+def _read_platforms(
+    root: Descriptor, read: ReadContent, workplace: Workplace
+) -> tuple[PlatformImage, ...]:
+    """The images for each platform. How large they are is left behind for the report."""
+    contents: dict[OciDigest, bytes] = {}
+
+    def read_and_keep(descriptor: Descriptor) -> bytes:
+        contents[descriptor.digest] = content = read(descriptor)
+        return content
+
+    images = read_platform_images(root, read_and_keep)
+    sizes = []
+    for each in images:
+        manifest = parse_manifest(contents[each.manifest_digest])
+        if isinstance(manifest, ImageManifest):
+            sizes.append((str(each.platform), [layer.size for layer in manifest.layers]))
+    write_sizes(workplace.session.directory, workplace.attempt, sizes)
+    return images

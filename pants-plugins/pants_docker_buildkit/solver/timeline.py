@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pants_docker_buildkit.buildx.solve_status import SolveStatus, Step
 from pants_docker_buildkit.registry.redaction import redact_user_info
-from pants_docker_buildkit.session.directory import TIMELINES_DIRECTORY, write_private
+from pants_docker_buildkit.session.directory import (
+    SIZES_SUFFIX,
+    TIMELINES_DIRECTORY,
+    write_private,
+)
 from pants_docker_buildkit.solver.failure import fit_to_print
 
 
@@ -36,6 +41,14 @@ class Timeline:
             write_private(self._path, json.dumps(document).encode())
         except OSError:
             return
+
+
+def write_sizes(session: Path, name: str, images: Iterable[tuple[str, Sequence[int]]]) -> None:
+    """Leave behind the bytes of the layers that a build gave for each platform, if that can be."""
+    document = {"platforms": [{"platform": each, "layers": list(sizes)} for each, sizes in images]}
+    with suppress(OSError):
+        path = session / TIMELINES_DIRECTORY / f"{name}{SIZES_SUFFIX}"
+        write_private(path, json.dumps(document).encode())
 
 
 def _steps(status: SolveStatus, failed: Step | None) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pants_docker_buildkit.buildx.solve_status import SolveStatus
 from pants_docker_buildkit.reports.timeline import read_builds
 from pants_docker_buildkit.session.directory import TIMELINES_DIRECTORY
-from pants_docker_buildkit.solver.timeline import Timeline
+from pants_docker_buildkit.solver.timeline import Timeline, write_sizes
 
 
 def test_a_timeline_has_the_steps_that_ran_and_no_password(tmp_path: Path) -> None:
@@ -23,8 +23,12 @@ def test_a_timeline_has_the_steps_that_ran_and_no_password(tmp_path: Path) -> No
     ]
     list(status.read(json.dumps({"vertexes": vertexes})))
     Timeline(tmp_path, "app:image", "name").end(status, has_failed=False)
-    (build,) = read_builds(tmp_path / TIMELINES_DIRECTORY, {})
+    (build,) = read_builds(tmp_path / TIMELINES_DIRECTORY, {}, {})
     assert build.target == "app:image"
+    assert build.sizes == ()
+    write_sizes(tmp_path, "name", [("linux/amd64", [3, 4])])
+    (build,) = read_builds(tmp_path / TIMELINES_DIRECTORY, {}, {})
+    assert build.size == 7
     (step,) = build.steps
     assert (step.name, step.seconds, step.is_cached) == ("ADD https://***@h/a /", 2.5, True)
 
@@ -40,7 +44,7 @@ def test_only_the_step_that_ended_a_build_failed(tmp_path: Path) -> None:
     list(status.read("ERROR: exit code: 1"))
     for name, has_failed in (("good", False), ("bad", True)):
         Timeline(tmp_path, name, name).end(status, has_failed=has_failed)
-    builds = read_builds(tmp_path / TIMELINES_DIRECTORY, {})
+    builds = read_builds(tmp_path / TIMELINES_DIRECTORY, {}, {})
     failed = {each.target: [step.name for step in each.steps if step.has_failed] for each in builds}
     assert failed == {"good": [], "bad": ["RUN false"]}
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from pants.base.build_environment import get_buildroot
+from pants.engine.engine_aware import EngineAwareReturnType
 from pants.engine.fs import Digest, RemovePrefix
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import Rule, collect_rules
@@ -117,7 +120,7 @@ class BuildImageRequest:
 
 
 @dataclass(frozen=True)
-class BuiltImage:
+class BuiltImage(EngineAwareReturnType):
     """An image that is where its record says. `layout` is its tree for `output="oci"`.
 
     `reasons` are why it was built, if it was, and else why it would have been.
@@ -129,6 +132,18 @@ class BuiltImage:
     layout: Digest | None
     outcome: ImageOutcome
     reasons: tuple[Reason, ...]
+
+    def metadata(self) -> dict[str, Any]:
+        """What those see who take workunits from Pants, such as its OpenTelemetry backend."""
+        is_built = self.outcome is ImageOutcome.BUILT
+        return {
+            "image.target": self.record.target,
+            "image.outcome": self.outcome.value,
+            "image.reason": reason_line(self.reasons) if is_built else "",
+            "image.digest": self.record.image_digest,
+            "image.references": " ".join(self.record.references),
+            "image.build_digest": self.record.result.build_digest,
+        }
 
 
 def _build_process(
@@ -264,6 +279,7 @@ async def _run(
     name = keeper.running.answers.context_name(definition.key)
     reason = reason_line(reasons)
     keeper.running.reasons[definition.address.spec] = reason
+    keeper.running.asked.setdefault(definition.address.spec, time.time())
     description = f"Build {definition.address} ({reason})"
     for number in range(1, _ATTEMPTS + 1):
         attempt = keeper.attempt(definition.key, generation, number)
@@ -397,7 +413,7 @@ def image_history(
     return history_path(session.parent, get_buildroot(), f"{field_set.address.spec}{suffix}")
 
 
-@rule(desc="Build image with BuildKit")
+@rule(desc="Build image with BuildKit", level=LogLevel.DEBUG)
 async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsystem) -> BuiltImage:
     field_set = request.field_set
     try:

@@ -61,11 +61,12 @@ class SessionCallback(WorkunitsCallback):
 
     def _write_report(self, path: Path) -> None:
         try:
-            reasons = dict(self._keeper.running.reasons)
+            running = self._keeper.running
+            reasons, asked = dict(running.reasons), dict(running.asked)
         except LookupError:
             # Nothing of this session needed an image.
-            reasons = {}
-        builds = read_builds(self._directory / TIMELINES_DIRECTORY, reasons)
+            reasons, asked = {}, {}
+        builds = read_builds(self._directory / TIMELINES_DIRECTORY, reasons, asked)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(RENDERERS[path.suffix](builds), encoding="utf-8")
