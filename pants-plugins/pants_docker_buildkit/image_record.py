@@ -7,7 +7,7 @@ machine.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.solver.result import BuildResult
@@ -51,16 +51,8 @@ class ImageRecord:
                 "media_type": result.media_type,
                 "size": result.size,
             },
-            "platforms": [
-                {
-                    "platform": str(each.platform),
-                    "digest": each.manifest_digest,
-                    "config_digest": each.config_digest,
-                    **({"triggers": list(each.triggers)} if each.triggers else {}),
-                }
-                for each in result.platforms
-            ],
+            "platforms": [each.to_document() for each in result.platforms],
             "references": list(self.references),
-            "materials": [{"uri": each.uri, "digest": each.digest} for each in result.materials],
+            "materials": [asdict(each) for each in result.materials],
         }
         return (json.dumps(document, indent=2) + "\n").encode()

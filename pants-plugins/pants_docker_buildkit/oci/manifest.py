@@ -132,12 +132,13 @@ def _descriptor(members: JsonObject) -> Descriptor:
         media_type=members.text("mediaType"),
         digest=content_digest,
         size=members.natural("size"),
-        platform=_platform(members.member("platform")) if "platform" in members else None,
+        platform=read_platform(members.member("platform")) if "platform" in members else None,
         annotations=members.text_pairs("annotations"),
     )
 
 
-def _platform(members: JsonObject) -> ImagePlatform:
+def read_platform(members: JsonObject) -> ImagePlatform:
+    """The platform that a descriptor or a config names."""
     return ImagePlatform.create(
         members.text("os"),
         members.text("architecture"),

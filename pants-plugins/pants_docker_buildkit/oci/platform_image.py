@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
@@ -14,6 +15,7 @@ from pants_docker_buildkit.oci.manifest import (
     ImageIndex,
     InvalidManifestError,
     parse_manifest,
+    read_platform,
 )
 
 ReadContent = Callable[[Descriptor], bytes]
@@ -31,6 +33,15 @@ class PlatformImage:
     manifest_digest: OciDigest
     config_digest: OciDigest
     triggers: tuple[str, ...] = ()
+
+    def to_document(self) -> dict[str, Any]:
+        """In terms of JSON, as records have it."""
+        return {
+            "platform": str(self.platform),
+            "digest": self.manifest_digest,
+            "config_digest": self.config_digest,
+            **({"triggers": list(self.triggers)} if self.triggers else {}),
+        }
 
 
 def read_platform_images(root: Descriptor, read: ReadContent) -> tuple[PlatformImage, ...]:
@@ -65,13 +76,7 @@ def _walk(
 def read_config_platform(config: bytes) -> ImagePlatform:
     """The platform that an image's config names."""
     try:
-        members = JsonObject.parse(config)
-        return ImagePlatform.create(
-            members.text("os"),
-            members.text("architecture"),
-            members.optional_text("variant"),
-            members.optional_text("os.version"),
-        )
+        return read_platform(JsonObject.parse(config))
     except InvalidJsonError as e:
         raise InvalidManifestError(f"in its config, {e}") from e
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.oci.descriptor import Descriptor
@@ -44,16 +44,8 @@ class BuildResult:
             "digest": self.digest,
             "media_type": self.media_type,
             "size": self.size,
-            "platforms": [
-                {
-                    "platform": str(each.platform),
-                    "digest": each.manifest_digest,
-                    "config_digest": each.config_digest,
-                    **({"triggers": list(each.triggers)} if each.triggers else {}),
-                }
-                for each in self.platforms
-            ],
-            "materials": [{"uri": each.uri, "digest": each.digest} for each in self.materials],
+            "platforms": [each.to_document() for each in self.platforms],
+            "materials": [asdict(each) for each in self.materials],
         }
         return json.dumps(document, indent=1, sort_keys=True)
 

@@ -7,7 +7,6 @@ named context for an empty directory, which no check looks into.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -36,6 +35,7 @@ from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME, ignore
 from pants_docker_buildkit.dockerfile.stages import analyze
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.json_values import decode_json
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
@@ -86,11 +86,11 @@ class DockerfileChecksRequest:
 class CheckFinding:
     """What one check found. `url` is the page about the check."""
 
-    path: str
     line: int
     rule: str
     detail: str
     url: str
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -236,12 +236,8 @@ async def _check(
         said = result.stderr.decode("utf-8", "replace").strip()
         return DockerfileChecks(problem=said or "The check did not end.")
     path = checked.dockerfile.path or f"{field_set.address} (instructions)"
-    return DockerfileChecks(
-        tuple(
-            CheckFinding(path, each["line"], each["rule"], each["detail"], each["url"])
-            for each in json.loads(result.stdout)
-        )
-    )
+    found = decode_json(tuple[CheckFinding, ...], result.stdout)
+    return DockerfileChecks(tuple(replace(each, path=path) for each in found))
 
 
 @rule(desc="Check Dockerfile with BuildKit")
