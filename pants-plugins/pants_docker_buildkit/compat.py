@@ -7,6 +7,10 @@ later have those names; Pants 2.17 to 2.28 get them from `_compat_get`, where th
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any
+
+from pants.core.goals.test import TestResult
 from pants.version import PANTS_SEMVER
 
 # All by-name callees exist since 2.29.0, and `Get`/`MultiGet` are gone since 2.32.0.
@@ -69,6 +73,14 @@ else:
     from pants.engine.rules import concurrently, implicitly, rule
     from pants.vcs.git import get_git_worktree
 
+
+def create_test_result(stdout: bytes, **others: Any) -> TestResult:
+    """A `TestResult`, whose texts are bytes since Pants 2.21."""
+    if "stdout_bytes" in {each.name for each in fields(TestResult)}:
+        return TestResult(stdout_bytes=stdout, stderr_bytes=b"", **others)
+    return TestResult(stdout=stdout.decode(), stderr="", **others)
+
+
 try:
     from pants.core.environments.target_types import EnvironmentField
 except ImportError:  # Pants 2.17 to 2.24
@@ -80,6 +92,7 @@ __all__ = [
     "add_prefix",
     "concurrently",
     "create_digest",
+    "create_test_result",
     "determine_source_files",
     "digest_to_snapshot",
     "ensure_address_family",

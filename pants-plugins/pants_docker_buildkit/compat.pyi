@@ -4,6 +4,7 @@ from typing import Any, Callable, TypeVar, overload
 
 from pants.base.specs import Specs
 from pants.core.goals.package import BuiltPackage, EnvironmentAwarePackageRequest
+from pants.core.goals.test import TestResult
 from pants.core.util_rules.source_files import SourceFiles, SourceFilesRequest
 from pants.engine.addresses import Addresses, UnparsedAddressInputs
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
@@ -31,6 +32,8 @@ from pants.engine.target import (
     Targets,
 )
 from pants.vcs.git import GitWorktreeRequest, MaybeGitWorktree
+
+def create_test_result(stdout: bytes, **others: Any) -> TestResult: ...
 
 class EnvironmentField(StringField): ...
 

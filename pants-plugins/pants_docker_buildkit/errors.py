@@ -20,6 +20,7 @@
     ├── InvalidRecordError            a cached result is not that of its build
     ├── ImageCheckError               a registry or engine cannot say whether it has an image
     ├── SbomError                     an image is not scanned
+    ├── InvalidStructureTestFileError the file of an image's tests is none
     ├── AttestationError              what is said of an image cannot be put beside it
     ├── TagConflictError              two images are to have one name
     ├── LocalTagError                 the local engine could not name an image
@@ -88,6 +89,22 @@ class InvalidOptionError(BuildKitImageError):
         self, option: str, requirement: str, finding: str, scope: str = "docker-buildkit"
     ) -> None:
         super().__init__(f"The option `[{scope}].{option}` must {requirement}, but {finding}.")
+
+
+class InvalidStructureTestFileError(InvalidImageFieldError):
+    """The file of an image's tests breaks a rule of its schema. `place` is a field in it."""
+
+    def __init__(
+        self, alias: str, address: Address, path: str, line: int, place: str, reason: str
+    ) -> None:
+        where = f" in `{place}`" if place else ""
+        super().__init__(
+            alias,
+            address,
+            "name a file of structure tests (schema 2.0.0)",
+            f"line {line} of {path} breaks its rules{where}: {reason}",
+            "Correct that line.",
+        )
 
 
 class UnreadableIgnoreFileError(BuildKitImageError):

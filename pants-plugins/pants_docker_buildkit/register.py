@@ -22,10 +22,12 @@ from pants_docker_buildkit.goals import (
     run,
     run_manifests,
     tailor,
+    test,
 )
 from pants_docker_buildkit.target_types import (
     BuildKitImageRefsTarget,
     BuildKitImageTarget,
+    BuildKitImageTestTarget,
     BuildKitManifestsTarget,
     ImageInputTarget,
 )
@@ -68,6 +70,7 @@ from pants_docker_buildkit.util_rules import (
     sbom,
     session,
     session_callback,
+    structure_tests,
     unowned_files,
     upstream_images,
     upstream_targets,
@@ -125,6 +128,8 @@ _RULE_MODULES = (
     package_refs,
     manifests,
     manifests_inference,
+    structure_tests,
+    test,
     package_manifests,
     run_manifests,
     tailor,
@@ -137,6 +142,7 @@ def target_types() -> Iterable[type[Target]]:
     """What the backend adds to BUILD files."""
     return (
         BuildKitImageTarget,
+        BuildKitImageTestTarget,
         BuildKitImageRefsTarget,
         BuildKitManifestsTarget,
         ImageInputTarget,

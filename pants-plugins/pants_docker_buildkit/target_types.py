@@ -27,6 +27,12 @@ from pants_docker_buildkit.fields.dockerfile import (
     BuildKitImageSourceField,
     BuildKitImageTargetStageField,
 )
+from pants_docker_buildkit.fields.image_tests import (
+    ImageTestImageField,
+    ImageTestSourceField,
+    ImageTestTimeoutField,
+    SkipImageTestField,
+)
 from pants_docker_buildkit.fields.input_files import ImageInputSourceField
 from pants_docker_buildkit.fields.inputs import (
     BuildKitImageAnnotationsField,
@@ -198,6 +204,37 @@ class BuildKitManifestsTarget(Target):
         docker_buildkit_manifests(
             name="manifests",
             sources=["k8s/*.yaml"],
+        )
+
+        ```
+        """
+    )
+
+
+class BuildKitImageTestTarget(Target):
+    alias = "docker_buildkit_test"
+    core_fields = (
+        *COMMON_TARGET_FIELDS,
+        ImageTestImageField,
+        ImageTestSourceField,
+        ImageTestTimeoutField,
+        SkipImageTestField,
+    )
+    help = help_text(
+        """
+        Tests of a container image, which run inside of BuildKit on each platform of the image.
+
+        `test` builds the image if need be and tests it where its builder is, without an engine. An
+        image that has not changed is not tested again, on any machine that shares a cache.
+
+        Example:
+
+        ```
+
+        docker_buildkit_test(
+            name="test",
+            image=":image",
+            source="structure.yaml",
         )
 
         ```

@@ -4,7 +4,7 @@ BuildKit turns a pattern into a Go regular expression and leaves in it whatever 
 wrote as `|`, `{2}`, `^`, `[[:alpha:]]` or `\d`. Go and Python read these differently, so the
 expression is parsed by Go's grammar (`regexp/syntax`, Perl flags) and written anew.
 
-Groups are only those that BuildKit itself writes. Unicode classes (`\pL`) are refused.
+Groups are only those that BuildKit itself writes.
 
 Go takes time in proportion to the text. Python tries all ways to divide it among repetitions, so
 where these could be too many, the expression is followed step by step here, each place once.
@@ -16,55 +16,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+from pants_docker_buildkit.dockerfile.go_characters import (
+    InvalidGoRegexpError,
+    char_class,
+    escaped_char,
+    escaped_class,
+    written,
+)
+
 MAX_REPEAT: Final = 1000
-_MAX_RUNE: Final = 0x10FFFF
-
-_DIGIT: Final = ((0x30, 0x39),)
-_UPPER: Final = ((0x41, 0x5A),)
-_LOWER: Final = ((0x61, 0x7A),)
-_UNDERSCORE: Final = ((0x5F, 0x5F),)
-_ALPHA: Final = _UPPER + _LOWER
-_ALNUM: Final = _DIGIT + _ALPHA
-_WORD: Final = _ALNUM + _UNDERSCORE
-_PERL_SPACE: Final = ((0x09, 0x0A), (0x0C, 0x0D), (0x20, 0x20))
-_PUNCT: Final = ((0x21, 0x2F), (0x3A, 0x40), (0x5B, 0x60), (0x7B, 0x7E))
-
-Ranges = tuple[tuple[int, int], ...]
-
-
-def _perl_class(letter: str) -> Ranges | None:
-    ranges = {"d": _DIGIT, "s": _PERL_SPACE, "w": _WORD}.get(letter.lower())
-    if ranges is None:
-        return None
-    return ranges if letter.islower() else _complement(ranges)
-
-
-def _posix_class(name: str) -> Ranges | None:
-    ranges: Ranges | None = {
-        "alnum": _ALNUM,
-        "alpha": _ALPHA,
-        "ascii": ((0x00, 0x7F),),
-        "blank": ((0x09, 0x09), (0x20, 0x20)),
-        "cntrl": ((0x00, 0x1F), (0x7F, 0x7F)),
-        "digit": _DIGIT,
-        "graph": ((0x21, 0x7E),),
-        "lower": _LOWER,
-        "print": ((0x20, 0x7E),),
-        "punct": _PUNCT,
-        "space": ((0x09, 0x0D), (0x20, 0x20)),
-        "upper": _UPPER,
-        "word": _WORD,
-        "xdigit": (*_DIGIT, (0x41, 0x46), (0x61, 0x66)),
-    }.get(name[1:] if name.startswith("^") else name)
-    return _complement(ranges) if ranges is not None and name.startswith("^") else ranges
-
-
-class InvalidGoRegexpError(ValueError):
-    """Go refuses the expression, or it uses what Python cannot express."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
 
 
 class _Token(NamedTuple):
@@ -256,88 +216,17 @@ def _escape(go: str, start: int) -> _Token:
     position_test = {"A": r"(?:\A)", "z": r"(?:\Z)", "b": r"(?a:\b)", "B": _NOT_AT_WORD_BOUNDARY}
     if letter in position_test:
         return _Token(position_test[letter], start + 2)
-    ranges = _perl_class(letter)
-    if ranges is not None:
-        return _Token(_written(ranges), start + 2)
-    code, end = _escaped_char(go, start)
-    return _Token(_written(((code, code),)), end)
+    found = escaped_class(go, start)
+    if found is not None:
+        return _Token(written(found[0].ranges()), found[1])
+    code, end = escaped_char(go, start)
+    return _Token(written(((code, code),)), end)
 
 
 # Python before 3.14 finds no `\B` in an empty string, where Go does.
 _NOT_AT_WORD_BOUNDARY: Final = r"(?:(?a:(?!\b)))"
 
 
-def _escaped_char(go: str, start: int) -> tuple[int, int]:
-    """The code point that a backslash and what follows it stand for, and where that ends."""
-    char = go[start + 1 : start + 2]
-    if char and ord(char) < 0x80 and not char.isalnum():
-        return ord(char), start + 2
-    octal = re.compile(r"\\(0[0-7]{0,2}|[1-7][0-7]{1,2})").match(go, start)
-    if octal:
-        return int(octal.group(1), 8), octal.end()
-    hexadecimal = re.compile(r"\\x(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]+)\})").match(go, start)
-    if hexadecimal:
-        code = int(hexadecimal.group(1) or hexadecimal.group(2), 16)
-        if code <= _MAX_RUNE:
-            return code, hexadecimal.end()
-    control = {"a": 0x07, "f": 0x0C, "n": 0x0A, "r": 0x0D, "t": 0x09, "v": 0x0B}.get(char)
-    if control is not None:
-        return control, start + 2
-    if char in {"p", "P"}:
-        raise InvalidGoRegexpError(f"Unicode classes are not supported: \\{char}")
-    raise InvalidGoRegexpError(f"invalid escape sequence: \\{char}")
-
-
 def _char_class(go: str, start: int) -> _Token:
-    position = start + 1
-    is_negated = go.startswith("^", position)
-    position += is_negated
-    first = position
-    ranges: list[tuple[int, int]] = []
-    while position == first or not go.startswith("]", position):
-        found, position = _class_item(go, position)
-        ranges += found
-    chosen = _complement(ranges) if is_negated else tuple(ranges)
-    return _Token(_written(chosen), position + 1)
-
-
-def _class_item(go: str, start: int) -> tuple[Ranges, int]:
-    if go.startswith("[:", start) and go.find(":]", start + 2) >= 0:
-        end = go.find(":]", start + 2)
-        posix = _posix_class(go[start + 2 : end])
-        if posix is None:
-            raise InvalidGoRegexpError(f"invalid character class range: {go[start : end + 2]}")
-        return posix, end + 2
-    perl = _perl_class(go[start + 1 : start + 2]) if go.startswith("\\", start) else None
-    if perl is not None:
-        return perl, start + 2
-    low, end = _class_char(go, start)
-    if not go.startswith("-", end) or go[end + 1 : end + 2] in {"]", ""}:
-        return ((low, low),), end
-    high, end = _class_char(go, end + 1)
-    if high < low:
-        raise InvalidGoRegexpError(f"invalid character class range: {go[start:end]}")
-    return ((low, high),), end
-
-
-def _class_char(go: str, start: int) -> tuple[int, int]:
-    if start >= len(go):
-        raise InvalidGoRegexpError("missing closing ]")
-    return _escaped_char(go, start) if go[start] == "\\" else (ord(go[start]), start + 1)
-
-
-def _complement(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    gaps, next_free = [], 0
-    for low, high in sorted(ranges):
-        if low > next_free:
-            gaps.append((next_free, low - 1))
-        next_free = max(next_free, high + 1)
-    if next_free <= _MAX_RUNE:
-        gaps.append((next_free, _MAX_RUNE))
-    return tuple(gaps)
-
-
-def _written(ranges: Ranges) -> str:
-    if not ranges:
-        return "(?!)"
-    return "[" + "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in ranges) + "]"
+    chosen, end = char_class(go, start)
+    return _Token(written(chosen.ranges()), end)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pants_docker_buildkit.dockerfile.go_characters import InvalidGoRegexpError
 from pants_docker_buildkit.dockerfile.go_regexp import (
     GoRegexp,
-    InvalidGoRegexpError,
     _branches,
     _matches_stepwise,
     _tokenize,
@@ -54,6 +54,7 @@ from pants_docker_buildkit.dockerfile.go_regexp import (
         pytest.param(r"^a\b[^/]*$", "a.b", True, id="word boundary"),
         pytest.param(r"^a\B[^/]*$", "ab", True, id="no word boundary"),
         pytest.param(r"^a\B[^/]*$", "aé", False, id="word boundaries are ASCII"),
+        pytest.param(r"^\pL\p{Nd}\P{L}[\p{^L}]$", "é٣11", True, id="general categories"),
     ],
 )
 def test_expression_matches_as_in_go(go: str, text: str, *, is_match: bool) -> None:
@@ -81,7 +82,8 @@ def test_expression_matches_as_in_go(go: str, text: str, *, is_match: bool) -> N
         (r"^\é$", r"invalid escape sequence: \\é"),
         (r"^\xg0$", r"invalid escape sequence: \\x"),
         (r"^\x{110000}$", r"invalid escape sequence: \\x"),
-        (r"^\pL$", "Unicode classes are not supported"),
+        (r"^\p{Greek}$", r"only general categories are supported, not \\p\{Greek\}"),
+        (r"^\p{L$", "invalid character class range"),
     ],
 )
 def test_expression_that_go_refuses_is_refused(go: str, reason: str) -> None:

@@ -14,7 +14,8 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from pants_docker_buildkit.dockerfile.characters import strip_spaces
-from pants_docker_buildkit.dockerfile.go_regexp import GoRegexp, InvalidGoRegexpError
+from pants_docker_buildkit.dockerfile.go_characters import InvalidGoRegexpError
+from pants_docker_buildkit.dockerfile.go_regexp import GoRegexp
 from pants_docker_buildkit.dockerfile.ignorefile import clean_path
 
 _CLASS_CHAR: Final = r"(?:\\.|[^\]\-\\\ud800-\udfff])"

@@ -92,7 +92,7 @@ def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) ->
     name = name_arguments(job.definition, settings.target, dockerfile)
     command = replace(command, build_args=(*command.build_args, *name))
     try:
-        _run(command, _progress(settings, workplace), workplace, settings.build_timeout)
+        run_buildx(command, settings, workplace)
     except BuildFailedError as e:
         if _OTHER_CONTENT in str(e):
             raise SourceChangedError(str(e)) from e
@@ -285,9 +285,9 @@ def _progress(settings: BuildSettings, workplace: Workplace) -> Progress:
     return Progress(settings.target, file, ShownProgress(settings.progress))
 
 
-def _run(
-    command: BuildCommand, progress: Progress, workplace: Workplace, timeout: int | None
-) -> None:
+def run_buildx(command: BuildCommand, settings: BuildSettings, workplace: Workplace) -> None:
+    """Run one build to its end. Raises `BuildFailedError`, also as `BuilderLostError`."""
+    progress, timeout = _progress(settings, workplace), settings.build_timeout
     # Values are in the environment of buildx, which only its user can read, unlike its arguments.
     values = {variable: each.value or "" for variable, each in _values(workplace.secrets)}
     arguments = workplace.docker.arguments(render_arguments(command))

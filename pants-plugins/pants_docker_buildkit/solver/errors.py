@@ -16,6 +16,10 @@ EXIT_INTERRUPTED = 130
 """As shells say it of a program that SIGINT ended."""
 
 
+EXIT_TESTS_FAILED = 3
+"""Tests of an image were run, and some failed."""
+
+
 EXIT_SOURCE_CHANGED = 76
 """A URL gave something else than when the build was defined (`EX_PROTOCOL`)."""
 
@@ -167,11 +171,44 @@ class BuildTimeoutError(SolverError):
     """A build took longer than it may. `output` is what it did until then."""
 
     def __init__(self, seconds: int, output: str) -> None:
+        self.seconds = seconds
+        self.output = output
         super().__init__(
             f"The build was ended because it took more than {seconds} seconds, the"
             " `build_timeout`. Raise that in the target or in '[docker-buildkit]', or see what"
             f" it waited for:\n{output}"
         )
+
+
+class TestsTimeoutError(SolverError):
+    """The tests of an image took longer than they may. `output` is what they did until then."""
+
+    __test__ = False
+
+    def __init__(self, seconds: int, output: str) -> None:
+        super().__init__(
+            f"The tests were ended because they took more than {seconds} seconds, the `timeout`."
+            f" Raise that in the target or in '[test]', or see what they waited for:\n{output}"
+        )
+
+
+class TestsNotRunError(SolverError):
+    """The build that runs the tests of an image failed: no test is judged."""
+
+    __test__ = False
+
+    def __init__(self, failure: str) -> None:
+        super().__init__(
+            "The tests could not be run. Each command must be one that a container of the image"
+            f" can start:\n{failure}"
+        )
+
+
+class UntestedImageError(SolverError):
+    """An image that is to be tested cannot be read."""
+
+    def __init__(self, image: str, finding: str) -> None:
+        super().__init__(f"The tests need to read {image}, but cannot: {_ended(finding)}")
 
 
 class BuilderLostError(SolverError):

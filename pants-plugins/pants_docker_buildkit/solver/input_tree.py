@@ -9,6 +9,7 @@ ROOT = "build"
 """The directory that holds everything. buildx runs in it."""
 
 JOB_FILE = "job.json"
+TESTS_FILE = "tests.json"
 CONTEXT_DIRECTORY = "context"
 """The context of a process that only checks a Dockerfile: its ignore file."""
 

@@ -34,6 +34,7 @@ LINT_COMMAND = "lint"
 CHECKSUM_COMMAND = "checksum"
 PLATFORMS_COMMAND = "platforms"
 SBOM_COMMAND = "sbom"
+TEST_COMMAND = "test"
 TRIGGERS_COMMAND = "triggers"
 UPLOAD_COMMAND = "upload"
 MOVE_COMMAND = "move"
@@ -47,10 +48,8 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
     """Run one command in the working directory. Gives the exit code of the process."""
     session = SessionClient(Path(session_directory))
     try:
-        if command == HELPER_COMMAND:
-            return _give_credentials(session, *arguments)
-        if command == MOVE_COMMAND:
-            return _move(session, *arguments)
+        if command in _PROGRAMS:
+            return _PROGRAMS[command](session, *arguments)
         if command == RUN_COMMAND:
             _run(session, *arguments)
         never_stop()
@@ -118,6 +117,16 @@ def _sbom(session: SessionClient, reference: str, _scanner: str, *command: str) 
     return scan_image(session, reference, command)
 
 
+def _test(session: SessionClient, key: str) -> int:
+    """Test the image in the working directory, and say what came of each test."""
+    from pants_docker_buildkit.solver.structure_tests import run_structure_tests
+
+    never_stop()
+    outcomes, exit_code = run_structure_tests(session, chosen_docker(session.profile()), key)
+    print(outcomes)
+    return exit_code
+
+
 def _upload(session: SessionClient, *arguments: str) -> str:
     """Upload the layout in the working directory, and say what came of it."""
     from pants_docker_buildkit.solver.upload import upload_layout
@@ -154,6 +163,15 @@ def _run(session: SessionClient, job: str, *arguments: str) -> None:
     docker = docker_at_engine(session.profile(), "Running an image")
     run_container(docker, parse_container_job(job), arguments, session)
 
+
+_PROGRAMS: Mapping[str, Callable[..., int]] = MappingProxyType(
+    {
+        HELPER_COMMAND: _give_credentials,
+        MOVE_COMMAND: _move,
+        TEST_COMMAND: _test,
+    }
+)
+"""The commands that say with their exit code what came of them."""
 
 _ANSWERS: Mapping[str, Callable[..., str]] = MappingProxyType(
     {

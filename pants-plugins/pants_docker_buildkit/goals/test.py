@@ -1,0 +1,187 @@
+"""`pants test`: the tests of images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from pants.core.goals.test import TestFieldSet, TestRequest, TestResult, TestSubsystem
+from pants.engine.addresses import Addresses
+from pants.engine.fs import EMPTY_FILE_DIGEST, CreateDigest, FileContent, FileEntry
+from pants.engine.process import ProcessResultMetadata
+from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import HydrateSourcesRequest, Target
+from pants.engine.unions import UnionRule
+from pants.util.logging import LogLevel
+
+from pants_docker_buildkit.compat import (
+    concurrently,
+    create_digest,
+    create_test_result,
+    digest_to_snapshot,
+    get_digest_contents,
+    get_digest_entries,
+    hydrate_sources,
+    implicitly,
+    resolve_address_targets,
+    rule,
+)
+from pants_docker_buildkit.errors import (
+    InvalidImageFieldError,
+    InvalidStructureTestFileError,
+)
+from pants_docker_buildkit.fields.image_tests import (
+    ImageTestImageField,
+    ImageTestSourceField,
+    ImageTestTimeoutField,
+    SkipImageTestField,
+)
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.image_tests.document import (
+    InvalidStructureTestError,
+    read_structure_test,
+)
+from pants_docker_buildkit.image_tests.junit import junit_xml
+from pants_docker_buildkit.image_tests.outcome import TestRun, describe_runs
+from pants_docker_buildkit.image_tests.structure import StructureTest
+from pants_docker_buildkit.util_rules.build import BuildImageRequest, build_image
+from pants_docker_buildkit.util_rules.referenced_images import (
+    ImageMention,
+    MentionedTargetsRequest,
+    find_mentioned_images,
+)
+from pants_docker_buildkit.util_rules.structure_tests import (
+    ImageTested,
+    ImageTestRequest,
+    ImageTestSubsystem,
+    test_image,
+)
+
+_FAILED = 1
+_OUTPUT = "stdout"
+
+
+@dataclass(frozen=True)
+class ImageTestFieldSet(TestFieldSet):
+    """A `docker_buildkit_test` target."""
+
+    required_fields = (ImageTestImageField,)
+
+    image: ImageTestImageField
+    source: ImageTestSourceField
+    timeout: ImageTestTimeoutField
+
+    @classmethod
+    def opt_out(cls, tgt: Target) -> bool:
+        """Whether the target is not to be tested."""
+        return bool(tgt.get(SkipImageTestField).value)
+
+
+class BuildKitTestRequest(TestRequest):
+    """Asks to run the tests of images."""
+
+    tool_subsystem = ImageTestSubsystem  # type: ignore[assignment]
+    field_set_type = ImageTestFieldSet
+
+
+async def _read_tests(field_set: ImageTestFieldSet) -> StructureTest:
+    field = field_set.source
+    if field.value is None:
+        requirement = "name a file of structure tests"
+        raise InvalidImageFieldError(
+            field.alias, field_set.address, requirement, "it is not set", "Set it."
+        )
+    sources = await hydrate_sources(HydrateSourcesRequest(field), **implicitly())
+    (file,) = await get_digest_contents(sources.snapshot.digest)
+    try:
+        return read_structure_test(file.content, file.path)
+    except InvalidStructureTestError as e:
+        reason = f"it must {e.requirement}, but {e.finding}"
+        raise InvalidStructureTestFileError(
+            field.alias, field_set.address, file.path, e.line, e.field, reason
+        ) from e
+
+
+async def _find_image(field_set: ImageTestFieldSet) -> BuildKitImageFieldSet:
+    field = field_set.image
+    mention = ImageMention(field.value, "it")
+    request = MentionedTargetsRequest(field_set.address, field.alias, "name", (mention,))
+    found = await find_mentioned_images(request, **implicitly())
+    targets = await resolve_address_targets(**implicitly(Addresses(found.addresses)))
+    return BuildKitImageFieldSet.create(targets[0])
+
+
+async def _test(
+    field_set: ImageTestFieldSet, test_subsystem: TestSubsystem
+) -> tuple[ImageTested, ...]:
+    test = await _read_tests(field_set)
+    image_field_set = await _find_image(field_set)
+    image = await build_image(BuildImageRequest(image_field_set), **implicitly())
+    attempts = getattr(test_subsystem, "attempts_default", 1)
+    tested: tuple[ImageTested, ...] = ()
+    for attempt in range(attempts):
+        tested = await concurrently(
+            test_image(
+                ImageTestRequest(
+                    image_field_set,
+                    image,
+                    platform,
+                    test,
+                    field_set.address,
+                    field_set.timeout.calculate_from_global_options(test_subsystem),
+                    bool(test_subsystem.force),
+                    attempt,
+                ),
+                **implicitly(),
+            )
+            for platform in image.record.result.platforms
+        )
+        if not any(each.run.has_failed for each in tested):
+            break
+    return tested
+
+
+def _chosen_metadata(tested: Sequence[ImageTested]) -> Optional[ProcessResultMetadata]:
+    """What stands for all: the process that failed, or else one that took longest."""
+    known = [each for each in tested if each.metadata is not None]
+    known.sort(key=lambda each: (each.run.has_failed, each.run.seconds))
+    return known[-1].metadata if known else None
+
+
+@rule(desc="Test images", level=LogLevel.DEBUG)
+async def run_image_tests(
+    batch: BuildKitTestRequest.Batch[ImageTestFieldSet, Any], test_subsystem: TestSubsystem
+) -> TestResult:
+    field_set = batch.single_element
+    address = field_set.address
+    try:
+        tested = await _test(field_set, test_subsystem)
+    except Exception as e:
+        # What keeps one image from being tested must not keep others from it.
+        problem = str(e).strip() or type(e).__name__
+        tested = (ImageTested(TestRun("image", problem=problem)),)
+    runs = [each.run for each in tested]
+    content = describe_runs(runs).encode()
+    report = f"{address.path_safe_spec}.xml"
+    output_digest = await create_digest(CreateDigest((FileContent(_OUTPUT, content),)))
+    report_digest = await create_digest(
+        CreateDigest((FileContent(report, junit_xml(address.spec, runs)),))
+    )
+    snapshot = await digest_to_snapshot(report_digest)
+    (output,) = await get_digest_entries(output_digest)
+    assert isinstance(output, FileEntry)
+    return create_test_result(
+        content,
+        exit_code=_FAILED if any(each.has_failed for each in runs) else 0,
+        stdout_digest=output.file_digest,
+        stderr_digest=EMPTY_FILE_DIGEST,
+        addresses=(address,),
+        output_setting=test_subsystem.output,
+        result_metadata=_chosen_metadata(tested),
+        xml_results=snapshot,
+    )
+
+
+def rules() -> Iterable[Rule | UnionRule]:
+    return (*collect_rules(), *BuildKitTestRequest.rules())

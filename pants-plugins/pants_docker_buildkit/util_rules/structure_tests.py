@@ -1,0 +1,240 @@
+"""Test an image in BuildKit: one process for each platform, cached by the image's digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from pants.engine.addresses import Address
+from pants.engine.fs import AddPrefix, CreateDigest, Digest, FileContent, MergeDigests
+from pants.engine.process import Process, ProcessCacheScope, ProcessResultMetadata
+from pants.engine.rules import Rule, collect_rules
+from pants.option.option_types import SkipOption, StrOption
+from pants.option.subsystem import Subsystem
+from pants.util.logging import LogLevel
+from pants.util.strutil import softwrap
+
+from pants_docker_buildkit.compat import (
+    add_prefix,
+    create_digest,
+    execute_process,
+    implicitly,
+    merge_digests,
+    rule,
+)
+from pants_docker_buildkit.errors import InvalidOptionError
+from pants_docker_buildkit.fields.naming import ImageOutput
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.image_tests.dockerfile_text import IMAGE
+from pants_docker_buildkit.image_tests.outcome import TestRun, parse_outcomes
+from pants_docker_buildkit.image_tests.structure import StructureTest
+from pants_docker_buildkit.oci.platform_image import PlatformImage
+from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
+from pants_docker_buildkit.session.directory import (
+    CACHE_LINK,
+    CACHE_NAME,
+    EXIT_NO_SESSION,
+    OTHER_CACHE_NAME,
+    PROCESS_PATH,
+    RUN_SCRIPT,
+)
+from pants_docker_buildkit.solver.definition import (
+    BuildDefinition,
+    BuildJob,
+    ContextKind,
+    NamedContext,
+    PinnedSource,
+)
+from pants_docker_buildkit.solver.errors import EXIT_TESTS_FAILED
+from pants_docker_buildkit.solver.input_tree import (
+    JOB_FILE,
+    LAYOUTS_DIRECTORY,
+    MUTABLE_MARKER,
+    ROOT,
+    TESTS_FILE,
+)
+from pants_docker_buildkit.solver.main import TEST_COMMAND
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.build import BuiltImage
+from pants_docker_buildkit.util_rules.build_settings import build_settings
+from pants_docker_buildkit.util_rules.builders import (
+    DescribedBuildersRequest,
+    read_described_builders,
+)
+from pants_docker_buildkit.util_rules.cache_lookup import REMOTE_CACHE_PATIENCE_MILLIS
+from pants_docker_buildkit.util_rules.docker_environment import (
+    DockerEnvironmentRequest,
+    resolve_docker_environment,
+)
+from pants_docker_buildkit.util_rules.session import (
+    SessionKeeperRequest,
+    SessionRequest,
+    keep_session,
+    open_session,
+)
+
+_LAYOUT = f"{LAYOUTS_DIRECTORY}/image"
+
+
+class ImageTestSubsystem(Subsystem):
+    """The options of image tests."""
+
+    options_scope = "docker-buildkit-tests"
+    name = "tests of images"
+    help = "How `docker_buildkit_test` targets test images."
+
+    skip = SkipOption("test")
+    helper_image = StrOption(
+        default=(
+            "docker.io/library/busybox:1.37.0-musl"
+            "@sha256:5cec3fc171c87218698e85a52af7087de727372aae264a787b8112901a5b0092"
+        ),
+        help=softwrap(
+            """
+            The image that has what tests need and tested images lack: a static `/bin/busybox`, for
+            the platforms of the images and of the builders. With a digest: another helper has all
+            images tested again. `[docker-buildkit].mirrors` say where it is read from.
+            """
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class ImageTestRequest:
+    """Asks to test an image for one platform. `is_forced` asks also where a cache knows."""
+
+    field_set: BuildKitImageFieldSet
+    image: BuiltImage
+    platform: PlatformImage
+    test: StructureTest
+    owner: Address
+    timeout: Optional[int] = None
+    is_forced: bool = False
+    attempt: int = 0
+
+
+@dataclass(frozen=True)
+class ImageTested:
+    """What came of it, and what Pants says of the process, if there was one."""
+
+    run: TestRun
+    metadata: Optional[ProcessResultMetadata] = None
+
+
+def _helper(option: str) -> str:
+    requirement = "be a reference with a digest, such as REGISTRY/REPOSITORY:TAG@sha256:…"
+    try:
+        reference = ImageReference.parse_familiar(option)
+    except InvalidImageReferenceError as e:
+        scope = ImageTestSubsystem.options_scope
+        raise InvalidOptionError("helper_image", requirement, str(e), scope) from e
+    if not reference.is_pinned:
+        scope = ImageTestSubsystem.options_scope
+        raise InvalidOptionError("helper_image", requirement, f"it is {option!r}", scope)
+    return f"{reference.name}@{reference.digest}"
+
+
+def _job(request: ImageTestRequest, helper: str) -> BuildJob:
+    """What is tested, and all that the tests may read."""
+    image, platform = request.image, request.platform
+    record = image.record
+    sources = [PinnedSource.image(helper, helper)]
+    context = NamedContext(IMAGE, ContextKind.LAYOUT, platform.manifest_digest, _LAYOUT)
+    repositories: tuple[str, ...] = ()
+    if image.output is ImageOutput.REGISTRY:
+        name = record.references[0].partition("@")[0]
+        reference = f"{name}@{platform.manifest_digest}"
+        sources.append(PinnedSource.image(reference, reference))
+        context = NamedContext(IMAGE, ContextKind.IMAGE, reference)
+    elif image.output is ImageOutput.DOCKER:
+        repositories = record.references[:1]
+    output = ImageOutput.DOCKER if image.output is ImageOutput.DOCKER else ImageOutput.OCI
+    tests = hashlib.sha256(request.test.to_json()).hexdigest()
+    definition = BuildDefinition(
+        dockerfile=tests,
+        context="",
+        platforms=(str(platform.platform),),
+        output=output.value,
+        named_contexts=(context,),
+        sources=tuple(sources),
+        no_cache=True,
+    )
+    return BuildJob("test", definition, repositories)
+
+
+async def _inputs(request: ImageTestRequest, job: BuildJob) -> Digest:
+    files = await create_digest(
+        CreateDigest(
+            (
+                FileContent(JOB_FILE, job.to_json()),
+                FileContent(TESTS_FILE, request.test.to_json()),
+            )
+        )
+    )
+    trees = [files]
+    if request.image.layout is not None:
+        trees.append(await add_prefix(AddPrefix(request.image.layout, _LAYOUT)))
+    return await add_prefix(AddPrefix(await merge_digests(MergeDigests(trees)), ROOT))
+
+
+def _process(request: ImageTestRequest, key: str, inputs: Digest, cache_name: str) -> Process:
+    is_forced = request.is_forced
+    return Process(
+        argv=("/bin/sh", "-c", RUN_SCRIPT, TEST_COMMAND, TEST_COMMAND, key),
+        description=f"Test {request.field_set.address} for {request.platform.platform}",
+        env={"PATH": PROCESS_PATH},
+        input_digest=inputs,
+        output_files=(MUTABLE_MARKER,),
+        append_only_caches={cache_name: CACHE_LINK},
+        cache_scope=ProcessCacheScope.PER_SESSION if is_forced else ProcessCacheScope.SUCCESSFUL,
+        # Attempts differ in this: it makes another node of Pants' graph, with the same key.
+        remote_cache_speculation_delay_millis=REMOTE_CACHE_PATIENCE_MILLIS + request.attempt,
+        level=LogLevel.DEBUG,
+    )
+
+
+@rule(desc="Test image in BuildKit")
+async def test_image(
+    request: ImageTestRequest, options: ImageTestSubsystem, subsystem: DockerBuildKitSubsystem
+) -> ImageTested:
+    job = _job(request, _helper(options.helper_image))
+    inputs = await _inputs(request, job)
+    await open_session(SessionRequest(), **implicitly())
+    builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
+    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    settings = build_settings(request.field_set, subsystem, builders, environment.home)
+    settings = replace(
+        settings,
+        # The builder keeps the last context of each name, and the image has another one.
+        context_name=f"{settings.context_name}-test",
+        secrets=(),
+        ssh=(),
+        cache_from=(),
+        cache_to=(),
+        build_timeout=request.timeout,
+    )
+    content = b"test\0" + job.to_json() + request.test.to_json()
+    key = hashlib.sha256(content).hexdigest()[:32]
+    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
+    keeper.running.answers.add_build(key, settings)
+    process = _process(request, key, inputs, CACHE_NAME)
+    result = await execute_process(process, **implicitly())
+    if result.exit_code == EXIT_NO_SESSION:
+        # Pants ran it before this session was opened, to see whether it still fails.
+        process = _process(request, key, inputs, OTHER_CACHE_NAME)
+        result = await execute_process(process, **implicitly())
+    platform = str(request.platform.platform)
+    if result.exit_code not in (0, EXIT_TESTS_FAILED):
+        said = result.stderr.decode("utf-8", "replace").strip()
+        return ImageTested(TestRun(platform, problem=said or "It ended."), result.metadata)
+    try:
+        run = parse_outcomes(result.stdout, platform)
+    except ValueError as e:
+        run = TestRun(platform, problem=f"What a cache has of the tests cannot be read: {e}.")
+    return ImageTested(run, result.metadata)
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()
