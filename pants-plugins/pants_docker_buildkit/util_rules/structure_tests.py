@@ -13,13 +13,11 @@ from pants.engine.process import Process, ProcessCacheScope, ProcessResultMetada
 from pants.engine.rules import Rule, collect_rules
 from pants.option.option_types import SkipOption, StrOption
 from pants.option.subsystem import Subsystem
-from pants.util.logging import LogLevel
 from pants.util.strutil import softwrap
 
 from pants_docker_buildkit.compat import (
     add_prefix,
     create_digest,
-    execute_process,
     implicitly,
     merge_digests,
     rule,
@@ -32,14 +30,6 @@ from pants_docker_buildkit.image_tests.outcome import TestRun, parse_outcomes
 from pants_docker_buildkit.image_tests.structure import StructureTest
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
-from pants_docker_buildkit.session.directory import (
-    CACHE_LINK,
-    CACHE_NAME,
-    EXIT_NO_SESSION,
-    OTHER_CACHE_NAME,
-    PROCESS_PATH,
-    RUN_SCRIPT,
-)
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
     BuildJob,
@@ -59,21 +49,10 @@ from pants_docker_buildkit.solver.main import TEST_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build import BuiltImage
 from pants_docker_buildkit.util_rules.build_settings import build_settings
-from pants_docker_buildkit.util_rules.builders import (
-    DescribedBuildersRequest,
-    read_described_builders,
-)
-from pants_docker_buildkit.util_rules.cache_lookup import REMOTE_CACHE_PATIENCE_MILLIS
-from pants_docker_buildkit.util_rules.docker_environment import (
-    DockerEnvironmentRequest,
-    resolve_docker_environment,
-)
-from pants_docker_buildkit.util_rules.session import (
-    SessionKeeperRequest,
-    SessionRequest,
-    keep_session,
-    open_session,
-)
+from pants_docker_buildkit.util_rules.builders import read_described_builders
+from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
+from pants_docker_buildkit.util_rules.session import running_session
+from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session
 
 _LAYOUT = f"{LAYOUTS_DIRECTORY}/image"
 
@@ -179,20 +158,18 @@ async def _inputs(request: ImageTestRequest, job: BuildJob) -> Digest:
     return await add_prefix(AddPrefix(await merge_digests(MergeDigests(trees)), ROOT))
 
 
-def _process(request: ImageTestRequest, key: str, inputs: Digest, cache_name: str) -> Process:
-    is_forced = request.is_forced
-    return Process(
-        argv=("/bin/sh", "-c", RUN_SCRIPT, TEST_COMMAND, TEST_COMMAND, key),
+def _process(request: ImageTestRequest, key: str, inputs: Digest) -> Process:
+    process = cached_process(
+        TEST_COMMAND,
+        key,
+        attempt=request.attempt,
         description=f"Test {request.field_set.address} for {request.platform.platform}",
-        env={"PATH": PROCESS_PATH},
         input_digest=inputs,
         output_files=(MUTABLE_MARKER,),
-        append_only_caches={cache_name: CACHE_LINK},
-        cache_scope=ProcessCacheScope.PER_SESSION if is_forced else ProcessCacheScope.SUCCESSFUL,
-        # Attempts differ in this: it makes another node of Pants' graph, with the same key.
-        remote_cache_speculation_delay_millis=REMOTE_CACHE_PATIENCE_MILLIS + request.attempt,
-        level=LogLevel.DEBUG,
     )
+    if request.is_forced:
+        process = replace(process, cache_scope=ProcessCacheScope.PER_SESSION)
+    return process
 
 
 @rule(desc="Test image in BuildKit")
@@ -201,9 +178,9 @@ async def test_image(
 ) -> ImageTested:
     job = _job(request, _helper(options.helper_image))
     inputs = await _inputs(request, job)
-    await open_session(SessionRequest(), **implicitly())
-    builders = await read_described_builders(DescribedBuildersRequest(), **implicitly())
-    environment = await resolve_docker_environment(DockerEnvironmentRequest(), **implicitly())
+    running = await running_session()
+    builders = await read_described_builders(**implicitly())
+    environment = await resolve_docker_environment(**implicitly())
     settings = build_settings(request.field_set, subsystem, builders, environment.home)
     settings = replace(
         settings,
@@ -217,14 +194,8 @@ async def test_image(
     )
     content = b"test\0" + job.to_json() + request.test.to_json()
     key = hashlib.sha256(content).hexdigest()[:32]
-    keeper = await keep_session(SessionKeeperRequest(), **implicitly())
-    keeper.running.answers.add_build(key, settings)
-    process = _process(request, key, inputs, CACHE_NAME)
-    result = await execute_process(process, **implicitly())
-    if result.exit_code == EXIT_NO_SESSION:
-        # Pants ran it before this session was opened, to see whether it still fails.
-        process = _process(request, key, inputs, OTHER_CACHE_NAME)
-        result = await execute_process(process, **implicitly())
+    running.answers.add_build(key, settings)
+    result = await run_in_session(_process(request, key, inputs))
     platform = str(request.platform.platform)
     if result.exit_code not in (0, EXIT_TESTS_FAILED):
         said = result.stderr.decode("utf-8", "replace").strip()
