@@ -47,6 +47,7 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.target_types import (
     BuildKitImageRefsTarget,
     BuildKitImageTarget,
+    BuildKitImageTestTarget,
     BuildKitManifestsTarget,
     ImageInputTarget,
 )
@@ -68,6 +69,7 @@ from pants_docker_buildkit.util_rules.session import Session
 
 TARGET_TYPES = (
     BuildKitImageTarget,
+    BuildKitImageTestTarget,
     BuildKitImageRefsTarget,
     BuildKitManifestsTarget,
     ImageInputTarget,
