@@ -59,7 +59,8 @@ def image(runner: ImageRunner, registry: FakeRegistry, tmp_path: Path) -> str:
 def run(runner: ImageRunner) -> TestResult:
     target = runner.runner.get_target(Address("app", target_name="test"))
     field_set = ImageTestFieldSet.create(target)
-    batch = BuildKitTestRequest.Batch("", (field_set,), None)
+    partition: Any = None
+    batch = BuildKitTestRequest.Batch("", (field_set,), partition)
     return runner.runner.request(TestResult, (batch,))
 
 
