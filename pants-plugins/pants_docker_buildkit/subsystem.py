@@ -503,6 +503,105 @@ class DockerBuildKitSubsystem(Subsystem):
     )
 
 
+class SignaturesSubsystem(Subsystem):
+    options_scope = "docker-buildkit-signatures"
+    help = "Sign what `publish` publishes, and verify signatures. In no key."
+
+    key = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            The private key with which cosign signs each image that `publish` gives a tag:
+            `env=NAME`, `file=PATH` or `command=COMMAND`, which is read when it is needed, or a key
+            in a key store as cosign names it, such as `awskms://…`. No image is signed by default.
+            """
+        ),
+    )
+    password = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            The password of `key`: `env=NAME`, `file=PATH` or `command=COMMAND`. Defaults to the
+            environment variable `COSIGN_PASSWORD`, or else to none.
+            """
+        ),
+    )
+    signer = ShellStrListOption(
+        help=softwrap(
+            """
+            A command that signs in place of cosign and `key`, with the protocol of signers of
+            rules_img: it is run as `PROGRAM sign-oci-artifact ARGUMENT…`, gets the descriptor of an
+            image in JSON, and prints an OCI image layout with the signature as a tar. It has the
+            environment of Pants.
+            """
+        ),
+    )
+    sign_platforms = BoolOption(
+        default=False,
+        help=softwrap(
+            """
+            Whether the images for each platform are signed, too, and not the image index alone
+            (`cosign sign --recursive`).
+            """
+        ),
+    )
+    cosign = StrOption(
+        default="cosign",
+        help=softwrap(
+            """
+            The cosign that signs and verifies, 3.0.5 or later: a name to search for on
+            `[docker-buildkit].executable_search_paths`, or a path, relative to the build root.
+            """
+        ),
+        advanced=True,
+    )
+    verify = DictOption[Any](
+        help=softwrap(
+            """
+            How images must be signed, from a pattern of their names, such as `ghcr.io/org/*` or
+            `python:3.*`, to what is accepted: one table or several, of which one is enough. The
+            longest pattern that matches counts.
+
+            ```
+                [docker-buildkit-signatures.verify."registry.example/*"]
+                key = "keys/platform.pub"
+
+                [docker-buildkit-signatures.verify."cgr.dev/*"]
+                identity = "https://github.com/chainguard-images/images/.github/workflows/release.yaml@refs/heads/main"
+                issuer = "https://token.actions.githubusercontent.com"
+            ```
+
+            - `key`: a file with a public key, or a key in a key store.
+
+            - `identity` or `identity_regexp`, `issuer` or `issuer_regexp`: whom a certificate is
+            for, and who says so.
+
+            - `trusted_root`: a file with what is trusted, in place of the public Sigstore, for
+            which cosign needs a network.
+
+            - `transparency_log`: whether the signature must be in a transparency log. Defaults to
+            true for identities, and to false for keys.
+
+            - `unsigned = true`: no signature is needed, in place of all others.
+
+            Base images are verified when `generate-lockfiles` writes their lock; see
+            `require_signed` for images of this repository.
+            """
+        ),
+        fromfile=True,
+    )
+    require_signed = BoolOption(
+        default=False,
+        help=softwrap(
+            """
+            Whether an image of this repository that is in a registry must be signed, as `verify`
+            says for its name, before `run` starts it, and before its reference gets into manifests
+            and files of references. An image that no pattern matches is an error.
+            """
+        ),
+    )
+
+
 class BuildReportSubsystem(Subsystem):
     options_scope = "docker-buildkit-report"
     help = "Write down what was built in a run, step by step. In no key."

@@ -43,6 +43,7 @@ from pants_docker_buildkit.goals.publish import PublishImageFieldSet, PublishIma
 from pants_docker_buildkit.goals.tailor import PutativeImageTargetsRequest
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.target_types import (
     BuildKitImageRefsTarget,
@@ -200,6 +201,7 @@ class ImageRunner:
         digest: OciDigest,
         *references: str,
         layout: Mapping[str, bytes] | None = None,
+        platforms: Iterable[PlatformImage] = (),
     ) -> PublishProcesses:
         """What the goal is told to do for an image that was packaged."""
         tree = EMPTY_DIGEST
@@ -213,6 +215,7 @@ class ImageRunner:
             image_digest=digest,
             references=references,
             layout=tree,
+            platforms=tuple(platforms),
         )
         field_set = PublishImageFieldSet.create(self.target(address))
         request = PublishImageRequest(field_set, (BuiltPackage(EMPTY_DIGEST, (image,)),))

@@ -21,9 +21,10 @@ BELOW = {
     "registry": ("oci",),
     "remote": ("oci", "registry"),
     "buildx": ("oci", "options", "registry"),
-    "session": ("oci", "registry", "remote", "buildx"),
+    "signatures": ("oci", "registry"),
+    "session": ("oci", "registry", "remote", "buildx", "signatures"),
     "migration": ("buildx",),
-    "solver": ("oci", "registry", "remote", "buildx", "session", "image_tests"),
+    "solver": ("oci", "registry", "remote", "buildx", "session", "image_tests", "signatures"),
     "reports": ("oci", "session"),
     "plans": ("oci", "dockerfile", "registry", "solver", "reports"),
 }

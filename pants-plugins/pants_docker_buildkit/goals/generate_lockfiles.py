@@ -30,7 +30,7 @@ from pants_docker_buildkit.locks.base_images import BaseImages
 from pants_docker_buildkit.locks.lock_file import Lock, merge_locks, render_lock
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.redaction import redact
-from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem, SignaturesSubsystem
 from pants_docker_buildkit.util_rules.image_lock import (
     ImageLockRequest,
     generating_command,
@@ -42,6 +42,8 @@ from pants_docker_buildkit.util_rules.locked_sources import (
     MovingSourcesRequest,
     find_moving_sources,
 )
+from pants_docker_buildkit.util_rules.registries import read_configured_registries
+from pants_docker_buildkit.util_rules.signatures import SignatureCheckRequest, check_signature
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +130,55 @@ def _packages(lock: Lock) -> LockfilePackages:
     )
 
 
+@dataclass(frozen=True)
+class SignedLockRequest:
+    """Asks whether base images are signed, before they get into the lock at `path`."""
+
+    path: str
+    lock: Lock
+
+
+@dataclass(frozen=True)
+class SignedLock:
+    """They are, as far as options want it."""
+
+
+def _name_of(pattern: str) -> str:
+    """The part of a pattern of names that says which registry is meant, if it does."""
+    return pattern.partition("/")[0]
+
+
+@rule(desc="Verify signatures of base images")
+async def verify_base_images(
+    request: SignedLockRequest, signatures: SignaturesSubsystem
+) -> SignedLock:
+    if not signatures.verify:
+        return SignedLock()
+    images = {
+        name: ImageReference.parse(name).pinned(digest)
+        for name, digest in sorted(request.lock.images.items())
+    }
+    checks = await concurrently(
+        check_signature(
+            SignatureCheckRequest(f"{each.familiar}, of the lock {request.path},", (each,)),
+            **implicitly(),
+        )
+        for each in images.values()
+    )
+    configured = await read_configured_registries(**implicitly())
+    # These are about images of this repository.
+    own = {each.address for each in configured.all}
+    unused = set(signatures.verify) - {each.pattern for each in checks}
+    unused = {each for each in unused if _name_of(each) not in own}
+    if unused:
+        patterns = ", ".join(repr(each) for each in sorted(unused))
+        logger.warning(
+            f"No image of the lock {request.path} was verified by these entries of"
+            f" '[{signatures.options_scope}].verify': {patterns}. Other locks may have such images."
+        )
+    return SignedLock()
+
+
 @rule(desc="Generate lock of images")
 async def generate_image_lock(
     request: GenerateImageLock,
@@ -159,6 +210,7 @@ async def generate_image_lock(
         if image_resolve(each, subsystem) == resolve
     )
     lock = merge_locks(each.lock for each in found)
+    await verify_base_images(SignedLockRequest(path, lock), **implicitly())
     command = goal.custom_command or generating_command(resolve)
     digest = await create_digest(CreateDigest([FileContent(path, render_lock(lock, command))]))
     diff = None

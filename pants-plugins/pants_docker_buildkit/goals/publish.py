@@ -92,7 +92,7 @@ class PlannedPackages(PublishPackages):
             "names": (moved.name,),
             "exit_code": 0 if is_moved else 1,
             "published": is_moved,
-            "status": f"{'published to' if is_moved else 'failed for'} {moved.description}",
+            "status": moved.status,
         }
         problem = {} if is_moved else {"problem": moved.problem}
         return PublishOutputData({**self.data, **outcome, **problem})
@@ -101,9 +101,22 @@ class PlannedPackages(PublishPackages):
 def _results(
     publication: Publication, image: BuiltBuildKitImage, running: RunningSession, ticket: str
 ) -> Iterable[PublishPackages]:
-    """The entries of all tags. The first one that is planned has the process, if there is one."""
+    """The entries of all tags and signatures.
+
+    The first one that is planned has the process, if there is one.
+    """
     assert image.image_digest is not None
     process = _move_process(running) if publication.leads else None
+    for signature in publication.signatures:
+        yield PlannedPackages(
+            names=() if process is None else (_ALL_TAGS,),
+            process=process,
+            data=PublishOutputData({**_where(signature.repository, image), "signature": True}),
+            plans=running.plans,
+            ticket=ticket,
+            tag=signature.planned,
+        )
+        process = None
     for tag in publication.tags:
         data = PublishOutputData(
             {
@@ -205,6 +218,7 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
             repositories=tuple(each for each, reason in reasons.items() if reason is None),
             references=image.references,
             layout=image.layout if names.output is ImageOutput.OCI else None,
+            platforms=tuple(each.manifest_digest for each in image.platforms),
         ),
         **implicitly(),
     )

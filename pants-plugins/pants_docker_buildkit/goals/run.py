@@ -19,6 +19,7 @@ from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.fields.running import BuildKitImageExtraRunArgsField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.credentials import AUTH_CONFIG_VARIABLE
 from pants_docker_buildkit.registry.secret_source import InvalidSecretSourceError, SecretSource
 from pants_docker_buildkit.session.directory import (
@@ -27,9 +28,10 @@ from pants_docker_buildkit.session.directory import (
     PROCESS_PATH,
     RUN_SCRIPT,
 )
+from pants_docker_buildkit.signatures.cosign import PASSWORD_VARIABLE
 from pants_docker_buildkit.solver.container import ContainerJob
 from pants_docker_buildkit.solver.main import RUN_COMMAND
-from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem, SignaturesSubsystem
 from pants_docker_buildkit.util_rules.build import BuildImageRequest, BuiltImage, build_image
 from pants_docker_buildkit.util_rules.build_platform import own_platform
 from pants_docker_buildkit.util_rules.build_secrets import secret_sources
@@ -37,6 +39,8 @@ from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistries,
     read_configured_registries,
 )
+from pants_docker_buildkit.util_rules.signatures import SignatureCheckRequest, check_signature
+from pants_docker_buildkit.util_rules.signing_settings import signing_sources
 
 _LAYOUT = ".docker-buildkit-layout"
 
@@ -77,6 +81,7 @@ def _container_job(
 def _variables_with_secrets(
     field_set: BuildKitImageFieldSet,
     subsystem: DockerBuildKitSubsystem,
+    signatures: SignaturesSubsystem,
     registries: ConfiguredRegistries,
 ) -> list[str]:
     """What Pants shall not write into the script that it keeps of a sandbox.
@@ -86,24 +91,32 @@ def _variables_with_secrets(
     accounts = (each.account for each in registries.all if each.account is not None)
     sources = [source for account in accounts for source in account.sources]
     sources += [source for _, source in secret_sources(field_set)]
+    sources += signing_sources(signatures)
     with suppress(InvalidSecretSourceError):
         sources.append(SecretSource.parse(subsystem.secret_hash_key or ""))
     names = {source.variable for source in sources if source.variable is not None}
     names.update(each.partition("=")[0] for each in subsystem.env_vars)
-    return sorted(names.union(WITH_SECRETS, [AUTH_CONFIG_VARIABLE]))
+    return sorted(names.union(WITH_SECRETS, [AUTH_CONFIG_VARIABLE, PASSWORD_VARIABLE]))
 
 
 @rule(desc="Prepare container")
 async def prepare_container(
-    field_set: BuildKitImageRunFieldSet, subsystem: DockerBuildKitSubsystem, host: Platform
+    field_set: BuildKitImageRunFieldSet,
+    subsystem: DockerBuildKitSubsystem,
+    signatures: SignaturesSubsystem,
+    host: Platform,
 ) -> RunRequest:
     (target,) = await resolve_address_targets(**implicitly(Addresses((field_set.address,))))
     package = BuildKitImageFieldSet.create(target)
     image = await build_image(BuildImageRequest(package), **implicitly())
+    if signatures.require_signed and image.output is ImageOutput.REGISTRY:
+        pinned = tuple(map(ImageReference.parse, image.record.references))
+        who = f"The image {field_set.address}, which is to be run,"
+        await check_signature(SignatureCheckRequest(who, pinned, is_needed=True), **implicitly())
     options = (*subsystem.run_args, *(field_set.extra_run_args.value or ()))
     options = (*_platform_options(image, str(own_platform(host))), *options)
     registries = await read_configured_registries(**implicitly())
-    hidden = _variables_with_secrets(package, subsystem, registries)
+    hidden = _variables_with_secrets(package, subsystem, signatures, registries)
     job = _container_job(image, options, hidden)
     digest = EMPTY_DIGEST
     if image.layout is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Union
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest, sha256_digest
@@ -88,11 +89,50 @@ class Referrer:
 
 
 @dataclass(frozen=True)
+class GivenReferrer:
+    """An artifact that refers to an image and that another program made, as it is."""
+
+    subject: Descriptor
+    manifest: bytes
+    blobs: Mapping[Descriptor, bytes]
+
+    @property
+    def digest(self) -> OciDigest:
+        """The digest of the manifest."""
+        return sha256_digest(self.manifest)
+
+    def entry(self) -> ReferrerEntry:
+        """The manifest in a list of referrers, with the artifact type that it has there.
+
+        https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers
+        """
+        members = json.loads(self.manifest)
+        config_type = members["config"]["mediaType"]
+        described = Descriptor.of(self.manifest, MediaType.OCI_IMAGE_MANIFEST.value)
+        document = {
+            **described.to_document(),
+            "artifactType": members.get("artifactType") or config_type,
+            "annotations": members.get("annotations") or {},
+        }
+        return ReferrerEntry(self.digest, json.dumps(document))
+
+
+AnyReferrer = Union[Referrer, GivenReferrer]
+"""An artifact that refers to an image."""
+
+
+@dataclass(frozen=True)
 class ReferrerEntry:
     """What a list of referrers says of one of them: `text` is its descriptor, in JSON."""
 
     digest: OciDigest
     text: str
+
+    @property
+    def artifact_type(self) -> str:
+        """What kind of artifact it is said to be; empty where that is not said."""
+        said = json.loads(self.text).get("artifactType")
+        return said if isinstance(said, str) else ""
 
 
 def referrers_tag(subject: OciDigest) -> str:

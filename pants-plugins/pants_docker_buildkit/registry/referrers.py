@@ -17,6 +17,7 @@ from pants_docker_buildkit.oci.manifest import InvalidManifestError
 from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.oci.referrer import (
+    AnyReferrer,
     Referrer,
     ReferrerEntry,
     parse_referrers,
@@ -56,13 +57,18 @@ def attach(client: RegistryClient, repository: str, referrers: Sequence[Referrer
     known = list_referrers(client, repository, subject)
     missing = [each for each in referrers if not any(each.is_listed_as(other) for other in known)]
     for referrer in missing:
-        for blob, content in referrer.blobs.items():
-            if not client.has_blob(repository, blob.digest, to_write=True):
-                client.upload_blob(repository, blob, partial(_once, content))
-        is_listed = client.put_referrer(repository, referrer.digest, referrer.manifest)
-        if not is_listed:
-            _list_in_tag(client, repository, subject, referrer.entry())
+        attach_one(client, repository, referrer)
     return len(missing)
+
+
+def attach_one(client: RegistryClient, repository: str, referrer: AnyReferrer) -> None:
+    """Send a referrer, and have the repository list it. Raises a `RegistryError`."""
+    for blob, content in referrer.blobs.items():
+        if not client.has_blob(repository, blob.digest, to_write=True):
+            client.upload_blob(repository, blob, partial(_once, content))
+    is_listed = client.put_referrer(repository, referrer.digest, referrer.manifest)
+    if not is_listed:
+        _list_in_tag(client, repository, referrer.subject.digest, referrer.entry())
 
 
 def copy_referrers(

@@ -57,6 +57,11 @@ class RepositoryMoves:
     moves: tuple[TagMove, ...]
     has_image: bool = False
 
+    @property
+    def image_name(self) -> str:
+        """`registry/repository@sha256:…`."""
+        return f"{self.registry}/{self.repository}@{self.digest}"
+
     def name(self, move: TagMove) -> str:
         """`registry/repository:tag`."""
         return f"{self.registry}/{self.repository}:{move.tag}"
@@ -73,7 +78,7 @@ def move_tags(
     `others` are where the image may be copied from if the repository does not have it.
     """
     try:
-        descriptor, manifest = _manifest(client, wanted, others, known or KnownManifests())
+        descriptor, manifest = prepare_image(client, wanted, others, known or KnownManifests())
     except RegistryError as e:
         yield from ((move, e) for move in wanted.moves)
         return
@@ -86,12 +91,16 @@ def move_tags(
             yield move, None
 
 
-def _manifest(
+def prepare_image(
     client: RegistryClient,
     wanted: RepositoryMoves,
     others: Sequence[ImageContent],
     known: KnownManifests,
 ) -> tuple[Descriptor, bytes]:
+    """What the image and its manifest are, copied from one of `others` if it was not there.
+
+    Raises a `RegistryError`.
+    """
     found = known.find(wanted.digest) if wanted.has_image else None
     if found is not None:
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
@@ -34,6 +34,10 @@ from pants_docker_buildkit.session.questions import SessionAnswers
 from pants_docker_buildkit.session.tag_plans import TagPlans
 from pants_docker_buildkit.session.unix_socket import SessionServer
 from pants_docker_buildkit.session.waits import WAITS_DIRECTORY, Waits
+from pants_docker_buildkit.signatures.image_signatures import ImageSignatures, SigningSettings
+
+_VERIFIED_DIRECTORY = "signatures"
+"""Where this user's sessions note which signatures they verified."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Services:
     clients: RegistryClients
     local_engine: LocalEngine
     layers: Optional[LayerCheck] = None
+    signing: SigningSettings = field(default_factory=SigningSettings)
 
 
 class RunningSession:
@@ -71,6 +76,9 @@ class RunningSession:
         self.confirmations = ManifestConfirmations(clients.client, layers=services.layers)
         self.attachments = Attachments(clients.client)
         self.manifests = ManifestReads(clients.client, clients.memory.manifests)
+        self.signatures = ImageSignatures(
+            services.signing, environment, clients.client, directory.parent / _VERIFIED_DIRECTORY
+        )
         self.local_tags = LocalTags()
         self.missing = MissingImages()
         self.waits = Waits(directory / WAITS_DIRECTORY)
@@ -100,6 +108,7 @@ class RunningSession:
         self.confirmations.close()
         self.attachments.close()
         self.manifests.close()
+        self.signatures.close()
         self._workers.close()
         self.clients.close()
         self.remote.close()

@@ -17,16 +17,20 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Optional
 
+from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.image_content import ImageContent
 from pants_docker_buildkit.registry.known_manifests import KnownManifests
-from pants_docker_buildkit.registry.tag_move import RepositoryMoves, move_tags
+from pants_docker_buildkit.registry.tag_move import RepositoryMoves, move_tags, prepare_image
 from pants_docker_buildkit.registry.workers import Workers
 
 logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LINES = 2.0
+
+SignImage = Callable[[RegistryClient, str, Descriptor, bytes], object]
+"""Signs an image that a repository has: what it is, and its manifest."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,18 @@ class PlannedTag:
     description: str
     problem: str | None = None
 
+    @classmethod
+    def of_signature(cls, name: str, problem: str | None = None) -> PlannedTag:
+        """The signature of an image, by its pinned reference, which is made as tags are moved."""
+        return cls(name, "", problem)
+
 
 @dataclass(frozen=True)
 class MovedTag:
-    """What became of a tag. `problem` is why it did not move."""
+    """What became of a tag. `problem` is why it did not move.
+
+    A signature has no `description`.
+    """
 
     name: str
     description: str
@@ -52,8 +64,15 @@ class MovedTag:
     @property
     def line(self) -> str:
         """As the goal says it of what it runs itself."""
-        status = "✓ {} published to {}." if self.problem is None else "✕ {} failed for {}."
-        return status.format(self.name, self.description)
+        return f"{'✓' if self.problem is None else '✕'} {self.name} {self.status}."
+
+    @property
+    def status(self) -> str:
+        """What became of it, after its name."""
+        if not self.description:
+            return "signed" if self.problem is None else "not signed"
+        way = "published to" if self.problem is None else "failed for"
+        return f"{way} {self.description}"
 
 
 @dataclass(frozen=True)
@@ -70,6 +89,19 @@ class MoveReport:
         return f"{self.done} of {self.total} tags are done."
 
 
+class _UnsignedError(Exception):
+    """An image could not be signed, so its tags do not move."""
+
+
+@dataclass(frozen=True)
+class _Moves:
+    """What is to be done in one repository. Where there is a `sign`, that comes first."""
+
+    wanted: RepositoryMoves
+    sources: tuple[ImageContent, ...]
+    sign: SignImage | None
+
+
 @dataclass
 class _Target:
     """What was planned for a target with one ticket. `digest` is to have the tags `names`."""
@@ -78,7 +110,7 @@ class _Target:
     digest: OciDigest | None = None
     names: frozenset[str] = frozenset()
     tags: dict[str, PlannedTag] = field(default_factory=dict)
-    moves: list[tuple[RepositoryMoves, tuple[ImageContent, ...]]] = field(default_factory=list)
+    moves: list[_Moves] = field(default_factory=list)
 
 
 class TagPlans:
@@ -92,7 +124,7 @@ class TagPlans:
     ) -> None:
         self.key = uuid.uuid4().hex
         self._find_client = find_client
-        self._known = known
+        self._known = known or KnownManifests()
         self._workers = workers
         self._targets: dict[str, _Target] = {}
         self._last_tickets: dict[str, str] = {}
@@ -133,15 +165,17 @@ class TagPlans:
         tags: Iterable[PlannedTag],
         wanted: RepositoryMoves,
         sources: Sequence[ImageContent],
+        sign: SignImage | None = None,
     ) -> None:
         """Plan tags of one repository. `wanted` are the moves of those that have no problem.
 
-        `sources` are where the image can be copied from if the repository does not have it.
+        `sources` are where the image can be copied from if the repository does not have it. Where
+        there is a `sign`, the signature is one of `tags`.
         """
         with self._lock:
             target = self._targets[ticket]
             target.tags.update((each.name, each) for each in tags)
-            target.moves.append((wanted, tuple(sources)))
+            target.moves.append(_Moves(wanted, tuple(sources), sign))
 
     def leads(self, ticket: str) -> bool:
         """Whether this target has the process for all. It has to say so again when asked again."""
@@ -193,34 +227,68 @@ class TagPlans:
             taken = set(problems)
             work = []
             for target in targets:
-                for wanted, sources in target.moves:
+                for planned in target.moves:
+                    wanted, sign = planned.wanted, planned.sign
                     left = [each for each in wanted.moves if wanted.name(each) not in taken]
                     taken.update(wanted.name(each) for each in left)
-                    if left:
-                        work.append((replace(wanted, moves=tuple(left)), sources))
+                    if wanted.image_name in taken:
+                        sign = None
+                    elif sign is not None:
+                        taken.add(wanted.image_name)
+                    if left or sign is not None:
+                        wanted = replace(wanted, moves=tuple(left))
+                        work.append(replace(planned, wanted=wanted, sign=sign))
         for name, problem in problems.items():
             self._finish(name, problem)
-        for wanted, sources in work:
-            self._workers.submit(partial(self._move, wanted, sources))
+        for each in work:
+            self._workers.submit(partial(self._move, each))
         if not self._tags:
             self._is_done.set()
 
-    def _move(self, wanted: RepositoryMoves, sources: Sequence[ImageContent]) -> None:
+    def _move(self, planned: _Moves) -> None:
+        wanted, sources = planned.wanted, planned.sources
         left = list(wanted.moves)
         finding = "the session ended"
         try:
             client = self._find_client(wanted.registry, wanted.repository)
+            if planned.sign is not None:
+                self._sign(client, wanted, sources, planned.sign)
+                wanted = replace(wanted, has_image=True)
             outcomes = move_tags(client, wanted, sources, self._known)
             # Whoever interrupts a session wants no more tags to move.
             while left and not self._is_closed.is_set():
                 move, error = next(outcomes)
                 self._finish(wanted.name(move), None if error is None else str(error))
                 left.remove(move)
+        except _UnsignedError as e:
+            finding = str(e)
         except Exception as e:
             finding = f"{type(e).__name__}: {e}"
         for move in left:
             name = wanted.name(move)
             self._finish(name, f"Could not move {name} to {wanted.digest} ({finding}).")
+
+    def _sign(
+        self,
+        client: RegistryClient,
+        wanted: RepositoryMoves,
+        sources: Sequence[ImageContent],
+        sign: SignImage,
+    ) -> None:
+        """Sign an image, once its repository has it, and before its tags lead people to it."""
+        problem: str | None = "The session ended."
+        try:
+            if not self._is_closed.is_set():
+                image = prepare_image(client, wanted, sources, self._known)
+                sign(client, wanted.repository, *image)
+                problem = None
+        except Exception as e:
+            problem = str(e)
+        finally:
+            said = None if problem is None else f"Could not sign {wanted.image_name}. {problem}"
+            self._finish(wanted.image_name, said)
+        if problem is not None:
+            raise _UnsignedError("the image could not be signed")
 
     def _finish(self, name: str, problem: str | None) -> None:
         with self._lock:

@@ -31,16 +31,18 @@ from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.client import Purpose
 from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Present, Unknown
+from pants_docker_buildkit.registry.errors import RegistryError
 from pants_docker_buildkit.registry.image_content import ImageContent, RepositoryContent
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove
 from pants_docker_buildkit.session.directory import (
     RUN_SCRIPT,
 )
 from pants_docker_buildkit.session.running import RunningSession
-from pants_docker_buildkit.session.tag_plans import PlannedTag
+from pants_docker_buildkit.session.tag_plans import PlannedTag, SignImage
+from pants_docker_buildkit.signatures.errors import SignatureError
 from pants_docker_buildkit.solver.main import UPLOAD_COMMAND
 from pants_docker_buildkit.util_rules.published_names import PublishedRepository
-from pants_docker_buildkit.util_rules.session import ask_registries, running_session
+from pants_docker_buildkit.util_rules.session import ask_registries, running_session, wait_for
 from pants_docker_buildkit.util_rules.session_process import session_process
 
 
@@ -58,7 +60,7 @@ class PublicationRequest:
     """Asks to publish an image that was packaged.
 
     `references` are where it is, pinned; `layout` is its tree if it is nowhere else. `ticket` is
-    from `TagPlans.begin`.
+    from `TagPlans.begin`. `platforms` are its images for each platform.
     """
 
     address: Address
@@ -67,6 +69,7 @@ class PublicationRequest:
     repositories: tuple[PublishedRepository, ...]
     references: tuple[str, ...]
     layout: Digest | None
+    platforms: tuple[OciDigest, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,11 +109,20 @@ class TagPublication:
 
 
 @dataclass(frozen=True)
+class MissingSignature:
+    """An image that lacks our signature in a repository. `problem` is why it cannot get one."""
+
+    repository: PublishedRepository
+    planned: PlannedTag
+
+
+@dataclass(frozen=True)
 class Publication:
     """What has to be done for all tags of one image, and whether its target leads all others."""
 
     tags: tuple[TagPublication, ...] = ()
     leads: bool = False
+    signatures: tuple[MissingSignature, ...] = ()
 
 
 _Name = tuple[PublishedRepository, Optional[str]]
@@ -193,26 +205,65 @@ def _sources(running: RunningSession, request: PublicationRequest) -> tuple[Imag
 def _plan(
     running: RunningSession,
     request: PublicationRequest,
+    repository: PublishedRepository,
     tags: Sequence[TagPublication],
+    signature: MissingSignature | None,
     *,
     has_image: bool,
 ) -> None:
-    """Plan what has to be done for the tags of one repository."""
-    planned = [each for each in tags if each.is_planned]
-    if not planned:
-        return
-    repository = planned[0].repository
+    """Plan what has to be done for the tags of one repository, and for the image in it."""
     moves = tuple(
-        TagMove(each.tag, each.before, each.seen_at) for each in planned if each.problem is None
+        TagMove(each.tag, each.before, each.seen_at)
+        for each in tags
+        if each.is_planned and each.problem is None
     )
-    running.plans.plan(
-        request.ticket,
-        [each.planned(request.digest) for each in planned],
-        RepositoryMoves(
-            repository.registry, repository.repository, request.digest, moves, has_image
-        ),
-        _sources(running, request),
-    )
+    planned = [each.planned(request.digest) for each in tags if each.is_planned]
+    sign: SignImage | None = None
+    if signature is not None:
+        planned.append(signature.planned)
+        sign = running.signatures.sign if signature.planned.problem is None else None
+    if planned:
+        running.plans.plan(
+            request.ticket,
+            planned,
+            RepositoryMoves(
+                repository.registry, repository.repository, request.digest, moves, has_image
+            ),
+            _sources(running, request),
+            sign,
+        )
+
+
+async def _find_missing_signatures(
+    running: RunningSession, request: PublicationRequest, lookup: _Lookup
+) -> Mapping[PublishedRepository, MissingSignature]:
+    """Where our signature is missing, or it could not be found out."""
+    if not running.signatures.settings.signs:
+        return {}
+    platforms = request.platforms if running.signatures.settings.of_platforms else ()
+    futures = {
+        each: running.signatures.look_up(
+            ImageReference(each.registry, each.repository), (request.digest, *platforms)
+        )
+        for each in request.repositories
+        if lookup.has_image(each)
+    }
+    await wait_for(running, tuple(futures.values()))
+    missing = {}
+    for each in request.repositories:
+        name, problem = f"{each.name}@{request.digest}", None
+        try:
+            if each in futures and futures[each].result():
+                continue
+        except (RegistryError, SignatureError) as e:
+            problem = f"Whether {name} is signed is not known. {e}"
+        missing[each] = MissingSignature(each, PlannedTag.of_signature(name, problem))
+    return missing
+
+
+def _unsigned(tag: TagPublication, problem: str) -> TagPublication:
+    """A tag that may not move, because it would lead to an image without a signature."""
+    return replace(tag, problem=tag.problem or problem) if tag.is_planned else tag
 
 
 async def _look_up(request: PublicationRequest) -> _Lookup:
@@ -246,16 +297,22 @@ async def plan_publication(request: PublicationRequest) -> Publication:
         problems = _problems(uploaded, names)
     wanted = (f"{each.name}:{tag}" for each in request.repositories for tag in each.tags)
     running.plans.claim(request.ticket, request.digest, wanted)
+    missing = await _find_missing_signatures(running, request, lookup)
     published: list[TagPublication] = []
     for repository in request.repositories:
+        signature = missing.get(repository)
         problem = problems.get(repository.name)
         tags = [
             replace(each, problem=each.problem or problem)
             for each in lookup.publications(repository)
         ]
-        _plan(running, request, tags, has_image=lookup.has_image(repository))
+        if signature is not None and signature.planned.problem is not None:
+            tags = [_unsigned(each, signature.planned.problem) for each in tags]
+        has_image = lookup.has_image(repository)
+        _plan(running, request, repository, tags, signature, has_image=has_image)
         published += tags
-    return Publication(tuple(published), running.plans.leads(request.ticket))
+    leads = running.plans.leads(request.ticket)
+    return Publication(tuple(published), leads, tuple(missing.values()))
 
 
 def rules() -> Iterable[Rule]:

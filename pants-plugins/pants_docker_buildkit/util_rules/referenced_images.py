@@ -22,11 +22,13 @@ from pants_docker_buildkit.compat import (
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.references.pinned_image import PinnedImage
-from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem, SignaturesSubsystem
 from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.image_names import image_output, image_registries
 from pants_docker_buildkit.util_rules.registries import read_configured_registries
+from pants_docker_buildkit.util_rules.signatures import SignatureCheckRequest, check_signature
 from pants_docker_buildkit.util_rules.upstream_targets import (
     KnownAddresses,
     WrittenAddressesRequest,
@@ -131,7 +133,9 @@ def _check_image(
 
 @rule(desc="Pin images that are referred to")
 async def pin_images(
-    request: PinnedImagesRequest, subsystem: DockerBuildKitSubsystem
+    request: PinnedImagesRequest,
+    subsystem: DockerBuildKitSubsystem,
+    signatures: SignaturesSubsystem,
 ) -> PinnedImages:
     mentioned = await find_mentioned_images(request.mentioned, **implicitly())
     configured = await read_configured_registries(**implicitly())
@@ -158,6 +162,18 @@ async def pin_images(
         image = built[target.address]
         assert image.image_digest is not None
         pinned.append((text, PinnedImage(image.image_digest, image.references, image.platforms)))
+    if signatures.require_signed:
+        await concurrently(
+            check_signature(
+                SignatureCheckRequest(
+                    f"The image {address}, which {request.mentioned.owner} refers to,",
+                    tuple(map(ImageReference.parse, image.references)),
+                    is_needed=True,
+                ),
+                **implicitly(),
+            )
+            for address, image in built.items()
+        )
     return PinnedImages(tuple(pinned))
 
 

@@ -38,7 +38,7 @@ from pants_docker_buildkit.session.profile import Profile
 from pants_docker_buildkit.session.running import RunningSession, Services, SessionKeeper
 from pants_docker_buildkit.solver.chosen_docker import engine_socket
 from pants_docker_buildkit.solver.engine_search import EngineSearch
-from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem, SignaturesSubsystem
 from pants_docker_buildkit.util_rules.credentials import find_accounts, source_environment
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironment,
@@ -49,6 +49,7 @@ from pants_docker_buildkit.util_rules.registries import (
     read_configured_registries,
 )
 from pants_docker_buildkit.util_rules.session_process import session_process
+from pants_docker_buildkit.util_rules.signing_settings import signing_settings
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ async def open_session(
     run_id: RunId,
     session_values: SessionValues,
     subsystem: DockerBuildKitSubsystem,
+    signatures: SignaturesSubsystem,
 ) -> Session:
     docker = await resolve_docker_environment(**implicitly())
     registries = await read_configured_registries(**implicitly())
@@ -103,6 +105,7 @@ async def open_session(
     keeper = await keep_session(**implicitly())
     directory = session_directory(Path(named_caches.val))
     environment = source_environment(session_values, docker)
+    signing = signing_settings(signatures, environment)
 
     def begin() -> RunningSession:
         for problem in invalid_configurations(environment):
@@ -120,6 +123,7 @@ async def open_session(
                     partial(engine_socket, profile, directory),
                 ),
                 LayerCheck(directory.parent / "layers") if subsystem.check_layers else None,
+                signing,
             ),
         )
 

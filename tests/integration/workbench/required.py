@@ -96,6 +96,10 @@ def oras_program() -> Path:
     return Path(required("BUILDKIT_TESTS_ORAS", "the `oras` program"))
 
 
+def cosign_program() -> Path:
+    return Path(required("BUILDKIT_TESTS_COSIGN", "the `cosign` program"))
+
+
 def syft_program() -> Path:
     return Path(required("BUILDKIT_TESTS_SYFT", "the `syft` program"))
 

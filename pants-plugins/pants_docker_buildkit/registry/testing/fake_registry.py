@@ -215,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
         with registry.lock:
             self._dispatch(body)
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_ANY  # noqa: N815
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_ANY  # noqa: N815
 
     def _dispatch(self, body: bytes) -> None:
         path = urlsplit(self.path).path
@@ -312,6 +312,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.command == "DELETE":
             del self.registry.uploads[session]
             self._answer(204)
+        elif self.command == "PATCH":
+            self.registry.uploads[session] += body
+            self._accept_upload(name, session)
         else:
             content = self.registry.uploads.pop(session) + body
             if sha256_digest(content) != query["digest"][0]:

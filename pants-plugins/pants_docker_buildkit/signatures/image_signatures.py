@@ -1,0 +1,212 @@
+"""Sign the images of a session, each once, and say which are signed."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Optional
+
+from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.oci.manifest import ImageIndex, parse_manifest
+from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.oci.referrer import AnyReferrer
+from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.errors import RegistryError
+from pants_docker_buildkit.registry.referrers import attach_one, list_referrers
+from pants_docker_buildkit.registry.workers import Workers
+from pants_docker_buildkit.signatures.cosign import Cosign, SigningKey
+from pants_docker_buildkit.signatures.errors import NotSignedError
+from pants_docker_buildkit.signatures.rules import (
+    IGNORES_LOG,
+    SignaturePolicies,
+    SignatureRule,
+)
+from pants_docker_buildkit.signatures.signer_program import SignerProgram
+from pants_docker_buildkit.signatures.statement import Statement
+from pants_docker_buildkit.signatures.verification import Verification
+
+_PROGRAMS_AT_A_TIME = 4
+
+
+@dataclass(frozen=True)
+class SigningSettings:
+    """How images are signed and verified: by `cosign` with `key`, or by the words of `signer`.
+
+    With neither, no image is signed. With `of_platforms`, so is what an index lists for platforms.
+    """
+
+    cosign: str = "cosign"
+    key: Optional[SigningKey] = None
+    signer: tuple[str, ...] = ()
+    of_platforms: bool = False
+    policies: SignaturePolicies = field(default_factory=SignaturePolicies)
+
+    @property
+    def signs(self) -> bool:
+        """Whether images that are published are signed."""
+        return self.key is not None or bool(self.signer)
+
+
+class ImageSignatures:
+    """What one session signs and verifies.
+
+    `environment` is the user's, in which secrets are read; `notes` a directory of the user's, for
+    what was verified.
+    """
+
+    def __init__(
+        self,
+        settings: SigningSettings,
+        environment: Mapping[str, str],
+        find_client: Callable[[str, str], RegistryClient],
+        notes: Path,
+    ) -> None:
+        self.settings = settings
+        self._find_client = find_client
+        self._cosign = Cosign(settings.cosign, environment)
+        self._program = SignerProgram(settings.signer, environment)
+        self._verification = Verification(self._cosign, notes)
+        self._workers = Workers("image-signatures", _PROGRAMS_AT_A_TIME)
+        self._own_rule: SignatureRule | None = None
+        self._made: dict[tuple[OciDigest, str], AnyReferrer] = {}
+        self._locks: defaultdict[OciDigest, threading.Lock] = defaultdict(threading.Lock)
+        self._lock = threading.Lock()
+
+    def look_up(
+        self, name: ImageReference, digests: Sequence[OciDigest], more: Sequence[Statement] = ()
+    ) -> Future[bool]:
+        """Whether images of a repository have signatures of ours, the first one `more`, too.
+
+        Raises a `RegistryError` or a `SignatureError`, in the future.
+        """
+
+        def is_signed() -> bool:
+            client = self._find_client(name.registry, name.repository)
+            return all(
+                self._find(client, name.pinned(digest), statement)
+                for digest, statement in self._wanted(digests, more)
+            )
+
+        return self._workers.submit(is_signed)
+
+    def check(
+        self, names: Sequence[ImageReference], rules: Sequence[SignatureRule]
+    ) -> Future[None]:
+        """Raise `NotSignedError` unless a pinned image is signed as one of the rules says.
+
+        It is looked for in the repositories of `names`, of which one is enough. Also raises a
+        `RegistryError` or a `SignatureError`, in the future.
+        """
+        return self._workers.submit(partial(self._check, names, rules))
+
+    def sign(
+        self,
+        client: RegistryClient,
+        repository: str,
+        descriptor: Descriptor,
+        manifest: bytes,
+        more: Sequence[Statement] = (),
+    ) -> int:
+        """Sign an image that a repository has, unless that was done. Gives how often it did so.
+
+        Raises a `RegistryError` or a `SignatureError`.
+        """
+        subjects = {each.digest: each for each in self._subjects(descriptor, manifest)}
+        name = ImageReference(client.registry, repository)
+        count = 0
+        for digest, statement in self._wanted(tuple(subjects), more):
+            # One after the other, so that one signature serves all repositories.
+            with self._lock:
+                lock = self._locks[digest]
+            with lock:
+                if not self._find(client, name.pinned(digest), statement):
+                    attach_one(client, repository, self._make(subjects[digest], statement))
+                    count += 1
+        return count
+
+    def close(self) -> None:
+        """Begin nothing more. Waits for nothing."""
+        self._workers.close()
+
+    def _wanted(
+        self, digests: Sequence[OciDigest], more: Sequence[Statement]
+    ) -> list[tuple[OciDigest, Statement]]:
+        """What is to be signed. A program signs images and no statements."""
+        signatures = [(each, Statement.of_signature(each)) for each in dict.fromkeys(digests)]
+        if self.settings.key is None:
+            return signatures
+        return [*signatures, *((digests[0], each) for each in more)]
+
+    def _subjects(self, descriptor: Descriptor, manifest: bytes) -> list[Descriptor]:
+        """The image, and where that is wanted its images for each platform."""
+        content = parse_manifest(manifest, descriptor.media_type)
+        if not self.settings.of_platforms or not isinstance(content, ImageIndex):
+            return [descriptor]
+        return [descriptor, *content.images]
+
+    def _check(self, names: Sequence[ImageReference], rules: Sequence[SignatureRule]) -> None:
+        problem: NotSignedError | RegistryError | None = None
+        for name in names:
+            client = self._find_client(name.registry, name.repository)
+            try:
+                self._verification.check(client, name, rules)
+            except (NotSignedError, RegistryError) as e:
+                problem = problem or e
+            else:
+                return
+        if problem is not None:
+            raise problem
+
+    def _find(self, client: RegistryClient, name: ImageReference, statement: Statement) -> bool:
+        """Whether it is signed by us already."""
+        if self.settings.key is not None:
+            own = self._rule(self.settings.key)
+            return self._verification.has_statement(client, name, statement, own)
+        policy = self.settings.policies.find(name)
+        if policy is not None and policy.rules:
+            try:
+                self._verification.check(client, name, policy.rules)
+            except NotSignedError:
+                return False
+            return True
+        return self._has_of_program(client, name, statement)
+
+    def _has_of_program(
+        self, client: RegistryClient, name: ImageReference, statement: Statement
+    ) -> bool:
+        """Whether an artifact of the type that the program makes is there. Nobody can verify it."""
+        assert name.digest is not None
+        listed = list_referrers(client, name.repository, name.digest)
+        if not listed:
+            return False
+        descriptor = client.head_manifest(name.repository, name.digest)
+        if descriptor is None:
+            return False
+        made = self._make(descriptor, statement).entry()
+        return any(each.artifact_type == made.artifact_type for each in listed)
+
+    def _make(self, subject: Descriptor, statement: Statement) -> AnyReferrer:
+        """A signature, made once in a session."""
+        made = self._made.get((subject.digest, statement.identity))
+        if made is None:
+            if self.settings.key is None:
+                made = self._program.sign(subject)
+            else:
+                bundle = self._cosign.sign(statement.content, self.settings.key)
+                made = statement.referrer(subject, bundle)
+            self._made[subject.digest, statement.identity] = made
+        return made
+
+    def _rule(self, key: SigningKey) -> SignatureRule:
+        """What verifies signatures of the private key."""
+        with self._lock:
+            if self._own_rule is None:
+                public_key = self._cosign.public_key(key)
+                self._own_rule = SignatureRule((IGNORES_LOG,), public_key=public_key)
+            return self._own_rule

@@ -1,0 +1,1 @@
+"""What tests of signatures need: cosign itself, and keys."""
