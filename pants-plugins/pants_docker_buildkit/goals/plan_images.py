@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
@@ -21,7 +22,10 @@ from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, to_js
 from pants_docker_buildkit.plans.rendering import to_markdown, to_text
 from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.image_plans import TaggedPlansRequest, plan_with_tags
+from pants_docker_buildkit.util_rules.lock_drift import LockDriftRequest, find_lock_drift
 from pants_docker_buildkit.util_rules.session import running_session
+
+logger = logging.getLogger(__name__)
 
 _NOTHING, _FAILED, _SOMETHING = 0, 1, 2
 
@@ -74,6 +78,15 @@ class PlanImagesSubsystem(Outputting, GoalSubsystem):
             """
         ),
     )
+    drift = BoolOption(
+        default=False,
+        help=softwrap(
+            """
+            Ask registries and servers what the names in locks stand for now, and say which have
+            moved since they were locked. With `--detailed-exit-code`, exit with 2 if any has.
+            """
+        ),
+    )
 
 
 class PlanImages(Goal):
@@ -92,12 +105,19 @@ async def plan_all_images(
     running.is_plan = True
     try:
         planned = await plan_with_tags(TaggedPlansRequest(images), **implicitly())
+        asked = images if subsystem.drift else ()
+        drift = await find_lock_drift(LockDriftRequest(asked), **implicitly())
     finally:
         running.is_plan = False
+    for line in drift.lines:
+        logger.warning(line)
     plans = _compared(subsystem, planned.all)
     with subsystem.output(console) as write:
         write(_FORMATS[subsystem.format](plans))
-    return PlanImages(exit_code=_exit_code(subsystem, plans))
+    exit_code = _exit_code(subsystem, plans)
+    if drift.lines and subsystem.detailed_exit_code:
+        exit_code = exit_code or _SOMETHING
+    return PlanImages(exit_code=exit_code)
 
 
 _FORMATS = {
