@@ -195,7 +195,7 @@ MUTATIONS = (
     Mutation(
         "build platform: the Dockerfile gets it as arguments",
         "util_rules/image_inputs.py",
-        "build_args = {**_build_platform_args(dockerfile, analyses), **build_args}",
+        "build_args = {**_build_platform_args(dockerfile), **build_args}",
         "pass",
         ("util_rules/build_platform_test.py",),
     ),
