@@ -86,9 +86,19 @@ try:
 except ImportError:  # Pants 2.17 to 2.24
     from pants.core.util_rules.environments import EnvironmentField
 
+try:
+    from pants.backend.project_info.peek import (
+        AdditionalTargetData,
+        HasAdditionalTargetDataFieldSet,
+    )
+except ImportError:  # Pants 2.17 to 2.20
+    AdditionalTargetData = HasAdditionalTargetDataFieldSet = None
+
 __all__ = [
     "GET_STYLE",
+    "AdditionalTargetData",
     "EnvironmentField",
+    "HasAdditionalTargetDataFieldSet",
     "add_prefix",
     "concurrently",
     "create_digest",

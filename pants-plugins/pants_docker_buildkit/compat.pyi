@@ -24,6 +24,7 @@ from pants.engine.fs import (
 from pants.engine.internals.mapper import AddressFamily
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.target import (
+    FieldSet,
     FieldSetsPerTarget,
     FieldSetsPerTargetRequest,
     HydratedSources,
@@ -36,6 +37,10 @@ from pants.vcs.git import GitWorktreeRequest, MaybeGitWorktree
 def create_test_result(stdout: bytes, **others: Any) -> TestResult: ...
 
 class EnvironmentField(StringField): ...
+class HasAdditionalTargetDataFieldSet(FieldSet): ...
+
+class AdditionalTargetData:
+    def __init__(self, label: str, data: Any) -> None: ...
 
 GET_STYLE: bool
 

@@ -59,8 +59,7 @@ async def list_all_images(
     running = await running_session()
     images = tuple(target for target in targets if is_image(target))
     addresses = {target.address.spec for target in images}
-    running.is_plan = True
-    try:
+    with running.planning():
         planned = await plan_with_tags(TaggedPlansRequest(images), **implicitly())
         plans = {each.target: each for each in planned.all if each.target in addresses}
         there = [each for each in images if plans[each.address.spec].is_there]
@@ -70,8 +69,6 @@ async def list_all_images(
             )
             for each in there
         )
-    finally:
-        running.is_plan = False
     layers = {target.address.spec: each for target, each in zip(there, found)}
     listed = [
         ListedImage(plan, layers[name].platforms, layers[name].problem)

@@ -102,13 +102,10 @@ async def plan_all_images(
 ) -> PlanImages:
     running = await running_session()
     images = tuple(target for target in targets if is_image(target))
-    running.is_plan = True
-    try:
+    with running.planning():
         planned = await plan_with_tags(TaggedPlansRequest(images), **implicitly())
         asked = images if subsystem.drift else ()
         drift = await find_lock_drift(LockDriftRequest(asked), **implicitly())
-    finally:
-        running.is_plan = False
     for line in drift.lines:
         logger.warning(line)
     plans = _compared(subsystem, planned.all)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
@@ -69,7 +70,8 @@ class RunningSession:
         self.directory = directory
         self.clients = clients = services.clients
         self.local_engine = services.local_engine
-        self.is_plan = False
+        self._planning = 0
+        self._lock = threading.Lock()
         self.reasons: dict[str, str] = {}
         self.asked: dict[str, float] = {}
         self.remote = RemoteLookups(profile.reach)
@@ -88,6 +90,23 @@ class RunningSession:
         self.answers = SessionAnswers(
             profile, environment, accounts.find_for, self.plans, pushes.find_problem
         )
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether nothing may be built."""
+        with self._lock:
+            return self._planning > 0
+
+    @contextmanager
+    def planning(self) -> Iterator[None]:
+        """For as long as the block runs, and others that are open, nothing is built."""
+        with self._lock:
+            self._planning += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._planning -= 1
 
     def appear(self, name: str) -> None:
         """Be found by its processes. Does nothing while the directory is there.
