@@ -15,6 +15,7 @@ SIZES = (10, 100, 1000)
 
 _GOAL_SIZE = 1000
 _GOAL = 1.5
+_PLAN = "plan-images ::"
 
 # Pants' own `docker_image` takes minutes for 1,000 images, and a bake of so many is canceled.
 _MOST_CORE_IMAGES = 100
@@ -30,6 +31,7 @@ def measure(bench: Workbench, size: int) -> Iterable[Row]:
         contenders = [
             Contender("list ::", lambda: checkout.pants("list", "::")),
             Contender("package ::", lambda: checkout.pants("package", "::")),
+            Contender(_PLAN, lambda: checkout.pants(_PLAN.split()[0], "::")),
         ]
         if size <= _MOST_BAKED_IMAGES:
             contenders.append(_bake(bench, repository))
@@ -41,8 +43,10 @@ def measure(bench: Workbench, size: int) -> Iterable[Row]:
         took = interleave(contenders, bench.runs)
     listing = took["list ::"].median
     for name, samples in took.items():
-        limit = _GOAL if size == _GOAL_SIZE and name == "package ::" else None
+        limit = _GOAL if size == _GOAL_SIZE and name in ("package ::", _PLAN) else None
         goal = None if name == "list ::" else Goal(samples.median / listing, limit, "x list")
+        if name == _PLAN:
+            goal = Goal(samples.median / took["package ::"].median, limit, "x package")
         yield Row(f"{size:,} images, unchanged", name, samples, goal=goal)
 
 
