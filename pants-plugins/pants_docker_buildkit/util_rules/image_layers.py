@@ -15,6 +15,7 @@ from pants_docker_buildkit.compat import (
     implicitly,
     uncacheable_rule,
 )
+from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.manifest import (
     ImageManifest,
@@ -75,7 +76,7 @@ async def read_image_layers(request: ImageLayersRequest) -> ImageLayers:
     try:
         if image.layout is not None:
             return await _of_layout(image.layout, platforms)
-        if image.output.value == "docker":
+        if image.output is ImageOutput.DOCKER:
             return ImageLayers()
         running = await running_session()
         repository = ImageReference.parse(image.record.references[0])
