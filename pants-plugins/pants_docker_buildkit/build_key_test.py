@@ -113,7 +113,19 @@ FIELDS = {
     "no_cache": Variation(changes=("True",), keeps=("False",)),
     "inline_cache": Variation(changes=("False",), keeps=("True",)),
     "reproducible": Variation(changes=("True",), keeps=("False",)),
-    "output": Variation(base='"registry"', changes=('"oci", registries=[]',)),
+    "output": Variation(base='"registry"', changes=('"oci", registries=[]', '"tar"')),
+    "compression": Variation(changes=('"zstd"', '"estargz"', '"uncompressed"', '"gzip"')),
+    "compression_level": Variation(base="1", changes=("9",)),
+    "force_compression": Variation(changes=("True",), keeps=("False",)),
+    "output_files": Variation(
+        base='["a"], registries=[]',
+        changes=('["b"], registries=[]', '["a"], output_directories=["c"], registries=[]'),
+        keeps=('[".//a/", "a"], registries=[]',),
+    ),
+    "output_directories": Variation(changes=('["a"]',)),
+    "outputs_match_mode": Variation(
+        base='"all", output_files=["a"]', keeps=('"allow_empty", output_files=["a"]',)
+    ),
     "cache_from": Variation(keeps=('["type=gha"]',)),
     "cache_to": Variation(keeps=('["type=gha,mode=max"]',)),
     "builder": Variation(keeps=('"far"',)),

@@ -2,7 +2,9 @@
 
     BuildKitImageError
     ├── InvalidImageFieldError        a field of a target has a value that it may not have
-    │   └── InvalidDockerfileError    the Dockerfile breaks a rule
+    │   ├── InvalidDockerfileError    the Dockerfile breaks a rule
+    │   ├── NoImageError              a target that leaves files is used as an image
+    │   └── MissingArtifactsError     a build left no files that a path matches
     ├── InvalidOptionError            so has an option
     ├── UnreadableIgnoreFileError     an ignore file is one that BuildKit refuses
     ├── UnusableCacheError            a session cannot have its directory in `named_caches_dir`
@@ -81,6 +83,44 @@ class InvalidDockerfileError(InvalidImageFieldError):
             f"{verb} a Dockerfile that BuildKit can build",
             f"{finding}: {because}",
             next_step,
+        )
+
+
+class NoImageError(InvalidImageFieldError):
+    """A target is used as an image, but it leaves files. `use` is what asked for an image."""
+
+    def __init__(self, alias: str, address: Address, use: str = "") -> None:
+        super().__init__(
+            alias,
+            address,
+            "be left out where an image is needed",
+            f"with it there are files and no image{use and f', which {use}'}",
+            "Use another target for the image, or depend on this one for its files.",
+        )
+
+
+class MissingArtifactsError(InvalidImageFieldError):
+    """A build left nothing that `paths` match. `found` is what it left of what was named."""
+
+    def __init__(
+        self,
+        alias: str,
+        address: Address,
+        paths: Iterable[str],
+        found: Iterable[str],
+        mode: tuple[str, str],
+    ) -> None:
+        names = ", ".join(repr(each) for each in paths)
+        kept = list(found)
+        more = f" and {len(kept) - 5} more" if len(kept) > 5 else ""
+        has = f"{', '.join(kept[:5])}{more}" if kept else "none"
+        super().__init__(
+            alias,
+            address,
+            f"name what the stage has (`{mode[0]}` is {mode[1]!r})",
+            f"nothing there matches {names}. Of all that it names, these are there: {has}",
+            "Paths are relative to the root of the stage. Files belong in `output_files`,"
+            " directories in `output_directories`.",
         )
 
 

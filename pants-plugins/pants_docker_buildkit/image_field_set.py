@@ -7,8 +7,14 @@ from dataclasses import dataclass
 
 from pants.core.goals.package import PackageFieldSet
 from pants.engine.addresses import Address
+from pants.engine.target import StringField, StringSequenceField, Target
 
 from pants_docker_buildkit.compat import EnvironmentField
+from pants_docker_buildkit.fields.artifacts import (
+    BuildKitImageOutputDirectoriesField,
+    BuildKitImageOutputFilesField,
+    BuildKitImageOutputsMatchModeField,
+)
 from pants_docker_buildkit.fields.cache import (
     BuildKitImageBuilderField,
     BuildKitImageBuildTimeoutField,
@@ -17,6 +23,11 @@ from pants_docker_buildkit.fields.cache import (
     BuildKitImageInlineCacheField,
     BuildKitImageReproducibleField,
     BuildKitImageResourcesField,
+)
+from pants_docker_buildkit.fields.compression import (
+    BuildKitImageCompressionField,
+    BuildKitImageCompressionLevelField,
+    BuildKitImageForceCompressionField,
 )
 from pants_docker_buildkit.fields.context import (
     BuildKitImageBuildContextsField,
@@ -53,9 +64,24 @@ from pants_docker_buildkit.fields.naming import (
     BuildKitImageRepositoryField,
     BuildKitImageSkipPushField,
     BuildKitImageTagsField,
+    ImageOutput,
 )
 
 LOCAL_ENVIRONMENT = "__local__"
+
+
+def artifacts_field(target: Target) -> StringSequenceField | StringField | None:
+    """The field by which an image target leaves files in place of an image; `None` without one."""
+    for field in (BuildKitImageOutputFilesField, BuildKitImageOutputDirectoriesField):
+        if target.has_field(field) and target[field].value:
+            return target[field]
+    if target.has_field(BuildKitImageOutputField):
+        return _tar_field(target[BuildKitImageOutputField])
+    return None
+
+
+def _tar_field(output: BuildKitImageOutputField) -> BuildKitImageOutputField | None:
+    return output if output.value == ImageOutput.TAR.value else None
 
 
 @dataclass(frozen=True)
@@ -101,9 +127,21 @@ class BuildKitImageFieldSet(PackageFieldSet):
     image_tags: BuildKitImageTagsField
     skip_push: BuildKitImageSkipPushField
     output: BuildKitImageOutputField
+    compression: BuildKitImageCompressionField
+    compression_level: BuildKitImageCompressionLevelField
+    force_compression: BuildKitImageForceCompressionField
     output_path: BuildKitImageOutputPathField
+    output_files: BuildKitImageOutputFilesField
+    output_directories: BuildKitImageOutputDirectoriesField
+    outputs_match_mode: BuildKitImageOutputsMatchModeField
     environment: EnvironmentField
     is_upstream: bool = False
+
+    @property
+    def artifacts_field(self) -> StringSequenceField | StringField | None:
+        """As the function of this name, for a target."""
+        named = next((f for f in (self.output_files, self.output_directories) if f.value), None)
+        return named or _tar_field(self.output)
 
     def context_directory(self, default: str) -> str:
         """The directory of the build context, from the build root, which it may lead out of."""

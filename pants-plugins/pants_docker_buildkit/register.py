@@ -32,6 +32,7 @@ from pants_docker_buildkit.target_types import (
     ImageInputTarget,
 )
 from pants_docker_buildkit.util_rules import (
+    artifacts,
     attestations,
     base_images,
     base_triggers,
@@ -115,6 +116,7 @@ _RULE_MODULES = (
     definition,
     confirmation,
     build,
+    artifacts,
     sbom,
     attestations,
     published_names,

@@ -16,7 +16,7 @@ from pants.option.option_types import (
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
-from pants_docker_buildkit.fields.naming import ImageOutput
+from pants_docker_buildkit.fields.naming import RunOutput
 from pants_docker_buildkit.locks.base_images import BaseImages
 from pants_docker_buildkit.solver.progress import ShownProgress
 
@@ -90,7 +90,7 @@ class DockerBuildKitSubsystem(Subsystem):
     )
     output = EnumOption(
         default=None,
-        enum_type=ImageOutput,
+        enum_type=RunOutput,
         help=softwrap(
             """
             Where all images go in this run (`--output`), in place of what the field `output` and

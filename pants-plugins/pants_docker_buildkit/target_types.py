@@ -7,6 +7,11 @@ from pants.engine.target import COMMON_TARGET_FIELDS, Target
 from pants.util.strutil import help_text
 
 from pants_docker_buildkit.compat import EnvironmentField
+from pants_docker_buildkit.fields.artifacts import (
+    BuildKitImageOutputDirectoriesField,
+    BuildKitImageOutputFilesField,
+    BuildKitImageOutputsMatchModeField,
+)
 from pants_docker_buildkit.fields.cache import (
     BuildKitImageBuilderField,
     BuildKitImageBuildTimeoutField,
@@ -17,6 +22,11 @@ from pants_docker_buildkit.fields.cache import (
     BuildKitImageResourcesField,
 )
 from pants_docker_buildkit.fields.checks import SkipDockerfileChecksField
+from pants_docker_buildkit.fields.compression import (
+    BuildKitImageCompressionField,
+    BuildKitImageCompressionLevelField,
+    BuildKitImageForceCompressionField,
+)
 from pants_docker_buildkit.fields.context import (
     BuildKitImageBuildContextsField,
     BuildKitImageContextRootField,
@@ -113,7 +123,13 @@ class BuildKitImageTarget(Target):
         BuildKitImageSkipPushField,
         SkipDockerfileChecksField,
         BuildKitImageOutputField,
+        BuildKitImageCompressionField,
+        BuildKitImageCompressionLevelField,
+        BuildKitImageForceCompressionField,
         BuildKitImageOutputPathField,
+        BuildKitImageOutputFilesField,
+        BuildKitImageOutputDirectoriesField,
+        BuildKitImageOutputsMatchModeField,
         BuildKitImageExtraRunArgsField,
         RestartableField,
         EnvironmentField,

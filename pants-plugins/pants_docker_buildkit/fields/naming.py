@@ -8,7 +8,17 @@ from pants.core.goals.package import OutputPathField
 from pants.engine.target import BoolField, StringField, StringSequenceField
 from pants.util.strutil import help_text
 
+from pants_docker_buildkit.solver.definition import ARTIFACTS_OUTPUT, TAR_OUTPUT
+
 ALL_DEFAULT_REGISTRIES = "<all default registries>"
+
+
+class RunOutput(str, Enum):
+    """Where all images of a run may go."""
+
+    REGISTRY = "registry"
+    OCI = "oci"
+    DOCKER = "docker"
 
 
 class ImageOutput(str, Enum):
@@ -17,6 +27,14 @@ class ImageOutput(str, Enum):
     REGISTRY = "registry"
     OCI = "oci"
     DOCKER = "docker"
+    TAR = TAR_OUTPUT
+    FILES = ARTIFACTS_OUTPUT
+    """No image, but files of a stage: what a target has that names some."""
+
+    @property
+    def is_image(self) -> bool:
+        """Whether there is an image at all."""
+        return self not in (ImageOutput.FILES, ImageOutput.TAR)
 
 
 class BuildKitImageRegistriesField(StringSequenceField):
@@ -69,7 +87,7 @@ class BuildKitImageSkipPushField(BoolField):
 
 class BuildKitImageOutputField(StringField):
     alias = "output"
-    valid_choices = ImageOutput
+    valid_choices = ("registry", "oci", "docker", "tar")
     help = help_text(
         """
         Where BuildKit puts the image (`--output`).
@@ -82,6 +100,10 @@ class BuildKitImageOutputField(StringField):
 
         - `docker`: loaded into the local Docker Engine, which then must be running in every
         session that uses the image.
+        - `tar`: no image, but its root file system as `rootfs.tar`, and beside it `metadata.json`
+        with `env`, `user`, `workdir`, `entrypoint` and `cmd`, in a directory that dependents and
+        `dist/` have. For several platforms, each has a directory in the tar and an object in the
+        JSON, such as `linux_amd64`.
         """
     )
 

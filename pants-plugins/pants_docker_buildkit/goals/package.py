@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
-from pants.core.goals.package import BuiltPackage, PackageFieldSet
+from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, PackageFieldSet
 from pants.engine.fs import AddPrefix, CreateDigest, FileContent, MergeDigests
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.unions import UnionRule
@@ -21,8 +22,9 @@ from pants_docker_buildkit.errors import BuildKitImageError, ImageCycleError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import FILE_ENDING
 from pants_docker_buildkit.output_file import output_file
-from pants_docker_buildkit.plans.reasons import reason_line
+from pants_docker_buildkit.plans.reasons import Reason, reason_line
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.artifacts import ArtifactsRequest, find_artifacts
 from pants_docker_buildkit.util_rules.attestations import AttestationsRequest, attest_image
 from pants_docker_buildkit.util_rules.build import (
     BuildImageRequest,
@@ -32,25 +34,54 @@ from pants_docker_buildkit.util_rules.build import (
 )
 from pants_docker_buildkit.util_rules.image_cycle import ImageCycleRequest, find_image_cycle
 
+logger = logging.getLogger(__name__)
+
 LAYOUT_ENDING = "oci"
 
 # What Pants says where rules wait for each other.
 _CYCLE = "cycle"
 
 
+def _outcome(outcome: ImageOutcome, reasons: tuple[Reason, ...]) -> str:
+    why = f" ({reason_line(reasons)})" if outcome is ImageOutcome.BUILT else ""
+    return f"{outcome.value}{why}"
+
+
 def outcome_line(image: BuiltImage) -> str:
     """What was done for an image, and how to refer to it."""
     where = image.record.references or (image.record.image_digest,)
-    reason = f" ({reason_line(image.reasons)})" if image.outcome is ImageOutcome.BUILT else ""
-    return f"{image.outcome.value}{reason}: {', '.join(where)}"
+    return f"{_outcome(image.outcome, image.reasons)}: {', '.join(where)}"
+
+
+async def _package_artifacts(field_set: BuildKitImageFieldSet) -> BuiltPackage:
+    """The files of a target that leaves some in place of an image."""
+    artifacts = await find_artifacts(ArtifactsRequest(field_set), **implicitly())
+    count = len(artifacts.paths)
+    line = f"{_outcome(artifacts.outcome, artifacts.reasons)}: {count} file{'s'[: count != 1]}"
+    if not artifacts.paths:
+        logger.info(f"{field_set.address} {line}.")
+    first, *others = artifacts.paths or artifacts.directories or (None,)
+    if first is None:
+        return BuiltPackage(artifacts.digest, ())
+    return BuiltPackage(
+        artifacts.digest,
+        (
+            BuiltPackageArtifact(relpath=first, extra_log_lines=(f"  {line}",)),
+            *(BuiltPackageArtifact(relpath=each) for each in others),
+        ),
+    )
 
 
 @rule(desc="Package image")
 async def package_image(
     field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> BuiltPackage:
-    path = output_file(field_set.output_path, field_set.address, FILE_ENDING)
+    path = ""
+    if field_set.artifacts_field is None:
+        path = output_file(field_set.output_path, field_set.address, FILE_ENDING)
     try:
+        if field_set.artifacts_field is not None:
+            return await _package_artifacts(field_set)
         image = await build_image(BuildImageRequest(field_set), **implicitly())
     except Exception as e:
         if _CYCLE in str(e) and not isinstance(e, BuildKitImageError):

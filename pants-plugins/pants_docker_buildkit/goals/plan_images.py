@@ -20,7 +20,7 @@ from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.plans.comparison import InvalidPlanError, compare, read_known_images
 from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, to_json
 from pants_docker_buildkit.plans.rendering import to_markdown, to_text
-from pants_docker_buildkit.util_rules.build_context import is_image
+from pants_docker_buildkit.util_rules.build_context import has_build
 from pants_docker_buildkit.util_rules.image_plans import TaggedPlansRequest, plan_with_tags
 from pants_docker_buildkit.util_rules.lock_drift import LockDriftRequest, find_lock_drift
 from pants_docker_buildkit.util_rules.session import running_session
@@ -101,7 +101,7 @@ async def plan_all_images(
     console: Console, subsystem: PlanImagesSubsystem, targets: FilteredTargets
 ) -> PlanImages:
     running = await running_session()
-    images = tuple(target for target in targets if is_image(target))
+    images = tuple(target for target in targets if has_build(target))
     with running.planning():
         planned = await plan_with_tags(TaggedPlansRequest(images), **implicitly())
         asked = images if subsystem.drift else ()

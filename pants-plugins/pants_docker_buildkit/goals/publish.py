@@ -174,13 +174,15 @@ def _where(repository: PublishedRepository, image: BuiltBuildKitImage) -> Mappin
 
 def _without_registry(field_set: PublishImageFieldSet, names: PublishedNames) -> PublishPackages:
     field = field_set.output
+    artifacts = field_set.artifacts_field
     is_own = field.value == names.output.value
     name = field.alias if is_own else f"[docker-buildkit].{field.alias}"
-    reason = (
-        f'(`{name}="{names.output.value}"` leaves it in the local engine)'
-        if names.output is ImageOutput.DOCKER
-        else "(it has no registry)"
-    )
+    if artifacts is not None:
+        reason = f"(`{artifacts.alias}` leaves files, and no image)"
+    elif names.output is ImageOutput.DOCKER:
+        reason = f'(`{name}="{names.output.value}"` leaves it in the local engine)'
+    else:
+        reason = "(it has no registry)"
     return PublishPackages(names=(field_set.address.spec,), description=reason)
 
 

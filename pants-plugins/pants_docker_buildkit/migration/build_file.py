@@ -16,6 +16,9 @@ from pants_docker_buildkit.migration.source_text import Edit, SourceText
 
 OLD, NEW = "docker_image", "docker_buildkit_image"
 
+_ARTIFACTS = ("output_files", "output_directories")
+"""With these there is no image, and so nothing to keep from being pushed."""
+
 # Fields that mean the same in both.
 SAME_FIELDS = frozenset(
     {
@@ -23,12 +26,11 @@ SAME_FIELDS = frozenset(
         *("source", "instructions", "context_root", "target_stage", "build_platform"),
         *("image_tags", "registries", "repository", "image_labels", "extra_run_args"),
         *("extra_build_args", "extra_build_hosts", "build_network", "secrets", "ssh"),
+        *_ARTIFACTS,
+        "outputs_match_mode",
     }
 )
 _NO_EQUIVALENT = {
-    "output_files": "builds no files for other targets",
-    "output_directories": "builds no files for other targets",
-    "outputs_match_mode": "builds no files for other targets",
     "extra_build_options": "has a field for each option: `shm_size`, `ulimits`, `entitlements`,"
     " `no_cache`, `image_annotations`, …",
 }
@@ -139,7 +141,7 @@ def _plan_target(plan: _Plan, call: ast.Call, directory: str, bases: Collection[
     _plan_fields(plan, items)
     values = {each.name: each for each in items}
     skip = values.get("skip_push")
-    if skip is None or not _is_true(skip.value) or "output" in values:
+    if skip is None or not _is_true(skip.value) or values.keys() & {"output", *_ARTIFACTS}:
         return
     name = _text(values["name"].value) if "name" in values else posixpath.basename(directory)
     assert skip.keyword is not None

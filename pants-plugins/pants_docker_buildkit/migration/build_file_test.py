@@ -93,6 +93,11 @@ def test_a_target_is_renamed_and_its_fields_keep_their_meaning() -> None:
             id="macro",
         ),
         pytest.param(
+            "docker_image(output_files=['a'], outputs_match_mode='all', skip_push=True)",
+            "docker_buildkit_image(output_files=['a'], outputs_match_mode='all', skip_push=True)",
+            id="files",
+        ),
+        pytest.param(
             "docker_image(cache_to={'type': 's3', 'name': 'a,b'})",
             "docker_buildkit_image(cache_to=['type=s3,\"name=a,b\"'])",
             id="quoted",
@@ -106,7 +111,6 @@ def test_what_is_written_is_what_ours_means(before: str, after: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        pytest.param("output_files=['a']", "`output_files`", id="files"),
         pytest.param("extra_build_options=['--x']", "shm_size", id="options"),
         pytest.param("output={'type': 'local', 'dest': 'x'}", "`output`", id="output"),
         pytest.param("cache_to=CACHE", "not written out", id="cache"),

@@ -41,10 +41,13 @@ from pants_docker_buildkit.registry.rules_of_registries import find_rule
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret
+from pants_docker_buildkit.solver.artifacts import keep_artifacts
 from pants_docker_buildkit.solver.build_name import name_arguments
 from pants_docker_buildkit.solver.builder_advice import advise_on_loss
 from pants_docker_buildkit.solver.deadline import Deadline
 from pants_docker_buildkit.solver.definition import (
+    ARTIFACTS_OUTPUT,
+    TAR_OUTPUT,
     BuildDefinition,
     BuildJob,
     ContextKind,
@@ -61,6 +64,8 @@ from pants_docker_buildkit.solver.failure import summarize_failure
 from pants_docker_buildkit.solver.image_tags import build_tag, inline_cache_references, tag_image
 from pants_docker_buildkit.solver.input_tree import (
     DOCKERFILE,
+    EXPORT_DIRECTORY,
+    OUTPUT_ARTIFACTS,
     OUTPUT_LAYOUT,
     OWN_POLICY,
 )
@@ -69,7 +74,8 @@ from pants_docker_buildkit.solver.materials import find_materials
 from pants_docker_buildkit.solver.output_layout import open_output_layout
 from pants_docker_buildkit.solver.progress import Progress, ShownProgress
 from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND, write_repetition
-from pants_docker_buildkit.solver.result import BuildResult
+from pants_docker_buildkit.solver.result import ArtifactsResult, BuildResult
+from pants_docker_buildkit.solver.root_filesystem import ROOT_FILESYSTEM, write_image_metadata
 from pants_docker_buildkit.solver.timeline import Timeline, write_sizes
 from pants_docker_buildkit.solver.workplace import Workplace
 
@@ -84,13 +90,21 @@ _OTHER_CONTENT = "digest mismatch"
 _SECRET_VARIABLE = "PANTS_DOCKER_BUILDKIT_SECRET"
 
 
-def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) -> BuildResult:
-    """The image of this job, built and put where its output says. Raises `BuildFailedError`."""
+def build_image(
+    job: BuildJob, settings: BuildSettings, workplace: Workplace
+) -> BuildResult | ArtifactsResult:
+    """The image of this job, or its files, built and put where its output says.
+
+    Raises `BuildFailedError`.
+    """
     metadata_path = workplace.scratch / "metadata.json"
     command = build_command(job, settings, workplace, metadata_path)
     dockerfile = (workplace.inputs / DOCKERFILE).read_bytes()
     name = name_arguments(job.definition, settings.target, dockerfile)
     command = replace(command, build_args=(*command.build_args, *name))
+    outside = workplace.inputs.parent
+    if job.definition.output == TAR_OUTPUT:
+        (outside / OUTPUT_ARTIFACTS).mkdir(exist_ok=True)
     try:
         run_buildx(command, settings, workplace)
     except BuildFailedError as e:
@@ -100,6 +114,22 @@ def build_image(job: BuildJob, settings: BuildSettings, workplace: Workplace) ->
         write_repetition(command, workplace, values)
         raise BuildFailedError(f"{e}{_advise(str(e), job, settings)}") from e
 
+    if job.definition.output == ARTIFACTS_OUTPUT:
+        keep_artifacts(job.definition, outside / EXPORT_DIRECTORY, outside / OUTPUT_ARTIFACTS)
+        return ArtifactsResult(job.build_digest)
+    if job.definition.output == TAR_OUTPUT:
+        try:
+            write_image_metadata(outside / OUTPUT_LAYOUT, outside / OUTPUT_ARTIFACTS)
+        except InvalidLayoutError as e:
+            raise BuildFailedError(f"The build ended without an image: {e} Run it again.") from e
+        return ArtifactsResult(job.build_digest)
+    return _find_image(job, settings, workplace, metadata_path)
+
+
+def _find_image(
+    job: BuildJob, settings: BuildSettings, workplace: Workplace, metadata_path: Path
+) -> BuildResult:
+    """The image that was built, with the tags that it needs."""
     # Not before buildx runs: see `_import_registries`.
     from pants_docker_buildkit.solver.pushed_image import PushedImage
 
@@ -251,9 +281,18 @@ def _outputs(job: BuildJob, workplace: Workplace) -> tuple[str, ...]:
     if definition.output == "oci":
         attributes = [("type", "oci"), ("dest", f"../{OUTPUT_LAYOUT}"), ("tar", "false")]
         return (render_attributes([*attributes, *_form(job)]),)
+    if definition.output == ARTIFACTS_OUTPUT:
+        return (render_attributes([("type", "local"), ("dest", f"../{EXPORT_DIRECTORY}")]),)
+    if definition.output == TAR_OUTPUT:
+        # The layout is for the config, which no exporter gives alone.
+        tar = (("type", "tar"), ("dest", f"../{OUTPUT_ARTIFACTS}/{ROOT_FILESYSTEM}"))
+        layout = (("type", "oci"), ("dest", f"../{OUTPUT_LAYOUT}"), ("tar", "false"))
+        plain = ("compression", "uncompressed")
+        return render_attributes(tar), render_attributes([*layout, plain])
     if definition.output == "docker":
         names = [f"{name}:{build_tag(job.build_digest)}" for name in job.repositories]
-        return (render_attributes([("type", "docker"), ("name", render_values(names))]),)
+        attributes = [("type", "docker"), ("name", render_values(names))]
+        return (render_attributes([*attributes, *_compression(definition)]),)
     attributes = [("type", "image"), *_push(job, workplace)]
     registries = {name.partition("/")[0] for name in job.repositories}
     if any(workplace.reach.settings(each).is_plain_http for each in registries):
@@ -276,8 +315,18 @@ def _push(job: BuildJob, workplace: Workplace) -> list[tuple[str, str]]:
 def _form(job: BuildJob) -> Iterator[tuple[str, str]]:
     """How an image is written that leaves its builder."""
     yield "oci-mediatypes", "true"
+    yield from _compression(job.definition)
     if job.definition.reproducible:
         yield "rewrite-timestamp", "true"
+
+
+def _compression(definition: BuildDefinition) -> Iterator[tuple[str, str]]:
+    if definition.compression is not None:
+        yield "compression", definition.compression
+    if definition.compression_level is not None:
+        yield "compression-level", str(definition.compression_level)
+    if definition.force_compression:
+        yield "force-compression", "true"
 
 
 def _progress(settings: BuildSettings, workplace: Workplace) -> Progress:

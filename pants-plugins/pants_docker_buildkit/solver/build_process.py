@@ -25,14 +25,16 @@ from pants_docker_buildkit.solver.definition import parse_job
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import BuilderLostError, ContextNeededError
 from pants_docker_buildkit.solver.input_tree import (
+    EXPORT_DIRECTORY,
     JOB_FILE,
+    OUTPUT_ARTIFACTS,
     OUTPUT_LAYOUT,
     ROOT,
     normalize_modes,
 )
 from pants_docker_buildkit.solver.lost_builder import build_again_if_lost
 from pants_docker_buildkit.solver.progress import tell
-from pants_docker_buildkit.solver.result import BuildResult
+from pants_docker_buildkit.solver.result import ArtifactsResult, BuildResult
 from pants_docker_buildkit.solver.workplace import open_workplace
 
 
@@ -60,7 +62,7 @@ def run_build(session: SessionClient, docker: DockerCli, build_key: str, generat
     def say_waiting() -> None:
         tell(session.directory, f"{settings.target} waits for another session that builds it…")
 
-    def build(directory: ContextDirectory) -> BuildResult:
+    def build(directory: ContextDirectory) -> BuildResult | ArtifactsResult:
         with open_workplace(job, settings, docker, session, inputs) as place:
             place = replace(place, secrets=secrets, contexts=directory.path, lock=directory.lock)
             return build_image(job, settings, place)
@@ -69,7 +71,8 @@ def run_build(session: SessionClient, docker: DockerCli, build_key: str, generat
         again = f"{settings.target} is built again: {lost.name} was lost ({lost.finding})."
         tell(session.directory, again)
         forget_builders(session.directory)
-        shutil.rmtree(inputs.parent / OUTPUT_LAYOUT, ignore_errors=True)
+        for name in (OUTPUT_LAYOUT, OUTPUT_ARTIFACTS, EXPORT_DIRECTORY):
+            shutil.rmtree(inputs.parent / name, ignore_errors=True)
 
     remove_unused_contexts(contexts)
     with open_contexts(contexts, settings.context_name, say_waiting) as directory:

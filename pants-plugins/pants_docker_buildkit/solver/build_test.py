@@ -28,6 +28,7 @@ from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import BuildFailedError, BuildTimeoutError
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE
 from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND
+from pants_docker_buildkit.solver.result import BuildResult
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.workplace import Workplace
 
@@ -321,6 +322,7 @@ def test_a_failed_build_leaves_a_script_that_repeats_it(docker: FakeDocker, tmp_
 def test_what_buildx_says_of_the_image_is_the_result(docker: FakeDocker, tmp_path: Path) -> None:
     prepare_build(docker, json.dumps(METADATA))
     result = build_image(redefined(output="docker"), SETTINGS, workplace(docker.cli(), tmp_path))
+    assert isinstance(result, BuildResult)
     assert (result.build_digest, result.digest, result.size) == (BUILD, SHA, 475)
     assert [str(each.platform) for each in result.platforms] == ["linux/amd64"]
 

@@ -18,6 +18,12 @@ SCHEMA_VERSION = 2
 
 IMAGE_SCHEME = "docker-image://"
 
+ARTIFACTS_OUTPUT = "files"
+"""The output of a build that leaves files, and no image."""
+
+TAR_OUTPUT = "tar"
+"""The output of a build that leaves its root file system in one file, and no image."""
+
 
 class ContextKind(str, Enum):
     """What a named build context stands for."""
@@ -79,7 +85,8 @@ class BuildDefinition:
     its sha256 in hex. `secret_hashes` are keyed hashes of the content of those secrets whose
     content counts. `build_platforms` says of each platform which one its builder must have, where
     the Dockerfile uses that and no build argument can say it. All other pairs are sorted by their
-    first item.
+    first item. `output_files` and `output_directories` are what is kept of the stage in place of an
+    image, for `output="files"`.
     """
 
     dockerfile: str
@@ -105,6 +112,11 @@ class BuildDefinition:
     inline_cache: bool = False
     build_platforms: tuple[tuple[str, str], ...] = ()
     reproducible: bool = False
+    compression: Optional[str] = None
+    compression_level: Optional[int] = None
+    force_compression: bool = False
+    output_files: tuple[str, ...] = ()
+    output_directories: tuple[str, ...] = ()
 
     def as_map(self) -> dict[str, Any]:
         """The definition in the types of JSON, from which the `build_digest` is taken."""

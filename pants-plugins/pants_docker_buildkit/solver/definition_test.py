@@ -46,6 +46,11 @@ EXAMPLES: dict[str, Any] = {
     "no_cache": True,
     "inline_cache": True,
     "reproducible": True,
+    "compression": "zstd",
+    "compression_level": 3,
+    "force_compression": True,
+    "output_files": ("bin/app",),
+    "output_directories": ("share",),
 }
 FULL = replace(SMALLEST, **EXAMPLES)
 

@@ -26,6 +26,12 @@ POLICIES_DIRECTORY = "policies"
 OUTPUT_LAYOUT = "layout"
 """Beside the root: where a build with `output="oci"` leaves its image."""
 
+OUTPUT_ARTIFACTS = "artifacts"
+"""Beside the root: where a build leaves the files that its target names."""
+
+EXPORT_DIRECTORY = "export"
+"""Beside the root: all files of a stage, of which some are kept. No output of the process."""
+
 MUTABLE_MARKER = f"{ROOT}/result"
 """A path that the process names as its output although it never writes it.
 

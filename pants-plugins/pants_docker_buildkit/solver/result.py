@@ -50,6 +50,24 @@ class BuildResult:
         return json.dumps(document, indent=1, sort_keys=True)
 
 
+@dataclass(frozen=True)
+class ArtifactsResult:
+    """A build gave files, which are the output of its process, and no image."""
+
+    build_digest: str
+
+    def to_json(self) -> str:
+        """The same text for equal results."""
+        document = {"schema": SCHEMA_VERSION, "build_digest": self.build_digest}
+        return json.dumps(document, indent=1, sort_keys=True)
+
+
+def check_artifacts_result(text: bytes, build_digest: str) -> None:
+    """Refuse what is not the result of the build of files that `build_digest` identifies."""
+    if text.strip() != ArtifactsResult(build_digest).to_json().encode():
+        raise InvalidBuildResultError(f"It is not of the build {build_digest!r}.")
+
+
 def parse_build_result(text: bytes, build_digest: str, platforms: int) -> BuildResult:
     """The result of the build that `build_digest` identifies, for as many platforms as it had.
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pants.base.build_environment import get_buildroot
@@ -39,6 +40,7 @@ from pants_docker_buildkit.errors import (
     ImageSourceChangedError,
     InvalidRecordError,
     LocalTagError,
+    NoImageError,
 )
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
@@ -63,8 +65,12 @@ from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.errors import EXIT_SOURCE_CHANGED
 from pants_docker_buildkit.solver.failure import describe_killing
-from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_LAYOUT
-from pants_docker_buildkit.solver.result import InvalidBuildResultError, parse_build_result
+from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_ARTIFACTS, OUTPUT_LAYOUT
+from pants_docker_buildkit.solver.result import (
+    InvalidBuildResultError,
+    check_artifacts_result,
+    parse_build_result,
+)
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_settings import build_settings
 from pants_docker_buildkit.util_rules.builders import read_described_builders
@@ -146,6 +152,35 @@ class BuiltImage(EngineAwareReturnType):
         }
 
 
+@dataclass(frozen=True)
+class BuildFilesRequest:
+    """Asks for the files that a target leaves in place of an image, built if need be."""
+
+    field_set: BuildKitImageFieldSet
+
+
+@dataclass(frozen=True)
+class BuiltFiles:
+    """The files of a target, with the paths that they have in its stage.
+
+    `reasons` are as those of an image.
+    """
+
+    tree: Digest
+    definition: BuildDefinition
+    outcome: ImageOutcome
+    reasons: tuple[Reason, ...]
+
+
+_OUTPUT_DIRECTORIES = MappingProxyType(
+    {
+        ImageOutput.OCI: (OUTPUT_LAYOUT,),
+        ImageOutput.FILES: (OUTPUT_ARTIFACTS,),
+        ImageOutput.TAR: (OUTPUT_ARTIFACTS,),
+    }
+)
+
+
 def _build_process(
     definition: ImageDefinition, generation: int, description: str, attempt: int = 0
 ) -> Process:
@@ -159,7 +194,7 @@ def _build_process(
         description=description,
         input_digest=definition.inputs,
         output_files=(MUTABLE_MARKER,),
-        output_directories=((OUTPUT_LAYOUT,) if definition.output is ImageOutput.OCI else ()),
+        output_directories=_OUTPUT_DIRECTORIES.get(definition.output, ()),
         level=LogLevel.INFO if attempt else LogLevel.DEBUG,
     )
 
@@ -179,13 +214,17 @@ def _explain_end(exit_code: int) -> str:
     return describe_killing("The build process", exit_code)
 
 
-def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> ImageRecord:
+def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> ImageRecord | None:
+    """The record of the image that a build gave; `None` of one that gave files."""
     if result.exit_code != 0:
         said = result.stderr.decode("utf-8", "replace")
         if result.exit_code == EXIT_SOURCE_CHANGED:
             raise ImageSourceChangedError(definition.address, said)
         raise ImageBuildError(definition.address, f"{said}\n{_explain_end(result.exit_code)}")
     try:
+        if not definition.output.is_image:
+            check_artifacts_result(result.stdout, definition.job.build_digest)
+            return None
         platforms = len(definition.job.definition.platforms)
         build_result = parse_build_result(result.stdout, definition.job.build_digest, platforms)
     except InvalidBuildResultError as e:
@@ -204,10 +243,11 @@ def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> 
 class _Solved:
     """A result that is true now. `reasons` are why the last build of the chain was needed.
 
-    `seconds` are how long that took, if it ran in this session.
+    `seconds` are how long that took, if it ran in this session. `record` is `None` of files, which
+    are `output`.
     """
 
-    record: ImageRecord
+    record: ImageRecord | None
     output: Digest
     reasons: tuple[Reason, ...]
     seconds: float | None
@@ -327,6 +367,8 @@ async def _solve(
         result = await _find_or_run(definition, generation, place, reasons)
         record = _read_record(definition, result)
         seconds = place.seconds(definition, generation)
+        if record is None:
+            return _Solved(record, result.output_digest, reasons, seconds)
         where = definition.output.value
         logger.debug(
             f"{definition.address}: generation {generation} was"
@@ -413,18 +455,16 @@ def image_history(
     return history_path(session.parent, get_buildroot(), f"{field_set.address.spec}{suffix}")
 
 
-@rule(desc="Build image with BuildKit", level=LogLevel.DEBUG)
-async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsystem) -> BuiltImage:
-    field_set = request.field_set
+async def _build_current(
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+) -> tuple[_Built, ImageOutcome]:
+    """What came of a target as it is now, and how."""
     try:
         built = await _build(field_set, subsystem, 0)
     except ImageSourceChangedError:
         # Since the definition was made. What there is now is another image.
         built = await _build(field_set, subsystem, 1)
-    solved, output = built.solved, built.definition.output
-    layout = None
-    if output is ImageOutput.OCI:
-        layout = await remove_prefix(RemovePrefix(solved.output, OUTPUT_LAYOUT))
+    solved = built.solved
     if solved.seconds is not None:
         outcome = ImageOutcome.BUILT
     elif built.is_same:
@@ -436,8 +476,31 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
     if outcome is not ImageOutcome.UNCHANGED:
         # In the next session it is, if nothing changes, although this rule would not run again.
         await mark_session(**implicitly())
+    return built, outcome
+
+
+@rule(desc="Build image with BuildKit", level=LogLevel.DEBUG)
+async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsystem) -> BuiltImage:
+    field_set = request.field_set
+    artifacts = field_set.artifacts_field
+    if artifacts is not None:
+        raise NoImageError(artifacts.alias, field_set.address)
+    built, outcome = await _build_current(field_set, subsystem)
+    solved, output = built.solved, built.definition.output
+    assert solved.record is not None
+    layout = None
+    if output is ImageOutput.OCI:
+        layout = await remove_prefix(RemovePrefix(solved.output, OUTPUT_LAYOUT))
     definition = built.definition.job.definition
     return BuiltImage(solved.record, definition, output, layout, outcome, solved.reasons)
+
+
+@rule(desc="Build files with BuildKit")
+async def build_files(request: BuildFilesRequest, subsystem: DockerBuildKitSubsystem) -> BuiltFiles:
+    built, outcome = await _build_current(request.field_set, subsystem)
+    tree = await remove_prefix(RemovePrefix(built.solved.output, OUTPUT_ARTIFACTS))
+    definition = built.definition.job.definition
+    return BuiltFiles(tree, definition, outcome, built.solved.reasons)
 
 
 def rules() -> Iterable[Rule]:

@@ -54,7 +54,7 @@ from pants_docker_buildkit.dockerfile.ignorefile import (
 from pants_docker_buildkit.dockerfile.patterns import InvalidPatternError, parse_patterns
 from pants_docker_buildkit.errors import InvalidImageFieldError, UnreadableIgnoreFileError
 from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
-from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifacts_field
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfileRequest,
@@ -128,6 +128,11 @@ class NamedFilesRequest:
 
 def is_image(target: Target) -> bool:
     """Whether a target is an image, which others build on but do not copy."""
+    return has_build(target) and artifacts_field(target) is None
+
+
+def has_build(target: Target) -> bool:
+    """Whether BuildKit builds it: an image, or files in place of one."""
     return target.has_field(BuildKitImageSourceField)
 
 

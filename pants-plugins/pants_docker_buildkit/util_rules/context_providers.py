@@ -26,7 +26,7 @@ from pants_docker_buildkit.compat import (
     resolve_unparsed_address_inputs,
     rule,
 )
-from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, is_image
+from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, has_build, is_image
 from pants_docker_buildkit.util_rules.generated_paths import generated_paths, relocated_path
 
 _FEW = 3
@@ -134,7 +134,7 @@ async def find_context_providers(all_targets: AllTargets) -> ContextProviders:
     for target in all_targets:
         if is_image(target):
             continue
-        if target.has_field(OutputPathField):
+        if target.has_field(OutputPathField) and not has_build(target):
             field = target[OutputPathField]
             packages.append((field, field.value_or_default(file_ending=None), target.address))
         found = generated_paths(target)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, CreateDigest, Digest, FileContent, MergeDigests
 from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import StringSequenceField
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.compat import (
@@ -32,9 +33,14 @@ from pants_docker_buildkit.dockerfile.source_date_epoch import (
     is_seconds,
 )
 from pants_docker_buildkit.errors import InvalidImageFieldError
+from pants_docker_buildkit.fields.compression import LayerCompression
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import LOCAL_ENVIRONMENT, BuildKitImageFieldSet
 from pants_docker_buildkit.options.placeholders import Placeholders
+from pants_docker_buildkit.solver.artifact_patterns import (
+    InvalidArtifactPathError,
+    parse_artifact_path,
+)
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.input_tree import (
     DOCKERFILE,
@@ -135,7 +141,7 @@ async def _names(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The repositories of an image, and its tags in the local engine."""
     default = subsystem.default_repository
-    if output is ImageOutput.OCI:
+    if output is ImageOutput.OCI or not output.is_image:
         return (), ()
     if output is ImageOutput.REGISTRY:
         return image_repositories(field_set, registries, default, values), ()
@@ -172,7 +178,9 @@ async def define_image(
     is_reproducible = _is_reproducible(field_set, output, subsystem)
     build_args = _final_build_args(field_set, inputs, is_reproducible=is_reproducible)
     definition = replace(
-        _definition(field_set, inputs, output, values, secret_hashes),
+        _with_compression(
+            _definition(field_set, inputs, output, values, secret_hashes), field_set, output
+        ),
         build_args=tuple(sorted(build_args.items())),
         inline_cache=(
             field_set.inline_cache.value and output is ImageOutput.REGISTRY and not is_reproducible
@@ -249,8 +257,59 @@ def _definition(
         ulimits=tuple(sorted((field_set.ulimits.value or {}).items())),
         entitlements=tuple(sorted(field_set.entitlements.value or ())),
         no_cache=field_set.no_cache.value,
+        output_files=_artifact_paths(field_set, field_set.output_files),
+        output_directories=_artifact_paths(field_set, field_set.output_directories),
         build_platforms=inputs.build_platforms,
     )
+
+
+def _with_compression(
+    definition: BuildDefinition, field_set: BuildKitImageFieldSet, output: ImageOutput
+) -> BuildDefinition:
+    """The definition with what its layers are compressed with."""
+    kind, level = field_set.compression, field_set.compression_level
+    force = field_set.force_compression
+    set_field = next(
+        (each for each in (kind, level, force) if each.value not in (None, False)), None
+    )
+    if set_field is not None and not output.is_image:
+        raise InvalidImageFieldError(
+            set_field.alias,
+            field_set.address,
+            "be left out where there is no image",
+            f"it is {set_field.value!r}, and files have no layers",
+        )
+    compression = LayerCompression(kind.value or LayerCompression.GZIP)
+    highest = compression.highest_level
+    if level.value is not None and (highest is None or not 0 <= level.value <= highest):
+        allowed = "be left out" if highest is None else f"be from 0 to {highest}"
+        raise InvalidImageFieldError(
+            level.alias,
+            field_set.address,
+            f"{allowed} where `{kind.alias}` is {compression.value!r}",
+            f"it is {level.value}",
+        )
+    return replace(
+        definition,
+        compression=kind.value,
+        compression_level=level.value,
+        force_compression=force.value,
+    )
+
+
+def _artifact_paths(
+    field_set: BuildKitImageFieldSet, field: StringSequenceField
+) -> tuple[str, ...]:
+    """The paths of a field, each once and in its shortest form."""
+    try:
+        return tuple(sorted({parse_artifact_path(each) for each in field.value or ()}))
+    except InvalidArtifactPathError as e:
+        raise InvalidImageFieldError(
+            field.alias,
+            field_set.address,
+            f"hold paths, each of which must {e.requirement}",
+            f"{e.text!r} is one of them",
+        ) from e
 
 
 def _is_reproducible(

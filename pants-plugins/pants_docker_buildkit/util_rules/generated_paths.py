@@ -1,12 +1,13 @@
 """Which paths does a target generate, as far as its fields say it?
 
 Pants knows the files of a code generator only once it has run. What `shell_command`, `adhoc_tool`,
-`relocated_files` and `file` with an `http_source` give can be told before.
+`relocated_files`, `file` with an `http_source` and a stage of a Dockerfile give can be told before.
 """
 
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,15 @@ from pants.core.target_types import (
 )
 from pants.engine.target import SourcesField, Target
 
+from pants_docker_buildkit.fields.naming import (
+    BuildKitImageOutputField,
+    BuildKitImageOutputPathField,
+    ImageOutput,
+)
+from pants_docker_buildkit.output_file import artifacts_directory
+from pants_docker_buildkit.solver.root_filesystem import IMAGE_METADATA, ROOT_FILESYSTEM
+
+_PATTERN = re.compile(r"[*?\[]")
 _FILES, _DIRECTORIES = "output_files", "output_directories"
 _STREAMS = ("stdout", "stderr")
 
@@ -38,10 +48,36 @@ def generated_paths(target: Target) -> GeneratedPaths:
     values: dict[str, Any] = {field.alias: field.value for field in target.field_values.values()}
     if not ({_FILES, _DIRECTORIES} & values.keys() and target.has_field(SourcesField)):
         return GeneratedPaths(downloaded)
+    if target.has_field(BuildKitImageOutputPathField):
+        return _left_by_stage(target, values)
     streams = [str(values[name]) for name in _STREAMS if values.get(name)]
     return GeneratedPaths(
         tuple(_placed((*(values.get(_FILES) or ()), *streams), values, target)),
         tuple(_placed(values.get(_DIRECTORIES) or (), values, target)),
+    )
+
+
+def _left_by_stage(target: Target, values: dict[str, Any]) -> GeneratedPaths:
+    """Where an image target leaves files. Of a pattern, below the directories that it spells."""
+    is_tar = values.get(BuildKitImageOutputField.alias) == ImageOutput.TAR.value
+    root = artifacts_directory(target[BuildKitImageOutputPathField], has_own=is_tar)
+    if is_tar:
+        names = (ROOT_FILESYSTEM, IMAGE_METADATA)
+        return GeneratedPaths(tuple(posixpath.normpath(f"{root}/{each}") for each in names))
+    paths = values.get(_FILES) or ()
+    files = [path for path in paths if _PATTERN.search(path) is None]
+    directories = [
+        *(posixpath.dirname(_PATTERN.split(path)[0]) for path in paths if path not in files),
+        *(values.get(_DIRECTORIES) or ()),
+    ]
+    return GeneratedPaths(
+        tuple(posixpath.normpath(posixpath.join(root, each)) for each in files),
+        # What may be anywhere beside the BUILD file is no reason to build it for each image there.
+        tuple(
+            posixpath.normpath(posixpath.join(root, each))
+            for each in directories
+            if posixpath.normpath(each or ".") != "."
+        ),
     )
 
 

@@ -23,7 +23,7 @@ from pants_docker_buildkit.compat import (
     resolve_unparsed_address_inputs,
     rule,
 )
-from pants_docker_buildkit.util_rules.build_context import is_image
+from pants_docker_buildkit.util_rules.build_context import has_build
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ async def find_image_cycle(request: ImageCycleRequest) -> ImageCycle:
     needs: dict[Address, list[Address]] = {}
     layer = tuple(await resolve_address_targets(**implicitly(Addresses([request.address]))))
     while layer:
-        images += (each.address for each in layer if is_image(each))
+        images += (each.address for each in layer if has_build(each))
         needs.update((each.address, []) for each in layer)
         ordinary = await concurrently(
             resolve_dependency_targets(**implicitly(DependenciesRequest(each.get(Dependencies))))

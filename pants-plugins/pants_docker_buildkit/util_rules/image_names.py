@@ -13,7 +13,7 @@ from pants_docker_buildkit.errors import (
     InvalidImageFieldError,
     InvalidOptionError,
 )
-from pants_docker_buildkit.fields.naming import ALL_DEFAULT_REGISTRIES, ImageOutput
+from pants_docker_buildkit.fields.naming import ALL_DEFAULT_REGISTRIES, ImageOutput, RunOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import (
     ImageReference,
@@ -81,17 +81,19 @@ def image_registries(
     return tuple(dict.fromkeys(found))
 
 
-def output_of_run(
-    field_set: BuildKitImageFieldSet, option: ImageOutput | None
-) -> ImageOutput | None:
-    """What the option `output` says of an image, `None` if nothing."""
-    return None if field_set.is_upstream and option is ImageOutput.DOCKER else option
+def output_of_run(field_set: BuildKitImageFieldSet, option: RunOutput | None) -> ImageOutput | None:
+    """What the option `output` says of an image, `None` if nothing, as of what leaves files."""
+    if field_set.artifacts_field is not None:
+        return None
+    if option is None or (field_set.is_upstream and option is RunOutput.DOCKER):
+        return None
+    return ImageOutput(option.value)
 
 
 def image_output(
     field_set: BuildKitImageFieldSet,
     registries: tuple[ConfiguredRegistry, ...],
-    option: ImageOutput | None,
+    option: RunOutput | None,
 ) -> ImageOutput:
     """Where the image goes: what the option says, else its target, else a registry if it has one.
 
@@ -108,6 +110,19 @@ def image_output(
             )
         return chosen
     field = field_set.output
+    artifacts = field_set.artifacts_field
+    if artifacts is field:
+        return ImageOutput.TAR
+    if artifacts is not None:
+        if field.value is not None:
+            raise InvalidImageFieldError(
+                field.alias,
+                field_set.address,
+                f"be left out where `{artifacts.alias}` names files, in place of an image",
+                f"it is {field.value!r}",
+                "Use a target for the image and another for the files.",
+            )
+        return ImageOutput.FILES
     if field.value is None:
         return ImageOutput.REGISTRY if registries else ImageOutput.OCI
     output = ImageOutput(field.value)

@@ -27,7 +27,7 @@ from pants_docker_buildkit.errors import (
     ImageCycleError,
     ImageNotBuiltError,
 )
-from pants_docker_buildkit.fields.naming import BuildKitImageSkipPushField, ImageOutput
+from pants_docker_buildkit.fields.naming import BuildKitImageSkipPushField, RunOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.plans.image_plan import (
@@ -40,12 +40,14 @@ from pants_docker_buildkit.plans.reasons import Reason, ReasonKind
 from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Unknown
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build import (
+    BuildFilesRequest,
     BuildImageRequest,
+    build_files,
     build_image,
     describe_inputs,
     image_history,
 )
-from pants_docker_buildkit.util_rules.build_context import is_image
+from pants_docker_buildkit.util_rules.build_context import has_build
 from pants_docker_buildkit.util_rules.definition import ImageDefinitionRequest, define_image
 from pants_docker_buildkit.util_rules.image_cycle import find_cycle, needed_by
 from pants_docker_buildkit.util_rules.published_names import (
@@ -85,7 +87,7 @@ async def find_upstream_images(request: UpstreamImagesRequest) -> UpstreamImages
         # Whatever it is, planning the image raises it again.
         return UpstreamImages(())
     targets = await resolve_address_targets(**implicitly(Addresses(upstream.addresses)))
-    return UpstreamImages(tuple(filter(is_image, targets)))
+    return UpstreamImages(tuple(filter(has_build, targets)))
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,20 @@ class ImagePlanRequest:
 
     field_set: BuildKitImageFieldSet
     waits_for: tuple[str, ...] = ()
+
+
+async def _find_built(field_set: BuildKitImageFieldSet, plan: ImagePlan) -> ImagePlan:
+    """The plan of what a cache has. Raises `ImageNotBuiltError` where none has it."""
+    if field_set.artifacts_field is not None:
+        files = await build_files(BuildFilesRequest(field_set), **implicitly())
+        return replace(plan, outcome=PlanOutcome(files.outcome.value))
+    image = await build_image(BuildImageRequest(field_set), **implicitly())
+    return replace(
+        plan,
+        outcome=PlanOutcome(image.outcome.value),
+        digest=str(image.record.image_digest),
+        references=image.record.references,
+    )
 
 
 @rule(desc="Plan image")
@@ -113,7 +129,7 @@ async def plan_image(request: ImagePlanRequest, subsystem: DockerBuildKitSubsyst
     if request.waits_for:
         return _depending(plan, request.waits_for)
     try:
-        image = await build_image(BuildImageRequest(field_set), **implicitly())
+        plan = await _find_built(field_set, plan)
     except ImageNotBuiltError as e:
         if e.address != address:
             return _depending(plan, (e.address.spec,))
@@ -125,13 +141,6 @@ async def plan_image(request: ImagePlanRequest, subsystem: DockerBuildKitSubsyst
         return replace(plan, outcome=PlanOutcome.DEPENDS, reasons=(reason,))
     except Exception as e:
         return replace(plan, problem=str(e).strip() or type(e).__name__)
-    else:
-        plan = replace(
-            plan,
-            outcome=PlanOutcome(image.outcome.value),
-            digest=str(image.record.image_digest),
-            references=image.record.references,
-        )
     definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
     return replace(
         plan,
@@ -166,7 +175,7 @@ class _Closure:
     upstream: Mapping[BuildKitImageFieldSet, tuple[BuildKitImageFieldSet, ...]]
 
 
-async def _close(targets: Iterable[Target], option: ImageOutput | None) -> _Closure:
+async def _close(targets: Iterable[Target], option: RunOutput | None) -> _Closure:
     upstream: dict[BuildKitImageFieldSet, tuple[BuildKitImageFieldSet, ...]] = {}
     new = [BuildKitImageFieldSet.create(each) for each in targets]
     while new:

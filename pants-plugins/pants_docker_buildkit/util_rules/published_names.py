@@ -73,7 +73,7 @@ async def name_published_image(
     configured = await read_configured_registries(**implicitly())
     registries = image_registries(field_set, configured)
     output = image_output(field_set, registries, subsystem.output)
-    if output is ImageOutput.DOCKER or not registries:
+    if output is ImageOutput.DOCKER or not output.is_image or not registries:
         return PublishedNames(output, ())
     inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
     values = image_placeholders(field_set, inputs)

@@ -20,8 +20,8 @@ from pants_docker_buildkit.compat import (
     rule,
 )
 from pants_docker_buildkit.errors import InvalidImageFieldError
-from pants_docker_buildkit.fields.naming import ImageOutput
-from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.fields.naming import ImageOutput, RunOutput
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifacts_field
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.references.pinned_image import PinnedImage
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem, SignaturesSubsystem
@@ -127,6 +127,9 @@ def _check_image(
     if len(targets) == 1 and is_image(targets[0]):
         return
     kind = f", a `{targets[0].alias}` target" if len(targets) == 1 else ", which is none"
+    artifacts = artifacts_field(targets[0]) if len(targets) == 1 else None
+    if artifacts is not None:
+        kind = f", which leaves files (`{artifacts.alias}`) and no image"
     finding = f"{mention.place} names {mention.text!r}{kind}"
     raise _error(request, finding, "Use the address of a `docker_buildkit_image` target.")
 
@@ -145,7 +148,7 @@ async def pin_images(
         registries = image_registries(field_set, configured)
         output = image_output(field_set, registries, subsystem.output)
         # Who chose it for a run wants what runs in that engine.
-        is_local = output is subsystem.output is ImageOutput.DOCKER
+        is_local = output is ImageOutput.DOCKER and subsystem.output is RunOutput.DOCKER
         if output is not ImageOutput.REGISTRY and not is_local:
             raise _not_pushed(request.mentioned, places[text], target, output)
     targets = {target.address: target for _, target in mentioned.by_text}

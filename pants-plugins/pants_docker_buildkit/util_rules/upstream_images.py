@@ -23,8 +23,8 @@ from pants_docker_buildkit.compat import (
     rule,
 )
 from pants_docker_buildkit.errors import InvalidImageFieldError, UnreadableIgnoreFileError
-from pants_docker_buildkit.fields.naming import ImageOutput
-from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.fields.naming import ImageOutput, RunOutput
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifacts_field
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
 from pants_docker_buildkit.solver.input_tree import (
@@ -89,13 +89,13 @@ class _Packages:
 
 
 def as_upstream(
-    field_set: BuildKitImageFieldSet, option: ImageOutput | None
+    field_set: BuildKitImageFieldSet, option: RunOutput | None
 ) -> BuildKitImageFieldSet:
     """An image target as what others are built on: another value only where that is another image.
 
     Otherwise the rules would run twice for one image.
     """
-    is_local = ImageOutput.DOCKER in (option, field_set.output.value)
+    is_local = option is RunOutput.DOCKER or field_set.output.value == ImageOutput.DOCKER.value
     return replace(field_set, is_upstream=True) if is_local else field_set
 
 
@@ -138,7 +138,7 @@ def _arguments(
     for name, address in upstream.arguments:
         image = packages.images.get(address)
         if image is None:
-            raise _not_an_image(field_set, name, address)
+            raise _not_an_image(field_set, name, address, packages.targets[address])
         if image.references:
             yield name, _nearest(image.references, field_set), None
         else:
@@ -209,13 +209,15 @@ def _nearest(references: tuple[str, ...], field_set: BuildKitImageFieldSet) -> s
 
 
 def _not_an_image(
-    field_set: BuildKitImageFieldSet, argument: str, address: Address
+    field_set: BuildKitImageFieldSet, argument: str, address: Address, targets: tuple[Target, ...]
 ) -> InvalidImageFieldError:
+    artifacts = next((each for each in map(artifacts_field, targets) if each is not None), None)
+    why = "" if artifacts is None else f": it leaves files (`{artifacts.alias}`) and no image"
     return InvalidImageFieldError(
         field_set.source.alias,
         field_set.address,
         f"give ARG {argument}, which names an image, the address of an image target",
-        f"{address} is not one",
+        f"{address} is not one{why}",
         "To copy from its files, name it in `build_contexts`.",
     )
 

@@ -1,0 +1,61 @@
+"""How are the layers of an image compressed?"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from pants.engine.target import BoolField, IntField, StringField
+from pants.util.strutil import help_text
+
+
+class LayerCompression(str, Enum):
+    """What BuildKit compresses layers with."""
+
+    GZIP = "gzip"
+    ZSTD = "zstd"
+    ESTARGZ = "estargz"
+    UNCOMPRESSED = "uncompressed"
+
+    @property
+    def highest_level(self) -> int | None:
+        """The level that compresses most; `None` where there are no levels."""
+        return _HIGHEST_LEVELS[self.value]
+
+
+_HIGHEST_LEVELS = {"gzip": 9, "estargz": 9, "zstd": 22, "uncompressed": None}
+
+
+class BuildKitImageCompressionField(StringField):
+    alias = "compression"
+    valid_choices = LayerCompression
+    help = help_text(
+        """
+        What the layers of the image are compressed with (`--output=…,compression=`).
+
+        Defaults to what BuildKit does, which is `gzip`. Layers of base images stay as they are,
+        unless `force_compression` is set. `estargz` can be read by a snapshotter before it is
+        there as a whole; `zstd` needs Docker 23 or containerd 1.5 where the image is pulled.
+        """
+    )
+
+
+class BuildKitImageCompressionLevelField(IntField):
+    alias = "compression_level"
+    help = help_text(
+        f"""
+        How hard layers are compressed (`compression-level`): 0 to 9 for `gzip` and `estargz`, 0 to
+        22 for `zstd`. Without `{BuildKitImageCompressionField.alias}` it is that of `gzip`.
+        """
+    )
+
+
+class BuildKitImageForceCompressionField(BoolField):
+    alias = "force_compression"
+    default = False
+    help = help_text(
+        f"""
+        Whether layers that have another compression, as those of base images, are compressed again
+        (`force-compression`), so that all of the image have that of
+        `{BuildKitImageCompressionField.alias}`.
+        """
+    )
