@@ -70,7 +70,8 @@ class Referrer:
 
     def is_listed_as(self, entry: ReferrerEntry) -> bool:
         """Whether an entry is this one, or one that is as good."""
-        if not self.stands_for_others:
+        if entry.digest == self.digest or not self.stands_for_others:
+            # Registries there are that list the type of the config in place of the artifact's.
             return entry.digest == self.digest
         members = json.loads(entry.text)
         annotations = members.get("annotations") or {}
