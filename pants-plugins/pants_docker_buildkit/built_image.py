@@ -19,6 +19,7 @@ class BuiltBuildKitImage(BuiltDockerImage):
     As Pants' own `BuiltDockerImage`, it has the pinned references as its `tags`, so that a core
     `docker_image` can be built on it. `references` is empty for an image that is only an OCI image
     layout, whose tree is `layout`.
+    `provenance` is its statement, where there is one.
     """
 
     # Fields need defaults, because those of the class that this one extends have some.
@@ -26,6 +27,7 @@ class BuiltBuildKitImage(BuiltDockerImage):
     references: tuple[str, ...] = ()
     layout: Digest = EMPTY_DIGEST
     platforms: tuple[PlatformImage, ...] = ()
+    provenance: bytes = b""
 
 
 def image_in(package: BuiltPackage) -> BuiltBuildKitImage:

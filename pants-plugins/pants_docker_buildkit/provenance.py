@@ -18,11 +18,11 @@ from pants_docker_buildkit.registry.redaction import redact_urls
 from pants_docker_buildkit.solver.definition import BuildDefinition
 
 FILE_ENDING = "provenance.json"
+PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 
 _HOME = "https://github.com/pants-docker-buildkit/pants-docker-buildkit"
 _BUILD_TYPE = f"{_HOME}/blob/main/docs/supply-chain.md#provenance"
 _STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-_PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 _MEDIA_TYPE = "application/vnd.in-toto+json"
 _PREDICATE_ANNOTATION = "in-toto.io/predicate-type"
 
@@ -36,7 +36,7 @@ def provenance_statement(record: ImageRecord, definition: BuildDefinition) -> by
     document = {
         "_type": _STATEMENT_TYPE,
         "subject": list(_subjects(record)),
-        "predicateType": _PREDICATE_TYPE,
+        "predicateType": PREDICATE_TYPE,
         "predicate": {
             "buildDefinition": {
                 "buildType": _BUILD_TYPE,
@@ -55,7 +55,7 @@ def provenance_statement(record: ImageRecord, definition: BuildDefinition) -> by
 
 def provenance_referrer(record: ImageRecord, statement: bytes) -> Referrer:
     """The statement as it lies beside the image in a registry."""
-    annotations = ((_PREDICATE_ANNOTATION, _PREDICATE_TYPE),)
+    annotations = ((_PREDICATE_ANNOTATION, PREDICATE_TYPE),)
     return Referrer(record.result.descriptor, _MEDIA_TYPE, statement, annotations)
 
 

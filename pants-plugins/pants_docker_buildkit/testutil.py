@@ -202,6 +202,7 @@ class ImageRunner:
         *references: str,
         layout: Mapping[str, bytes] | None = None,
         platforms: Iterable[PlatformImage] = (),
+        provenance: bytes = b"",
     ) -> PublishProcesses:
         """What the goal is told to do for an image that was packaged."""
         tree = EMPTY_DIGEST
@@ -216,6 +217,7 @@ class ImageRunner:
             references=references,
             layout=tree,
             platforms=tuple(platforms),
+            provenance=provenance,
         )
         field_set = PublishImageFieldSet.create(self.target(address))
         request = PublishImageRequest(field_set, (BuiltPackage(EMPTY_DIGEST, (image,)),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 from pathlib import Path
@@ -61,6 +62,7 @@ def test_what_is_published_is_signed_and_verified_before_it_is_used(
 
     signs = {
         "PANTS_DOCKER_BUILDKIT_SIGNATURES_KEY": "env=SIGNING_KEY",
+        "PANTS_DOCKER_BUILDKIT_PROVENANCE": "true",
         "SIGNING_KEY": private,
         "COSIGN_PASSWORD": SECRET,
     }
@@ -70,6 +72,11 @@ def test_what_is_published_is_signed_and_verified_before_it_is_used(
     options = ("--allow-http-registry", "--insecure-ignore-tlog=true", "--key=cosign.pub")
     done = cosign("verify", *options, reference, cwd=checkout.directory)
     assert done.returncode == 0, done.stderr
+    command = ("verify-attestation", "--type=slsaprovenance1", *options, reference)
+    done = cosign(*command, cwd=checkout.directory)
+    assert done.returncode == 0, done.stderr
+    payload = json.loads(base64.b64decode(json.loads(done.stdout)["payload"]))
+    assert payload["predicate"]["buildDefinition"]["externalParameters"]["target"] == TARGET
     assert "signed" not in checkout.pants("publish", TARGET, env=signs).output
     assert checkout.pants("package", "app:refs").builds == []
     assert len(machine.docker_calls()) == calls

@@ -21,9 +21,11 @@ from pants_docker_buildkit.built_image import BuiltBuildKitImage
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.provenance import PREDICATE_TYPE
 from pants_docker_buildkit.session.directory import PROCESS_PATH, PROGRAM
 from pants_docker_buildkit.session.running import RunningSession
 from pants_docker_buildkit.session.tag_plans import PlannedTag, TagPlans
+from pants_docker_buildkit.signatures.statement import Statement
 from pants_docker_buildkit.solver.main import MOVE_COMMAND
 from pants_docker_buildkit.util_rules.publication import (
     Publication,
@@ -172,6 +174,13 @@ def _where(repository: PublishedRepository, image: BuiltBuildKitImage) -> Mappin
     }
 
 
+def _statements(image: BuiltBuildKitImage) -> tuple[Statement, ...]:
+    """What is said of an image, and is to be signed besides that it is published."""
+    if not image.provenance:
+        return ()
+    return (Statement(image.provenance, PREDICATE_TYPE, is_exact=True),)
+
+
 def _without_registry(field_set: PublishImageFieldSet, names: PublishedNames) -> PublishPackages:
     field = field_set.output
     artifacts = field_set.artifacts_field
@@ -221,6 +230,7 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
             references=image.references,
             layout=image.layout if names.output is ImageOutput.OCI else None,
             platforms=tuple(each.manifest_digest for each in image.platforms),
+            statements=_statements(image),
         ),
         **implicitly(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -119,11 +120,16 @@ class Publishing:
         target: str = "image",
         image: OciDigest = IMAGE.digest,
         platforms: tuple[OciDigest, ...] = (),
+        provenance: bytes = b"",
     ) -> GoalRun:
         reference = f"{self.dev.address}/{target}@{image}"
         native = ImagePlatform.create("linux", "amd64")
         images = [PlatformImage(native, each, each) for each in platforms]
-        return run(self.runner.publish(f"app:{target}", image, reference, platforms=images))
+        return run(
+            self.runner.publish(
+                f"app:{target}", image, reference, platforms=images, provenance=provenance
+            )
+        )
 
 
 @pytest.fixture
@@ -215,6 +221,33 @@ def test_tags_move_to_what_is_signed(
     assert min(moved) > max(
         number for number, each in enumerate(writes) if "/manifests/sha256" in each
     )
+
+
+def test_provenance_is_signed_as_this_run_made_it(
+    publishing: Publishing, dev: FakeRegistry, client: RegistryClient, keys: KeyPair
+) -> None:
+    IMAGE.push(client, "image")
+    pinned = f"{dev.address}/image@{IMAGE.digest}"
+    attestation = ("verify-attestation", "--type=slsaprovenance1")
+    options, env = by_file(keys)
+    for made, is_new in (b"", True), (provenance("app"), True), (provenance("app"), False):
+        publishing.session(*options, env=env)
+        said = publishing.publish(provenance=made).said
+        assert (f"{pinned} signed" in said) == is_new
+        assert keys.verifies(pinned, *attestation) == bool(made)
+    publishing.session(*options, env=env)
+    assert f"{pinned} signed" in publishing.publish(provenance=provenance("other")).said
+
+
+def provenance(target: str) -> bytes:
+    """A statement about the image."""
+    document = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "app", "digest": {"sha256": IMAGE.digest.partition(":")[2]}}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {"buildDefinition": {"externalParameters": {"target": target}}},
+    }
+    return json.dumps(document).encode()
 
 
 @pytest.mark.parametrize("breaks", ["\n", "\r\n"])

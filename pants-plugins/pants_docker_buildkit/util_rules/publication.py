@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 from math import inf
 from typing import Optional
 
@@ -40,6 +41,7 @@ from pants_docker_buildkit.session.directory import (
 from pants_docker_buildkit.session.running import RunningSession
 from pants_docker_buildkit.session.tag_plans import PlannedTag, SignImage
 from pants_docker_buildkit.signatures.errors import SignatureError
+from pants_docker_buildkit.signatures.statement import Statement
 from pants_docker_buildkit.solver.main import UPLOAD_COMMAND
 from pants_docker_buildkit.util_rules.published_names import PublishedRepository
 from pants_docker_buildkit.util_rules.session import ask_registries, running_session, wait_for
@@ -60,7 +62,8 @@ class PublicationRequest:
     """Asks to publish an image that was packaged.
 
     `references` are where it is, pinned; `layout` is its tree if it is nowhere else. `ticket` is
-    from `TagPlans.begin`. `platforms` are its images for each platform.
+    from `TagPlans.begin`. `platforms` are its images for each platform, `statements` what
+    is signed of it besides that it is published.
     """
 
     address: Address
@@ -70,6 +73,7 @@ class PublicationRequest:
     references: tuple[str, ...]
     layout: Digest | None
     platforms: tuple[OciDigest, ...] = ()
+    statements: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,8 @@ def _plan(
     sign: SignImage | None = None
     if signature is not None:
         planned.append(signature.planned)
-        sign = running.signatures.sign if signature.planned.problem is None else None
+        if signature.planned.problem is None:
+            sign = partial(running.signatures.sign, more=request.statements)
     if planned:
         running.plans.plan(
             request.ticket,
@@ -243,7 +248,9 @@ async def _find_missing_signatures(
     platforms = request.platforms if running.signatures.settings.of_platforms else ()
     futures = {
         each: running.signatures.look_up(
-            ImageReference(each.registry, each.repository), (request.digest, *platforms)
+            ImageReference(each.registry, each.repository),
+            (request.digest, *platforms),
+            request.statements,
         )
         for each in request.repositories
         if lookup.has_image(each)
