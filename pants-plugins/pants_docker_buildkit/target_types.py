@@ -39,7 +39,9 @@ from pants_docker_buildkit.fields.dockerfile import (
 )
 from pants_docker_buildkit.fields.image_tests import (
     ImageTestImageField,
+    ImageTestReproducibleField,
     ImageTestSourceField,
+    ImageTestStageField,
     ImageTestTimeoutField,
     SkipImageTestField,
 )
@@ -233,6 +235,8 @@ class BuildKitImageTestTarget(Target):
         *COMMON_TARGET_FIELDS,
         ImageTestImageField,
         ImageTestSourceField,
+        ImageTestStageField,
+        ImageTestReproducibleField,
         ImageTestTimeoutField,
         SkipImageTestField,
     )

@@ -138,3 +138,56 @@ def test_structure_tests_run_on_each_platform_and_again_only_if_they_fail(
         "The `source` field in target app:test must name a file of structure tests (schema 2.0.0),"
         " but line 16 of app/tests.yaml breaks its rules in `commandTests[0].excludedErrors`"
     ) in run.output
+
+
+def test_stages_and_second_builds_are_tests(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    image = "docker_buildkit_image(name='{0}', source='{0}', platforms=['linux/amd64']{1})\n"
+    test = "docker_buildkit_test(name='{0}-test', image=':{0}', {1})\n"
+    planted = {
+        "content": "hostname >/out/b",
+        "mode": "test $(hostname) = buildkitsandbox || chmod 600 /out/b",
+        "order": "test $(hostname) = buildkitsandbox && touch /out/a || touch /out/c",
+    }
+    checkout = machine.checkout(
+        "checkout",
+        {
+            "pants.toml": repository_settings(registry.address, repository),
+            "app/BUILD": image.format("staged", "")
+            + test.format("staged", "target_stage='check'")
+            + image.format("same", ", reproducible=True")
+            + test.format("same", "reproducible=True")
+            + image.format("time", "")
+            + test.format("time", "reproducible=True")
+            + "".join(
+                image.format(name, ", reproducible=True") + test.format(name, "reproducible=True")
+                for name in planted
+            ),
+            "app/staged": f"FROM {busybox} AS made\nRUN echo {repository} >/made\n"
+            "FROM made AS check\nRUN grep integration /made\nFROM made\n",
+            "app/same": f"FROM {busybox}\nRUN mkdir /out && echo {repository} >/out/b\n",
+            "app/time": f"FROM {busybox}\nRUN mkdir /out && echo {repository} >/out/b\n",
+            **{
+                f"app/{name}": f"FROM {busybox}\nRUN mkdir /out && touch /out/b && {command}\n"
+                for name, command in planted.items()
+            },
+        },
+    )
+    run = checkout.pants("test", "::", pantsd=True, may_fail=True)
+    assert run.exit_code == 1
+    assert "app:staged-test - succeeded" in run.output
+    assert "app:same-test - succeeded" in run.output
+    for found in (
+        "/out/b differs in content (16 bytes,",
+        "/out/b differs in mode (0644, then 0600)",
+        "/out/a is in the first build only",
+        "/out differs in time (",
+        "Set `reproducible=True` in the image.",
+    ):
+        assert found in run.output, run.output
+
+    checkout.replace("app/staged", "grep integration", "grep nothing")
+    run = checkout.pants("test", "app:staged-test", pantsd=True, may_fail=True)
+    assert run.exit_code == 1
+    assert "RUN grep nothing /made" in run.output

@@ -68,6 +68,32 @@ class ImageTestSourceField(OptionalSingleSourceField):
     )
 
 
+class ImageTestStageField(StringField):
+    alias = "target_stage"
+    help = help_text(
+        """
+        A stage of the image's Dockerfile that is built as a test: it passes if all of its steps
+        succeed, for each platform. Its context, arguments and secrets are those of the image.
+        """
+    )
+
+
+class ImageTestReproducibleField(BoolField):
+    alias = "reproducible"
+    default = False
+    help = help_text(
+        """
+        Whether to test that two builds of the image give the same bytes: one after the other,
+        without a cache, with another host name, and on the builder
+        `[docker-buildkit-tests].second_builder` if that is set. Where they do not, the first file
+        that differs in the first layer that differs is named.
+
+        An image passes only with `reproducible=True` of its own, because its times differ
+        otherwise.
+        """
+    )
+
+
 class SkipImageTestField(BoolField):
     alias = "skip_tests"
     default = False

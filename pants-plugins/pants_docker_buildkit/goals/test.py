@@ -33,7 +33,9 @@ from pants_docker_buildkit.errors import (
 )
 from pants_docker_buildkit.fields.image_tests import (
     ImageTestImageField,
+    ImageTestReproducibleField,
     ImageTestSourceField,
+    ImageTestStageField,
     ImageTestTimeoutField,
     SkipImageTestField,
 )
@@ -46,17 +48,19 @@ from pants_docker_buildkit.image_tests.junit import junit_xml
 from pants_docker_buildkit.image_tests.outcome import TestRun, describe_runs
 from pants_docker_buildkit.image_tests.structure import StructureTest
 from pants_docker_buildkit.util_rules.build import BuildImageRequest, build_image
+from pants_docker_buildkit.util_rules.image_tests import ImageTested, ImageTestSubsystem
+from pants_docker_buildkit.util_rules.image_trials import (
+    ReproductionTestRequest,
+    StageTestRequest,
+    test_reproduction,
+    test_stage,
+)
 from pants_docker_buildkit.util_rules.referenced_images import (
     ImageMention,
     MentionedTargetsRequest,
     find_mentioned_images,
 )
-from pants_docker_buildkit.util_rules.structure_tests import (
-    ImageTested,
-    ImageTestRequest,
-    ImageTestSubsystem,
-    test_image,
-)
+from pants_docker_buildkit.util_rules.structure_tests import ImageTestRequest, test_image
 
 _FAILED = 1
 _OUTPUT = "stdout"
@@ -70,6 +74,8 @@ class ImageTestFieldSet(TestFieldSet):
 
     image: ImageTestImageField
     source: ImageTestSourceField
+    stage: ImageTestStageField
+    reproducible: ImageTestReproducibleField
     timeout: ImageTestTimeoutField
 
     @classmethod
@@ -85,13 +91,20 @@ class BuildKitTestRequest(TestRequest):
     field_set_type = ImageTestFieldSet
 
 
+def _check_kind(field_set: ImageTestFieldSet) -> None:
+    if not (field_set.source.value or field_set.stage.value or field_set.reproducible.value):
+        stage, reproducible = field_set.stage.alias, field_set.reproducible.alias
+        raise InvalidImageFieldError(
+            field_set.source.alias,
+            field_set.address,
+            "name a file of structure tests",
+            "it is not set",
+            f"Set it, or `{stage}` or `{reproducible}`.",
+        )
+
+
 async def _read_tests(field_set: ImageTestFieldSet) -> StructureTest:
     field = field_set.source
-    if field.value is None:
-        requirement = "name a file of structure tests"
-        raise InvalidImageFieldError(
-            field.alias, field_set.address, requirement, "it is not set", "Set it."
-        )
     sources = await hydrate_sources(HydrateSourcesRequest(field), **implicitly())
     (file,) = await get_digest_contents(sources.snapshot.digest)
     try:
@@ -112,11 +125,12 @@ async def _find_image(field_set: ImageTestFieldSet) -> BuildKitImageFieldSet:
     return BuildKitImageFieldSet.create(targets[0])
 
 
-async def _test(
-    field_set: ImageTestFieldSet, test_subsystem: TestSubsystem
+async def _test_structure(
+    field_set: ImageTestFieldSet,
+    image_field_set: BuildKitImageFieldSet,
+    test_subsystem: TestSubsystem,
 ) -> tuple[ImageTested, ...]:
     test = await _read_tests(field_set)
-    image_field_set = await _find_image(field_set)
     image = await build_image(BuildImageRequest(image_field_set), **implicitly())
     attempts = getattr(test_subsystem, "attempts_default", 1)
     tested: tuple[ImageTested, ...] = ()
@@ -139,6 +153,24 @@ async def _test(
         )
         if not any(each.run.has_failed for each in tested):
             break
+    return tested
+
+
+async def _test(
+    field_set: ImageTestFieldSet, test_subsystem: TestSubsystem
+) -> tuple[ImageTested, ...]:
+    _check_kind(field_set)
+    image = await _find_image(field_set)
+    timeout = field_set.timeout.calculate_from_global_options(test_subsystem)
+    tested: tuple[ImageTested, ...] = ()
+    if field_set.stage.value:
+        stage = field_set.stage.value
+        tested = (await test_stage(StageTestRequest(image, stage, timeout), **implicitly()),)
+    if field_set.source.value:
+        tested += await _test_structure(field_set, image, test_subsystem)
+    if field_set.reproducible.value:
+        request = ReproductionTestRequest(image, timeout)
+        tested = (*tested, await test_reproduction(request, **implicitly()))
     return tested
 
 

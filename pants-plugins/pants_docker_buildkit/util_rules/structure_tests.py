@@ -9,11 +9,8 @@ from typing import Optional
 
 from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, CreateDigest, Digest, FileContent, MergeDigests
-from pants.engine.process import Process, ProcessCacheScope, ProcessResultMetadata
+from pants.engine.process import Process, ProcessCacheScope
 from pants.engine.rules import Rule, collect_rules
-from pants.option.option_types import SkipOption, StrOption
-from pants.option.subsystem import Subsystem
-from pants.util.strutil import softwrap
 
 from pants_docker_buildkit.compat import (
     add_prefix,
@@ -51,33 +48,11 @@ from pants_docker_buildkit.util_rules.build import BuiltImage
 from pants_docker_buildkit.util_rules.build_settings import build_settings
 from pants_docker_buildkit.util_rules.builders import read_described_builders
 from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
+from pants_docker_buildkit.util_rules.image_tests import ImageTested, ImageTestSubsystem
 from pants_docker_buildkit.util_rules.session import running_session
 from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session
 
 _LAYOUT = f"{LAYOUTS_DIRECTORY}/image"
-
-
-class ImageTestSubsystem(Subsystem):
-    """The options of image tests."""
-
-    options_scope = "docker-buildkit-tests"
-    name = "tests of images"
-    help = "How `docker_buildkit_test` targets test images."
-
-    skip = SkipOption("test")
-    helper_image = StrOption(
-        default=(
-            "docker.io/library/busybox:1.37.0-musl"
-            "@sha256:5cec3fc171c87218698e85a52af7087de727372aae264a787b8112901a5b0092"
-        ),
-        help=softwrap(
-            """
-            The image that has what tests need and tested images lack: a static `/bin/busybox`, for
-            the platforms of the images and of the builders. With a digest: another helper has all
-            images tested again. `[docker-buildkit].mirrors` say where it is read from.
-            """
-        ),
-    )
 
 
 @dataclass(frozen=True)
@@ -92,14 +67,6 @@ class ImageTestRequest:
     timeout: Optional[int] = None
     is_forced: bool = False
     attempt: int = 0
-
-
-@dataclass(frozen=True)
-class ImageTested:
-    """What came of it, and what Pants says of the process, if there was one."""
-
-    run: TestRun
-    metadata: Optional[ProcessResultMetadata] = None
 
 
 def _helper(option: str) -> str:

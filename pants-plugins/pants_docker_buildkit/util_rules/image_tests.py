@@ -1,0 +1,54 @@
+"""The options of tests of images, and what came of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from pants.engine.process import ProcessResultMetadata
+from pants.option.option_types import SkipOption, StrOption
+from pants.option.subsystem import Subsystem
+from pants.util.strutil import softwrap
+
+from pants_docker_buildkit.image_tests.outcome import TestRun
+
+
+class ImageTestSubsystem(Subsystem):
+    """The options of image tests."""
+
+    options_scope = "docker-buildkit-tests"
+    name = "tests of images"
+    help = "How `docker_buildkit_test` targets test images."
+
+    skip = SkipOption("test")
+    helper_image = StrOption(
+        default=(
+            "docker.io/library/busybox:1.37.0-musl"
+            "@sha256:5cec3fc171c87218698e85a52af7087de727372aae264a787b8112901a5b0092"
+        ),
+        help=softwrap(
+            """
+            The image that has what tests need and tested images lack: a static `/bin/busybox`, for
+            the platforms of the images and of the builders. With a digest: another helper has all
+            images tested again. `[docker-buildkit].mirrors` say where it is read from.
+            """
+        ),
+    )
+    second_builder = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            The builder of the second build where `reproducible` is tested, as
+            `[docker-buildkit].builder` names them: another version of BuildKit on another machine
+            finds most. Defaults to the builder of the first. Changing it builds nothing again.
+            """
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class ImageTested:
+    """What came of it, and what Pants says of the process, if there was one."""
+
+    run: TestRun
+    metadata: Optional[ProcessResultMetadata] = None

@@ -1,0 +1,115 @@
+"""Test an image by builds: of a stage of its Dockerfile, or of all of it twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Optional
+
+from pants.engine.addresses import Address
+from pants.engine.fs import Digest
+from pants.engine.rules import Rule, collect_rules
+
+from pants_docker_buildkit.compat import get_digest_contents, implicitly, rule
+from pants_docker_buildkit.fields.naming import ImageOutput
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.image_tests.outcome import Outcome, TestRun
+from pants_docker_buildkit.oci.image_difference import ReadBlob, find_image_difference
+from pants_docker_buildkit.util_rules.build import BuildImageRequest, BuiltImage, build_image
+from pants_docker_buildkit.util_rules.image_tests import ImageTested, ImageTestSubsystem
+
+_HOST_NAME = "BUILDKIT_SANDBOX_HOSTNAME=another-host"
+"""What BuildKit takes for the name of the machine in a step (the frontend's build argument)."""
+
+
+@dataclass(frozen=True)
+class StageTestRequest:
+    """Asks to build a stage of an image's Dockerfile."""
+
+    field_set: BuildKitImageFieldSet
+    stage: str
+    timeout: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class ReproductionTestRequest:
+    """Asks to build an image twice, and to compare."""
+
+    field_set: BuildKitImageFieldSet
+    timeout: Optional[int] = None
+
+
+def _variant(
+    field_set: BuildKitImageFieldSet, name: str, timeout: Optional[int], **values: Any
+) -> BuildKitImageFieldSet:
+    """The image with other values of fields, as a layout. It has a history of its own."""
+    address = field_set.address
+    values = {"output": ImageOutput.OCI.value, "cache_to": None, **values}
+    if timeout is not None:
+        values["build_timeout"] = timeout
+    return replace(
+        field_set,
+        address=Address(
+            address.spec_path,
+            target_name=address.target_name,
+            parameters=address.parameters,
+            generated_name=name,
+        ),
+        **{
+            alias: type(getattr(field_set, alias))(value, address)
+            for alias, value in values.items()
+        },
+    )
+
+
+@rule(desc="Build stage as a test")
+async def test_stage(request: StageTestRequest) -> ImageTested:
+    variant = _variant(
+        request.field_set, f"{request.stage}-test", request.timeout, target_stage=request.stage
+    )
+    image = await build_image(BuildImageRequest(variant), **implicitly())
+    platforms = ",".join(str(each.platform) for each in image.record.result.platforms)
+    return ImageTested(TestRun(platforms, (Outcome("stage", request.stage),)))
+
+
+async def _blobs(image: BuiltImage) -> ReadBlob:
+    """What lies in the layout of an image."""
+    layout = image.layout
+    assert isinstance(layout, Digest)
+    contents = await get_digest_contents(layout)
+    found = {each.path: each.content for each in contents}
+    return lambda digest: found[f"blobs/{digest.replace(':', '/')}"]
+
+
+@rule(desc="Build image twice")
+async def test_reproduction(
+    request: ReproductionTestRequest, options: ImageTestSubsystem
+) -> ImageTested:
+    field_set = request.field_set
+    first = _variant(field_set, "first-build", request.timeout, no_cache=True)
+    second = _variant(
+        field_set,
+        "second-build",
+        request.timeout,
+        no_cache=True,
+        builder=options.second_builder or field_set.builder.value,
+        build_args=(*(field_set.build_args.value or ()), _HOST_NAME),
+    )
+    one = await build_image(BuildImageRequest(first), **implicitly())
+    # Not at the same time, which both would have then.
+    other = await build_image(BuildImageRequest(second), **implicitly())
+    problems: tuple[str, ...] = ()
+    if one.record.image_digest != other.record.image_digest:
+        read_one, read_other = await _blobs(one), await _blobs(other)
+        found = find_image_difference(
+            one.record.image_digest, other.record.image_digest, read_one, read_other
+        )
+        advice = "" if one.definition.reproducible else " Set `reproducible=True` in the image."
+        problems = (f"two builds must give the same image, but in {found}.{advice}",)
+    platforms = ",".join(str(each.platform) for each in one.record.result.platforms)
+    outcome = Outcome("reproducible", field_set.address.spec, problems)
+    return ImageTested(TestRun(platforms, (outcome,)))
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()
