@@ -69,11 +69,15 @@ exit 3
 PASSWD = "app:x:1000:1000::/home/app:/bin/sh\n"
 
 
+def helper_option(registry: Registry, busybox: str) -> str:
+    helper = f"{busybox.rpartition(':')[0]}@{registry.digest(busybox)}"
+    return f'[docker-buildkit-tests]\nhelper_image = "{helper}"\n'
+
+
 def test_structure_tests_run_on_each_platform_and_again_only_if_they_fail(
     machine: Machine, registry: Registry, repository: str, busybox: str
 ) -> None:
-    helper = f"{busybox.rpartition(':')[0]}@{registry.digest(busybox)}"
-    options = f'[docker-buildkit-tests]\nhelper_image = "{helper}"\n[test]\nreport = true\n'
+    options = f"{helper_option(registry, busybox)}[test]\nreport = true\n"
     image = (
         "docker_buildkit_image(name='{0}', platforms=['linux/amd64', 'linux/arm64'], source='{0}'"
         ", dependencies=[':files'], context_root='.', {1})\n"
@@ -153,7 +157,9 @@ def test_stages_and_second_builds_are_tests(
     checkout = machine.checkout(
         "checkout",
         {
-            "pants.toml": repository_settings(registry.address, repository),
+            "pants.toml": repository_settings(
+                registry.address, repository, helper_option(registry, busybox)
+            ),
             "app/BUILD": image.format("staged", "")
             + test.format("staged", "target_stage='check'")
             + image.format("same", ", reproducible=True")
@@ -191,3 +197,16 @@ def test_stages_and_second_builds_are_tests(
     run = checkout.pants("test", "app:staged-test", pantsd=True, may_fail=True)
     assert run.exit_code == 1
     assert "RUN grep nothing /made" in run.output
+
+    # An image that only the local engine has is saved from there.
+    checkout.write(
+        {
+            "app/BUILD": image.format("local", ", output='docker'")
+            + test.format("local", "source='local.yaml'"),
+            "app/local": f"FROM {busybox}\nRUN echo {repository} >/made\nCMD cat /made\n",
+            "app/local.yaml": "schemaVersion: 2.0.0\n"
+            "commandTests: [{name: it, command: cat, args: [/made], expectedOutput: ['^int']}]\n",
+        }
+    )
+    run = checkout.pants("test", "app:local-test", pantsd=True)
+    assert "app:local-test succeeded" in run.output
