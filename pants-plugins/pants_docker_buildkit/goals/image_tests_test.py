@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,16 @@ from pants.engine.addresses import Address
 from pants.engine.rules import QueryRule
 
 from pants_docker_buildkit.goals.test import BuildKitTestRequest, ImageTestFieldSet
+from pants_docker_buildkit.oci.digest import sha256_digest
+from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
+from pants_docker_buildkit.registry.testing.images import (
+    SmallImage,
+    several_platforms,
+    write_layout,
+)
 from pants_docker_buildkit.solver.testing.fake_builder import FakeBuilder
+from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
 
 # Judged by the configuration alone, and so without a build.
@@ -118,3 +128,73 @@ def test_what_keeps_an_image_from_being_tested_is_its_failure(
     result = run(runner)
     assert result.exit_code == 1
     assert message in output(result)
+
+
+_BUILD = """
+layout=first
+for each in "$@"; do
+  case $each in BUILDKIT_SANDBOX_HOSTNAME=*) layout={second} ;; esac
+  case $each in check) grep -q "RUN false" dockerfile/Dockerfile && exit 1 ;; esac
+done
+while [ "$1" != --metadata-file ]; do shift; done
+cp {directory}/$layout.json "$2" && cp -R {directory}/$layout ../layout
+"""
+_BUILDER = "Name: far\nDriver: docker-container\n\nNodes:\nName: far0\nStatus: running\n"
+
+
+def has_builds(runner: ImageRunner, directory: Path, second: str) -> None:
+    """A builder whose builds give a layout, and another one with another host name."""
+    for name in ("first", "other"):
+        image = SmallImage.create(name)
+        root = several_platforms(image)
+        write_layout(directory / name, root, image)
+        descriptor = {
+            "mediaType": MediaType.OCI_IMAGE_INDEX.value,
+            "digest": sha256_digest(root),
+            "size": len(root),
+        }
+        metadata = {"containerimage.descriptor": descriptor}
+        (directory / f"{name}.json").write_text(json.dumps(metadata))
+    docker = FakeDocker(directory / "bin").answer("buildx inspect", _BUILDER)
+    build = _BUILD.format(directory=shlex.quote(str(directory)), second=second)
+    docker.answer("buildx build", run=build)
+    path = f"{directory}/bin:/usr/bin:/bin"
+    runner.set_options(env={"PATH": path, "HOME": "/nonexistent"}, inherit=())
+    runner.clear()
+
+
+def writes(runner: ImageRunner, dockerfile: str, test: str) -> None:
+    runner.write(
+        {
+            "app/BUILD": "docker_buildkit_image(name='image', platforms=['linux/amd64'])\n"
+            f"docker_buildkit_test(name='test', image=':image', {test})\n",
+            "app/Dockerfile": dockerfile,
+        }
+    )
+
+
+def test_two_builds_are_compared(runner: ImageRunner, tmp_path: Path) -> None:
+    has_builds(runner, tmp_path / "same", "first")
+    writes(runner, "FROM scratch\nLABEL same=1\n", "reproducible=True")
+    result = run(runner)
+    assert (result.exit_code, output(result)) == (0, "linux/amd64\n  ✓ reproducible: app:image\n")
+
+    has_builds(runner, tmp_path / "different", "other")
+    writes(runner, "FROM scratch\nLABEL same=0\n", "reproducible=True")
+    result = run(runner)
+    assert result.exit_code == 1
+    assert (
+        "two builds must give the same image, but in an image: layer 1: it cannot be read"
+    ) in output(result)
+
+
+def test_a_stage_is_built_as_a_test(runner: ImageRunner, tmp_path: Path) -> None:
+    has_builds(runner, tmp_path, "first")
+    stages = "FROM scratch AS check\nRUN {0}\nFROM scratch\n"
+    writes(runner, stages.format("true"), "target_stage='check'")
+    result = run(runner)
+    assert (result.exit_code, output(result)) == (0, "linux/amd64\n  ✓ stage: check\n")
+    writes(runner, stages.format("false"), "target_stage='check'")
+    result = run(runner)
+    assert result.exit_code == 1
+    assert "Building app:image#check-test failed" in output(result)
