@@ -44,6 +44,9 @@ EXIT_CONTEXT_NEEDED = 66
 BUILD_COMMAND = "build"
 """The command of `solver.main` that may find out this."""
 
+SERVE_COMMAND = "serve"
+"""The command of the build server."""
+
 PROGRESS_FILE = "progress.log"
 TIMELINES_DIRECTORY = "timelines"
 SIZES_SUFFIX = ".sizes"
@@ -91,10 +94,14 @@ _NAME_FILE = "name"
 _FOREIGN_AGE = 7 * 24 * 3600.0
 _PROGRAM_TEXT = """\
 #!/bin/sh
-[ "$1" != {command} ] || [ -e "${{0%/*}}/{permits}/$2.$3.json" ] || exit {needed}
-exec {python} -I -c 'import sys; sys.path.insert(0, sys.argv[1])
-from pants_docker_buildkit.solver.main import main
-sys.exit(main(*sys.argv[2:]))' {package_root} "${{0%/*}}" "$@"
+program=main function=main
+if [ "$1" = {command} ]; then
+  [ -e "${{0%/*}}/{permits}/$2.$3.json" ] || exit {needed}
+  program=build_client function=run
+fi
+exec {python} -I -S -c "import sys; sys.path.insert(0, sys.argv[1])
+from pants_docker_buildkit.solver.$program import $function
+sys.exit($function(*sys.argv[2:]))" {package_root} "${{0%/*}}" "$@"
 """
 
 

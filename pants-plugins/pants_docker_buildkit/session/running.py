@@ -19,6 +19,7 @@ from pants_docker_buildkit.registry.memory import RegistryMemory
 from pants_docker_buildkit.registry.referrers import Attachments
 from pants_docker_buildkit.registry.workers import Workers
 from pants_docker_buildkit.remote.lookups import RemoteLookups
+from pants_docker_buildkit.session.build_server import BuildServer
 from pants_docker_buildkit.session.confirmed_images import ConfirmedImages
 from pants_docker_buildkit.session.directory import (
     UnusableDirectoryError,
@@ -85,6 +86,7 @@ class RunningSession:
         self.missing = MissingImages()
         self.waits = Waits(directory / WAITS_DIRECTORY)
         self._workers = Workers("registry-publication")
+        self.builds = BuildServer(directory)
         self.plans = TagPlans(clients.client, self._workers, clients.memory.manifests)
         pushes = PushRehearsals(clients.client)
         self.answers = SessionAnswers(
@@ -123,6 +125,7 @@ class RunningSession:
 
     def close(self) -> None:
         """End its threads and connections. Waits for none of them."""
+        self.builds.close()
         self.plans.close()
         self.confirmations.close()
         self.attachments.close()

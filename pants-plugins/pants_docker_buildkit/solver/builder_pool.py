@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,12 +33,14 @@ _ASK_AGAIN_SECONDS = 0.2
 
 @contextmanager
 def reserve_builder(
-    docker: DockerCli, settings: BuildSettings, image: str, session: Path
+    docker: DockerCli, settings: BuildSettings, platforms: Iterable[str], session: Path
 ) -> Iterator[ChosenBuilder]:
-    """A builder that answers and has room for the build of `image`, until the block ends.
+    """A builder that answers and has room for a build for these platforms, until the block ends.
 
-    Raises a `SolverError` where none answers. If all that do are full, it waits.
+    It is the same for whoever asks for the same target and platforms. Raises a `SolverError` where
+    none answers. If all that do are full, it waits.
     """
+    image = f"{settings.target} {','.join(platforms)}"
     description = settings.described_builder
     if description is None:
         candidates = [_own_builder(docker, settings.builder, session)]

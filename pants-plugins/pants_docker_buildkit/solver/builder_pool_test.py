@@ -64,7 +64,7 @@ class Host:
 
     def reserve(self, **settings: Any) -> AbstractContextManager[ChosenBuilder]:
         found = BuildSettings("app:image", **settings)
-        return reserve_builder(self.docker.cli(), found, "app", self.session)
+        return reserve_builder(self.docker.cli(), found, ("linux/amd64",), self.session)
 
     @property
     def told(self) -> str:

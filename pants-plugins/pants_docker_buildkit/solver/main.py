@@ -16,6 +16,7 @@ from types import MappingProxyType
 from pants_docker_buildkit.session.directory import (
     BUILD_COMMAND,
     EXIT_NO_SESSION,
+    SERVE_COMMAND,
     UnusableDirectoryError,
 )
 from pants_docker_buildkit.session.questions import SessionClient
@@ -89,6 +90,14 @@ def _give_credentials(session: SessionClient, *arguments: str) -> int:
     return give_credentials(session, *arguments)
 
 
+def _serve(_: SessionClient, listener: str) -> int:
+    """Be the build server of the session."""
+    from pants_docker_buildkit.solver.build_server import serve
+
+    serve(int(listener))
+    return 0
+
+
 def _move(session: SessionClient, key: str) -> int:
     """Have the tags moved that the goal planned."""
     from pants_docker_buildkit.solver.moves import move_tags
@@ -134,14 +143,14 @@ def _upload(session: SessionClient, *arguments: str) -> str:
     return json.dumps(upload_layout(Path.cwd(), arguments, session))
 
 
-def _platforms(session: SessionClient, key: str) -> str:
-    """Which platforms the nodes of a builder have."""
+def _platforms(session: SessionClient, key: str, *platforms: str) -> str:
+    """Which platforms the nodes of the builder have that builds for `platforms`."""
     from pants_docker_buildkit.solver.build_platforms import find_node_platforms, render_nodes
     from pants_docker_buildkit.solver.builder_pool import reserve_builder
 
     docker = chosen_docker(session.profile())
     settings = session.settings(key)
-    with reserve_builder(docker, settings, settings.target, session.directory) as chosen:
+    with reserve_builder(docker, settings, platforms, session.directory) as chosen:
         return render_nodes(find_node_platforms(chosen))
 
 
@@ -168,6 +177,7 @@ _PROGRAMS: Mapping[str, Callable[..., int]] = MappingProxyType(
     {
         HELPER_COMMAND: _give_credentials,
         MOVE_COMMAND: _move,
+        SERVE_COMMAND: _serve,
         TEST_COMMAND: _test,
     }
 )

@@ -113,8 +113,8 @@ def open_workplace(
         mirrors = ImageMirrors(settings.mirrors)
         docker = docker.with_environment(_build_environment(job.definition, mirrors, scratch))
         docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
-        image = f"{settings.target} {','.join(job.definition.platforms)}"
-        reserved = reserve_builder(docker, settings, image, session.directory)
+        platforms = job.definition.platforms
+        reserved = reserve_builder(docker, settings, platforms, session.directory)
         chosen = stack.enter_context(reserved)
         if chosen.builder.images:
             # The build boots the builder, which pulls what it runs.

@@ -98,7 +98,8 @@ async def find_build_platforms(
     if not is_plan:
         running.answers.add_build(key, settings)
     description = f"Ask for the platform of the builder {name or 'in use'}"
-    question = CachedAnswerRequest(PLATFORMS_COMMAND, (key,), description, only_looks_up=is_plan)
+    arguments = (key, *map(str, request.targets))
+    question = CachedAnswerRequest(PLATFORMS_COMMAND, arguments, description, only_looks_up=is_plan)
     answer = await ask_once(question, **implicitly())
     natives = _read(answer, request.targets)
     if natives:

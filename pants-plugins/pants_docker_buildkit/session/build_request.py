@@ -1,0 +1,34 @@
+"""What a build process and the build server of its session say to each other.
+
+The process sends one message: the working directory, the arguments of `solver.main`, and the
+environment, with the descriptors of its standard output and error. The server sends `ACCEPTED` once
+somebody works on it, and then the exit code. Whoever hangs up has ended. Nothing is imported here:
+a build process starts faster than that.
+"""
+
+from __future__ import annotations
+
+SERVER_NAME = "builds"
+"""The socket, in the directory of the session. Its messages keep their bounds."""
+
+ACCEPTED = b"accepted"
+
+MAX_MESSAGE = 1 << 16
+"""No message is longer, in bytes."""
+
+
+def render_request(
+    directory: bytes, arguments: list[bytes], environment: dict[bytes, bytes]
+) -> bytes:
+    """The message for this working directory."""
+    variables = [name + b"=" + value for name, value in environment.items()]
+    head = [directory, b"%d" % len(arguments), *arguments]
+    return b"\0".join([*head, *variables])
+
+
+def parse_request(message: bytes) -> tuple[bytes, list[bytes], dict[bytes, bytes]]:
+    """What `render_request` was given."""
+    directory, count, *rest = message.split(b"\0")
+    arguments, variables = rest[: int(count)], rest[int(count) :]
+    pairs = (each.partition(b"=") for each in variables)
+    return directory, arguments, {name: value for name, _, value in pairs}

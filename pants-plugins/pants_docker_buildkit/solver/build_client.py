@@ -1,0 +1,59 @@
+"""The program of a build process: have the build server of the session build, or build here.
+
+It imports nothing before it knows, not even `socket`: that takes longer than all that it does.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import signal
+import sys
+
+from pants_docker_buildkit.session.build_request import ACCEPTED, SERVER_NAME, render_request
+
+_OUTPUT_AND_ERROR = b"".join(number.to_bytes(4, sys.byteorder) for number in (1, 2))
+# What `solver/errors.py` has, which is not to be imported.
+_INTERRUPTED = 130
+
+
+def run(session_directory: str, *arguments: str) -> int:
+    """What `solver.main.main` does with these arguments. Gives the exit code of the process."""
+    try:
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        if _ask(connection, (session_directory, *arguments)):
+            return _await_code(connection)
+        connection.close()
+    except OSError:
+        # Nobody listens.
+        pass
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    from pants_docker_buildkit.solver.main import main
+
+    return main(session_directory, *arguments)
+
+
+def _ask(connection: _socket.socket, arguments: tuple[str, ...]) -> bool:
+    connection.connect(f"{arguments[0]}/{SERVER_NAME}")
+    encoded = [os.fsencode(each) for each in arguments]
+    message = render_request(os.getcwdb(), encoded, dict(os.environb))
+    descriptors = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _OUTPUT_AND_ERROR)
+    connection.sendmsg([message], [descriptors])
+    return connection.recv(len(ACCEPTED)) == ACCEPTED
+
+
+def _await_code(connection: _socket.socket) -> int:
+    """The exit code of the build. Where that is killed, this process ends in the same way."""
+    while True:
+        try:
+            code = connection.recv(16)
+            if code:
+                return int(code)
+        except OSError:
+            pass
+        except KeyboardInterrupt:
+            # It is the build that ends: it has buildx to end, and files to remove.
+            connection.shutdown(_socket.SHUT_WR)
+            continue
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,93 @@
+"""Become a build for each build process that asks: `session/build_server.py` starts it.
+
+Each build is a child of its own, in a session of its own, that has nothing of another build. It
+ends as the process that asked for it ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import NoReturn
+
+# All that a build needs is here before anybody asks.
+from pants_docker_buildkit.session.build_request import ACCEPTED, MAX_MESSAGE, parse_request
+from pants_docker_buildkit.solver import build_process, pushed_image  # noqa: F401
+from pants_docker_buildkit.solver.errors import EXIT_FAILED
+from pants_docker_buildkit.solver.main import main
+
+_STANDARD_INPUT = 0
+_PATIENCE_SECONDS = 3.0
+"""How long an interrupted build may take to end. Pants waits as long for its processes."""
+
+
+def serve(listener_number: int) -> None:
+    """Answer at a socket that listens, until the standard input ends."""
+    # Nobody asks how its children ended: they say it themselves.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()
+    with socket.socket(fileno=listener_number) as listener:
+        poll = select.poll()
+        for number in (_STANDARD_INPUT, listener_number):
+            poll.register(number, select.POLLIN)
+        while _STANDARD_INPUT not in dict(poll.poll()):
+            connection, _ = listener.accept()
+            with connection:
+                if os.fork() == 0:
+                    listener.close()
+                    _become_build(connection)
+
+
+def _become_build(connection: socket.socket) -> NoReturn:
+    code = EXIT_FAILED
+    try:
+        arguments = _take_over(connection)
+        threading.Thread(target=_watch, args=(connection,), daemon=True).start()
+        code = main(*arguments)
+    except KeyboardInterrupt:
+        pass
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            connection.send(b"%d" % code)
+        finally:
+            os._exit(code)
+
+
+def _take_over(connection: socket.socket) -> list[str]:
+    """Be where the process is that asks, and print where it prints. Gives its arguments."""
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # Whoever started Pants may have had it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 2)
+    directory, arguments, environment = parse_request(message)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, descriptor in enumerate((nothing, *descriptors)):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.environb.clear()
+    os.environb.update(environment)
+    os.chdir(directory)
+    connection.send(ACCEPTED)
+    return [os.fsdecode(each) for each in arguments]
+
+
+def _watch(connection: socket.socket) -> None:
+    """Once the process that asked has ended, or was interrupted, this and its buildx end."""
+    with suppress(OSError):
+        connection.recv(1)
+    os.killpg(0, signal.SIGINT)
+    time.sleep(_PATIENCE_SECONDS)
+    os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,177 @@
+"""The build server of a session, with the program of the session and a `docker` that waits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pants_docker_buildkit.session.build_request import parse_request, render_request
+from pants_docker_buildkit.session.build_server import BuildServer
+from pants_docker_buildkit.session.context_files import DIRECTORY, ContextPath, write_contents
+from pants_docker_buildkit.session.directory import (
+    BUILD_COMMAND,
+    EXIT_CONTEXT_NEEDED,
+    EXIT_NO_SESSION,
+    PROGRAM,
+    make_directory,
+    permit_path,
+)
+from pants_docker_buildkit.session.profile import BuildSettings, Profile
+from pants_docker_buildkit.session.questions import SessionAnswers
+from pants_docker_buildkit.session.unix_socket import SessionServer
+from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
+from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_INTERRUPTED
+from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
+from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+
+KEY = "0123abcd"
+FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nStatus: running\n"
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+class Session:
+    """A session, the sandbox of a build, and the server that the build finds."""
+
+    def __init__(self, directory: Path) -> None:
+        self.sandbox = directory / "sandbox"
+        self.directory = directory / "caches" / "session"
+        self.docker = FakeDocker(directory / "bin")
+        self.pids = directory / "pids"
+        make_directory(self.directory)
+        path = f"{self.docker.directory}:/usr/bin:/bin"
+        answers = SessionAnswers(Profile((("PATH", path),)), {}, lambda *_: None)
+        answers.add_build(KEY, BuildSettings(target="src/app:image"))
+        SessionServer(self.directory, answers).start()
+        (self.sandbox / ROOT / DOCKERFILE).parent.mkdir(parents=True)
+        (self.sandbox / ROOT / DOCKERFILE).write_text("FROM scratch\n")
+        definition = BuildDefinition("d" * 64, f"blake3:{'c' * 64}", ("linux/amd64",), "oci")
+        job = BuildJob(f"blake3:{'1' * 64}", definition, ())
+        (self.sandbox / ROOT / JOB_FILE).write_bytes(job.to_json())
+        (self.sandbox / "link").symlink_to(self.directory.parent)
+        self.docker.answer("buildx inspect", FAR)
+        self.server = BuildServer(self.directory)
+
+    def permit(self) -> None:
+        write_contents(permit_path(self.directory, KEY, 0), {"context": ContextPath(DIRECTORY)})
+
+    def buildx(self, run: str) -> None:
+        self.docker.answer("buildx build", run=f"echo $$ $PPID >{self.pids}; {run}", exit_code=3)
+
+    def start(self, key: str = KEY) -> subprocess.Popen[str]:
+        """What Pants starts in the sandbox."""
+        return subprocess.Popen(
+            [f"link/{self.directory.name}/{PROGRAM}", BUILD_COMMAND, key, "0"],
+            cwd=self.sandbox,
+            env={"PATH": "/usr/bin:/bin"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def running(self) -> tuple[int, int]:
+        """buildx, and the build that started it, as soon as they run."""
+        wait_until(lambda: self.pids.exists() and len(self.pids.read_text().split()) == 2)
+        buildx, build = map(int, self.pids.read_text().split())
+        return buildx, build
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    found = Session(tmp_path)
+    yield found
+    found.server.close()
+
+
+def test_a_request_arrives_as_it_was_sent() -> None:
+    request = (b"/a b", [b"build", b"k", b"0"], {b"PATH": b"/bin=x", b"E": b""})
+    assert parse_request(render_request(*request)) == request
+
+
+def test_a_build_fails_alike_with_and_without_a_server(session: Session) -> None:
+    session.permit()
+    session.buildx("echo no such luck >&2")
+    ends = []
+    for is_served in (False, True):
+        if is_served:
+            session.server.start()
+        process = session.start()
+        _, said = process.communicate(timeout=60)
+        ends.append((process.returncode, said))
+        _, build = session.running()
+        assert (build != process.pid) is is_served
+    assert ends[0] == ends[1]
+    assert ends[0][0] == EXIT_FAILED
+    assert "no such luck" in ends[0][1]
+
+
+def test_what_has_no_permit_or_no_session_ends_at_once(session: Session) -> None:
+    session.server.start()
+    process = session.start()
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == EXIT_CONTEXT_NEEDED
+    other = permit_path(session.directory, "other", 0)
+    other.touch()
+    process = session.start("other")
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == EXIT_NO_SESSION
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_build_ends_with_the_process_that_asked_for_it(
+    session: Session, number: signal.Signals
+) -> None:
+    session.permit()
+    session.buildx("exec sleep 600")
+    session.server.start()
+    process = session.start()
+    buildx, build = session.running()
+    os.killpg(process.pid, number)
+    process.communicate(timeout=60)
+    expected = EXIT_INTERRUPTED if number == signal.SIGINT else -signal.SIGKILL
+    assert process.returncode == expected
+    wait_until(lambda: has_ended(buildx) and has_ended(build))
+
+
+def test_a_build_that_is_killed_ends_its_process_in_the_same_way(session: Session) -> None:
+    session.permit()
+    session.buildx("sleep 1")
+    session.server.start()
+    process = session.start()
+    _, build = session.running()
+    os.kill(build, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_builds_run_side_by_side_and_outlive_their_server(session: Session) -> None:
+    session.permit()
+    session.buildx("sleep 2; echo failed >&2")
+    session.server.start()
+    process = session.start()
+    session.running()
+    session.server.close()
+    # The next one finds nobody.
+    alone = session.start()
+    for each in (process, alone):
+        each.communicate(timeout=60)
+        assert each.returncode == EXIT_FAILED
