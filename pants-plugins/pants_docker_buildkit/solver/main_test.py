@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +191,43 @@ def test_an_engine_pushes_through_a_remote_builder_of_its_own(sandbox: Sandbox) 
         sandbox.profile(DOCKER_HOST=engine.host)
         assert sandbox.run() == 0
     assert "--builder pants-docker-buildkit" in sandbox.docker.calls[-1]
+
+
+def sticky_pod(context: str, pods: Sequence[str]) -> str:
+    """Where buildx' `kubernetes` driver builds with `loadbalance=sticky`.
+
+    It hashes the absolute path of the context (`commands/build.go`, `podchooser.go`); its ring
+    (serialx/hashring) has one place for each pod.
+    """
+
+    def place(text: str) -> tuple[int, int]:
+        return struct.unpack("<qq", hashlib.md5(text.encode()).digest())
+
+    ring = sorted(pods, key=lambda pod: place(f"{pod}-0"))
+    after = (pod for pod in ring if place(context) < place(f"{pod}-0"))
+    return next(after, ring[0])
+
+
+def test_a_sticky_cluster_builds_an_image_in_the_same_pod(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.docker.answer("buildx inspect", FAR)
+    sandbox.builds()
+    pods = [f"buildkit-{number}" for number in range(200)]
+    chosen, of_sandboxes = set(), set()
+    for number in range(8):
+        other = sandbox.directory / f"sandbox-{number}"
+        shutil.copytree(sandbox.directory / ROOT, other / ROOT)
+        monkeypatch.chdir(other)
+        sandbox.permit({"context": ContextPath(DIRECTORY)}, number)
+        assert sandbox.run(str(number)) == 0
+        context = sandbox.docker.calls[-1].split()[-1]
+        assert Path(context).is_absolute()
+        chosen.add(sticky_pod(context, pods))
+        of_sandboxes.add(sticky_pod(str(other / "context"), pods))
+    assert len(chosen) == 1
+    # Which is what the path of a sandbox would not give.
+    assert len(of_sandboxes) > 1
 
 
 @pytest.mark.parametrize("output", ["registry", "oci"])
