@@ -23,6 +23,7 @@ from pants_docker_buildkit.session.directory import (
     permit_path,
 )
 from pants_docker_buildkit.session.profile import BuildSettings, Profile
+from pants_docker_buildkit.registry.settings import Reach, RegistrySettings
 from pants_docker_buildkit.session.questions import SessionAnswers
 from pants_docker_buildkit.session.unix_socket import SessionServer
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
@@ -58,7 +59,7 @@ class Session:
         self.pids = directory / "pids"
         make_directory(self.directory)
         path = f"{self.docker.directory}:/usr/bin:/bin"
-        answers = SessionAnswers(Profile((("PATH", path),)), {}, lambda *_: None)
+        answers = SessionAnswers(Profile(Reach((("PATH", path),))), {}, lambda *_: None)
         answers.add_build(KEY, BuildSettings(target="src/app:image"))
         SessionServer(self.directory, answers).start()
         (self.sandbox / ROOT / DOCKERFILE).parent.mkdir(parents=True)
