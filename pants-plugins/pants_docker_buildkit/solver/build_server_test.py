@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.session.build_request import parse_request, render_request
 from pants_docker_buildkit.session.build_server import BuildServer
 from pants_docker_buildkit.session.context_files import DIRECTORY, ContextPath, write_contents
@@ -23,7 +24,6 @@ from pants_docker_buildkit.session.directory import (
     permit_path,
 )
 from pants_docker_buildkit.session.profile import BuildSettings, Profile
-from pants_docker_buildkit.registry.settings import Reach, RegistrySettings
 from pants_docker_buildkit.session.questions import SessionAnswers
 from pants_docker_buildkit.session.unix_socket import SessionServer
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
