@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 
 from pants.engine.addresses import Address
 from pants.engine.target import (
@@ -17,6 +17,8 @@ from pants.engine.target import (
     ValidNumbers,
 )
 from pants.util.strutil import help_text
+
+from pants_docker_buildkit.buildx.attributes import render_attributes
 
 
 class BuildKitImageInlineCacheField(BoolField):
@@ -54,19 +56,26 @@ class BuildKitImageReproducibleField(TriBoolField):
 
 
 class _CachesField(StringSequenceField):
-    """Texts as buildx takes them. A map, as `docker_image` has it, would be a list of its keys."""
+    """Texts as buildx takes them. Maps, as `docker_image` has them, become such texts."""
 
     @classmethod
-    def compute_value(
-        cls, raw_value: Optional[Iterable[str]], address: Address
-    ) -> Optional[tuple[str, ...]]:
+    def compute_value(cls, raw_value: Any, address: Address) -> Optional[tuple[str, ...]]:
         if isinstance(raw_value, Mapping):
-            raise InvalidFieldException(
-                f"The `{cls.alias}` field in target {address} must be a list of texts such as"
-                f" `type=gha`, but it is the map {dict(raw_value)!r}. `pants migrate-docker-images`"
-                " writes maps of `docker_image` as texts."
-            )
+            raw_value = (raw_value,)
+        if isinstance(raw_value, (list, tuple)):
+            raw_value = tuple(cls._text(each, address) for each in raw_value)
         return super().compute_value(raw_value, address)
+
+    @classmethod
+    def _text(cls, value: Any, address: Address) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        if all(isinstance(each, str) for pair in value.items() for each in pair):
+            return render_attributes(value.items())
+        raise InvalidFieldException(
+            f"The `{cls.alias}` field in target {address} must have texts in its maps, as"
+            f" {{'type': 'gha'}}, but one is {dict(value)!r}."
+        )
 
 
 class BuildKitImageCacheFromField(_CachesField):
@@ -75,8 +84,9 @@ class BuildKitImageCacheFromField(_CachesField):
     help = help_text(
         """
         BuildKit caches to import (`--cache-from`), such as `type=registry,ref=ghcr.io/org/cache`
-        or `type=gha`. Added to `[docker-buildkit].cache_from`. A path (`type=local,src=PATH`) is
-        relative to the build root, or to the BUILD file if it starts with `./`.
+        or `type=gha`; a map such as `{"type": "gha"}` means the same. Added to
+        `[docker-buildkit].cache_from`. A path (`type=local,src=PATH`) is relative to the build
+        root, or to the BUILD file if it starts with `./`.
 
         Makes a build faster. Does not affect whether the image is built.
         """
@@ -89,9 +99,9 @@ class BuildKitImageCacheToField(_CachesField):
     help = help_text(
         """
         Where BuildKit exports its cache after a build (`--cache-to`), such as
-        `type=registry,ref=ghcr.io/org/cache,mode=max`. Added to `[docker-buildkit].cache_to`. A
-        path (`type=local,dest=PATH`) is relative to the build root, or to the BUILD file if it
-        starts with `./`.
+        `type=registry,ref=ghcr.io/org/cache,mode=max`; a map such as `{"type": "gha"}` means the
+        same. Added to `[docker-buildkit].cache_to`. A path (`type=local,dest=PATH`) is relative to
+        the build root, or to the BUILD file if it starts with `./`.
 
         Nothing is exported for an image that was not built.
         """

@@ -15,9 +15,15 @@ ADDRESS = Address("app", target_name="image")
 
 
 @pytest.mark.parametrize("field", [BuildKitImageCacheFromField, BuildKitImageCacheToField])
-def test_a_map_is_refused_and_not_taken_for_a_list_of_its_keys(
+def test_a_map_is_the_text_that_it_means(
     field: Union[type[BuildKitImageCacheFromField], type[BuildKitImageCacheToField]],
 ) -> None:
     assert field(["type=gha"], ADDRESS).value == ("type=gha",)
-    with pytest.raises(InvalidFieldException, match=r"app:image must be a list of texts"):
-        field({"type": "gha"}, ADDRESS)
+    assert field({"type": "gha", "mode": "max"}, ADDRESS).value == ("type=gha,mode=max",)
+    several = field([{"type": "s3", "name": "a,b"}, "type=inline"], ADDRESS)
+    assert several.value == ('type=s3,"name=a,b"', "type=inline")
+    assert field(None, ADDRESS).value == ()
+    with pytest.raises(InvalidFieldException, match=r"app:image must have texts in its maps"):
+        field({"type": 1}, ADDRESS)
+    with pytest.raises(InvalidFieldException, match="app:image"):
+        field("type=gha", ADDRESS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import posixpath
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from pants.base.specs import Specs
 from pants.engine.console import Console
@@ -11,7 +13,7 @@ from pants.engine.fs import CreateDigest, FileContent, PathGlobs, Workspace
 from pants.engine.goal import Goal, GoalSubsystem
 from pants.engine.internals.build_files import BuildFileOptions
 from pants.engine.rules import Rule, collect_rules, goal_rule
-from pants.engine.target import AllTargets, Dependencies, DependenciesRequest
+from pants.engine.target import AllTargets, Dependencies, DependenciesRequest, Target
 from pants.option.option_types import BoolOption
 from pants.util.strutil import softwrap
 
@@ -24,7 +26,15 @@ from pants_docker_buildkit.compat import (
     resolve_dependency_targets,
     resolve_specs_paths,
 )
-from pants_docker_buildkit.migration.build_file import OLD, MovedBuildFile, Remark, move_build_file
+from pants_docker_buildkit.migration.build_file import (
+    NEW,
+    OLD,
+    MovedBuildFile,
+    Remark,
+    has_old_defaults,
+    move_build_file,
+    why_defaults_stay,
+)
 from pants_docker_buildkit.migration.options import move_options, name_as_before, names_images
 
 _CONFIGURATIONS = "pants*.toml"
@@ -64,13 +74,91 @@ def _lines(title: str, path: str, remarks: Iterable[Remark]) -> list[str]:
     return [f"{title} {path}:", *listed] if listed else []
 
 
-def _move(files: Iterable[FileContent], bases: frozenset[str]) -> dict[str, MovedBuildFile]:
-    moved = {}
-    for file in files:
-        text = file.content.decode()
-        if OLD in text:
-            moved[file.path] = move_build_file(file.path, text, bases)
-    return moved
+@dataclass(frozen=True)
+class Repository:
+    """The BUILD files and macros to change, and the BUILD files that are left alone."""
+
+    chosen: tuple[FileContent, ...]
+    macros: tuple[FileContent, ...]
+    others: tuple[FileContent, ...]
+    bases: frozenset[str]
+
+    def move(self) -> dict[str, MovedBuildFile]:
+        """What becomes of each file that has the old targets.
+
+        Defaults stay for the images that stay, and images stay whose defaults stay: no image loses
+        what it has from above it.
+        """
+        reasons = dict(self._stuck_defaults())
+        blocked = {
+            file.path: next((reasons[each] for each in _above(file.path) if each in reasons), "")
+            for file in self.chosen
+        }
+        moved = {}
+        for file in self.chosen:
+            moved.update(_moved(file, self.bases, blocked=blocked[file.path]))
+        stay = {path for path, each in moved.items() if each.has_stayed}
+        stay.update(each.path for each in self.others if f"{OLD}(" in _text(each))
+        for file in self.chosen:
+            is_above = any(posixpath.dirname(file.path) in _above(path) for path in stay)
+            if is_above and not blocked[file.path]:
+                moved.update(_moved(file, self.bases, keeps_defaults=True))
+        for file in self.macros:
+            moved.update(_moved(file, self.bases, is_macro=True))
+        return moved
+
+    def _stuck_defaults(self) -> Iterator[tuple[str, str]]:
+        """Why images below a directory stay, where they have defaults that do."""
+        for file in self.chosen:
+            reason = why_defaults_stay(file.path, _text(file)) if OLD in _text(file) else None
+            if reason is not None:
+                yield posixpath.dirname(file.path), reason
+        for file in self.others:
+            if OLD in _text(file) and has_old_defaults(_text(file)):
+                yield (
+                    posixpath.dirname(file.path),
+                    f"its defaults are in {file.path}: name that file, too",
+                )
+
+
+def _text(file: FileContent) -> str:
+    return file.content.decode()
+
+
+def _above(path: str) -> tuple[str, ...]:
+    """The directory of a file and those it is in, up to the build root."""
+    directories = [posixpath.dirname(path)]
+    while directories[-1]:
+        directories.append(posixpath.dirname(directories[-1]))
+    return tuple(directories)
+
+
+def _moved(
+    file: FileContent,
+    bases: frozenset[str],
+    *,
+    is_macro: bool = False,
+    keeps_defaults: bool = False,
+    blocked: str = "",
+) -> dict[str, MovedBuildFile]:
+    text = _text(file)
+    if OLD not in text:
+        return {}
+    moved = move_build_file(
+        file.path,
+        text,
+        bases,
+        is_macro=is_macro,
+        keeps_defaults=keeps_defaults,
+        blocked=blocked,
+    )
+    return {file.path: moved}
+
+
+def _is_skipped(target: Target) -> bool:
+    return any(
+        field.alias == "skip_push" and bool(field.value) for field in target.field_values.values()
+    )
 
 
 def _options(configurations: Iterable[FileContent]) -> list[str]:
@@ -94,13 +182,16 @@ async def migrate_docker_images(
     build_files: BuildFileOptions,
     all_targets: AllTargets,
 ) -> MigrateDockerImages:
-    images = [target for target in all_targets if target.alias == OLD]
+    images = [target for target in all_targets if target.alias in (OLD, NEW)]
     used = await concurrently(
         resolve_dependency_targets(**implicitly(DependenciesRequest(image[Dependencies])))
         for image in images
     )
     bases = frozenset(
-        target.address.spec for targets in used for target in targets if target.alias == OLD
+        f"{target.address.spec_path}:{target.address.target_name}"
+        for targets in used
+        for target in targets
+        if target.alias == OLD and _is_skipped(target)
     )
     specified = await resolve_specs_paths(specs)
     names = [os.path.join("**", each) for each in build_files.patterns]
@@ -111,8 +202,14 @@ async def migrate_docker_images(
         path_globs_to_digest(PathGlobs((_CONFIGURATIONS, _IGNORE_FILE)), **implicitly()),
     )
     all_files, macros, others = await concurrently(get_digest_contents(each) for each in digests)
-    chosen = [each for each in all_files if each.path in specified.files]
-    moved = _move((*chosen, *(macros if chosen else ())), bases)
+    chosen = tuple(each for each in all_files if each.path in specified.files)
+    repository = Repository(
+        chosen,
+        tuple(macros if chosen else ()),
+        tuple(each for each in all_files if each.path not in specified.files),
+        bases,
+    )
+    moved = repository.move()
     changed = {path: each for path, each in moved.items() if each.changes}
     if not subsystem.check:
         contents = (FileContent(path, each.text.encode()) for path, each in changed.items())

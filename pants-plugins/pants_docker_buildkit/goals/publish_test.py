@@ -670,9 +670,16 @@ def test_tags_are_named_after_the_commit(
 
 
 def test_tags_cannot_be_named_after_a_commit_that_is_not_there(
-    runner: ImageRunner, dev: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runner: ImageRunner,
+    dev: FakeRegistry,
+    prod: FakeRegistry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # Pants looks for the worktree once for as long as it runs.
+    runner.runner.scheduler.scheduler.invalidate_all()
+    set_options(runner, dev, prod)
     with pytest.raises(ExecutionError) as e:
         runner.publish("app:git", NEW.digest, reference(dev, "git"))
     assert [str(each) for each in e.value.wrapped_exceptions] == [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import posixpath
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
@@ -25,11 +26,19 @@ SAME_FIELDS = frozenset(
         *("name", "description", "tags", "dependencies", "output_path", "restartable"),
         *("source", "instructions", "context_root", "target_stage", "build_platform"),
         *("image_tags", "registries", "repository", "image_labels", "extra_run_args"),
-        *("extra_build_args", "extra_build_hosts", "build_network", "secrets", "ssh"),
+        *("extra_build_args", "extra_build_hosts", "secrets", "ssh"),
         *_ARTIFACTS,
         "outputs_match_mode",
     }
 )
+_GONE = {
+    "pull": "tags of base images are looked up in every session anyway",
+    "squash": "BuildKit squashes no layers",
+    "skip_hadolint": "hadolint looks at docker_image targets only",
+    "skip_trivy": "Pants' Trivy looks at docker_image targets only",
+}
+_NETWORKS = ("default", "none", "host")
+_MENTION = re.compile(rf"\b{OLD}\b")
 _NO_EQUIVALENT = {
     "extra_build_options": "has a field for each option: `shm_size`, `ulimits`, `entitlements`,"
     " `no_cache`, `image_annotations`, …",
@@ -68,12 +77,21 @@ class MovedBuildFile:
         """What somebody has to look at."""
         return tuple(each for each in self.remarks if not each.is_change)
 
+    @property
+    def has_stayed(self) -> bool:
+        """Whether a target, or the defaults of targets, stay what they are."""
+        return any(each.text.startswith(_STAYS) for each in self.flags)
+
+
+_STAYS = f"stays a {OLD}. "
+
 
 class _StaysError(Exception):
-    """A target cannot become ours."""
+    """A target cannot become ours, and why."""
 
-    def __init__(self, field_name: str, reason: str) -> None:
-        super().__init__(f"`{field_name}`: {reason}")
+
+def _stays(field_name: str, reason: str) -> _StaysError:
+    return _StaysError(f"`{field_name}`: {reason}")
 
 
 @dataclass
@@ -103,33 +121,101 @@ class _Item:
     keyword: ast.keyword | None = None
 
 
-def move_build_file(path: str, text: str, bases: Collection[str] = ()) -> MovedBuildFile:
-    """Make the `docker_image` targets of a BUILD file ours. `bases` are addresses that images use.
+def move_build_file(
+    path: str,
+    text: str,
+    bases: Collection[str] = (),
+    *,
+    is_macro: bool = False,
+    keeps_defaults: bool = False,
+    blocked: str = "",
+) -> MovedBuildFile:
+    """Make the `docker_image` targets of a BUILD file ours.
+
+    `bases` are addresses that images use and `publish` leaves alone. With `keeps_defaults`, images
+    stay below that have these defaults, so ours get the same beside them. `blocked` is why no
+    target of the file may move, if so.
 
     Raises `SyntaxError` where the text is no Python.
     """
     source = SourceText(text)
     edits: list[Edit] = []
     remarks: list[Remark] = []
-    for call in (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)):
+    tree = ast.parse(text)
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         if not isinstance(call.func, ast.Name):
             continue
         plan = _Plan(source)
         try:
             if call.func.id == OLD:
-                _plan_target(plan, call, posixpath.dirname(path), bases)
-            elif call.func.id == "__defaults__":
-                _plan_defaults(plan, call)
+                if blocked:
+                    raise _StaysError(blocked)
+                directory = None if is_macro else posixpath.dirname(path)
+                _plan_target(plan, call, directory, bases)
+            elif _is_defaults(call) and not blocked:
+                _plan_defaults(plan, call, keeps_defaults=keeps_defaults)
         except _StaysError as e:
-            remarks.append(Remark(call.lineno, f"stays a {OLD}. {e}", is_change=False))
+            remarks.append(Remark(call.lineno, f"{_STAYS}{e}", is_change=False))
             continue
         edits.extend(plan.edits)
         remarks.extend(plan.remarks)
+    remarks.extend(_other_mentions(tree))
     remarks.sort(key=lambda each: each.line)
     return MovedBuildFile(source.apply(edits), tuple(remarks))
 
 
-def _plan_target(plan: _Plan, call: ast.Call, directory: str, bases: Collection[str]) -> None:
+def why_defaults_stay(path: str, text: str) -> str | None:
+    """Why the defaults of a BUILD file cannot be those of our targets; None if they can.
+
+    Its targets, and those below it, would lose them.
+    """
+    for call in (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)):
+        if _is_defaults(call):
+            try:
+                _plan_defaults(_Plan(SourceText(text)), call, keeps_defaults=False)
+            except _StaysError as e:
+                return f"the defaults in {path}, line {call.lineno}, stay. {e}"
+    return None
+
+
+def has_old_defaults(text: str) -> bool:
+    """Whether a BUILD file has defaults for `docker_image` that ours would not get."""
+    for call in (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)):
+        if _is_defaults(call):
+            keys = [key for each in call.args if isinstance(each, ast.Dict) for key in each.keys]
+            if any(_names_of_target(key, OLD) for key in keys) and not any(
+                _names_of_target(key, NEW) for key in keys
+            ):
+                return True
+    return False
+
+
+def _other_mentions(tree: ast.AST) -> Iterator[Remark]:
+    """Where else the old name stands: a macro's alias, a rule of visibility, a filter."""
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    seen = {id(call.func) for call in calls}
+    for call in calls:
+        if _is_defaults(call):
+            seen.update(id(each) for part in call.args for each in ast.walk(part))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.expr) and id(node) not in seen:
+            text = node.id if isinstance(node, ast.Name) else _text(node)
+            if text is not None and _MENTION.search(text):
+                question = f"names {OLD}: should it name {NEW}, too?"
+                yield Remark(node.lineno, question, is_change=False)
+
+
+def _is_defaults(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == "__defaults__"
+
+
+def _plan_target(
+    plan: _Plan, call: ast.Call, directory: str | None, bases: Collection[str]
+) -> None:
     plan.change(call, f"{OLD} is {NEW}", plan.source.replace(call.func, NEW))
     items = [
         _Item(each.arg, each.value, each, plan.source.start(each), each)
@@ -141,32 +227,67 @@ def _plan_target(plan: _Plan, call: ast.Call, directory: str, bases: Collection[
     _plan_fields(plan, items)
     values = {each.name: each for each in items}
     skip = values.get("skip_push")
-    if skip is None or not _is_true(skip.value) or values.keys() & {"output", *_ARTIFACTS}:
+    if skip is None or _is_false(skip.value) or values.keys() & {"output", *_ARTIFACTS}:
         return
-    name = _text(values["name"].value) if "name" in values else posixpath.basename(directory)
     assert skip.keyword is not None
-    if name is None or f"{directory}:{name}" in bases:
+    name = values.get("name")
+    text = None if name is None else _text(name.value)
+    if directory is not None and name is None:
+        text = posixpath.basename(directory)
+    if not _is_true(skip.value):
         plan.flag(
             skip.keyword,
-            "`skip_push`: `package` pushes this image by its digest, because others build on it;"
-            " `publish` leaves it alone",
+            "`skip_push`: `package` pushes this image by its digest, unless it has"
+            ' `output="docker"` where it is skipped',
+        )
+    elif directory is None or text is None:
+        _plan_unknown_skip(plan, skip.keyword, bases)
+    elif f"{directory}:{text}" in bases:
+        plan.flag(
+            skip.keyword,
+            "`skip_push`: `package` pushes this image by its digest, if it has a registry, because"
+            " others build on it; `publish` leaves it alone",
         )
     else:
         edit = plan.source.add_after(skip.keyword, 'output="docker"')
         plan.change(skip.keyword, '`output="docker"` keeps it in the local engine', edit)
 
 
-def _plan_defaults(plan: _Plan, call: ast.Call) -> None:
+def _plan_unknown_skip(plan: _Plan, skip: ast.keyword, bases: Collection[str]) -> None:
+    """An image that is not published, whose address is not known here."""
+    if not bases:
+        edit = plan.source.add_after(skip, 'output="docker"')
+        plan.change(skip, '`output="docker"` keeps it in the local engine', edit)
+    else:
+        plan.flag(
+            skip,
+            "`skip_push`: `package` pushes these images by their digests; to keep those in the"
+            f' local engine that none builds on, set `output="docker"`. Used by others:'
+            f" {', '.join(sorted(bases))}",
+        )
+
+
+def _plan_defaults(plan: _Plan, call: ast.Call, *, keeps_defaults: bool) -> None:
     for defaults in (each for each in call.args if isinstance(each, ast.Dict)):
+        if any(_names_of_target(key, NEW) for key in defaults.keys):
+            continue
         for key, value in zip(defaults.keys, defaults.values):
-            for old in _names_of_target(key):
-                is_text = isinstance(old, ast.Constant)
-                new = f'"{NEW}"' if is_text else NEW
-                plan.change(old, f"defaults of {OLD} are of {NEW}", plan.source.replace(old, new))
+            for old in _names_of_target(key, OLD):
                 items = list(_default_items(plan.source, value))
                 _plan_fields(plan, items)
+                is_text = isinstance(old, ast.Constant)
+                new = f'"{NEW}"' if is_text else NEW
+                if keeps_defaults and key is not None:
+                    entry = f"{new}: {plan.source.text_of(value, plan.edits)}"
+                    plan.edits = [plan.source.add_before(key, entry)]
+                    plan.remarks = [each for each in plan.remarks if not each.is_change]
+                    text = f"defaults of {OLD} are also of {NEW}: images of both kinds are below"
+                    plan.remarks.append(Remark(old.lineno, text, is_change=True))
+                else:
+                    text = f"defaults of {OLD} are of {NEW}"
+                    plan.change(old, text, plan.source.replace(old, new))
                 for each in items:
-                    if each.name == "skip_push" and _is_true(each.value):
+                    if each.name == "skip_push" and not _is_false(each.value):
                         plan.flag(
                             each.value,
                             "`skip_push`: `package` pushes these images by their digests; to keep"
@@ -174,12 +295,13 @@ def _plan_defaults(plan: _Plan, call: ast.Call) -> None:
                         )
 
 
-def _names_of_target(key: ast.expr | None) -> Iterator[ast.expr]:
+def _names_of_target(key: ast.expr | None, name: str) -> list[ast.expr]:
     keys = key.elts if isinstance(key, ast.Tuple) else [] if key is None else [key]
-    for each in keys:
-        is_name = isinstance(each, ast.Name) and each.id == OLD
-        if is_name or _text(each) == OLD:
-            yield each
+    return [
+        each
+        for each in keys
+        if (isinstance(each, ast.Name) and each.id == name) or _text(each) == name
+    ]
 
 
 def _default_items(source: SourceText, value: ast.expr) -> Iterator[_Item]:
@@ -199,18 +321,20 @@ def _plan_fields(plan: _Plan, items: list[_Item]) -> None:
         if item.name in SAME_FIELDS or item.name == "skip_push":
             continue
         if item.name in _NO_EQUIVALENT:
-            raise _StaysError(item.name, f"{NEW} {_NO_EQUIVALENT[item.name]}")
+            raise _stays(item.name, f"{NEW} {_NO_EQUIVALENT[item.name]}")
         if item.name in ("cache_from", "cache_to"):
             _plan_cache(plan, item)
         elif item.name == "output":
             _plan_output(plan, item)
-        elif item.name in ("pull", "squash"):
+        elif item.name in _GONE:
             _plan_removal(plan, item)
+        elif item.name == "build_network":
+            _check_network(item)
         elif item.name == "environment":
             if _text(item.value) != "__local__":
-                raise _StaysError("environment", f"{NEW} builds where Pants runs")
+                raise _stays("environment", f"{NEW} builds where Pants runs")
         else:
-            raise _StaysError(item.name, f"{NEW} has no such field")
+            raise _stays(item.name, f"{NEW} has no such field")
 
 
 def _plan_cache(plan: _Plan, item: _Item) -> None:
@@ -219,7 +343,7 @@ def _plan_cache(plan: _Plan, item: _Item) -> None:
         return
     maps = [_map(each) for each in values]
     if any(each is None for each in maps):
-        raise _StaysError(item.name, "its value is not written out here, so it was not rewritten")
+        return  # A map means the same there.
     texts = ", ".join(_quote(render_attributes(each)) for each in maps if each is not None)
     edit = plan.source.replace(item.value, f"[{texts}]")
     plan.change(item.place, f"`{item.name}` is text, as buildx takes it", edit)
@@ -228,21 +352,25 @@ def _plan_cache(plan: _Plan, item: _Item) -> None:
 def _plan_output(plan: _Plan, item: _Item) -> None:
     attributes = _map(item.value)
     if attributes is None:
-        raise _StaysError("output", "its value is not written out here, so it was not rewritten")
+        raise _stays("output", "its value is not written out here, so it was not rewritten")
     output = _OUTPUTS.get(tuple(sorted(attributes)))
     if output is None:
-        raise _StaysError("output", f'{NEW} has "registry", "oci" and "docker" only')
+        raise _stays("output", f'{NEW} has "registry", "oci" and "docker" only')
     plan.change(item.place, "`output` is a word", plan.source.replace(item.value, f'"{output}"'))
 
 
 def _plan_removal(plan: _Plan, item: _Item) -> None:
-    reason = "tags of base images are looked up in every session anyway"
-    if item.name == "squash":
-        reason = "BuildKit squashes no layers"
-        if not _is_false(item.value):
-            plan.flag(item.place, "`squash`: the image has its layers now; use stages")
+    if item.name == "squash" and not _is_false(item.value):
+        plan.flag(item.place, "`squash`: the image has its layers now; use stages")
     edit = plan.source.remove(item.place, item.start)
-    plan.change(item.place, f"`{item.name}` goes: {reason}", edit)
+    plan.change(item.place, f"`{item.name}` goes: {_GONE[item.name]}", edit)
+
+
+def _check_network(item: _Item) -> None:
+    network = _text(item.value)
+    if network is not None and network not in _NETWORKS:
+        named = ", ".join(f'"{each}"' for each in _NETWORKS)
+        raise _stays(item.name, f"`RUN` steps have one of the networks {named} with BuildKit")
 
 
 def _text(node: ast.expr) -> str | None:
@@ -259,6 +387,10 @@ def _is_false(node: ast.expr) -> bool:
 
 def _map(node: ast.expr) -> list[tuple[str, str]] | None:
     """The pairs of a map that is written out; None of anything else."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
+        texts = [(each.arg, _text(each.value)) for each in node.keywords]
+        written = [(name, text) for name, text in texts if name is not None and text is not None]
+        return None if node.args or len(written) != len(texts) else written
     if not isinstance(node, ast.Dict):
         return None
     pairs = []

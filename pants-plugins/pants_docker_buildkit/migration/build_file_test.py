@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pants_docker_buildkit.migration.build_file import move_build_file
+from pants_docker_buildkit.migration.build_file import move_build_file, why_defaults_stay
 
 OLD = """\
 # Ümlauts count as two bytes.
@@ -59,7 +59,7 @@ def test_a_target_is_renamed_and_its_fields_keep_their_meaning() -> None:
         pytest.param("docker_image(pull=True)", "docker_buildkit_image()", id="only"),
         pytest.param(
             "docker_image(\n    name='a',\n    pull=True\n)",
-            "docker_buildkit_image(\n    name='a'\n)",
+            "docker_buildkit_image(\n    name='a',\n)",
             id="no-comma-after-it",
         ),
         pytest.param(
@@ -102,6 +102,43 @@ def test_a_target_is_renamed_and_its_fields_keep_their_meaning() -> None:
             "docker_buildkit_image(cache_to=['type=s3,\"name=a,b\"'])",
             id="quoted",
         ),
+        pytest.param(
+            "docker_image(cache_to=CACHE, cache_from=[{'type': 'registry', 'ref': f'{HOST}/a'}])",
+            "docker_buildkit_image(cache_to=CACHE,"
+            " cache_from=[{'type': 'registry', 'ref': f'{HOST}/a'}])",
+            id="caches-that-are-not-written-out",
+        ),
+        pytest.param(
+            "docker_image(cache_to=dict(type='gha'), output=dict(type='docker'))",
+            'docker_buildkit_image(cache_to=["type=gha"], output="docker")',
+            id="maps-by-call",
+        ),
+        pytest.param(
+            "docker_image(\n    pull=True  # why\n    , name='a')",
+            "docker_buildkit_image(\n    name='a')",
+            id="comma-first",
+        ),
+        pytest.param(
+            "docker_image(\n    name='a',  # yes,\n    pull=(True),  # no\n    # end\n)",
+            "docker_buildkit_image(\n    name='a',  # yes,\n    # end\n)",
+            id="comments-everywhere",
+        ),
+        pytest.param(
+            "__defaults__({docker_image: {'pull': (True), 'tags': ['a']}})",
+            "__defaults__({docker_buildkit_image: {'tags': ['a']}})",
+            id="parentheses-in-a-map",
+        ),
+        pytest.param(
+            "A = '\u2028'\r\ndocker_image(\r\n    pull=True,\r\n    skip_push=True,\r\n)\r\n",
+            "A = '\u2028'\r\ndocker_buildkit_image(\r\n    skip_push=True,\r\n"
+            '    output="docker",\r\n)\r\n',
+            id="lines-as-python-has-them",
+        ),
+        pytest.param(
+            "docker_image(skip_hadolint=True, skip_trivy=True, name='a')",
+            "docker_buildkit_image(name='a')",
+            id="linters-of-others",
+        ),
     ],
 )
 def test_what_is_written_is_what_ours_means(before: str, after: str) -> None:
@@ -113,7 +150,8 @@ def test_what_is_written_is_what_ours_means(before: str, after: str) -> None:
     [
         pytest.param("extra_build_options=['--x']", "shm_size", id="options"),
         pytest.param("output={'type': 'local', 'dest': 'x'}", "`output`", id="output"),
-        pytest.param("cache_to=CACHE", "not written out", id="cache"),
+        pytest.param("output=OUTPUT", "not written out", id="output-elsewhere"),
+        pytest.param("build_network='web'", "`RUN` steps have", id="network"),
         pytest.param("environment='docker'", "builds where Pants runs", id="environment"),
         pytest.param("invented=1", "no such field", id="unknown"),
     ],
@@ -139,3 +177,45 @@ def test_what_cannot_be_seen_is_pointed_at() -> None:
     moved = move_build_file("src/BUILD", "docker_image(name='a', squash=True, **common)\n")
     assert moved.text == "docker_buildkit_image(name='a', **common)\n"
     assert len(moved.flags) == 2
+    text = "docker_image(skip_push=IS_LOCAL)\nimage = docker_image\nRULES = ['<docker_image>']\n"
+    moved = move_build_file("src/BUILD", text)
+    assert [each.line for each in moved.flags] == [1, 2, 3]
+
+
+def test_a_macro_keeps_images_local_unless_others_build_on_one_of_them() -> None:
+    text = "def image(name, **fields):\n    docker_image(name=name, skip_push=True, **fields)\n"
+    moved = move_build_file("macros.py", text, is_macro=True)
+    assert 'skip_push=True, output="docker", **fields' in moved.text
+    kept = move_build_file("macros.py", text, bases={"src:base"}, is_macro=True)
+    assert "output" not in kept.text
+    assert any('`output="docker"`' in each.text for each in kept.flags)
+
+
+DEFAULTS = """\
+__defaults__(
+    {
+        docker_image: dict(pull=True, registries=["@a"]),  # all
+        pex_binary: dict(tags=["x"]),
+    }
+)
+"""
+
+
+def test_defaults_stay_where_images_of_the_old_kind_stay() -> None:
+    moved = move_build_file("src/BUILD", DEFAULTS, keeps_defaults=True)
+    new = '        docker_buildkit_image: dict(registries=["@a"]),\n        docker_image:'
+    assert moved.text == DEFAULTS.replace("        docker_image:", new)
+    again = move_build_file("src/BUILD", moved.text, keeps_defaults=True)
+    assert (again.text, again.changes) == (moved.text, ())
+
+
+def test_targets_stay_whose_defaults_cannot_move() -> None:
+    text = "__defaults__({docker_image: dict(environment='far')})\ndocker_image(name='a')\n"
+    assert why_defaults_stay("src/BUILD", text) == (
+        "the defaults in src/BUILD, line 1, stay. `environment`:"
+        " docker_buildkit_image builds where Pants runs"
+    )
+    assert why_defaults_stay("src/BUILD", DEFAULTS) is None
+    moved = move_build_file("src/BUILD", text, blocked="the defaults stay")
+    assert moved.text == text
+    assert "the defaults stay" in moved.flags[-1].text

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-_COMMA = re.compile(r"\s*,")
-_REST_OF_LINE = re.compile(r"[ \t]*(#[^\n]*)?\n")
+_LINE = re.compile(r"[^\r\n]*(\r\n|\r|\n|\Z)")
+"""What Python takes for a line, unlike `str.splitlines`."""
+
+_REST_OF_LINE = re.compile(r"[ \t]*(#[^\r\n]*)?(\r\n|\r|\n)")
+_NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+_DEPTH = {**dict.fromkeys("([{", 1), **dict.fromkeys(")]}", -1)}
 
 
 @dataclass(frozen=True)
@@ -25,11 +32,27 @@ class SourceText:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._lines = text.splitlines(keepends=True)
+        self._lines = [match.group() for match in _LINE.finditer(text) if match.group()]
         starts = [0]
         for line in self._lines:
             starts.append(starts[-1] + len(line))
         self._starts = starts
+        self._line_end = "\r\n" if "\r\n" in text else "\n"
+
+    @cached_property
+    def _code(self) -> list[tuple[str, int, int]]:
+        """The tokens that are code, with where each begins and ends."""
+        lines = (re.sub(r"\r\n?\Z", "\n", line) for line in self._lines)
+        tokens = tokenize.generate_tokens(io.StringIO("".join(lines)).readline)
+        return [
+            (
+                token.string,
+                self._starts[token.start[0] - 1] + token.start[1],
+                self._starts[token.end[0] - 1] + token.end[1],
+            )
+            for token in tokens
+            if token.type not in _NO_CODE and token.string
+        ]
 
     def start(self, node: ast.expr | ast.keyword) -> int:
         """Where a node begins."""
@@ -50,25 +73,55 @@ class SourceText:
         start, end = self.start(item), self.end(item)
         line = self.text.rfind("\n", 0, start) + 1
         indent = self.text[line:start]
-        return Edit(end, end, f",\n{indent}{text}" if not indent.strip() else f", {text}")
+        is_alone = not indent.strip()
+        return Edit(end, end, f",{self._line_end}{indent}{text}" if is_alone else f", {text}")
+
+    def add_before(self, node: ast.expr, text: str) -> Edit:
+        """Put an entry before another one: on a line of its own if that has one."""
+        start = self.start(node)
+        indent = self.text[self.text.rfind("\n", 0, start) + 1 : start]
+        gap = " " if indent.strip() else f"{self._line_end}{indent}"
+        return Edit(start, start, f"{text},{gap}")
+
+    def text_of(self, node: ast.expr, edits: Iterable[Edit]) -> str:
+        """The text of a node after those of these edits that are in it."""
+        start, end = self.start(node), self.end(node)
+        within = [each for each in edits if start <= each.start and each.end <= end]
+        text = self.text[start:end]
+        for each in sorted(within, key=lambda each: each.start, reverse=True):
+            text = text[: each.start - start] + each.text + text[each.end - start :]
+        return text
 
     def remove(self, item: ast.expr | ast.keyword, start: int | None = None) -> Edit:
         """Take out an argument, or an entry that begins at `start`, with its comma and its line."""
         start = self.start(item) if start is None else start
-        end = self.end(item)
-        comma = _COMMA.match(self.text, end)
-        if comma is None:
-            # The last of its list: the comma before it goes, if nothing is between them.
-            kept = self.text[:start].rstrip()
-            return Edit(len(kept) - 1, end, "") if kept.endswith(",") else Edit(start, end, "")
-        end = comma.end()
+        end, is_last = self._end_of_item(start, self.end(item))
         line = self.text.rfind("\n", 0, start) + 1
         rest = _REST_OF_LINE.match(self.text, end)
         if not self.text[line:start].strip() and rest is not None:
             return Edit(line, rest.end(), "")
-        while self.text[end : end + 1] == " ":
+        before = self.text[:start].rstrip()
+        commas = {after for text, _, after in self._code if text == ","}
+        if is_last and len(before) in commas:
+            return Edit(len(before) - 1, end, "")
+        while not is_last and self.text[end : end + 1] == " ":
             end += 1
         return Edit(start, end, "")
+
+    def _end_of_item(self, start: int, end: int) -> tuple[int, bool]:
+        """Where an item ends that is between two offsets: with its parentheses, and its comma.
+
+        And whether it has no comma, so is the last of its list.
+        """
+        depth = 0
+        for text, at, after in self._code:
+            if at < start:
+                continue
+            if at >= end and depth == 0:
+                return (after, False) if text == "," else (end, True)
+            depth += _DEPTH.get(text, 0)
+            end = max(end, after)
+        return end, True
 
     def apply(self, edits: Iterable[Edit]) -> str:
         """The text after edits, none of which overlap."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from pants.engine.internals.scheduler import ExecutionError
 
 from pants_docker_buildkit.testutil import ImageRunner
 
@@ -351,3 +352,16 @@ def test_a_dockerfile_that_is_in_no_context_counts(runner: ImageRunner) -> None:
         digests.add((definition.context_digest, definition.job.build_digest))
     assert len({context for context, _ in digests}) == 1
     assert len(digests) == 2
+
+
+def test_an_argument_that_only_names_use_is_in_no_key(runner: ImageRunner) -> None:
+    def keys(tag: str) -> tuple[str, dict[str, str]]:
+        declare(runner, f"extra_build_args=['TAG={tag}'], image_tags=['1-{{build_args.TAG}}']")
+        definition = runner.definition("src/team/app:image")
+        return definition.key, dict(definition.job.definition.build_args)
+
+    assert keys("one") == keys("two")
+    assert "TAG" not in keys("one")[1]
+    declare(runner, "extra_build_args=['TAG=1'], image_tags=['1-{build_args.TAGS}']")
+    with pytest.raises(ExecutionError, match="only hold arguments that the Dockerfile declares"):
+        runner.definition("src/team/app:image")

@@ -300,12 +300,21 @@ def _build_platform_args(dockerfile: ImageDockerfile) -> dict[str, str]:
 def _declared_build_args(
     field_set: BuildKitImageFieldSet, understood: Understanding
 ) -> dict[str, str]:
-    """The arguments that the Dockerfile declares; an own one that it does not is an error."""
+    """The arguments that the Dockerfile declares.
+
+    An own one that it does not is an error, unless a name of the image is made of it.
+    """
     dockerfile, given = understood.dockerfile, understood.given
     undeclared = set(given)
     for analysis in dockerfile.analyses:
         undeclared &= set(undeclared_build_args(analysis, given))
-    for name in sorted(undeclared.difference(dockerfile.build_args.shared)):
+    texts = (*(field_set.image_tags.value or ()), field_set.repository.value or "")
+    in_names = {
+        name
+        for name in undeclared
+        if any(f"{{build_args.{name}{end}" in text for text in texts for end in "}:")
+    }
+    for name in sorted(undeclared.difference(dockerfile.build_args.shared, in_names)):
         raise InvalidImageFieldError(
             field_set.build_args.alias,
             field_set.address,

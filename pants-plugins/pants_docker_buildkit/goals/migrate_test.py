@@ -1,0 +1,76 @@
+"""Which files a repository that moves over folder by folder has, and what its images keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.backend.docker.target_types import DockerImageTarget
+from pants.engine.fs import FileContent
+from pants.option.option_types import collect_options_info
+
+from pants_docker_buildkit.goals.migrate import Repository
+from pants_docker_buildkit.migration.build_file import move_build_file
+from pants_docker_buildkit.migration.options import move_options
+
+DEFAULTS = '__defaults__({docker_image: dict(pull=True, registries=["@a"])})\n'
+IMAGE = "docker_image(name='a')\n"
+NEW_IMAGE = "docker_buildkit_image(name='a')\n"
+
+
+def move(files: Mapping[str, str], *chosen: str) -> dict[str, str]:
+    """The new text of the files that change."""
+    contents = [FileContent(path, text.encode()) for path, text in files.items()]
+    repository = Repository(
+        chosen=tuple(each for each in contents if each.path in chosen),
+        macros=(),
+        others=tuple(each for each in contents if each.path not in chosen),
+        bases=frozenset(),
+    )
+    return {path: each.text for path, each in repository.move().items() if each.changes}
+
+
+def test_images_wait_for_the_defaults_that_they_have() -> None:
+    files = {"src/BUILD": DEFAULTS, "src/app/BUILD": IMAGE, "lib/BUILD": IMAGE}
+    assert move(files, "src/app/BUILD", "lib/BUILD") == {"lib/BUILD": NEW_IMAGE}
+
+
+def test_defaults_are_of_both_kinds_while_images_of_both_are_below() -> None:
+    files = {"src/BUILD": DEFAULTS, "src/app/BUILD": IMAGE, "src/old/BUILD": IMAGE}
+    first = move(files, "src/BUILD", "src/app/BUILD")
+    both = '__defaults__({docker_buildkit_image: dict(registries=["@a"]), docker_image:'
+    assert first["src/BUILD"] == DEFAULTS.replace("__defaults__({docker_image:", both)
+    assert first["src/app/BUILD"] == NEW_IMAGE
+    files.update(first)
+    assert move(files, "src/old/BUILD") == {"src/old/BUILD": NEW_IMAGE}
+    assert move(files, *files) == {"src/old/BUILD": NEW_IMAGE}
+
+
+def test_defaults_are_of_both_kinds_where_an_image_cannot_move() -> None:
+    odd = IMAGE + "docker_image(name='b', output=OUTPUT)\n"
+    moved = move({"src/BUILD": DEFAULTS + odd}, "src/BUILD")
+    assert "docker_buildkit_image: dict(" in moved["src/BUILD"]
+    assert " docker_image: dict(" in moved["src/BUILD"]
+    assert NEW_IMAGE in moved["src/BUILD"]
+
+
+def test_no_image_moves_away_from_defaults_that_cannot_move() -> None:
+    stuck = "__defaults__({docker_image: dict(environment='far')})\n"
+    files = {"BUILD": stuck, "src/BUILD": IMAGE, "other/BUILD": DEFAULTS + IMAGE}
+    assert move(files, *files) == {}
+
+
+def test_each_field_of_the_pants_that_runs_has_its_place() -> None:
+    for field in DockerImageTarget.core_fields:
+        moved = move_build_file("src/BUILD", f"docker_image({field.alias}=X)")
+        assert not any("no such field" in each.text for each in moved.remarks), field.alias
+
+
+def test_each_option_of_the_pants_that_runs_has_its_place() -> None:
+    names = []
+    for info in collect_options_info(DockerOptions):
+        flags: tuple[str, ...] = getattr(info, "flag_names", None) or getattr(info, "args")  # noqa: B009
+        names += [flag.lstrip("-").replace("-", "_") for flag in flags]
+    assert {"registries", "build_args", "tools"} <= set(names)
+    for name in names:
+        assert "no such option" not in move_options(f"[docker]\n{name} = 1\n"), name
