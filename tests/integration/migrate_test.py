@@ -77,7 +77,7 @@ def test_a_repository_is_moved_by_the_command_and_builds_the_same(
     assert "Would change services/BUILD:" in checked
     assert {name: (checkout.directory / name).read_text() for name in files} == files
     moved = run_pants(checkout, "migrate-docker-images", "::")
-    assert "pushes this image by its digest, because others build on it" in moved
+    assert "because others build on it; `publish` leaves it alone" in moved
     assert (checkout.directory / "alone/BUILD").read_text() == (
         "docker_buildkit_image(name='image', skip_push=True, output=\"docker\")"
         "  # for this machine\n"

@@ -167,7 +167,7 @@ class BuildKitImageBuildNetworkField(StringField):
 
         - `none`: no network, so that a build cannot depend on it.
 
-        - `host`: the builder's own. Needs `network.host` in `entitlements`.
+        - `host`: the builder's own. The builder must have been started with `network.host` allowed.
         """
     )
 
