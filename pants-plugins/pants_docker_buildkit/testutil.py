@@ -45,6 +45,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.target_types import (
     BuildKitImageRefsTarget,
     BuildKitImageTarget,
@@ -113,6 +114,7 @@ def create_rule_runner(
             QueryRule(DockerEnvironment, ()),
             QueryRule(ImageConfirmation, (ConfirmationRequest,)),
             QueryRule(Session, ()),
+            QueryRule(SessionKeeper, ()),
             *rules,
             QueryRule(PublishProcesses, (PublishImageRequest,)),
             QueryRule(PublishedNames, (PublishedNamesRequest,)),
@@ -141,6 +143,10 @@ class ImageRunner:
             paths = {str(each.relative_to(root)) for each in (entry, *entry.rglob("*"))}
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
             self.runner.scheduler.invalidate_files({"", *paths})
+
+    def close(self) -> None:
+        """End the session, and with it its connections."""
+        self.runner.request(SessionKeeper, ()).close()
 
     def set_options(
         self,

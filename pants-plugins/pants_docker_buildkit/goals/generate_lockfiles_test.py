@@ -26,8 +26,10 @@ def registry() -> Iterator[FakeRegistry]:
 
 
 @pytest.fixture(scope="module")
-def shared_runner() -> ImageRunner:
-    return ImageRunner()
+def shared_runner() -> Iterator[ImageRunner]:
+    runner = ImageRunner()
+    yield runner
+    runner.close()
 
 
 @pytest.fixture
