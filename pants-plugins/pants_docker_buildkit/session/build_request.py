@@ -14,7 +14,7 @@ SERVER_NAME = "builds"
 ACCEPTED = b"accepted"
 
 MAX_MESSAGE = 1 << 16
-"""No message is longer, in bytes."""
+"""In bytes. A build whose message would be longer, for its environment, asks nobody."""
 
 
 def render_request(

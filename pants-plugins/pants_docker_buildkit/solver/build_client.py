@@ -10,7 +10,12 @@ import os
 import signal
 import sys
 
-from pants_docker_buildkit.session.build_request import ACCEPTED, SERVER_NAME, render_request
+from pants_docker_buildkit.session.build_request import (
+    ACCEPTED,
+    MAX_MESSAGE,
+    SERVER_NAME,
+    render_request,
+)
 
 _OUTPUT_AND_ERROR = b"".join(number.to_bytes(4, sys.byteorder) for number in (1, 2))
 # What `solver/errors.py` has, which is not to be imported.
@@ -35,9 +40,11 @@ def run(session_directory: str, *arguments: str) -> int:
 
 
 def _ask(connection: _socket.socket, arguments: tuple[str, ...]) -> bool:
-    connection.connect(f"{arguments[0]}/{SERVER_NAME}")
     encoded = [os.fsencode(each) for each in arguments]
     message = render_request(os.getcwdb(), encoded, dict(os.environb))
+    if len(message) > MAX_MESSAGE:
+        return False
+    connection.connect(f"{arguments[0]}/{SERVER_NAME}")
     descriptors = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _OUTPUT_AND_ERROR)
     connection.sendmsg([message], [descriptors])
     return connection.recv(len(ACCEPTED)) == ACCEPTED

@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.registry.settings import Reach
-from pants_docker_buildkit.session.build_request import parse_request, render_request
+from pants_docker_buildkit.session.build_request import (
+    MAX_MESSAGE,
+    parse_request,
+    render_request,
+)
 from pants_docker_buildkit.session.build_server import BuildServer
 from pants_docker_buildkit.session.context_files import DIRECTORY, ContextPath, write_contents
 from pants_docker_buildkit.session.directory import (
@@ -77,12 +81,12 @@ class Session:
     def buildx(self, run: str) -> None:
         self.docker.answer("buildx build", run=f"echo $$ $PPID >{self.pids}; {run}", exit_code=3)
 
-    def start(self, key: str = KEY) -> subprocess.Popen[str]:
+    def start(self, key: str = KEY, **environment: str) -> subprocess.Popen[str]:
         """What Pants starts in the sandbox."""
         return subprocess.Popen(
             [f"link/{self.directory.name}/{PROGRAM}", BUILD_COMMAND, key, "0"],
             cwd=self.sandbox,
-            env={"PATH": "/usr/bin:/bin"},
+            env={"PATH": "/usr/bin:/bin", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -123,6 +127,17 @@ def test_a_build_fails_alike_with_and_without_a_server(session: Session) -> None
     assert ends[0] == ends[1]
     assert ends[0][0] == EXIT_FAILED
     assert "no such luck" in ends[0][1]
+
+
+def test_an_environment_that_no_message_holds_does_no_harm(session: Session) -> None:
+    session.permit()
+    session.buildx("exit 3")
+    session.server.start()
+    process = session.start(PROXIES="x" * MAX_MESSAGE)
+    process.communicate(timeout=60)
+    assert process.returncode == EXIT_FAILED
+    _, build = session.running()
+    assert build == process.pid
 
 
 def test_what_has_no_permit_or_no_session_ends_at_once(session: Session) -> None:
