@@ -15,6 +15,9 @@ ROWS = (
         Samples((3.0,)),
         goal=Goal(1.5, 1.25, "x list"),
     ),
+    Row("1,000 images, all changed", "package ::", Samples((9.0,))),
+    Row("100 images, all changed", "package ::", Samples((5.0,))),
+    Row("100 images, all changed", "buildx bake", Samples((4.0,))),
     Row("peak memory", "package ::", Samples((1 << 20,)), unit="bytes"),
 )
 
@@ -30,11 +33,17 @@ def test_a_run_that_is_recorded_replaces_the_table_and_adds_to_the_history() -> 
     assert found == [
         ("100 images, unchanged", "list ::", 2.0),
         ("100 images, unchanged", "package :: <x>", 3.0),
+        ("1,000 images, all changed", "package ::", 9.0),
+        ("100 images, all changed", "package ::", 5.0),
+        ("100 images, all changed", "buildx bake", 4.0),
     ]
     line = "- 1999-01-01, 3 runs: 100 images, unchanged, package :: <x>: 1.50 x list.\n"
     assert kept.count(line) == 1
     again = keep(kept, ROWS, "1999-01-02, 3 runs")
     assert again.index("1999-01-02") < again.index("1999-01-01")
     chart = draw_chart(again)
-    assert chart.count('<rect class="ours"') == chart.count('<rect class="other"') == 1
+    assert chart.count('<rect class="ours"') == chart.count('<rect class="other"') == 2
     assert "package :: &lt;x&gt;" in chart
+    # A bake of 1,000 images is canceled, so there is no group of those.
+    assert "100 images, all changed" in chart
+    assert "9 s" not in chart
