@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,16 @@ class Pool:
         self.user.writes(f"{self._dockerfile}LABEL number={self._number}\n")
         line, calls = self.user.package()
         assert line.startswith("  built (")
-        (build,) = filter(is_build, calls)
-        instance = build[build.index("--builder") + 1]
+        instance = builder_of(calls)
         found = self.user.named_caches / "docker_buildkit/buildx/instances" / instance
         (node,) = json.loads(found.read_text())["Nodes"]
         return Path(node["Endpoint"]).stem
+
+
+def builder_of(calls: Iterable[tuple[str, ...]]) -> str:
+    """What the builder of the only build is called."""
+    (build,) = filter(is_build, calls)
+    return build[build.index("--builder") + 1]
 
 
 @pytest.fixture
@@ -64,8 +69,28 @@ def pool(tmp_path: Path, registry: Registry, repository: str, busybox: str) -> I
     pool.close()
 
 
-def test_an_image_stays_on_its_builder_while_that_answers_and_has_room(pool: Pool) -> None:
+def test_an_image_stays_on_its_builder_while_that_answers_and_has_room(
+    pool: Pool, repository: str, busybox: str
+) -> None:
     pool.configure()
+
+    # The builder whose platform a Dockerfile sees is the one that builds.
+    names = ("one", "two", "three", "four")
+    fields = "platforms=['linux/arm64', 'linux/amd64'], inline_cache=False"
+    targets = (
+        f"docker_buildkit_image(name={each!r}, {fields}, image_labels={{'name': {each!r}}})"
+        for each in names
+    )
+    dockerfile = f"FROM {busybox}\nARG BUILDARCH\nLABEL {repository}=$BUILDARCH\n"
+    pool.user.runner.write({"seen/Dockerfile": dockerfile, "seen/BUILD": "\n".join(targets)})
+    asked = set[str]()
+    for name in names:
+        _, calls = pool.user.package(f"seen:{name}")
+        inspected = {call[2] for call in calls if call[1:2] == ("inspect",)}
+        assert inspected <= {builder_of(calls)}
+        asked |= inspected
+    assert asked
+
     home = pool.build()
     assert pool.build() == home
     (other,) = {"a", "b"} - {home}

@@ -68,10 +68,10 @@ class User:
         session = self.runner.runner.request(Session, ())
         self.session = session.path
 
-    def package(self) -> tuple[str, list[tuple[str, ...]]]:
+    def package(self, address: str = ADDRESS) -> tuple[str, list[tuple[str, ...]]]:
         """The line of the image, and what Docker was asked."""
         before = len(self.docker.calls())
-        (artifact,) = self.runner.package(ADDRESS).artifacts
+        (artifact,) = self.runner.package(address).artifacts
         (line,) = artifact.extra_log_lines
         return line, self.docker.calls()[before:]
 

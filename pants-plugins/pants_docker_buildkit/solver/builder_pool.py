@@ -40,7 +40,7 @@ def reserve_builder(
     It is the same for whoever asks for the same target and platforms. Raises a `SolverError` where
     none answers. If all that do are full, it waits.
     """
-    image = f"{settings.target} {','.join(platforms)}"
+    image = _image(settings, platforms)
     description = settings.described_builder
     if description is None:
         candidates = [_own_builder(docker, settings.builder, session)]
@@ -57,6 +57,22 @@ def reserve_builder(
     told = f"{settings.target} waits for room on its builder ({most} builds are running there)…"
     with _first_free(candidates, most, session, told) as chosen:
         yield chosen
+
+
+def home_endpoint(settings: BuildSettings, platforms: Iterable[str]) -> str | None:
+    """The endpoint of a pool that an image is built on as long as it answers and has room.
+
+    `None` for a builder that is no pool.
+    """
+    description = settings.described_builder
+    if description is None or not description.pool:
+        return None
+    return rank_members(description, _image(settings, platforms))[0].nodes[0].endpoint
+
+
+def _image(settings: BuildSettings, platforms: Iterable[str]) -> str:
+    """What a builder is chosen for. The order of its platforms means nothing."""
+    return f"{settings.target} {','.join(sorted(platforms))}"
 
 
 def rank_members(description: BuilderDescription, image: str) -> Sequence[BuilderDescription]:

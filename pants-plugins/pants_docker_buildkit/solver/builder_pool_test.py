@@ -14,7 +14,11 @@ import pytest
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.session.profile import BuildSettings
-from pants_docker_buildkit.solver.builder_pool import rank_members, reserve_builder
+from pants_docker_buildkit.solver.builder_pool import (
+    home_endpoint,
+    rank_members,
+    reserve_builder,
+)
 from pants_docker_buildkit.solver.described_builder import ChosenBuilder
 from pants_docker_buildkit.solver.errors import BuilderLostError, BuilderNotReadyError
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
@@ -45,6 +49,16 @@ def test_an_endpoint_that_goes_moves_its_own_images_only_and_spreads_them() -> N
         ranked = endpoints(POOL, image)
         ranked.remove(NODES[0].endpoint)
         assert endpoints(smaller, image) == ranked
+
+
+def test_the_order_of_platforms_chooses_no_other_endpoint() -> None:
+    platforms = ("linux/arm64", "linux/amd64")
+    images = [BuildSettings(f"app{number}:image", described_builder=POOL) for number in range(20)]
+    homes = [home_endpoint(each, platforms) for each in images]
+    assert [home_endpoint(each, platforms[::-1]) for each in images] == homes
+    ranked = [endpoints(POOL, f"{each.target} linux/amd64,linux/arm64")[0] for each in images]
+    assert ranked == homes
+    assert home_endpoint(BuildSettings("app:image"), platforms) is None
 
 
 def test_a_builder_that_is_no_pool_is_its_only_member() -> None:

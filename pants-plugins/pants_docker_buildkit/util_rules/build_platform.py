@@ -19,6 +19,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform, InvalidImagePlatformError
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.solver.build_platforms import parse_nodes
+from pants_docker_buildkit.solver.builder_pool import home_endpoint
 from pants_docker_buildkit.solver.main import PLATFORMS_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.builders import read_described_builders
@@ -92,14 +93,16 @@ async def find_build_platforms(
         builder=name,
         described_builder=builders.find(name),
     )
-    key = _key(settings, docker)
+    targets = tuple(map(str, request.targets))
+    key = _key(settings, targets, docker)
     running = await running_session()
     is_plan = running.is_plan
     if not is_plan:
         running.answers.add_build(key, settings)
     description = f"Ask for the platform of the builder {name or 'in use'}"
-    arguments = (key, *map(str, request.targets))
-    question = CachedAnswerRequest(PLATFORMS_COMMAND, arguments, description, only_looks_up=is_plan)
+    question = CachedAnswerRequest(
+        PLATFORMS_COMMAND, (key, *targets), description, only_looks_up=is_plan
+    )
     answer = await ask_once(question, **implicitly())
     natives = _read(answer, request.targets)
     if natives:
@@ -114,8 +117,10 @@ async def find_build_platforms(
     return BuildPlatforms((own,) * len(request.targets))
 
 
-def _key(settings: BuildSettings, docker: DockerEnvironment) -> str:
+def _key(settings: BuildSettings, targets: tuple[str, ...], docker: DockerEnvironment) -> str:
     """What selects the builder on this machine: a builder is asked once, not in each session.
+
+    Of a pool it is the endpoint that will build the image.
 
     One that changes its platform under the same name is asked too late. That makes no other image:
     what the key says is what the build is given.
@@ -125,6 +130,7 @@ def _key(settings: BuildSettings, docker: DockerEnvironment) -> str:
         "machine": [platform.node(), platform.machine()],
         "builder": settings.builder,
         "description": settings.described_builder and asdict(settings.described_builder),
+        "endpoint": home_endpoint(settings, targets),
         "variables": [variables.get(each) for each in _SELECTS_A_BUILDER],
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32]

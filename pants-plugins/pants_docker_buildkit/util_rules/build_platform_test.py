@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
+from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.solver.builder_pool import home_endpoint
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.testutil import ImageRunner
@@ -122,6 +125,40 @@ def test_the_builder_is_asked_once_and_for_all_sessions(tmp_path: Path) -> None:
         found = runner.definition("app:image").job.definition
         assert dict(found.build_args)["BUILDARCH"] == "arm64"
     assert docker.calls == ["buildx inspect far"]
+
+
+def test_each_image_of_a_pool_asks_the_endpoint_that_will_build_it(tmp_path: Path) -> None:
+    # What is inspected has the platform that its endpoint is called after.
+    created = tmp_path / "created"
+    created.mkdir()
+    docker = FakeDocker(tmp_path / "bin")
+    docker.answer("buildx create", run=f'for last; do :; done; echo "$last" >{created}/"$4"')
+    text = INSPECTED.replace("\n", "\\n").replace("linux/arm64, linux/arm/v7, linux/amd64", "%s")
+    asked = f'a=$(sed "s,.*//,,; s,:1,," {created}/"$3") && printf "{text}" linux/$a'
+    docker.answer("buildx inspect", run=asked)
+    nodes = tuple(NodeDescription(f"tcp://{each}:1") for each in ("amd64", "arm64"))
+    pool = BuilderDescription("ci", "remote", (), 1, pool=nodes)
+    table = {"driver": "remote", "endpoints": [each.endpoint for each in nodes]}
+
+    runner = ImageRunner()
+    env = {"PATH": f"{docker.directory}:/usr/bin:/bin", "HOME": str(tmp_path / uuid.uuid4().hex)}
+    builders = f"builders={{'ci': {table!r}}}"
+    runner.set_options(builders, "builder=ci", env=env, inherit=())
+    images = [f"image{number}" for number in range(8)]
+    platforms = ("linux/s390x", "linux/amd64")
+    fields = f"platforms={list(platforms)}"
+    lines = (f"docker_buildkit_image(name={each!r}, {fields})" for each in images)
+    runner.write({"app/Dockerfile": USES["from"], "app/BUILD": "\n".join(lines)})
+    homes = {
+        image: home_endpoint(BuildSettings(f"app:{image}", described_builder=pool), platforms)
+        for image in images
+    }
+    assert len(set(homes.values())) == 2
+    for image, home in homes.items():
+        found = dict(runner.definition(f"app:{image}").job.definition.build_args)
+        assert f"tcp://{found['BUILDARCH']}:1" == home
+    # Two endpoints were asked, and not each image.
+    assert sum(call.startswith("buildx create") for call in docker.calls) == 2
 
 
 def test_without_a_builder_it_is_the_platform_of_this_machine(tmp_path: Path) -> None:
