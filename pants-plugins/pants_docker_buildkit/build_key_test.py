@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 from pants.engine.process import Process
+from pants.option.subsystem import Subsystem
 
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import BuildKitImageTarget
@@ -199,15 +200,40 @@ OPTIONS = {
     "registry_timeout": Variation(keeps=("3",)),
     "tailor": Variation(keeps=("false",)),
 }
+OTHER_SCOPES = {
+    "docker-buildkit-report": {"file": "dist/report.json"},
+    "docker-buildkit-signatures": {
+        "key": "env=KEY",
+        "password": "env=PASSWORD",
+        "signer": "['sign', '--now']",
+        "sign_platforms": "true",
+        "cosign": "bin/cosign",
+        "verify": "{'localhost:5000/*': {'key': 'app/a.txt'}}",
+        "require_signed": "true",
+    },
+    "docker-buildkit-tests": {
+        "skip": "true",
+        "helper_image": f"busybox@{SHA}",
+        "second_builder": "far",
+    },
+    "dockerfile-checks": {"skip": "true", "format": "github"},
+}
+"""A value of each option of the other scopes, of which none is in the key of a build."""
 
 
 def all_fields() -> set[str]:
     return {field.alias for field in BuildKitImageTarget.core_fields}
 
 
-def all_options() -> set[str]:
-    infos = DockerBuildKitSubsystem.__dict__.items()
+def all_options(subsystem: type[Subsystem] = DockerBuildKitSubsystem) -> set[str]:
+    infos = subsystem.__dict__.items()
     return {name for name, member in infos if type(member).__name__.endswith("Option")}
+
+
+def other_subsystems() -> list[type[Subsystem]]:
+    package = DockerBuildKitSubsystem.__module__.partition(".")[0]
+    found = [each for each in Subsystem.__subclasses__() if each.__module__.startswith(package)]
+    return [each for each in found if each is not DockerBuildKitSubsystem]
 
 
 @pytest.fixture(scope="module")
@@ -361,6 +387,23 @@ def test_key_of_the_process_knows_neither_user_nor_machine_nor_checkout() -> Non
     assert keys[0] == keys[1]
     text = repr(keys[0])
     assert not [word for word in (*places, "/home", "/root", "docker.sock") if word in text]
+
+
+def test_no_option_of_another_scope_is_in_the_key() -> None:
+    known = {scope: set(values) for scope, values in OTHER_SCOPES.items()}
+    assert known == {each.options_scope: all_options(each) for each in other_subsystems()}
+    runner = ImageRunner()
+    runner.write({**FILES, "app/BUILD": f"{TARGETS}\n{declare('image', 'tags', '[]')}"})
+    before = process_key(runner.definition("app:image"))
+    runner.runner.set_options(
+        [
+            f"--{scope}-{name.replace('_', '-')}={value}"
+            for scope, values in OTHER_SCOPES.items()
+            for name, value in values.items()
+        ],
+        env_inherit={"PATH"},
+    )
+    assert process_key(runner.definition("app:image")) == before
 
 
 def test_a_generation_is_another_key_and_another_reason_is_not(runner: ImageRunner) -> None:
