@@ -10,7 +10,6 @@ from pants.base.build_environment import get_buildroot
 from pants.core.goals.generate_lockfiles import GenerateLockfilesGoal
 from pants.engine.internals.scheduler import ExecutionError
 
-from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.signatures.testing.real_cosign import KeyPair, cosign_program
@@ -21,28 +20,29 @@ LOCK = "3rdparty/docker/images.lock.dockerfile"
 
 
 @pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyPair:
-    return KeyPair.create(tmp_path_factory.mktemp("keys"))
+def shared_runner() -> Iterator[ImageRunner]:
+    runner = ImageRunner()
+    yield runner
+    runner.close()
 
 
 @pytest.fixture
 def registry() -> Iterator[FakeRegistry]:
     with FakeRegistry().running() as registry:
-        clients = RegistryClients()
         for image, name in ((BASE, "base"), (TOOL, "tool")):
-            image.push(clients.client(registry.address), name, "1")
-        clients.close()
+            image.store(registry.repository(name), "1")
         yield registry
 
 
 @pytest.fixture
-def runner(registry: FakeRegistry) -> ImageRunner:
-    runner = ImageRunner()
+def runner(shared_runner: ImageRunner, registry: FakeRegistry) -> ImageRunner:
+    """With one image in its repository, which is made of two of others."""
+    shared_runner.clear()
     host = registry.address
     dockerfile = f"FROM {host}/base:1\nCOPY --from={host}/tool:1 / /\n"
-    platforms = "platforms=['linux/amd64']"
-    runner.write({"app/BUILD": f"docker_buildkit_image({platforms})", "app/Dockerfile": dockerfile})
-    return runner
+    build = "docker_buildkit_image(platforms=['linux/amd64'])"
+    shared_runner.write({"app/BUILD": build, "app/Dockerfile": dockerfile})
+    return shared_runner
 
 
 def generate(runner: ImageRunner, verify: object) -> list[str]:
@@ -68,16 +68,16 @@ def refusal(runner: ImageRunner, verify: object) -> str:
 
 
 def test_an_image_that_nobody_signed_gets_into_no_lock(
-    runner: ImageRunner, registry: FakeRegistry, keys: KeyPair, tmp_path: Path
+    runner: ImageRunner, registry: FakeRegistry, keys: KeyPair, stranger: KeyPair
 ) -> None:
     host = registry.address
     verify = {f"{host}/*": {"key": str(keys.public)}, f"{host}/tool": {"unsigned": True}}
     said = refusal(runner, verify)
     assert f"{host}/base:1@{BASE.digest}, of the lock {LOCK}, must be signed" in said
     assert f"says for '{host}/*'. Nothing beside it is a signature." in said
-    KeyPair.create(tmp_path, "other").sign(f"{host}/base@{BASE.digest}")
+    stranger.sign(f"{host}/base@{BASE.digest}")
     assert "accepted signatures do not match threshold" in refusal(runner, verify)
-    alternatives = [{"key": str(tmp_path / "other.pub")}, {"key": str(keys.public)}]
+    alternatives = [{"key": str(stranger.public)}, {"key": str(keys.public)}]
     locked = generate(runner, {**verify, f"{host}/*": alternatives})
     assert len(locked) == 2
 

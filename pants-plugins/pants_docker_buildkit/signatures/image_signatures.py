@@ -166,7 +166,8 @@ class ImageSignatures:
     def _find(self, client: RegistryClient, name: ImageReference, statement: Statement) -> bool:
         """Whether it is signed by us already."""
         if self.settings.key is not None:
-            own = self._rule(self.settings.key)
+            # It takes cosign a while to derive: not for an image that has no signature.
+            own = partial(self._rule, self.settings.key)
             return self._verification.has_statement(client, name, statement, own)
         policy = self.settings.policies.find(name)
         if policy is not None and policy.rules:

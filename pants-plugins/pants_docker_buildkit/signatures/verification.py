@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,18 +67,23 @@ class Verification:
         client: RegistryClient,
         name: ImageReference,
         statement: Statement,
-        rule: SignatureRule,
+        get_rule: Callable[[], SignatureRule],
     ) -> bool:
-        """Whether a bundle beside a pinned image has this statement, signed as the rule says.
+        """Whether a bundle beside a pinned image has this statement, signed as a rule says.
 
-        Raises a `RegistryError` or a `SignatureError`.
+        The rule is asked for where there is a bundle. Raises a `RegistryError` or a
+        `SignatureError`.
         """
         subject, repository = name.digest, name.repository
         assert subject is not None
-        for entry in _bundles(client, repository, subject):
-            note = self._note(entry.digest, subject, rule, statement.identity)
-            if note.exists():
-                return True
+        bundles = tuple(_bundles(client, repository, subject))
+        if not bundles:
+            return False
+        rule = get_rule()
+        notes = [self._note(each.digest, subject, rule, statement.identity) for each in bundles]
+        if any(note.exists() for note in notes):
+            return True
+        for entry, note in zip(bundles, notes):
             bundle = _read_bundle(client, repository, subject, entry)
             if bundle is None or not any(map(statement.is_in, bundle.contents.values())):
                 continue

@@ -6,7 +6,6 @@ import pytest
 from pants.engine.rules import QueryRule
 
 from pants_docker_buildkit.goals.plan_images import PlanImages
-from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
@@ -16,29 +15,35 @@ LOCK = "3rdparty/docker/images.lock.dockerfile"
 OLD, NEW = SmallImage.create("old"), SmallImage.create("new")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def registry() -> Iterator[FakeRegistry]:
     with FakeRegistry().running() as registry:
-        clients = RegistryClients()
         for name in ("moved", "still", "added"):
-            OLD.push(clients.client(registry.address), name, "1")
-        NEW.push(clients.client(registry.address), "moved", "1")
-        clients.close()
+            OLD.store(registry.repository(name), "1")
+        NEW.store(registry.repository("moved"), "1")
         yield registry
 
 
-@pytest.fixture
-def runner(registry: FakeRegistry) -> ImageRunner:
+@pytest.fixture(scope="module")
+def shared_runner() -> Iterator[ImageRunner]:
     runner = ImageRunner(create_rule_runner(rules=[QueryRule(LockDrift, (LockDriftRequest,))]))
+    yield runner
+    runner.close()
+
+
+@pytest.fixture
+def runner(shared_runner: ImageRunner, registry: FakeRegistry) -> ImageRunner:
+    """With one image in its repository, and no lock."""
+    shared_runner.clear()
     host = registry.address
-    runner.write(
+    shared_runner.write(
         {
             "app/BUILD": "docker_buildkit_image(platforms=['linux/amd64'])",
             "app/Dockerfile": f"FROM {host}/moved:1\nCOPY --from={host}/still:1 / /a\n"
             f"COPY --from={host}/added:1 / /b\n",
         }
     )
-    return runner
+    return shared_runner
 
 
 def drift(runner: ImageRunner) -> tuple[str, ...]:
