@@ -67,7 +67,8 @@ class BuildKitImageBuildContextsField(DictStringToStringField):
         `RUN --mount=from=name` use them.
 
         Each value is the address of an image target, the address of a target that provides files,
-        `docker-image://…@sha256:…`, or a Git URL that ends in `#` and a full commit.
+        `docker-image://…@sha256:…`, or a Git URL that ends in `#` and a full commit. A target whose
+        one file is a `.tar` with an image, as of `docker save`, stands for that image.
 
         Example:
 

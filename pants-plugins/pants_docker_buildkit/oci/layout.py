@@ -5,6 +5,7 @@ https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from pants_docker_buildkit.oci.manifest import (
     Manifest,
     parse_manifest,
 )
-from pants_docker_buildkit.oci.media_types import is_foreign_layer, is_manifest
+from pants_docker_buildkit.oci.media_types import MediaType, is_foreign_layer, is_manifest
 
 _LAYOUT_VERSION = "1.0.0"
 _CHUNK_SIZE = 1024 * 1024
@@ -104,18 +105,26 @@ class ImageLayout:
         except InvalidManifestError as e:
             raise InvalidLayoutError(self.directory, f"of {descriptor.digest}: {e}") from e
 
-    def reachable(self, root: Descriptor) -> tuple[Descriptor, ...]:
+    def reachable(
+        self, root: Descriptor, *, skips_missing_images: bool = False
+    ) -> tuple[Descriptor, ...]:
         """Everything that `root` consists of, each once, children before their parents.
 
         This is the order in which a registry takes it. Foreign layers that the layout leaves out,
-        which it may, are left out here.
+        which it may, are left out here. So are images of an index whose manifests are not there,
+        with `skips_missing_images`, as long as one is.
         """
         found: dict[OciDigest, Descriptor] = {}
-        self._collect(root, found, depth=0)
+        self._collect(root, found, 0, skips_missing_images=skips_missing_images)
         return tuple(found.values())
 
     def _collect(
-        self, descriptor: Descriptor, found: dict[OciDigest, Descriptor], depth: int
+        self,
+        descriptor: Descriptor,
+        found: dict[OciDigest, Descriptor],
+        depth: int,
+        *,
+        skips_missing_images: bool,
     ) -> None:
         if descriptor.digest in found:
             return
@@ -124,11 +133,22 @@ class ImageLayout:
         if is_foreign_layer(descriptor.media_type) and not self.has_blob(descriptor.digest):
             return
         if is_manifest(descriptor.media_type):
-            for child in self.manifest(descriptor).children:
-                self._collect(child, found, depth + 1)
+            children = self.manifest(descriptor).children
+            if skips_missing_images:
+                children = self._without_missing_images(children)
+            for child in children:
+                self._collect(child, found, depth + 1, skips_missing_images=skips_missing_images)
         elif not self.has_blob(descriptor.digest):
             raise InvalidLayoutError(self.directory, f"it lacks the blob {descriptor.digest}")
         found[descriptor.digest] = descriptor
+
+    def _without_missing_images(self, children: tuple[Descriptor, ...]) -> tuple[Descriptor, ...]:
+        there = tuple(
+            each
+            for each in children
+            if not is_manifest(each.media_type) or self.has_blob(each.digest)
+        )
+        return there if any(not each.is_attestation for each in there) else children
 
     def _chunks(self, digest: OciDigest) -> Iterator[bytes]:
         try:
@@ -148,6 +168,17 @@ class ImageLayout:
         if len(content) > MAX_MANIFEST_SIZE:
             raise InvalidLayoutError(self.directory, f"its {name} is too large")
         return content
+
+
+def write_layout_files(directory: Path, root: Descriptor) -> None:
+    """Make a directory with blobs a layout of the image or image index `root`."""
+    index = {
+        "schemaVersion": 2,
+        "mediaType": MediaType.OCI_IMAGE_INDEX,
+        "manifests": [root.to_document()],
+    }
+    (directory / "index.json").write_text(json.dumps(index))
+    (directory / "oci-layout").write_text(json.dumps({"imageLayoutVersion": _LAYOUT_VERSION}))
 
 
 def _open_regular(path: Path) -> int:

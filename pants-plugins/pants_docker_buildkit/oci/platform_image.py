@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
-from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.oci.digest import OciDigest, parse_oci_digest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.oci.manifest import (
@@ -33,6 +33,16 @@ class PlatformImage:
     manifest_digest: OciDigest
     config_digest: OciDigest
     triggers: tuple[str, ...] = ()
+
+    @classmethod
+    def from_document(cls, document: JsonObject) -> PlatformImage:
+        """What `to_document` gave. Raises `ValueError` for anything else."""
+        return cls(
+            ImagePlatform.parse(document.text("platform")),
+            parse_oci_digest(document.text("digest")),
+            parse_oci_digest(document.text("config_digest")),
+            document.texts("triggers"),
+        )
 
     def to_document(self) -> dict[str, Any]:
         """In terms of JSON, as records have it."""

@@ -318,6 +318,10 @@ class BuildFailedError(SolverError):
     """BuildKit ran the build, and it failed."""
 
 
+class UnusableArchiveError(SolverError):
+    """A file that should hold an image does not hold a whole one. The text is a finding."""
+
+
 class LayoutNotLoadedError(SolverError):
     """The engine did not take an image from its layout."""
 

@@ -31,6 +31,7 @@ from pants_docker_buildkit.solver.errors import (
 from pants_docker_buildkit.solver.failure import fit_to_print
 from pants_docker_buildkit.solver.terminal import never_stop, take_terminal
 
+ARCHIVE_COMMAND = "archive"
 LINT_COMMAND = "lint"
 CHECKSUM_COMMAND = "checksum"
 PLATFORMS_COMMAND = "platforms"
@@ -119,6 +120,13 @@ def _triggers(session: SessionClient, reference: str, platform: str) -> str:
     return render_triggers(read_base_triggers(session, reference, platform))
 
 
+def _archive(_: SessionClient) -> str:
+    """Which image the archive in the working directory holds, which is unpacked there."""
+    from pants_docker_buildkit.solver.archived_image import render_archived_image, unpack_archive
+
+    return render_archived_image(unpack_archive(Path.cwd()))
+
+
 def _sbom(session: SessionClient, reference: str, _scanner: str, *command: str) -> str:
     """What the image of one platform consists of. `_scanner` is in the key only."""
     from pants_docker_buildkit.solver.sbom import scan_image
@@ -185,6 +193,7 @@ _PROGRAMS: Mapping[str, Callable[..., int]] = MappingProxyType(
 
 _ANSWERS: Mapping[str, Callable[..., str]] = MappingProxyType(
     {
+        ARCHIVE_COMMAND: _archive,
         BUILD_COMMAND: _build,
         CHECKSUM_COMMAND: _checksum,
         LINT_COMMAND: _lint,

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest, parse_oci_digest
-from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.json_object import JsonObject
 from pants_docker_buildkit.oci.media_types import MANIFEST_MEDIA_TYPES
 from pants_docker_buildkit.oci.platform_image import PlatformImage
@@ -106,13 +105,7 @@ def _read_result(document: JsonObject) -> BuildResult:
         media_type=_manifest_media_type(document.text("media_type")),
         size=document.natural("size"),
         platforms=tuple(
-            PlatformImage(
-                ImagePlatform.parse(each.text("platform")),
-                parse_oci_digest(each.text("digest")),
-                parse_oci_digest(each.text("config_digest")),
-                each.texts("triggers"),
-            )
-            for each in document.objects("platforms")
+            PlatformImage.from_document(each) for each in document.objects("platforms")
         ),
         materials=tuple(
             BuildMaterial(each.text("uri"), each.text("digest"))

@@ -5,7 +5,6 @@ So it needs neither credentials nor an engine, and what it reads is the image of
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +13,9 @@ from pathlib import Path
 from pants_docker_buildkit.oci.content import InvalidContentError
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
+from pants_docker_buildkit.oci.layout import write_layout_files
 from pants_docker_buildkit.oci.manifest import ImageManifest, InvalidManifestError, parse_manifest
-from pants_docker_buildkit.oci.media_types import MediaType, is_foreign_layer
+from pants_docker_buildkit.oci.media_types import is_foreign_layer
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import RegistryError
@@ -123,13 +123,7 @@ def _download(client: RegistryClient, name: ImageReference, layout: Path) -> Non
             continue
         _write(blobs, blob, client.get_blob(name.repository, blob))
     _write(blobs, root, [content])
-    index = {
-        "schemaVersion": 2,
-        "mediaType": MediaType.OCI_IMAGE_INDEX,
-        "manifests": [root.to_document()],
-    }
-    (layout / "index.json").write_text(json.dumps(index))
-    (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    write_layout_files(layout, root)
 
 
 def _write(blobs: Path, blob: Descriptor, chunks: Iterable[bytes]) -> None:

@@ -278,7 +278,7 @@ async def assemble_build_context(
     explicit = await resolve_unparsed_address_inputs(
         _explicit_dependencies(field_set), **implicitly()
     )
-    elsewhere = {address for _, address in upstream.contexts} - set(explicit)
+    elsewhere = set(upstream.addresses) - set(explicit)
     wanted = [t for t in targets if not is_image(t) and t.address not in elsewhere]
     wanted += await _expand_groups(wanted)
     files = await collect_target_files(TargetFilesRequest(tuple(wanted)), **implicitly())

@@ -47,6 +47,7 @@ from pants_docker_buildkit.util_rules.dockerfile import (
     for_one_platform,
     read_image_dockerfile,
 )
+from pants_docker_buildkit.util_rules.image_archives import looks_like_archive
 from pants_docker_buildkit.util_rules.image_lock import (
     AppliedLock,
     AppliedLockRequest,
@@ -248,6 +249,7 @@ async def resolve_image_inputs(
     lock = await find_applied_lock(AppliedLockRequest(field_set), **implicitly())
     understood = await understand_dockerfile(field_set, dockerfile, targets, upstream, lock)
     dockerfile, named_contexts = understood.dockerfile, understood.contexts
+    _refuse_other_archives(field_set, dockerfile, upstream)
     build_args = _declared_build_args(field_set, understood)
     if understood.builder_arguments:
         build_args = {**_build_platform_args(dockerfile), **build_args}
@@ -276,6 +278,27 @@ async def resolve_image_inputs(
         ),
         materials=image_materials(pinned.all, named_contexts, dockerfile),
     )
+
+
+def _refuse_other_archives(
+    field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile, upstream: Upstream
+) -> None:
+    """Refuse a tar that is no image archive, or half of one, as the root file system of an image.
+
+    BuildKit would take it for a directory that has the tar in it.
+    """
+    archives = {name for name, tree in upstream.named_files if looks_like_archive(tree.entries)}
+    for analysis in dockerfile.analyses:
+        for origin in analysis.outside_bases:
+            if origin.text in archives:
+                raise InvalidImageFieldError(
+                    field_set.build_contexts.alias,
+                    field_set.address,
+                    f"name an image for {origin.text!r}, because line {origin.line} of"
+                    f" {dockerfile.name} is based on it",
+                    "its one file holds no image, or is damaged or compressed",
+                    "Save it again as a tar without compression, as with `docker save`.",
+                )
 
 
 def _build_platforms(dockerfile: ImageDockerfile) -> tuple[tuple[str, str], ...]:

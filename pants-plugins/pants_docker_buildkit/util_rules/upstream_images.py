@@ -26,6 +26,7 @@ from pants_docker_buildkit.errors import InvalidImageFieldError, UnreadableIgnor
 from pants_docker_buildkit.fields.naming import ImageOutput, RunOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifacts_field
 from pants_docker_buildkit.oci.platform_image import PlatformImage
+from pants_docker_buildkit.solver.archived_image import ArchivedImage
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
 from pants_docker_buildkit.solver.input_tree import (
     LAYOUTS_DIRECTORY,
@@ -38,6 +39,11 @@ from pants_docker_buildkit.util_rules.build_context import (
     assemble_named_context,
     is_image,
     unreadable_ignore_file,
+)
+from pants_docker_buildkit.util_rules.image_archives import (
+    ImageArchiveRequest,
+    possible_archive,
+    unpack_image_archive,
 )
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
@@ -81,11 +87,39 @@ class Upstream:
 
 
 @dataclass(frozen=True)
+class _ArchiveLayout:
+    """The image that the one file of a target holds, and its layout."""
+
+    image: ArchivedImage
+    layout: Digest
+
+
+@dataclass(frozen=True)
 class _Packages:
-    """The targets behind addresses, and the images among them."""
+    """The targets behind addresses, and the images among them.
+
+    All others are `files`, of which some hold an image.
+    """
 
     targets: Mapping[Address, tuple[Target, ...]]
     images: Mapping[Address, BuiltBuildKitImage]
+    files: Mapping[Address, ContextTree]
+    archives: Mapping[Address, _ArchiveLayout]
+
+    def layouts(self) -> Iterator[tuple[str, Digest]]:
+        """The images that are layouts, with where these lie."""
+        for address, image in self.images.items():
+            if not image.references:
+                yield _layout_directory(address), image.layout
+        for address, archive in self.archives.items():
+            yield _layout_directory(address), archive.layout
+
+    def known_platforms(self) -> Iterator[tuple[str, tuple[PlatformImage, ...]]]:
+        """What each image is for each platform, by its digest."""
+        for image in self.images.values():
+            yield str(image.image_digest), image.platforms
+        for archive in self.archives.values():
+            yield archive.image.digest, archive.image.platforms
 
 
 def as_upstream(
@@ -99,10 +133,20 @@ def as_upstream(
     return replace(field_set, is_upstream=True) if is_local else field_set
 
 
-async def _package(addresses: tuple[Address, ...], subsystem: DockerBuildKitSubsystem) -> _Packages:
+async def _package(
+    field_set: BuildKitImageFieldSet,
+    upstream: UpstreamTargets,
+    subsystem: DockerBuildKitSubsystem,
+) -> _Packages:
+    addresses = upstream.addresses
     resolved = await concurrently(
         resolve_address_targets(**implicitly(Addresses([address]))) for address in addresses
     )
+    targets = {address: tuple(each) for address, each in zip(addresses, resolved)}
+    for name, address in upstream.arguments:
+        # Others may hold an image in a file. This is known without building it.
+        if any(artifacts_field(each) is not None for each in targets[address]):
+            raise _not_an_image(field_set, name, address, targets[address])
     images = [each[0] for each in resolved if len(each) == 1 and is_image(each[0])]
     field_sets = [
         as_upstream(BuildKitImageFieldSet.create(each), subsystem.output) for each in images
@@ -110,10 +154,44 @@ async def _package(addresses: tuple[Address, ...], subsystem: DockerBuildKitSubs
     packages = await concurrently(
         environment_aware_package(EnvironmentAwarePackageRequest(each)) for each in field_sets
     )
-    return _Packages(
-        {address: tuple(targets) for address, targets in zip(addresses, resolved)},
-        {image.address: image_in(package) for image, package in zip(images, packages)},
+    built = {image.address: image_in(package) for image, package in zip(images, packages)}
+    files = await _collect_files(
+        field_set, {address: each for address, each in targets.items() if address not in built}
     )
+    return _Packages(targets, built, files, await _unpack(field_set, files))
+
+
+async def _collect_files(
+    field_set: BuildKitImageFieldSet, targets: Mapping[Address, tuple[Target, ...]]
+) -> Mapping[Address, ContextTree]:
+    try:
+        trees = await concurrently(
+            assemble_named_context(NamedFilesRequest(*each), **implicitly())
+            for each in targets.items()
+        )
+    except UnreadableIgnoreFileError as e:
+        raise unreadable_ignore_file(field_set, field_set.build_contexts.alias, e) from e
+    return dict(zip(targets, trees))
+
+
+async def _unpack(
+    field_set: BuildKitImageFieldSet, files: Mapping[Address, ContextTree]
+) -> Mapping[Address, _ArchiveLayout]:
+    """The images that some targets are, each in its one file."""
+    possible = {address: possible_archive(tree.entries) for address, tree in files.items()}
+    requests = {
+        address: ImageArchiveRequest(file) for address, file in possible.items() if file is not None
+    }
+    archives = await concurrently(
+        unpack_image_archive(each, **implicitly()) for each in requests.values()
+    )
+    found = {}
+    for address, archive in zip(requests, archives):
+        if archive.problem:
+            raise _unusable_archive(field_set, address, requests[address], archive.problem)
+        if archive.image is not None:
+            found[address] = _ArchiveLayout(archive.image, archive.layout)
+    return found
 
 
 def _contexts(
@@ -121,11 +199,9 @@ def _contexts(
 ) -> Iterator[NamedContext]:
     """What stands behind `build_contexts`."""
     for name, address in upstream.contexts:
-        image = packages.images.get(address)
-        if image is None:
-            yield NamedContext(name, ContextKind.FILES, directory=_context_directory(name))
-        else:
-            yield _image_context(name, address, image, field_set)
+        context = _image_context(name, address, packages, field_set)
+        directory = _context_directory(name)
+        yield context or NamedContext(name, ContextKind.FILES, directory=directory)
 
 
 def _arguments(
@@ -136,14 +212,14 @@ def _arguments(
     A layout has no reference, so its `ARG` gets the name of a build context that is it.
     """
     for name, address in upstream.arguments:
-        image = packages.images.get(address)
-        if image is None:
+        context_name = f"pants-{name.lower().replace('_', '-')}"
+        context = _image_context(context_name, address, packages, field_set)
+        if context is None:
             raise _not_an_image(field_set, name, address, packages.targets[address])
-        if image.references:
-            yield name, _nearest(image.references, field_set), None
+        if context.kind is ContextKind.IMAGE:
+            yield name, context.value, None
         else:
-            context = f"pants-{name.lower().replace('_', '-')}"
-            yield name, context, _image_context(context, address, image, field_set)
+            yield name, context_name, context
 
 
 @rule(desc="Prepare images that an image refers to")
@@ -154,33 +230,21 @@ async def prepare_upstream(
     upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
     if not upstream.addresses:
         return Upstream((), (), (), ())
-    packages = await _package(upstream.addresses, subsystem)
+    packages = await _package(field_set, upstream, subsystem)
     contexts = tuple(_contexts(field_set, upstream, packages))
     arguments = tuple(_arguments(field_set, upstream, packages))
-    named = [pair for pair in upstream.contexts if pair[1] not in packages.images]
-    try:
-        file_trees = await concurrently(
-            assemble_named_context(
-                NamedFilesRequest(address, packages.targets[address]), **implicitly()
-            )
-            for _, address in named
-        )
-    except UnreadableIgnoreFileError as e:
-        raise unreadable_ignore_file(field_set, field_set.build_contexts.alias, e) from e
-    layouts = {
-        _layout_directory(address): image.layout
-        for address, image in packages.images.items()
-        if not image.references
-    }
+    layouts = dict(packages.layouts())
     layout_trees = await concurrently(
         add_prefix(AddPrefix(layout, directory)) for directory, layout in layouts.items()
     )
+    addresses = dict(upstream.contexts)
+    named_files = (each.name for each in contexts if each.kind is ContextKind.FILES)
     return Upstream(
         (*contexts, *(context for _, _, context in arguments if context is not None)),
         tuple((name, value) for name, value, _ in arguments),
         tuple(zip(layouts, layout_trees)),
-        tuple((name, tree) for (name, _), tree in zip(named, file_trees)),
-        tuple((str(each.image_digest), each.platforms) for each in packages.images.values()),
+        tuple((name, packages.files[addresses[name]]) for name in named_files),
+        tuple(packages.known_platforms()),
     )
 
 
@@ -193,19 +257,38 @@ def _layout_directory(address: Address) -> str:
 
 
 def _image_context(
-    name: str, address: Address, image: BuiltBuildKitImage, field_set: BuildKitImageFieldSet
-) -> NamedContext:
-    if image.references:
+    name: str, address: Address, packages: _Packages, field_set: BuildKitImageFieldSet
+) -> NamedContext | None:
+    """The image of a target as a context, if it is one or holds one."""
+    image, archive = packages.images.get(address), packages.archives.get(address)
+    if image is not None and image.references:
         return NamedContext(name, ContextKind.IMAGE, _nearest(image.references, field_set))
-    return NamedContext(
-        name, ContextKind.LAYOUT, str(image.image_digest), directory=_layout_directory(address)
-    )
+    if image is not None:
+        digest = str(image.image_digest)
+    elif archive is not None:
+        digest = archive.image.digest
+    else:
+        return None
+    directory = _layout_directory(address)
+    return NamedContext(name, ContextKind.LAYOUT, digest, directory=directory)
 
 
 def _nearest(references: tuple[str, ...], field_set: BuildKitImageFieldSet) -> str:
     """The reference in a registry that the image itself names, or else the first."""
     own = {name.partition("/")[0] for name in field_set.registries.value or ()}
     return next((each for each in references if each.partition("/")[0] in own), references[0])
+
+
+def _unusable_archive(
+    field_set: BuildKitImageFieldSet, address: Address, request: ImageArchiveRequest, problem: str
+) -> InvalidImageFieldError:
+    return InvalidImageFieldError(
+        field_set.build_contexts.alias,
+        field_set.address,
+        "name image archives that hold one whole image",
+        f"of {request.file.path} of {address}: {problem}",
+        "Save it again, as with `docker save` or `skopeo copy … oci-archive:…`.",
+    )
 
 
 def _not_an_image(
