@@ -108,7 +108,7 @@ def test_an_image_is_built_on_an_archive_as_on_a_layout(
 ) -> None:
     both = "--platform=linux/amd64,linux/arm64"
     index, exported = export(tmp_path, "index", both), export(tmp_path, "exported")
-    saved = export(tmp_path, "saved", form=",compression=uncompressed")
+    saved = export(tmp_path, "saved", form=",compression=uncompressed,force-compression=true")
     checkout = machine.checkout(
         "checkout",
         {

@@ -60,6 +60,20 @@ MUTATIONS = (
         ("solver/source_policy_test.py",),
     ),
     Mutation(
+        "pins: a layer of an archive is the one that its config names",
+        "oci/image_archive.py",
+        "if not compression and digest != diff_id:",
+        "if compression and digest != diff_id:",
+        ("oci/image_archive_test.py",),
+    ),
+    Mutation(
+        "pins: a tar that holds no image is no base",
+        "util_rules/image_inputs.py",
+        "if origin.text in archives:",
+        "if not archives:",
+        ("util_rules/image_archives_test.py",),
+    ),
+    Mutation(
         "pins: what is read from outside is in the definition",
         "util_rules/definition.py",
         "sources=inputs.sources,",

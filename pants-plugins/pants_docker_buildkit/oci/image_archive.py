@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import posixpath
 import re
 import tarfile
@@ -68,7 +69,13 @@ class _BoundedFile:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.seek, self.tell = file.seek, file.tell
+        self.tell = file.tell
+        self._size = os.fstat(file.fileno()).st_size
+
+    def seek(self, position: int) -> int:
+        if not 0 <= position <= self._size:
+            raise tarfile.ReadError("unexpected end of data")
+        return self._file.seek(position)
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= MAX_MANIFEST_SIZE:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -325,6 +326,22 @@ def test_a_header_as_long_as_a_disk_is_not_read(tmp_path: Path) -> None:
     path.write_bytes(whole + header.tobuf(tarfile.GNU_FORMAT) + b"\0" * 10_000)
     with pytest.raises(InvalidArchiveError, match="a header is too large"):
         unpack_image(path, tmp_path / "layout")
+
+
+@pytest.mark.parametrize("size", [-1, -512, -1024, -(10**6), 1 << 62, 1 << 63, 1 << 80])
+def test_a_size_that_leads_out_of_the_archive_is_refused_or_none(tmp_path: Path, size: int) -> None:
+    header = bytearray(tarfile.TarInfo("last").tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = (256**12 + size if size < 0 else 128 * 256**11 + size).to_bytes(12, "big")
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    path = pack(tmp_path / "image.tar", saved().items())
+    whole = path.read_bytes().rstrip(b"\0")
+    whole += b"\0" * (-len(whole) % 512)
+    path.write_bytes(whole + header + b"\0" * 10_000)
+    # Some versions of Python take a size of less than a block for none.
+    with contextlib.suppress(InvalidArchiveError):
+        assert unpack_image(path, tmp_path / "layout") is not None
+        check(tmp_path)
 
 
 def test_a_sparse_file_is_refused(tmp_path: Path) -> None:
