@@ -118,6 +118,14 @@ FIELDS = {
     "compression": Variation(changes=('"zstd"', '"estargz"', '"uncompressed"', '"gzip"')),
     "compression_level": Variation(base="1", changes=("9",)),
     "force_compression": Variation(changes=("True",), keeps=("False",)),
+    "attest": Variation(
+        changes=(
+            '["type=provenance"]',
+            '["type=provenance,mode=max"]',
+            f'["type=sbom,generator=a@{SHA}"]',
+        ),
+        keeps=("[]",),
+    ),
     "output_files": Variation(
         base='["a"], registries=[]',
         changes=('["b"], registries=[]', '["a"], output_directories=["c"], registries=[]'),

@@ -15,6 +15,7 @@ from pants_docker_buildkit.fields.artifacts import (
     BuildKitImageOutputFilesField,
     BuildKitImageOutputsMatchModeField,
 )
+from pants_docker_buildkit.fields.attestations import BuildKitImageAttestField
 from pants_docker_buildkit.fields.cache import (
     BuildKitImageBuilderField,
     BuildKitImageBuildTimeoutField,
@@ -130,6 +131,7 @@ class BuildKitImageFieldSet(PackageFieldSet):
     compression: BuildKitImageCompressionField
     compression_level: BuildKitImageCompressionLevelField
     force_compression: BuildKitImageForceCompressionField
+    attest: BuildKitImageAttestField
     output_path: BuildKitImageOutputPathField
     output_files: BuildKitImageOutputFilesField
     output_directories: BuildKitImageOutputDirectoriesField

@@ -12,6 +12,7 @@ from pants_docker_buildkit.fields.artifacts import (
     BuildKitImageOutputFilesField,
     BuildKitImageOutputsMatchModeField,
 )
+from pants_docker_buildkit.fields.attestations import BuildKitImageAttestField
 from pants_docker_buildkit.fields.cache import (
     BuildKitImageBuilderField,
     BuildKitImageBuildTimeoutField,
@@ -128,6 +129,7 @@ class BuildKitImageTarget(Target):
         BuildKitImageCompressionField,
         BuildKitImageCompressionLevelField,
         BuildKitImageForceCompressionField,
+        BuildKitImageAttestField,
         BuildKitImageOutputPathField,
         BuildKitImageOutputFilesField,
         BuildKitImageOutputDirectoriesField,

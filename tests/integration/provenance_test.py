@@ -8,7 +8,7 @@ import subprocess
 from typing import Any
 
 from tests.integration.conftest import Machines
-from tests.integration.workbench.machine import Checkout, repository_settings
+from tests.integration.workbench.machine import Checkout, Machine, repository_settings
 from tests.integration.workbench.registry import OwnRegistry, Registry
 from tests.integration.workbench.remote_cache import RemoteCache
 from tests.integration.workbench.required import oras_program, syft_program
@@ -116,3 +116,55 @@ def fetch(registry: Registry, reference: str, subject: str) -> bytes:
     manifest = oras("manifest", "fetch", "--plain-http", reference)
     assert manifest["subject"]["digest"] == subject
     return registry.blob(reference.partition("@")[0], manifest["layers"][0]["digest"])
+
+
+def test_attestations_of_buildkit_are_in_the_index(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    scan = json.dumps(
+        {
+            "_type": "https://in-toto.io/Statement/v0.1",
+            "predicateType": "https://spdx.dev/Document",
+            "predicate": {"spdxVersion": "SPDX-2.3", "name": "scanned"},
+        }
+    )
+    scanner = f"{registry.address}/{repository}/scanner"
+    attest = f"attest=['type=sbom,generator={scanner}:1', 'type=provenance,mode=max']"
+    files = {
+        "pants.toml": repository_settings(registry.address, repository),
+        "scanner/BUILD": f"docker_buildkit_image(repository='{repository}/scanner',"
+        " image_tags=['1'])",
+        "scanner/Dockerfile": f"FROM {busybox}\nCOPY <<EOF /document\n{scan}\nEOF\n"
+        'ENTRYPOINT ["/bin/sh", "-c", "cp /document $BUILDKIT_SCAN_DESTINATION/a.spdx.json"]\n',
+        "app/BUILD": f"docker_buildkit_image(name='image', {attest})\n"
+        f"docker_buildkit_image(name='layout', image_tags=['layout'], output='oci', {attest})\n"
+        "docker_buildkit_image(name='child', image_tags=['child'], source=None,"
+        " build_contexts={'base': ':image'}, instructions=['FROM base', 'LABEL b=1'])\n",
+        "app/Dockerfile": f"FROM {busybox}\nLABEL a={repository}\n",
+    }
+    checkout = machine.checkout("checkout", files)
+    checkout.pants("publish", "scanner:scanner")
+    targets = (TARGET, "app:layout", "app:child")
+    built = checkout.pants("package", "publish", *targets)
+    assert set(built.kinds.values()) == {"built"}
+    record = json.loads(checkout.record(TARGET))
+    (reference,) = record["references"]
+    (platform,) = record["platforms"]
+    listed = registry.manifest(reference)["manifests"]
+    assert [each["digest"] for each in listed][:1] == [platform["digest"]]
+    name = reference.partition("@")[0]
+    attestations = registry.manifest(f"{name}@{listed[1]['digest']}")["layers"]
+    statements = [json.loads(registry.blob(name, each["digest"])) for each in attestations]
+    predicates = {each["predicateType"].rpartition("/")[0]: each for each in statements}
+    assert predicates["https://spdx.dev"]["predicate"]["name"] == "scanned"
+    assert any(each.startswith("https://slsa.dev/provenance") for each in predicates)
+    pinned = registry.digest(f"{scanner}:1")
+    assert pinned in {each["digest"] for each in record["materials"]}
+    assert len(list((checkout.directory / "dist/app/layout.oci/blobs/sha256").iterdir())) >= 6
+
+    again = checkout.pants("package", "list-images", *targets)
+    assert set(again.kinds.values()) == {"unchanged"}
+    assert reference in again.output
+    assert "unknown" not in again.output
+    assert json.loads(checkout.record(TARGET)) == record
+    assert registry.manifest(f"{name}:layout")["manifests"][1]["annotations"]

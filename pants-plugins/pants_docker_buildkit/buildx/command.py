@@ -14,10 +14,10 @@ class BuildCommand:
     """Everything that one build is told, in terms of buildx.
 
     Paths are relative to the directory in which buildx runs. `outputs`, `cache_from`, `cache_to`,
-    `policies` and `secrets` are rendered attributes; `inherited_build_args` are names of build
-    arguments whose values buildx finds in its environment; `build_contexts` are pairs of a name and
-    what it stands for. With `call`, nothing is built, but that is asked. Pairs keep their order, so
-    equal commands have equal arguments.
+    `policies`, `attestations` and `secrets` are rendered attributes; `inherited_build_args` are
+    names of build arguments whose values buildx finds in its environment; `build_contexts` are
+    pairs of a name and what it stands for. With `call`, nothing is built, but that is asked. Pairs
+    keep their order, so equal commands have equal arguments.
     """
 
     context: str
@@ -40,6 +40,7 @@ class BuildCommand:
     ulimits: tuple[tuple[str, str], ...] = ()
     entitlements: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
+    attestations: tuple[str, ...] = ()
     no_cache: bool = False
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
@@ -50,9 +51,12 @@ class BuildCommand:
 def render_arguments(command: BuildCommand, *, progress: str = "rawjson") -> tuple[str, ...]:
     """The arguments that follow `docker`.
 
-    Provenance is off, because it changes the digest of every image with every build.
+    Provenance is off unless asked for, because it changes the digest of the image with every build.
     """
-    arguments = ["buildx", "build", f"--progress={progress}", "--provenance=false"]
+    arguments = ["buildx", "build", f"--progress={progress}"]
+    if not any(each.startswith("type=provenance") for each in command.attestations):
+        arguments.append("--provenance=false")
+    arguments += _repeated("--attest", command.attestations)
     arguments += _optional("--call", command.call)
     arguments += _optional("--builder", command.builder)
     arguments += ["--file", command.dockerfile]

@@ -31,6 +31,7 @@ EXAMPLES: dict[str, Any] = {
     "labels": (("a", "b"),),
     "annotations": (("a", "b"),),
     "policies": ("filename=a.rego",),
+    "attestations": ("type=sbom",),
     "secrets": ("id=token,src=/token",),
     "ssh": ("default",),
     "network": "none",
@@ -54,6 +55,8 @@ def test_every_part_of_a_command_reaches_buildx(name: str) -> None:
 
 def test_provenance_is_off_because_it_changes_every_digest() -> None:
     assert "--provenance=false" in render_arguments(SMALLEST)
+    asked = replace(SMALLEST, attestations=("type=provenance,mode=max",))
+    assert "--provenance=false" not in render_arguments(asked)
 
 
 def test_context_comes_last() -> None:

@@ -65,14 +65,18 @@ def test_all_that_moves_is_locked(runner: ImageRunner, registry: FakeRegistry) -
     host = registry.address
     digests = {
         f"{host}/{name}": push(registry, name)
-        for name in ("from:1", "copied:1", "mounted:1", "external:1", "shared:1", "triggered:1")
+        for name in (
+            *("from:1", "copied:1", "mounted:1", "external:1", "shared:1", "triggered:1"),
+            "scanner:1",
+        )
     }
     trigger = f"COPY --from={host}/triggered:1 / /t"
     digests[f"{host}/trigger:1"] = push(registry, "trigger:1", "", trigger)
     runner.write(
         {
             "a/BUILD": f"docker_buildkit_image(name='image', {AMD64},"
-            f" external_sources=['docker-image://{host}/external:1'])",
+            f" external_sources=['docker-image://{host}/external:1'],"
+            f" attest=['type=sbom,generator={host}/scanner:1'])",
             "a/Dockerfile": f"FROM {host}/from:1 AS first\nCOPY --from={host}/copied:1 / /\n"
             f"RUN --mount=from={host}/mounted:1,target=/m true\n"
             f"FROM {host}/unused:1 AS unused\n"

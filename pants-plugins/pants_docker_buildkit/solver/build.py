@@ -191,6 +191,7 @@ def build_command(
         entitlements=definition.entitlements,
         resources=settings.resources,
         policies=tuple(_policy(path) for path, _ in definition.policies),
+        attestations=definition.attestations,
         no_cache=definition.no_cache,
         cache_from=imports,
         cache_to=exports,

@@ -85,8 +85,8 @@ class BuildDefinition:
     its sha256 in hex. `secret_hashes` are keyed hashes of the content of those secrets whose
     content counts. `build_platforms` says of each platform which one its builder must have, where
     the Dockerfile uses that and no build argument can say it. All other pairs are sorted by their
-    first item. `output_files` and `output_directories` are what is kept of the stage in place of an
-    image, for `output="files"`.
+    first item. `attestations` are rendered attributes, sorted. `output_files` and
+    `output_directories` are what is kept of the stage in place of an image, for `output="files"`.
     """
 
     dockerfile: str
@@ -115,6 +115,7 @@ class BuildDefinition:
     compression: Optional[str] = None
     compression_level: Optional[int] = None
     force_compression: bool = False
+    attestations: tuple[str, ...] = ()
     output_files: tuple[str, ...] = ()
     output_directories: tuple[str, ...] = ()
 

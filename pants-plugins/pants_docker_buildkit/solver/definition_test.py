@@ -49,6 +49,7 @@ EXAMPLES: dict[str, Any] = {
     "compression": "zstd",
     "compression_level": 3,
     "force_compression": True,
+    "attestations": ("type=provenance,mode=max",),
     "output_files": ("bin/app",),
     "output_directories": ("share",),
 }

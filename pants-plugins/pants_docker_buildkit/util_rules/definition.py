@@ -72,6 +72,7 @@ from pants_docker_buildkit.util_rules.image_names import (
     uses_git,
     with_git,
 )
+from pants_docker_buildkit.util_rules.index_attestations import attestations_in_index
 from pants_docker_buildkit.util_rules.policies import (
     Policies,
     PoliciesRequest,
@@ -187,6 +188,9 @@ async def define_image(
         ),
         policies=policies.hashes,
         reproducible=is_reproducible,
+        attestations=attestations_in_index(
+            field_set, output, subsystem.output, is_reproducible=is_reproducible
+        ),
     )
     repositories, local_tags = await _names(field_set, output, registries, subsystem, values)
     job = BuildJob(build_digest(definition.as_map()), definition, repositories)

@@ -273,6 +273,31 @@ def test_an_image_for_the_local_engine_keeps_its_times() -> None:
     assert "must not be True where `output` is 'docker'" in runner.failure("src/team/app:image")
 
 
+def test_attestations_are_in_the_index_of_an_image_or_nowhere() -> None:
+    runner = ImageRunner()
+    runner.write({"src/team/app/Dockerfile": DOCKERFILE})
+    sha = "sha256:" + "a" * 64
+    attest = f"attest=['type=sbom,generator=scanner:1@{sha}']"
+    declare(runner, f"{attest}, output='oci'")
+    definition = runner.definition("src/team/app:image").job.definition
+    assert definition.attestations == (f"type=sbom,generator=scanner:1@{sha}",)
+    scanner = f"docker-image://docker.io/library/scanner:1@{sha}"
+    assert scanner in {each.pinned for each in definition.sources}
+    for output in ("docker", "tar"):
+        declare(runner, f"{attest}, output={output!r}")
+        said = runner.failure("src/team/app:image")
+        assert f"must be left out where the output is {output!r}" in said
+    declare(runner, f"{attest}, output='oci', reproducible=True")
+    assert "is to be `reproducible`, but attestations" in runner.failure("src/team/app:image")
+    declare(runner, "attest=['type=sbom,generator=A B'], output='oci'")
+    assert "must name its generator by a reference" in runner.failure("src/team/app:image")
+    declare(runner, "attest=['type=vex'], output='oci'")
+    assert "must have the type 'provenance' or 'sbom'" in runner.failure("src/team/app:image")
+    declare(runner, attest)
+    runner.set_options("output=docker")
+    assert runner.definition("src/team/app:image").job.definition.attestations == ()
+
+
 def test_the_option_says_where_all_images_of_a_run_go() -> None:
     runner = ImageRunner()
     runner.write({"src/team/app/Dockerfile": DOCKERFILE})

@@ -44,7 +44,7 @@ def _variant(
 ) -> BuildKitImageFieldSet:
     """The image with other values of fields, as a layout. It has a history of its own."""
     address = field_set.address
-    values = {"output": ImageOutput.OCI.value, "cache_to": None, **values}
+    values = {"output": ImageOutput.OCI.value, "cache_to": None, "attest": None, **values}
     if timeout is not None:
         values["build_timeout"] = timeout
     return replace(

@@ -35,6 +35,7 @@ from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
 from pants_docker_buildkit.util_rules.image_lock import NO_LOCK, AppliedLock
+from pants_docker_buildkit.util_rules.index_attestations import scanner_images
 from pants_docker_buildkit.util_rules.remote_content import (
     GitCommitOfRequest,
     RemoteAnswer,
@@ -301,7 +302,8 @@ def _unknown_image(
         return UnresolvedBaseImageError(text, field_set.address, lines[text], problem)
     requirement = "name images that their registries have"
     finding = f"of {text!r}: {problem.rstrip('.')}"
-    alias = field_set.external_sources.alias
+    named = field_set.external_sources if text.startswith(IMAGE_SCHEME) else field_set.attest
+    alias = named.alias
     return InvalidImageFieldError(alias, field_set.address, requirement, finding)
 
 
@@ -312,6 +314,7 @@ async def pin_sources(
     field_set = request.field_set
     lines = _image_lines(request.dockerfile.analyses)
     external, urls = _external_sources(field_set, subsystem.external_sources)
+    external |= scanner_images(field_set)
     named = dict.fromkeys(urls, field_set.external_sources.alias)
     for context in request.contexts:
         if context.kind is ContextKind.URL:
