@@ -82,7 +82,7 @@ def test_the_wheel_holds_the_backend_and_no_tests(wheel: Path) -> None:
         names = archive.namelist()
     assert f"{_NAME}/register.py" in names
     assert any(name.endswith("/licenses/LICENSE") for name in names)
-    assert not [name for name in names if re.search(r"_test\.py$|/test", name)]
+    assert not [name for name in names if re.search(r"_test\.py$|/testing/|/testutil", name)]
 
 
 def test_a_foreign_repository_runs_on_the_wheel_and_upgrades_without_a_build(
