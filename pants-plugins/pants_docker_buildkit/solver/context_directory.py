@@ -83,19 +83,17 @@ class ContextDirectory:
         after: dict[str, Known] = {}
         is_complete = True
         for path, wanted in sorted(contents.items()):
-            if path in right and wanted.kind != DIRECTORY:
-                after[path] = memory[path]
-                continue
-            known = remember_since(memory.get(path), wanted, self.now)
+            last = memory.get(path)
+            known = remember_since(last, wanted, self.now)
             if path in right:
-                after[path] = known
+                after[path] = last if last is not None and last.is_of(wanted) else known
             elif self._make(path, wanted, sources):
                 after[path] = self._stamp(path, known)
             else:
                 is_complete = False
-                if path in memory:
-                    # Since when a content is here stays known, although it is not here.
-                    after[path] = memory[path]._replace(modified=0, changed=0)
+                if last is not None:
+                    # What comes there will not be older.
+                    after[path] = last._replace(modified=0, changed=0)
         self._stamp_directories(contents, after)
         if after != memory:
             write_memory(self.memory_path, after)

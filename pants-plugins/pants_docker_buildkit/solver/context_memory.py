@@ -10,7 +10,8 @@ has changed:
 - Nanoseconds come from the content's hash. So a change within the same second arrives, too. Layers
   keep whole seconds, and no image shows them.
 
-A memory that was lost gives every file the present time, and all is sent once.
+A memory that was lost gives every file the present time, and all is sent once. So does one that was
+restored, from the cache of a CI service perhaps: no file lies there as it was remembered then.
 """
 
 from __future__ import annotations
@@ -69,10 +70,12 @@ Memory = Mapping[str, Known]
 
 
 def remember_since(known: Known | None, wanted: ContextPath, now: int) -> Known:
-    """What will be remembered of a path at which this lies now. `now` is in seconds."""
-    since = now
-    if known is not None:
-        since = known.since if known.is_of(wanted) else max(now, known.since)
+    """What will be remembered of a path to which this comes now. `now` is in seconds.
+
+    Also where the same is remembered to have lain there: a memory that was restored with its files
+    is of what another machine had, or this one long ago.
+    """
+    since = now if known is None else max(now, known.since)
     return Known(wanted.kind, wanted.value, since)
 
 

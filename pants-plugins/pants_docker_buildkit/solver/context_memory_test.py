@@ -53,14 +53,13 @@ def test_a_memory_that_is_not_there_is_none(tmp_path: Path) -> None:
     ("known", "since"),
     [
         (None, NOW),
-        (Known(FILE, "a", 5), 5),
+        (Known(FILE, "a", 5), NOW),
         (Known(FILE, "b", 5), NOW),
-        (Known(PROGRAM, "a", 5), NOW),
         (Known(FILE, "b", NOW + 100), NOW + 100),
     ],
-    ids=["new", "the same", "another", "another mode", "the clock went back"],
+    ids=["new", "the same", "another", "the clock went back"],
 )
-def test_a_time_goes_on_where_the_content_is_another(known: Known | None, since: int) -> None:
+def test_what_comes_to_a_path_has_a_time_of_its_own_there(known: Known | None, since: int) -> None:
     assert remember_since(known, ContextPath(FILE, "a", 1), NOW) == Known(FILE, "a", since)
 
 
