@@ -98,8 +98,8 @@ class DockerBuildKitSubsystem(Subsystem):
 
             - `docker`: into the local engine, for one platform, named by `image_tags` in the
             repository alone and in each of its registries. They are not `reproducible`. What
-            they are built on goes where it would without the option, so that switching to and
-            fro builds nothing again that BuildKit has.
+            they are built on goes where it would without the option, so that switching
+            forth and back builds nothing again that BuildKit has.
 
             - `oci`: OCI image layouts, which need no registry.
 
