@@ -230,8 +230,8 @@ MUTATIONS = (
     Mutation(
         "context times: they never go back",
         "solver/context_memory.py",
-        "known.since if known.is_of(wanted) else max(now, known.since)",
-        "known.since if known.is_of(wanted) else now",
+        "since = now if known is None else max(now, known.since)",
+        "since = now",
         ("solver/context_memory_test.py",),
     ),
     Mutation(

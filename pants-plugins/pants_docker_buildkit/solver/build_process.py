@@ -32,7 +32,7 @@ from pants_docker_buildkit.solver.input_tree import (
     ROOT,
     normalize_modes,
 )
-from pants_docker_buildkit.solver.lost_builder import build_again_if_lost
+from pants_docker_buildkit.solver.lost_builder import build_again_if_lost, has_lost_snapshot
 from pants_docker_buildkit.solver.progress import tell
 from pants_docker_buildkit.solver.result import ArtifactsResult, BuildResult
 from pants_docker_buildkit.solver.workplace import open_workplace
@@ -68,6 +68,10 @@ def run_build(session: SessionClient, docker: DockerCli, build_key: str, generat
             return build_image(job, settings, place)
 
     def prepare_again(lost: BuilderLostError) -> None:
+        nonlocal job
+        if has_lost_snapshot(lost.finding):
+            # What the builder remembers of these steps leads to what it has lost.
+            job = replace(job, definition=replace(job.definition, no_cache=True))
         again = f"{settings.target} is built again: {lost.name} was lost ({lost.finding})."
         tell(session.directory, again)
         forget_builders(session.directory)

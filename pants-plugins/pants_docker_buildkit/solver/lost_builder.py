@@ -39,9 +39,7 @@ _CONNECTION = re.compile(
 )
 # BuildKit may drop a snapshot that another build of the same steps, which just ended, had as well:
 # https://github.com/moby/buildkit/pull/6808
-_LOST_SNAPSHOT = re.compile(
-    r"ERROR: (?:[a-zA-Z0-9 ]+: )+snapshot [a-z0-9]{20,} does not exist: not found"
-)
+_LOST_SNAPSHOT = re.compile(r"(?:[a-zA-Z0-9 ]+: )+snapshot [a-z0-9]{20,} does not exist: not found")
 _NOT_BACK = re.compile(r"ERROR: (?:[a-zA-Z ]+: )*?context deadline exceeded")
 _WAITING = " > [internal] waiting for connection:"
 
@@ -52,11 +50,17 @@ def find_loss(output: str) -> str | None:
     error = next((line for line in reversed(lines) if line.startswith("ERROR: ")), "")
     status = _STATUS.fullmatch(error)
     is_cut_off = status and _CONNECTION.match(status["why"])
-    if is_cut_off or _LOST_SNAPSHOT.fullmatch(error):
-        return error.removeprefix("ERROR: ")
+    finding = error.removeprefix("ERROR: ")
+    if is_cut_off or has_lost_snapshot(finding):
+        return finding
     if _NOT_BACK.fullmatch(error) and _WAITING in lines:
         return "it did not accept a connection"
     return None
+
+
+def has_lost_snapshot(finding: str) -> bool:
+    """Whether it is a snapshot of its own that the builder lost. Its cache still leads there."""
+    return _LOST_SNAPSHOT.fullmatch(finding) is not None
 
 
 def build_again_if_lost(

@@ -554,8 +554,8 @@ def test_the_current_context_is_the_one_of_the_users_configuration(sandbox: Sand
 DIED = "ERROR: failed to receive status: rpc error: code = Unavailable desc = transport is closing"
 
 
-def builder_that_dies(sandbox: Sandbox, times: int) -> None:
-    """The first builds leave half of a layout, and lose their builder."""
+def builder_that_dies(sandbox: Sandbox, times: int, said: str = DIED) -> None:
+    """The first builds leave half of a layout, and lose their builder, or what it keeps."""
     (sandbox.directory / "metadata").write_text(json.dumps(METADATA))
     sandbox.docker.answer("buildx inspect", FAR)
     sandbox.docker.answer(
@@ -564,7 +564,7 @@ def builder_that_dies(sandbox: Sandbox, times: int) -> None:
 echo x >>deaths
 if [ $(grep -c x deaths) -le {times} ]; then
   mkdir -p ../layout && echo half >../layout/half
-  echo '{DIED}' >&2; exit 1
+  echo '{said}' >&2; exit 1
 fi
 [ ! -e ../layout/half ] || exit 3
 while [ "$1" != --metadata-file ]; do shift; done; cat {sandbox.directory}/metadata >"$2"
@@ -583,6 +583,16 @@ def test_a_build_whose_builder_dies_is_run_again_and_says_so(sandbox: Sandbox) -
         "b src/app:image is built again: far was lost (failed to receive status: rpc error: code ="
         " Unavailable desc = transport is closing).\n"
     )
+
+
+def test_a_build_whose_snapshot_is_lost_is_run_again_without_the_cache_that_leads_there(
+    sandbox: Sandbox,
+) -> None:
+    lost = f"snapshot {'a1' * 12} does not exist: not found"
+    builder_that_dies(sandbox, 1, f"ERROR: failed to build: failed to solve: {lost}")
+    assert sandbox.run() == 0
+    builds = [call for call in sandbox.docker.calls if call.startswith("buildx build")]
+    assert ["--no-cache" in call for call in builds] == [False, True]
 
 
 def test_a_builder_that_dies_again_is_an_error(
