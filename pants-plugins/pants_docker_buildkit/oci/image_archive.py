@@ -179,7 +179,7 @@ def _unpack_layout(members: _Members, directory: Path) -> Descriptor:
     for path in blobs.iterdir():
         if path.name not in needed:
             path.unlink()
-    write_layout_files(directory, root)
+    write_layout_files(directory, root.to_document())
     return root
 
 
@@ -228,7 +228,7 @@ def _convert(members: _Members, images: list[JsonObject], directory: Path) -> De
     }
     content = json.dumps(manifest, separators=(",", ":")).encode()
     root = _write(content, MediaType.OCI_IMAGE_MANIFEST, blobs)
-    write_layout_files(directory, root)
+    write_layout_files(directory, root.to_document())
     return root
 
 

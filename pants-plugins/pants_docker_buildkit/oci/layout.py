@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pants_docker_buildkit.oci.content import InvalidContentError, verified_chunks
@@ -76,8 +76,7 @@ class ImageLayout:
 
     def blob_path(self, digest: OciDigest) -> Path:
         """Where the content of `digest` lies, or would lie."""
-        algorithm, _, encoded = digest.partition(":")
-        return self.directory / "blobs" / algorithm / encoded
+        return self.directory / blob_name(digest)
 
     def has_blob(self, digest: OciDigest) -> bool:
         """Whether there is a regular file for `digest`."""
@@ -170,12 +169,20 @@ class ImageLayout:
         return content
 
 
-def write_layout_files(directory: Path, root: Descriptor) -> None:
-    """Make a directory with blobs a layout of the image or image index `root`."""
+def blob_name(digest: OciDigest) -> str:
+    """Where the content of `digest` lies in each layout, relative to its directory.
+
+    https://github.com/opencontainers/image-spec/blob/main/image-layout.md#blobs
+    """
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def write_layout_files(directory: Path, *roots: Mapping[str, object]) -> None:
+    """Make a directory with blobs a layout of the images and image indexes that are described."""
     index = {
         "schemaVersion": 2,
         "mediaType": MediaType.OCI_IMAGE_INDEX,
-        "manifests": [root.to_document()],
+        "manifests": roots,
     }
     (directory / "index.json").write_text(json.dumps(index))
     (directory / "oci-layout").write_text(json.dumps({"imageLayoutVersion": _LAYOUT_VERSION}))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from pants_docker_buildkit.oci.content import InvalidContentError
 from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.layout import blob_name
 from pants_docker_buildkit.oci.manifest import (
     ImageIndex,
     ImageManifest,
@@ -70,13 +71,13 @@ def read_signature(archive: bytes, subject: Descriptor) -> GivenReferrer:
     if not isinstance(index, ImageIndex) or len(index.manifests) != 1:
         raise ValueError("its index.json must list one artifact")
     (root,) = index.manifests
-    content = root.verify(_file(files, _path(root)))
+    content = root.verify(_file(files, blob_name(root.digest)))
     manifest = parse_manifest(content, root.media_type)
     if not isinstance(manifest, ImageManifest):
         raise ValueError("its artifact must be an image manifest")
     if manifest.subject is None or manifest.subject.digest != subject.digest:
         raise ValueError(f"the subject of its artifact must be {subject.digest}")
-    blobs = {each: each.verify(_file(files, _path(each))) for each in manifest.children}
+    blobs = {each: each.verify(_file(files, blob_name(each.digest))) for each in manifest.children}
     return GivenReferrer(subject, content, blobs)
 
 
@@ -94,7 +95,3 @@ def _file(files: Mapping[str, bytes], path: str) -> bytes:
     if path not in files:
         raise ValueError(f"it lacks {path}")
     return files[path]
-
-
-def _path(descriptor: Descriptor) -> str:
-    return f"blobs/{descriptor.digest.replace(':', '/')}"

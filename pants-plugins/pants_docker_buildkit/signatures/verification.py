@@ -7,7 +7,6 @@ Looked at are bundles that refer to the image (cosign 3, GitHub's attestations),
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,12 +15,13 @@ from pathlib import Path
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.oci.layout import blob_name, write_layout_files
 from pants_docker_buildkit.oci.manifest import (
     ImageManifest,
     InvalidManifestError,
     parse_manifest,
 )
-from pants_docker_buildkit.oci.media_types import INDEX_MEDIA_TYPES, MediaType
+from pants_docker_buildkit.oci.media_types import INDEX_MEDIA_TYPES
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.oci.referrer import ReferrerEntry, referrers_tag
 from pants_docker_buildkit.registry.client import RegistryClient
@@ -226,20 +226,14 @@ def _write_layout(
     directory: Path, image: Descriptor, candidate: _Candidate, contents: Mapping[OciDigest, bytes]
 ) -> None:
     """An image with one signature, as `cosign save` writes what `cosign verify` reads."""
-    blobs = directory / "blobs" / "sha256"
-    blobs.mkdir(parents=True)
     for digest, content in contents.items():
-        (blobs / digest.partition(":")[2]).write_bytes(content)
+        path = directory / blob_name(digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     # Bundles are found for what is called an image, whatever it is.
     is_index = image.media_type in INDEX_MEDIA_TYPES and not candidate.is_bundle
     manifests = [{**image.to_document(), "annotations": {_KIND: _INDEX if is_index else _IMAGE}}]
     if not candidate.is_bundle:
         signatures = candidate.descriptor.to_document()
         manifests.append({**signatures, "annotations": {_KIND: _SIGNATURES}})
-    index = {
-        "schemaVersion": 2,
-        "mediaType": MediaType.OCI_IMAGE_INDEX,
-        "manifests": manifests,
-    }
-    (directory / "index.json").write_text(json.dumps(index))
-    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    write_layout_files(directory, *manifests)

@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Iterator
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
-from pants_docker_buildkit.oci.layout import ImageLayout
+from pants_docker_buildkit.oci.layout import ImageLayout, blob_name
 
 
 def add_layout(archive: tarfile.TarFile, layout: ImageLayout) -> None:
@@ -25,7 +25,7 @@ def add_layout(archive: tarfile.TarFile, layout: ImageLayout) -> None:
     _add(archive, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
     _add(archive, "index.json", _index(root))
     for descriptor in reachable:
-        member = tarfile.TarInfo(f"blobs/{descriptor.digest.replace(':', '/')}")
+        member = tarfile.TarInfo(blob_name(descriptor.digest))
         member.size = descriptor.size
         archive.addfile(member, _Stream(layout.stream(descriptor)))
 

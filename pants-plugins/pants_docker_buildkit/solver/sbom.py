@@ -123,7 +123,7 @@ def _download(client: RegistryClient, name: ImageReference, layout: Path) -> Non
             continue
         _write(blobs, blob, client.get_blob(name.repository, blob))
     _write(blobs, root, [content])
-    write_layout_files(layout, root)
+    write_layout_files(layout, root.to_document())
 
 
 def _write(blobs: Path, blob: Descriptor, chunks: Iterable[bytes]) -> None:

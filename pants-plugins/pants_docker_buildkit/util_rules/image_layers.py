@@ -17,6 +17,7 @@ from pants_docker_buildkit.compat import (
 )
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.layout import blob_name
 from pants_docker_buildkit.oci.manifest import (
     ImageManifest,
     InvalidManifestError,
@@ -59,7 +60,7 @@ def _layers(image: PlatformImage, manifest: Manifest) -> PlatformLayers:
 
 
 async def _of_layout(layout: Digest, images: Iterable[PlatformImage]) -> ImageLayers:
-    names = {f"blobs/{each.manifest_digest.replace(':', '/')}": each for each in images}
+    names = {blob_name(each.manifest_digest): each for each in images}
     entries = await get_digest_entries(layout)
     manifests = [each for each in entries if isinstance(each, FileEntry) and each.path in names]
     digest = await create_digest(CreateDigest(manifests))

@@ -14,7 +14,9 @@ from pants_docker_buildkit.compat import get_digest_contents, implicitly, rule
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_tests.outcome import Outcome, TestRun
+from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.image_difference import ReadBlob, find_image_difference
+from pants_docker_buildkit.oci.layout import blob_name
 from pants_docker_buildkit.util_rules.build import BuildImageRequest, BuiltImage, build_image
 from pants_docker_buildkit.util_rules.image_tests import ImageTested, ImageTestSubsystem
 
@@ -78,7 +80,7 @@ async def _blobs(image: BuiltImage) -> ReadBlob:
     assert isinstance(layout, Digest)
     contents = await get_digest_contents(layout)
     found = {each.path: each.content for each in contents}
-    return lambda digest: found[f"blobs/{digest.replace(':', '/')}"]
+    return lambda digest: found[blob_name(OciDigest(digest))]
 
 
 @rule(desc="Build image twice")
