@@ -5,19 +5,18 @@ A private key is in the environment of the process that signs, and nowhere else.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pants_docker_buildkit.registry.program_output import TooMuchOutputError, run_program
 from pants_docker_buildkit.registry.secret_source import (
     SecretKind,
     SecretSource,
     SecretUnavailableError,
 )
 from pants_docker_buildkit.signatures.errors import NotSignedError, SignatureError
+from pants_docker_buildkit.signatures.programs import run_found_program
 
 KEY_STORES = ("awskms://", "gcpkms://", "azurekms://", "hashivault://", "k8s://", "pkcs11:")
 """What the names of keys begin with that cosign does not read but asks for signatures."""
@@ -122,29 +121,12 @@ class Cosign:
         variables: Mapping[str, str] | None = None,
         failure: type[SignatureError] = SignatureError,
     ) -> bytes:
-        program = find_program(self.program, self.environment)
+        words = (self.program, command, *arguments)
         environment = {**self.environment, **(variables or {})}
-        try:
-            done = run_program([program, command, *arguments], environment, _SECONDS)
-        except TimeoutError as e:
-            finding = f"{self.program!r} gave no answer in {_SECONDS:.0f} s."
-            raise SignatureError(finding) from e
-        except TooMuchOutputError as e:
-            raise SignatureError(f"{self.program!r} {e.finding}.") from e
-        except OSError as e:
-            raise SignatureError(f"{self.program!r} does not run: {e.strerror}.") from e
+        done = run_found_program(repr(self.program), words, environment, _SECONDS)
         if done.exit_code != 0:
             raise failure(f"{self.program!r} says: {_complaint(done.complaint)}.")
         return done.printed
-
-
-def find_program(name: str, environment: Mapping[str, str]) -> str:
-    """Where a program is. Raises `SignatureError`."""
-    found = shutil.which(name, path=environment.get("PATH", ""))
-    if found is None:
-        option = "[docker-buildkit].executable_search_paths"
-        raise SignatureError(f"There is no program {name!r} on '{option}'.")
-    return found
 
 
 def _name(source: SecretSource) -> str:

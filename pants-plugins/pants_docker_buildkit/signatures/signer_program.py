@@ -22,9 +22,8 @@ from pants_docker_buildkit.oci.manifest import (
     parse_manifest,
 )
 from pants_docker_buildkit.oci.referrer import GivenReferrer
-from pants_docker_buildkit.registry.program_output import TooMuchOutputError, run_program
-from pants_docker_buildkit.signatures.cosign import find_program
 from pants_docker_buildkit.signatures.errors import SignatureError
+from pants_docker_buildkit.signatures.programs import run_found_program
 
 _COMMAND = "sign-oci-artifact"
 _SECONDS = 300.0
@@ -40,17 +39,10 @@ class SignerProgram:
 
     def sign(self, subject: Descriptor) -> GivenReferrer:
         """What the program makes for an image. Raises `SignatureError`."""
-        program = find_program(self.words[0], self.environment)
+        program, *options = self.words
         given = json.dumps(subject.to_document()).encode()
-        arguments = [program, _COMMAND, *self.words[1:]]
-        try:
-            done = run_program(arguments, self.environment, _SECONDS, given)
-        except TimeoutError as e:
-            raise self._error(f"gave no answer in {_SECONDS:.0f} s") from e
-        except TooMuchOutputError as e:
-            raise self._error(e.finding) from e
-        except OSError as e:
-            raise self._error(f"does not run: {e.strerror}") from e
+        words = (program, _COMMAND, *options)
+        done = run_found_program(self._name, words, self.environment, _SECONDS, given)
         if done.exit_code != 0:
             said = done.complaint.decode("utf-8", "replace").strip()[-_SHOWN:].rstrip(".")
             raise self._error(f"ended with exit code {done.exit_code}: {said}")
@@ -60,8 +52,12 @@ class SignerProgram:
             finding = str(e).rstrip(".")
             raise self._error(f"must print an OCI image layout as a tar: {finding}") from e
 
+    @property
+    def _name(self) -> str:
+        return f"The signer {self.words[0]!r}"
+
     def _error(self, finding: str) -> SignatureError:
-        return SignatureError(f"The signer {self.words[0]!r} {finding}.")
+        return SignatureError(f"{self._name} {finding}.")
 
 
 def read_signature(archive: bytes, subject: Descriptor) -> GivenReferrer:
