@@ -73,15 +73,22 @@ LOCAL_ENVIRONMENT = "__local__"
 
 def artifacts_field(target: Target) -> StringSequenceField | StringField | None:
     """The field by which an image target leaves files in place of an image; `None` without one."""
-    for field in (BuildKitImageOutputFilesField, BuildKitImageOutputDirectoriesField):
-        if target.has_field(field) and target[field].value:
-            return target[field]
-    if target.has_field(BuildKitImageOutputField):
-        return _tar_field(target[BuildKitImageOutputField])
-    return None
+    return _artifacts_field(
+        target.get(BuildKitImageOutputFilesField),
+        target.get(BuildKitImageOutputDirectoriesField),
+        target.get(BuildKitImageOutputField),
+    )
 
 
-def _tar_field(output: BuildKitImageOutputField) -> BuildKitImageOutputField | None:
+def _artifacts_field(
+    files: BuildKitImageOutputFilesField,
+    directories: BuildKitImageOutputDirectoriesField,
+    output: BuildKitImageOutputField,
+) -> StringSequenceField | StringField | None:
+    if files.value:
+        return files
+    if directories.value:
+        return directories
     return output if output.value == ImageOutput.TAR.value else None
 
 
@@ -142,8 +149,7 @@ class BuildKitImageFieldSet(PackageFieldSet):
     @property
     def artifacts_field(self) -> StringSequenceField | StringField | None:
         """As the function of this name, for a target."""
-        named = next((f for f in (self.output_files, self.output_directories) if f.value), None)
-        return named or _tar_field(self.output)
+        return _artifacts_field(self.output_files, self.output_directories, self.output)
 
     def context_directory(self, default: str) -> str:
         """The directory of the build context, from the build root, which it may lead out of."""
