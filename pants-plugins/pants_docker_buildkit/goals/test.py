@@ -129,6 +129,7 @@ async def _test_structure(
     field_set: ImageTestFieldSet,
     image_field_set: BuildKitImageFieldSet,
     test_subsystem: TestSubsystem,
+    timeout: Optional[int],
 ) -> tuple[ImageTested, ...]:
     test = await _read_tests(field_set)
     image = await build_image(BuildImageRequest(image_field_set), **implicitly())
@@ -143,7 +144,7 @@ async def _test_structure(
                     platform,
                     test,
                     field_set.address,
-                    field_set.timeout.calculate_from_global_options(test_subsystem),
+                    timeout,
                     bool(test_subsystem.force),
                     attempt,
                 ),
@@ -167,7 +168,7 @@ async def _test(
         stage = field_set.stage.value
         tested = (await test_stage(StageTestRequest(image, stage, timeout), **implicitly()),)
     if field_set.source.value:
-        tested += await _test_structure(field_set, image, test_subsystem)
+        tested += await _test_structure(field_set, image, test_subsystem, timeout)
     if field_set.reproducible.value:
         request = ReproductionTestRequest(image, timeout)
         tested = (*tested, await test_reproduction(request, **implicitly()))

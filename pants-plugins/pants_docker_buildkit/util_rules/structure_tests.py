@@ -71,13 +71,12 @@ class ImageTestRequest:
 
 def _helper(option: str) -> str:
     requirement = "be a reference with a digest, such as REGISTRY/REPOSITORY:TAG@sha256:…"
+    scope = ImageTestSubsystem.options_scope
     try:
         reference = ImageReference.parse_familiar(option)
     except InvalidImageReferenceError as e:
-        scope = ImageTestSubsystem.options_scope
         raise InvalidOptionError("helper_image", requirement, str(e), scope) from e
     if not reference.is_pinned:
-        scope = ImageTestSubsystem.options_scope
         raise InvalidOptionError("helper_image", requirement, f"it is {option!r}", scope)
     return f"{reference.name}@{reference.digest}"
 
