@@ -13,11 +13,15 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class Contender:
-    """What is timed. `prepare` runs before each time, and is not timed itself."""
+    """What is timed. `prepare` runs before each time, and is not timed itself.
+
+    `most_runs` is for what takes minutes: it is measured no more often than that.
+    """
 
     name: str
     step: Step
     prepare: Step | None = None
+    most_runs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,18 @@ class Samples:
         """The greatest value."""
         return max(self.values)
 
+    def times(self, factor: float) -> Samples:
+        """What `factor` times as much would take."""
+        return Samples(tuple(value * factor for value in self.values))
+
 
 def interleave(contenders: Sequence[Contender], runs: int) -> Mapping[str, Samples]:
     """Time every contender `runs` times, one after the other in each round."""
     values: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     for number in range(runs):
         for contender in contenders:
+            if contender.most_runs is not None and number >= contender.most_runs:
+                continue
             if contender.prepare is not None:
                 contender.prepare()
             start = time.perf_counter()
@@ -55,6 +65,18 @@ def interleave(contenders: Sequence[Contender], runs: int) -> Mapping[str, Sampl
             values[contender.name].append(took)
             say(f"  {number + 1}/{runs} {contender.name}: {took:.2f} s")
     return {name: Samples(tuple(each)) for name, each in values.items()}
+
+
+class Clock:
+    """How long it is since this was made."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    @property
+    def minutes(self) -> str:
+        """The time in words."""
+        return f"{(time.monotonic() - self._started) / 60:.0f} min"
 
 
 def say(line: str) -> None:

@@ -27,6 +27,12 @@ CMD ["/bin/sh"]
 """
 
 
+_IMAGES_OF_A_FOLDER = 100
+
+SOME_IMAGES = 300
+"""How many images of a larger repository are asked for where Pants runs without its daemon."""
+
+
 @dataclass(frozen=True)
 class ImagesRepository:
     """A repository of `size` images with one file each, each in its own directory."""
@@ -42,9 +48,15 @@ class ImagesRepository:
         """Give one image another content."""
         (self.directory(index) / "data.txt").write_text(content)
 
+    def first(self, size: int) -> tuple[int, tuple[str, ...]]:
+        """About that many of the images, or all: how many, and what to ask Pants for."""
+        folders = -(-min(size, self.size) // _IMAGES_OF_A_FOLDER)
+        specs = tuple(f"images/{number:02}::" for number in range(folders))
+        return min(self.size, folders * _IMAGES_OF_A_FOLDER), specs
+
 
 def _image_directory(index: int) -> str:
-    return f"images/{index // 100:02}/image{index:04}"
+    return f"images/{index // _IMAGES_OF_A_FOLDER:02}/image{index:04}"
 
 
 def write_images(path: Path, size: int, target_type: str) -> ImagesRepository:

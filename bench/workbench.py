@@ -33,17 +33,21 @@ class Workbench:
         """A copy of the plugin: whoever works on it meanwhile does not disturb the measurements."""
         return self.folder / "plugin"
 
-    def copy_plugin(self) -> None:
-        """Take the plugin as it is now. Nothing is rebuilt: it is in no key."""
+    def copy_plugin(self) -> bool:
+        """Take the plugin as it is now, and tell whether it is another one than before.
+
+        Nothing is rebuilt: it is in no key.
+        """
         copied = self.plugin / _PLUGIN.name
         fresh = self.plugin / "new"
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.copytree(CHECKOUT / _PLUGIN, fresh, ignore=_SKIPPED)
         if copied.is_dir() and _is_same(filecmp.dircmp(fresh, copied, ignore=["__pycache__"])):
             shutil.rmtree(fresh)
-            return
+            return False
         shutil.rmtree(copied, ignore_errors=True)
         fresh.rename(copied)
+        return True
 
     def plugin_checkout(
         self,

@@ -13,7 +13,7 @@ from bench.report import Goal, Row
 from bench.repositories import write_images
 from bench.workbench import TAG_OF_COMMIT, Workbench
 
-SIZES = (100, 1000)
+SIZES = (1000,)
 
 _ROUND_TRIP = 50
 """Milliseconds. From Europe to a registry on the same continent: 20 to 40; across an ocean: 100."""

@@ -7,12 +7,16 @@ from functools import partial
 from pathlib import Path
 
 from bench.checkout import in_use
-from bench.measure import Contender, interleave
+from bench.measure import Contender, Samples, interleave
 from bench.report import Goal, Row
 from bench.repositories import write_many_files
 from bench.workbench import Workbench, unique
 
 SIZES = (50_000,)
+
+_GOAL = 1.0
+_MEMORY_GOAL = 4.0
+"""GiB, above which Pants restarts its daemon by default (`pantsd_max_memory_usage`)."""
 
 
 def measure(bench: Workbench, size: int) -> Iterable[Row]:
@@ -48,13 +52,18 @@ def measure(bench: Workbench, size: int) -> Iterable[Row]:
             ],
             bench.runs,
         )
+        peak = checkout.peak_memory()
     for name, samples in took.items():
         what, _, state = name.partition(", ")
         goal = None
         if what == "package ::":
             plainly = took[f"buildx build --push, {state}"]
-            goal = Goal(samples.median / plainly.median, None, "x buildx")
+            limit = _GOAL if state == "one changed" else None
+            goal = Goal(samples.median / plainly.median, limit, "x buildx")
         yield Row(f"context of {size:,} files", name, samples, goal=goal)
+    memory = Goal(peak / (1 << 30), _MEMORY_GOAL, "GiB")
+    name = "pantsd, peak memory"
+    yield Row(f"context of {size:,} files", name, Samples((peak,)), unit="bytes", goal=memory)
 
 
 def _change(path: Path) -> None:
