@@ -143,7 +143,7 @@ class InvalidStructureTestFileError(InvalidImageFieldError):
         super().__init__(
             alias,
             address,
-            "name a file of structure tests (schema 2.0.0)",
+            "name a file of structure tests (schema 2.0.0 or 1.0.0)",
             f"line {line} of {path} breaks its rules{where}: {reason}",
             "Correct that line.",
         )

@@ -139,8 +139,9 @@ def test_structure_tests_run_on_each_platform_and_again_only_if_they_fail(
     run = checkout.pants("test", "::", pantsd=True, may_fail=True, env=NOWHERE)
     assert "app:bare-test succeeded" in run.output
     assert (
-        "The `source` field in target app:test must name a file of structure tests (schema 2.0.0),"
-        " but line 16 of app/tests.yaml breaks its rules in `commandTests[0].excludedErrors`"
+        "The `source` field in target app:test must name a file of structure tests"
+        " (schema 2.0.0 or 1.0.0), but line 16 of app/tests.yaml breaks its rules in"
+        " `commandTests[0].excludedErrors`"
     ) in run.output
 
 

@@ -61,7 +61,7 @@ class ImageTestSourceField(OptionalSingleSourceField):
         A file of structure tests: what commands must print and end with, which files must exist
         with which owner and mode and content, what the image's configuration must say.
 
-        The schema is that of container-structure-test, version 2.0.0, in YAML or JSON; see
+        The schema is that of container-structure-test, version 2.0.0 or 1.0.0, in YAML or JSON; see
         https://github.com/GoogleContainerTools/container-structure-test. The tests run in BuildKit,
         so they need neither an engine nor a shell in the image.
         """

@@ -21,6 +21,7 @@ from pants_docker_buildkit.image_tests.structure import (
 )
 
 SCHEMA_VERSION = "2.0.0"
+_FIRST_SCHEMA_VERSION = "1.0.0"
 
 _NULL, _BOOL, _INT = (f"tag:yaml.org,2002:{each}" for each in ("null", "bool", "int"))
 _EXECUTABLE_BY = ("owner", "group", "other", "any")
@@ -51,13 +52,23 @@ def read_structure_test(content: bytes, path: str) -> StructureTest:
     node = _compose(content, path)
     root = _Members(node, "", _ROOT)
     version = root.text("schemaVersion")
-    if version != SCHEMA_VERSION:
+    if version not in (_FIRST_SCHEMA_VERSION, SCHEMA_VERSION):
         finding = f"it is {version!r}" if version else "it is missing"
-        raise root.error("schemaVersion", f"be {SCHEMA_VERSION!r}", finding)
+        requirement = f"be {SCHEMA_VERSION!r} or {_FIRST_SCHEMA_VERSION!r}"
+        raise root.error("schemaVersion", requirement, finding)
+    is_first = version == _FIRST_SCHEMA_VERSION
+    if is_first:
+        root = _Members(node, "", _FIRST_ROOT)
     test = StructureTest(
         global_env=root.each("globalEnvVars", _VARIABLE, _variable),
-        commands=root.each("commandTests", _COMMAND, _command),
-        existence=root.each("fileExistenceTests", _EXISTENCE, _existence),
+        commands=(
+            root.each("commandTests", _FIRST_COMMAND, _first_command)
+            if is_first
+            else root.each("commandTests", _COMMAND, _command)
+        ),
+        existence=root.each(
+            "fileExistenceTests", _FIRST_EXISTENCE if is_first else _EXISTENCE, _existence
+        ),
         contents=root.each("fileContentTests", _CONTENT, _content),
         metadata=(
             *root.optional("metadataTest", _METADATA, _metadata),
@@ -113,6 +124,12 @@ _METADATA = (
     "user",
 )
 _LICENSE = ("debian", "files")
+# Schema 1.0.0 has a command and its arguments in one list, and nothing of what came later.
+_FIRST_ROOT = tuple(
+    each for each in _ROOT if not each.startswith(("metadata", "containerRunOptions"))
+)
+_FIRST_COMMAND = tuple(each for each in _COMMAND if each != "args")
+_FIRST_EXISTENCE = ("name", "path", "shouldExist", "permissions")
 _RUN = (
     "user",
     "privileged",
@@ -343,9 +360,22 @@ def _matched_variable(members: _Members) -> Variable:
 
 
 def _command(members: _Members) -> CommandTest:
+    words = (members.text("command", is_required=True), *members.texts("args"))
+    return _command_test(members, words)
+
+
+def _first_command(members: _Members) -> CommandTest:
+    words = members.texts("command")
+    if not words or not words[0]:
+        finding = "it is empty" if members.has("command") else "it is missing"
+        raise members.error("command", "be a list of a command and its arguments", finding)
+    return _command_test(members, words)
+
+
+def _command_test(members: _Members, words: tuple[str, ...]) -> CommandTest:
     return CommandTest(
         name=members.text("name", is_required=True),
-        command=(members.text("command", is_required=True), *members.texts("args")),
+        command=words,
         env=members.each("envVars", _VARIABLE, _variable),
         setup=members.commands("setup"),
         teardown=members.commands("teardown"),

@@ -67,6 +67,27 @@ containerRunOptions: {user: nobody}
     assert test.user == "nobody"
 
 
+def test_in_the_first_schema_a_command_has_its_arguments_in_one_list() -> None:
+    test = read_structure_test(
+        b"""\
+schemaVersion: "1.0.0"
+commandTests:
+- {name: first, command: [run, --port, 8080], setup: [[touch, /a]], expectedOutput: [^a]}
+fileExistenceTests:
+- {name: file, path: /f, shouldExist: true, permissions: drwxr-xr-x}
+fileContentTests:
+- {name: text, path: /f, expectedContents: [a]}
+licenseTests: [{debian: false, files: [/l]}]
+""",
+        "a.yaml",
+    )
+    (command,) = test.commands
+    assert command.command == ("run", "--port", "8080")
+    assert command.setup == (("touch", "/a"),)
+    (file,) = test.existence
+    assert (file.permissions, file.uid) == ("drwxr-xr-x", None)
+
+
 def test_json_may_be_indented_with_tabs_and_escape_what_it_likes() -> None:
     text = (
         b'{\n\t"schemaVersion": "2.0.0",\n'
@@ -83,7 +104,26 @@ def test_json_may_be_indented_with_tabs_and_escape_what_it_likes() -> None:
         pytest.param("a: b\n c: d", 2, "", "mapping values are not allowed here", id="no YAML"),
         pytest.param("a: *x", 1, "", "found undefined alias 'x'", id="no such anchor"),
         pytest.param("commandTests: []", 1, "schemaVersion", "it is missing", id="no schema"),
-        pytest.param("schemaVersion: 1.0.0", 1, "schemaVersion", "it is '1.0.0'", id="old schema"),
+        pytest.param(
+            "schemaVersion: 3.0.0", 1, "schemaVersion", "it is '3.0.0'", id="other schema"
+        ),
+        pytest.param(
+            "schemaVersion: 1.0.0\nmetadataTest: {user: a}", 2, "metadataTest", "", id="later part"
+        ),
+        pytest.param(
+            "schemaVersion: 1.0.0\ncommandTests:\n- {name: a, command: b}",
+            3,
+            "commandTests[0].command",
+            "it is 'b'",
+            id="a text for a list",
+        ),
+        pytest.param(
+            "schemaVersion: 1.0.0\ncommandTests:\n- {name: a, command: []}",
+            3,
+            "commandTests[0].command",
+            "it is empty",
+            id="an empty command",
+        ),
         pytest.param(HEAD, 1, "", "it has none", id="no tests"),
         pytest.param(
             HEAD + "commandTest: []", 2, "commandTest", "Did you mean `commandTests`?", id="typo"

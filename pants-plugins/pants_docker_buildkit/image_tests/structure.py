@@ -1,5 +1,7 @@
 """What a structure test demands of an image: the schema 2.0.0 of container-structure-test.
 
+Documents of schema 1.0.0 say the same in other words, and less of it.
+
 https://github.com/GoogleContainerTools/container-structure-test
 """
 
