@@ -35,7 +35,7 @@ class Machines:
             remote_cache=None if remote_cache is None else remote_cache.url,
             has_docker=has_docker,
             # What another machine asks caches for depends on nothing that one Python process has.
-            starts_python=starts_python or bool(self._made),
+            python=None if starts_python else len(self._made),
         )
         self._made.append(machine)
         return machine

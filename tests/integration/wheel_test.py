@@ -116,7 +116,7 @@ def test_a_foreign_repository_runs_on_the_wheel_and_upgrades_without_a_build(
     assert package(checkout) == dict.fromkeys(_TARGETS, "built")
     assert package(checkout) == dict.fromkeys(_TARGETS, "unchanged")
 
-    other = machines.new("second", remote_cache=remote_cache, has_docker=False)
+    other = machines.new("second", remote_cache=remote_cache, has_docker=False, starts_python=True)
     assert package(other.checkout("monorepo", files)) == dict.fromkeys(_TARGETS, "restored")
 
     newer = write_newer_wheel(wheel, wheels)
@@ -124,12 +124,13 @@ def test_a_foreign_repository_runs_on_the_wheel_and_upgrades_without_a_build(
     calls = machine.docker_calls()
     assert package(checkout) == dict.fromkeys(_TARGETS, "unchanged")
     assert machine.docker_calls() == calls
-    shown = checkout.pants("help", "docker_buildkit_image", pants_config())
+    shown = checkout.pants("help", "docker_buildkit_image", pants_config(), pantsd=True)
     assert f"{newer}: {_BUILT}" in " ".join(shown.output.split())
 
 
 def package(checkout: Checkout) -> dict[str, str]:
-    return checkout.pants("package", "app:image", "base:image", pants_config()).kinds
+    # With a daemon, which starts anew where it is to have another plugin.
+    return checkout.pants("package", "app:image", "base:image", pants_config(), pantsd=True).kinds
 
 
 def pants_config() -> str:

@@ -39,8 +39,9 @@ _NOWHERE = "unix:///nonexistent/docker.sock"
 class Machine:
     """Shares nothing with another machine but what a test gives both: a registry, a remote cache.
 
-    `has_docker=False` is a machine on which Docker was never installed. With `starts_python=True`
-    Python starts anew for each run, with sets in another order, and not only Pants.
+    `has_docker=False` is a machine on which Docker was never installed. `python` numbers the Python
+    that its runs are forked from: none other has sets in the same order. With None, one starts anew
+    for each run.
     """
 
     def __init__(
@@ -49,10 +50,10 @@ class Machine:
         *,
         remote_cache: str | None = None,
         has_docker: bool = True,
-        starts_python: bool = False,
+        python: int | None = 0,
     ) -> None:
         self.directory = directory
-        self.starts_python = starts_python
+        self.python = python
         self.home = directory / "home"
         self.home.mkdir(parents=True)
         self.docker = RecordedDocker(directory / "bin", docker_program()) if has_docker else None
@@ -148,11 +149,12 @@ class Checkout:
     ) -> PantsRun:
         """Run Pants to its end."""
         before = len(self.machine.docker_calls())
-        if pantsd or self.machine.starts_python:
+        if self.machine.python is None:
             run = self.finish(self.start(*arguments, env=env, pantsd=pantsd), before)
         else:
             run = self._run(
                 run_ready_pants(
+                    self.machine.python,
                     [*_OPTIONS[pantsd], *arguments],
                     self.directory,
                     self._environment(env),

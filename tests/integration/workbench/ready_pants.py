@@ -1,8 +1,9 @@
 """A Pants that has done its imports, for runs to which nothing is sent while they last.
 
-A start of Pants without its daemon takes 2.5 s of processor time, 2 of which are imports. They are
-spent once for all such runs of a process of tests: a process that has imported everything forks
-for each of them. What they share is what was imported, and the order of sets of strings.
+A start of Pants without its daemon takes 3 s of processor time, and one with it 4: most of it are
+imports. They are spent once for all such runs of a process of tests: a process that has imported
+everything forks for each of them, and for their daemons. What they share is what was imported, and
+the order of sets of strings.
 """
 
 from __future__ import annotations
@@ -29,10 +30,17 @@ class Ended(NamedTuple):
 
 
 def run_ready_pants(
-    arguments: Sequence[str], directory: Path, environment: Mapping[str, str], seconds: float
+    python: int,
+    arguments: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    seconds: float,
 ) -> Ended:
-    """Run Pants to its end, in a session of its own. Fails if it takes longer than `seconds`."""
-    process = _ready()
+    """Run Pants to its end, in a session of its own. Fails if it takes longer than `seconds`.
+
+    Runs that differ in `python` have sets in another order.
+    """
+    process = _ready(python)
     assert process.stdin
     assert process.stdout
     with tempfile.NamedTemporaryFile(prefix="pants-output-") as output:
@@ -55,7 +63,7 @@ def run_ready_pants(
 
 
 @cache
-def _ready() -> subprocess.Popen[bytes]:
+def _ready(_: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [*pants_command(), start_pants.SERVE],
         bufsize=0,
