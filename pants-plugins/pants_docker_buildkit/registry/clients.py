@@ -37,6 +37,7 @@ class RegistryClients:
         self.memory = memory or RegistryMemory()
         self._clients: dict[tuple[str, ChosenAccount | None], RegistryClient] = {}
         self._transports: list[Transport] = []
+        self._is_closed = False
         self._lock = threading.Lock()
 
     def client(self, registry: str, repository: str = "") -> RegistryClient:
@@ -49,8 +50,9 @@ class RegistryClients:
             return client
 
     def close(self) -> None:
-        """Close all connections; whoever still waits for a registry gets an error."""
+        """Close all connections; who still waits for a registry, or asks one later, gets an error."""
         with self._lock:
+            self._is_closed = True
             transports = list(self._transports)
         for transport in transports:
             transport.close()
@@ -61,6 +63,8 @@ class RegistryClients:
         connections = Connections(settings, self._proxies, self._reach.patience)
         transport = Transport(connections, self._reach.patience, self.memory.paces)
         self._transports.append(transport)
+        if self._is_closed:
+            transport.close()
         find = partial(self._accounts.find, account=account)
         authentication = Authentication(registry, origin, transport, find)
         channel = Channel(origin, transport, authentication)

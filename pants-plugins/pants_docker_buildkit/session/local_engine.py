@@ -45,6 +45,7 @@ class LocalEngine:
         self._lock = threading.Lock()
         self._open = ExitStack()
         self._api: Optional[Any] = None
+        self._is_closed = False
 
     def find(self, reference: str, tags: Iterable[str]) -> Future[LocalImage]:
         """Whether the engine has the image that `reference` pins.
@@ -58,6 +59,7 @@ class LocalEngine:
         """Close connections, and cancel what was not asked yet. Waits for nothing."""
         self._workers.close()
         with self._lock:
+            self._is_closed = True
             self._open.close()
             self._api = None
 
@@ -88,6 +90,8 @@ class LocalEngine:
         from docker import APIClient
 
         with self._lock:
+            if self._is_closed:
+                raise LocalEngineError("the session ended")
             if self._api is None:
                 with ExitStack() as opened:
                     path = opened.enter_context(self._open_socket())

@@ -97,3 +97,14 @@ def test_an_engine_that_is_nowhere_is_looked_for_again_and_its_socket_is_closed_
     engine.close()
     assert events == ["nowhere", "open", "closed"]
     assert fake.requests.count("GET /version") == 1
+
+
+def test_a_question_that_comes_late_opens_nothing(
+    fake: FakeEngine, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As one that a thread had begun with.
+    monkeypatch.setattr(engine._workers, "close", lambda: None)
+    engine.close()
+    with pytest.raises(LocalEngineError, match="the session ended"):
+        engine.find(REFERENCE, []).result(30)
+    assert fake.requests == []
