@@ -46,16 +46,15 @@ def type_into_shell(script: Path, environment: Mapping[str, str], line: str) -> 
         [script, "shell"], env=environment, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
-    shown, keys = "", [f"{line}\n".encode(), b"exit\n", b"exit\n"]
-    # The prompts of the shell, of the shell again, and of the debugger.
-    prompts = ["/ # ", f"{line}\r\n", "(buildx) "]
+    shown, answered = "", 0
+    # To the shell, to the shell again, and to the debugger.
+    talk = [("/ # ", f"{line}\n"), ("/ # ", "exit\n"), ("(buildx) ", "exit\n")]
     try:
         while select.select([ours], [], [], _PATIENCE)[0]:
-            data = os.read(ours, 4096)
-            shown += data.decode("utf-8", "replace")
-            if prompts and prompts[0] in shown:
-                os.write(ours, keys.pop(0))
-                del prompts[0]
+            shown += os.read(ours, 4096).decode("utf-8", "replace")
+            if talk and talk[0][0] in shown[answered:]:
+                answered = len(shown)
+                os.write(ours, talk.pop(0)[1].encode())
     except OSError:
         # Linux says so when nobody has the other side any more.
         pass
@@ -63,6 +62,7 @@ def type_into_shell(script: Path, environment: Mapping[str, str], line: str) -> 
         process.kill()
         process.wait()
         os.close(ours)
+    assert not talk, f"nothing more happened: {shown}"
     return shown
 
 
