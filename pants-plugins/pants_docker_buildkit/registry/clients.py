@@ -50,7 +50,7 @@ class RegistryClients:
             return client
 
     def close(self) -> None:
-        """Close all connections; who still waits for a registry, or asks one later, gets an error."""
+        """Close all connections; whoever waits for a registry, or asks later, gets an error."""
         with self._lock:
             self._is_closed = True
             transports = list(self._transports)
