@@ -109,6 +109,7 @@ def test_a_plan_says_what_package_then_does(
     (above,) = leaf["platforms"]
     assert above["layers"][:-1] == platform["layers"]
 
+    checkout.pants("publish", "leaf:image", pantsd=True)
     checkout.write({"base/b.txt": "b\n"})
     checkout.replace("alone/BUILD", "hunter2", "hunter3")
     third = plan(checkout, "::")
@@ -124,6 +125,8 @@ def test_a_plan_says_what_package_then_does(
         "from": record["image"]["digest"],
         "to": None,
     }
+    (tag,) = third["leaf:image"]["tags"]
+    assert (tag["outcome"], tag["from"]) == ("depends", second["leaf:image"]["digest"])
     assert "hunter" not in json.dumps(third)
     run = checkout.pants("list-images", "::", pantsd=True)
     assert run.docker_calls == ()
@@ -154,6 +157,9 @@ def test_a_plan_against_another_says_how_they_differ(
     checkout.replace("alone/Dockerfile", "/other", "/third")
     planned = plan(checkout, "--against=dist", "::")
     assert texts(planned) == {"alone:image": ["context changed", "definition changed"]}
+    (checkout.directory / "alone/BUILD").unlink()
+    planned = plan(checkout, "--against=before.json", "--detailed-exit-code", "base:", exit_code=2)
+    assert outcomes(planned) == {"alone:image": "removed", "base:image": "unchanged"}
     run = checkout.pants("plan-images", "--against=nowhere", "::", pantsd=True, may_fail=True)
     assert run.exit_code == 1
     assert "The option `[plan-images].against` must name a plan in JSON" in run.output
@@ -192,8 +198,19 @@ def test_an_error_of_one_image_is_said_and_the_others_are_planned(
         dockerfile = f"ARG BASE={base}:image\nFROM $BASE\n"
         checkout.write({f"{name}/BUILD": "docker_buildkit_image(name='image')"})
         checkout.write({f"{name}/Dockerfile": dockerfile})
+    checkout.write(
+        {
+            "above/BUILD": "docker_buildkit_image(name='image')",
+            "tagged/BUILD": "docker_buildkit_image(name='image',"
+            " instructions=['FROM scratch', 'LABEL a=1'], image_tags=['{nothing}'])",
+            "above/Dockerfile": "ARG BASE=alone:image\nFROM $BASE\n",
+        }
+    )
     run = checkout.pants("plan-images", "::", pantsd=True, may_fail=True)
     assert run.exit_code == 1
+    assert "above:image\n  It needs alone:image, whose plan is an error.\n" in run.output
+    # `publish` would refuse it.
+    assert "build     tagged:image\n  The `image_tags` field in target tagged:" in run.output
     assert (
         "error     alone:image\n  The `extra_build_args` field in target alone:image" in run.output
     )
@@ -202,7 +219,7 @@ def test_an_error_of_one_image_is_said_and_the_others_are_planned(
             f"error     {each}:image\n  The image ring:image must not need itself, but each of"
             " these needs the next: ring:image → chain:image → ring:image."
         ) in run.output
-    assert "1 build, 1 depends, 4 error" in run.output
+    assert "2 build, 1 depends, 5 error" in run.output
     assert run.docker_calls == ()
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
+from typing import Optional
 
 from pants.base.build_environment import get_buildroot
 from pants.engine.console import Console
@@ -17,11 +18,22 @@ from pants.util.strutil import softwrap
 
 from pants_docker_buildkit.compat import implicitly
 from pants_docker_buildkit.errors import InvalidOptionError
-from pants_docker_buildkit.plans.comparison import InvalidPlanError, compare, read_known_images
+from pants_docker_buildkit.plans.comparison import (
+    InvalidPlanError,
+    KnownImage,
+    compare,
+    read_known_images,
+    removed,
+)
 from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, to_json
 from pants_docker_buildkit.plans.rendering import to_markdown, to_text
 from pants_docker_buildkit.util_rules.build_context import has_build
-from pants_docker_buildkit.util_rules.image_plans import TaggedPlansRequest, plan_with_tags
+from pants_docker_buildkit.util_rules.image_plans import (
+    GoneTargetsRequest,
+    TaggedPlansRequest,
+    find_gone_targets,
+    plan_with_tags,
+)
 from pants_docker_buildkit.util_rules.lock_drift import LockDriftRequest, find_lock_drift
 from pants_docker_buildkit.util_rules.session import running_session
 
@@ -100,6 +112,7 @@ class PlanImages(Goal):
 async def plan_all_images(
     console: Console, subsystem: PlanImagesSubsystem, targets: FilteredTargets
 ) -> PlanImages:
+    others = _read_others(subsystem)
     running = await running_session()
     images = tuple(target for target in targets if has_build(target))
     with running.planning():
@@ -108,7 +121,14 @@ async def plan_all_images(
         drift = await find_lock_drift(LockDriftRequest(asked), **implicitly())
     for line in drift.lines:
         logger.warning(line)
-    plans = _compared(subsystem, planned.all)
+    plans = planned.all
+    if others is not None:
+        unplanned = others.keys() - {each.target for each in plans}
+        gone = await find_gone_targets(GoneTargetsRequest(tuple(sorted(unplanned))), **implicitly())
+        compared = (compare(each, others) for each in plans)
+        plans = tuple(
+            sorted((*compared, *map(removed, gone.targets)), key=lambda plan: plan.target)
+        )
     with subsystem.output(console) as write:
         write(_FORMATS[subsystem.format](plans))
     exit_code = _exit_code(subsystem, plans)
@@ -124,13 +144,12 @@ _FORMATS = {
 }
 
 
-def _compared(
-    subsystem: PlanImagesSubsystem, plans: tuple[ImagePlan, ...]
-) -> tuple[ImagePlan, ...]:
+def _read_others(subsystem: PlanImagesSubsystem) -> Mapping[str, Optional[KnownImage]] | None:
+    """The images of `--against`, before anything is planned."""
     if subsystem.against is None:
-        return plans
+        return None
     try:
-        others = read_known_images(Path(get_buildroot(), subsystem.against))
+        return read_known_images(Path(get_buildroot(), subsystem.against))
     except InvalidPlanError as e:
         raise InvalidOptionError(
             "against",
@@ -138,7 +157,6 @@ def _compared(
             f"of {e.path}, {e.finding}",
             scope="plan-images",
         ) from e
-    return tuple(compare(each, others) for each in plans)
 
 
 def _exit_code(subsystem: PlanImagesSubsystem, plans: Iterable[ImagePlan]) -> int:

@@ -10,7 +10,7 @@ from typing import Optional
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, parse_json
 from pants_docker_buildkit.oci.json_values import decode
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
-from pants_docker_buildkit.plans.image_plan import SCHEMA_VERSION, ImagePlan
+from pants_docker_buildkit.plans.image_plan import SCHEMA_VERSION, ImagePlan, PlanOutcome
 from pants_docker_buildkit.plans.reasons import (
     Change,
     Reason,
@@ -21,7 +21,9 @@ from pants_docker_buildkit.plans.reasons import (
 RECORD_ENDING = ".image.json"
 _RECORD_SCHEMA = 1
 _NEW = Reason(ReasonKind.DEFINITION, "new image", change=Change.ADDED)
+_REMOVED = Reason(ReasonKind.DEFINITION, "no target any more", change=Change.REMOVED)
 _UNKNOWN = Reason(ReasonKind.DEFINITION, "definition changed", change=Change.CHANGED)
+_NOT_COMPARABLE = Reason(ReasonKind.DEFINITION, "not known in the other plan")
 _CONTEXT = Reason(ReasonKind.FILE, "context changed", change=Change.CHANGED)
 
 
@@ -70,11 +72,16 @@ def compare(plan: ImagePlan, others: Mapping[str, Optional[KnownImage]]) -> Imag
     return replace(plan, reasons=tuple(_differences(plan, plan.inputs, other)))
 
 
+def removed(target: str) -> ImagePlan:
+    """The plan of an image that only the other one has, because its target is gone."""
+    return ImagePlan(target, PlanOutcome.REMOVED, (_REMOVED,))
+
+
 def _differences(
     plan: ImagePlan, inputs: BuildInputs, other: KnownImage | None
 ) -> Iterable[Reason]:
     if other is None:
-        return (_UNKNOWN,)
+        return (_NOT_COMPARABLE,)
     if other.build_digest == inputs.build_digest:
         return ()
     if other.inputs is not None:
@@ -121,7 +128,7 @@ def _read(path: Path) -> dict[str, Optional[KnownImage]]:
 def _check_schema(path: Path, document: object, schema: int) -> None:
     found = document.get("schema", schema) if isinstance(document, dict) else schema
     if found != schema:
-        raise InvalidPlanError(path, f"its schema is {found!r}, not {schema}")
+        raise InvalidPlanError(path, f"its schema is {found!r}, and this version reads {schema}")
 
 
 def _planned(image: _PlannedImage) -> KnownImage | None:

@@ -12,6 +12,7 @@ from pants_docker_buildkit.plans.comparison import (
     KnownImage,
     compare,
     read_known_images,
+    removed,
 )
 from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, to_json
 
@@ -44,8 +45,14 @@ def test_an_image_that_is_not_in_the_other_plan_is_new(plan_file: Path) -> None:
     assert texts(replace(PLAN, target="new:image"), plan_file) == ["new image"]
 
 
-def test_an_image_that_was_not_known_there_has_changed(plan_file: Path) -> None:
-    assert texts(replace(PLAN, target="web:image"), plan_file) == ["definition changed"]
+def test_an_image_that_was_not_known_there_is_not_said_to_have_changed(plan_file: Path) -> None:
+    assert texts(replace(PLAN, target="web:image"), plan_file) == ["not known in the other plan"]
+
+
+def test_an_image_whose_target_is_gone_is_a_difference(plan_file: Path) -> None:
+    plan = removed("web:image")
+    assert texts(plan, plan_file) == ["no target any more"]
+    assert not plan.is_there
 
 
 def test_an_image_that_is_not_known_yet_keeps_its_reasons(plan_file: Path) -> None:
@@ -81,8 +88,8 @@ def test_records_tell_what_digests_can_tell(
     [
         ("", "neither a plan"),
         ("[]", "neither a plan"),
-        ('{"schema": 9, "images": []}', "its schema is 9, not 1"),
-        ('{"schema": 9, "target": "a"}', "its schema is 9, not 1"),
+        ('{"schema": 9, "images": []}', "its schema is 9, and this version reads 1"),
+        ('{"schema": 9, "target": "a"}', "its schema is 9, and this version reads 1"),
         ('{"schema": 1, "images": [{}]}', "neither a plan"),
         ('{"schema": 1, "images": [{"target": "a", "inputs": {"a": 1}}]}', "neither a plan"),
         ("[" * 100_000, "neither a plan"),

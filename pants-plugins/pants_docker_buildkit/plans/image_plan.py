@@ -19,21 +19,26 @@ SCHEMA_VERSION = 1
 
 
 class PlanOutcome(str, Enum):
-    """What `package` would do. An image that depends on one that would be built may be spared."""
+    """What `package` would do. An image that depends on one that would be built may be spared.
+
+    `REMOVED` is an image of another plan that is no target any more.
+    """
 
     UNCHANGED = "unchanged"
     RESTORED = "restored"
     BUILD = "build"
     DEPENDS = "depends"
+    REMOVED = "removed"
     ERROR = "error"
 
 
 class TagOutcome(str, Enum):
-    """What `publish` would do with a tag."""
+    """What `publish` would do with a tag. `DEPENDS`: it moves unless the image is spared."""
 
     NONE = "none"
     CREATE = "create"
     MOVE = "move"
+    DEPENDS = "depends"
     UNKNOWN = "unknown"
 
 
@@ -56,7 +61,7 @@ class ImagePlan:
     """The plan of one image.
 
     `digest` and `references` are those of an image that is there. What depends on another image has
-    no `inputs` yet. `problem` is why nothing is known, for `ERROR`.
+    no `inputs` yet. `problem` is why nothing is known, for `ERROR`, or else why no tags are.
     """
 
     target: str

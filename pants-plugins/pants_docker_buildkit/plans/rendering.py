@@ -12,6 +12,7 @@ from pants_docker_buildkit.plans.image_plan import (
     TagPlan,
     count_outcomes,
 )
+from pants_docker_buildkit.reports.rendering import duration
 
 _SHORT_DIGEST = len("sha256:") + 12
 _SHOWN_REASONS = 20
@@ -55,15 +56,6 @@ def count_line(plans: Iterable[ImagePlan]) -> str:
     return ", ".join(f"{count} {outcome.value}" for outcome, count in found.items()) or "no images"
 
 
-def duration(seconds: float) -> str:
-    """As people say it."""
-    whole = round(seconds)
-    minutes, rest = divmod(whole, 60)
-    if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def _said(plan: ImagePlan) -> bool:
     return any(True for _ in _notes(plan))
 
@@ -94,7 +86,8 @@ def _tag(tag: TagPlan) -> str:
     after = tag.after[:_SHORT_DIGEST] or "what is built"
     if tag.outcome is TagOutcome.CREATE:
         return f"tag {tag.name} would be created for {after}"
-    return f"tag {tag.name} would move from {tag.before[:_SHORT_DIGEST]} to {after}"
+    verb = "may" if tag.outcome is TagOutcome.DEPENDS else "would"
+    return f"tag {tag.name} {verb} move from {tag.before[:_SHORT_DIGEST]} to {after}"
 
 
 def _markdown(plan: ImagePlan) -> Iterator[str]:

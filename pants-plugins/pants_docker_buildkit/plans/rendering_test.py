@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
 from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, TagOutcome, TagPlan
 from pants_docker_buildkit.plans.reasons import Reason, ReasonKind
-from pants_docker_buildkit.plans.rendering import duration, to_markdown, to_text
+from pants_docker_buildkit.plans.rendering import to_markdown, to_text
 
 ONE, TWO = (f"sha256:{digit * 64}" for digit in "12")
 
@@ -28,6 +26,7 @@ PLANS = (
     ),
     ImagePlan("c:c", PlanOutcome.RESTORED, tags=(TagPlan("r/c:1", TagOutcome.MOVE, ONE, TWO),)),
     ImagePlan("d:d", PlanOutcome.ERROR, problem="The field must.\nIt does not.\n"),
+    ImagePlan("e:e", PlanOutcome.DEPENDS, tags=(TagPlan("r/e:1", TagOutcome.DEPENDS, ONE),)),
 )
 TEXT = """\
 build     b:b
@@ -41,7 +40,9 @@ restored  c:c
 error     d:d
   The field must.
   It does not.
-1 unchanged, 1 restored, 1 build, 1 error
+depends   e:e
+  tag r/e:1 may move from sha256:111111111111 to what is built
+1 unchanged, 1 restored, 1 build, 1 depends, 1 error
 """
 
 
@@ -74,11 +75,3 @@ def test_markdown_fits_into_a_comment() -> None:
     text = to_markdown(plans)
     assert len(text) < 65_536
     assert text.splitlines()[-1].endswith(" more images")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (7260.0, "2 h 1 min")],
-)
-def test_durations_are_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

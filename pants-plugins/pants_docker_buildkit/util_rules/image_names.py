@@ -37,6 +37,17 @@ def placeholders(
     inputs_hash: str,
 ) -> Placeholders:
     """The values of placeholders, as `docker_image` has them."""
+    return address_placeholders(field_set).merge(
+        {
+            "build_args": {**_defaults(analysis), **build_args},
+            "tags": _stage_tags(analysis),
+            "pants": {"hash": inputs_hash},
+        }
+    )
+
+
+def address_placeholders(field_set: BuildKitImageFieldSet) -> Placeholders:
+    """Those whose values are known before anything that goes into the image."""
     address = field_set.address
     return Placeholders(
         {
@@ -44,9 +55,6 @@ def placeholders(
             "directory": os.path.basename(address.spec_path),
             "parent_directory": os.path.basename(os.path.dirname(address.spec_path)),
             "full_directory": address.spec_path,
-            "build_args": {**_defaults(analysis), **build_args},
-            "tags": _stage_tags(analysis),
-            "pants": {"hash": inputs_hash},
         }
     )
 

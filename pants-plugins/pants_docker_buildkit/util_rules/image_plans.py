@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address, Addresses
 from pants.engine.rules import Rule, collect_rules
-from pants.engine.target import Target
+from pants.engine.target import AllTargets, Target
 
 from pants_docker_buildkit.build_history import read_past_build
 from pants_docker_buildkit.compat import (
@@ -92,10 +92,15 @@ async def find_upstream_images(request: UpstreamImagesRequest) -> UpstreamImages
 
 @dataclass(frozen=True)
 class ImagePlanRequest:
-    """Asks what `package` would do. `waits_for` are images it refers to that are not there."""
+    """Asks what `package` would do.
+
+    `waits_for` are images it refers to that are not there, and `broken` those whose plans are
+    errors.
+    """
 
     field_set: BuildKitImageFieldSet
     waits_for: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
 
 
 async def _find_built(field_set: BuildKitImageFieldSet, plan: ImagePlan) -> ImagePlan:
@@ -126,6 +131,9 @@ async def plan_image(request: ImagePlanRequest, subsystem: DockerBuildKitSubsyst
         PlanOutcome.ERROR,
         last_build_seconds=None if past is None else past.seconds,
     )
+    if request.broken:
+        problem = f"It needs {', '.join(request.broken)}, whose plan is an error."
+        return replace(plan, problem=problem, depends_on=request.broken)
     if request.waits_for:
         return _depending(plan, request.waits_for)
     try:
@@ -201,19 +209,19 @@ async def plan_images(request: ImagePlansRequest, subsystem: DockerBuildKitSubsy
             plans.update(_plans_of_cycle(left))
             break
         found = await concurrently(
-            plan_image(
-                ImagePlanRequest(
-                    each,
-                    tuple(base.address.spec for base in left[each] if not plans[base].is_there),
-                ),
-                **implicitly(),
-            )
+            plan_image(_request(each, [plans[base] for base in left[each]]), **implicitly())
             for each in ready
         )
         plans.update(zip(ready, found))
         for each in ready:
             del left[each]
     return ImagePlans(tuple(_by_address(plans).items()))
+
+
+def _request(field_set: BuildKitImageFieldSet, bases: Iterable[ImagePlan]) -> ImagePlanRequest:
+    missing = [each for each in bases if not each.is_there]
+    broken = [each.target for each in missing if each.outcome is PlanOutcome.ERROR]
+    return ImagePlanRequest(field_set, tuple(each.target for each in missing), tuple(broken))
 
 
 def _plans_of_cycle(
@@ -267,18 +275,22 @@ class ImageTagsRequest:
 
 @dataclass(frozen=True)
 class ImageTags:
-    """The tags of an image in all repositories where it is published."""
+    """The tags of an image in all repositories where it is published, or why they are not known."""
 
     tags: tuple[ImageReference, ...]
+    problem: str = ""
 
 
 @rule(desc="Find tags of image")
 async def find_image_tags(request: ImageTagsRequest) -> ImageTags:
     try:
         names = await name_published_image(PublishedNamesRequest(request.field_set), **implicitly())
-    except Exception:
-        # `publish` says what is wrong with a tag; the image can be built all the same.
+    except (ImageNotBuiltError, BuilderNotAskedError):
+        # A name that depends on what would have to be built for it.
         return ImageTags(())
+    except Exception as e:
+        # The image can be built all the same.
+        return ImageTags((), str(e).strip() or type(e).__name__)
     return ImageTags(tuple(_references(names.repositories)))
 
 
@@ -309,7 +321,7 @@ async def plan_with_tags(request: TaggedPlansRequest) -> TaggedPlans:
     named = [
         BuildKitImageFieldSet.create(target)
         for target in request.targets
-        if planned[target.address].inputs is not None
+        if planned[target.address].outcome is not PlanOutcome.ERROR
         and not target.get(BuildKitImageSkipPushField).value
     ]
     found = await concurrently(
@@ -321,20 +333,44 @@ async def plan_with_tags(request: TaggedPlansRequest) -> TaggedPlans:
     for field_set, tags in zip(named, found):
         plan = planned[field_set.address]
         planned[field_set.address] = replace(
-            plan, tags=tuple(_plan_tag(tag, answers[tag], plan.digest) for tag in tags.tags)
+            plan,
+            tags=tuple(_plan_tag(tag, answers[tag], plan) for tag in tags.tags),
+            problem=tags.problem,
         )
     return TaggedPlans(tuple(planned[each] for each in sorted(planned)))
 
 
-def _plan_tag(tag: ImageReference, answer: Confirmation, digest: str) -> TagPlan:
-    name = str(tag)
+def _plan_tag(tag: ImageReference, answer: Confirmation, plan: ImagePlan) -> TagPlan:
+    name, digest = str(tag), plan.digest
     if isinstance(answer, Unknown):
         return TagPlan(name, TagOutcome.UNKNOWN, after=digest, problem=str(answer.error))
     if isinstance(answer, Missing):
         return TagPlan(name, TagOutcome.CREATE, after=digest)
     before = str(answer.descriptor.digest)
+    if plan.outcome is PlanOutcome.DEPENDS:
+        return TagPlan(name, TagOutcome.DEPENDS, before)
     outcome = TagOutcome.NONE if before == digest else TagOutcome.MOVE
     return TagPlan(name, outcome, before, digest)
+
+
+@dataclass(frozen=True)
+class GoneTargetsRequest:
+    """Asks which of these are no targets that are built any more."""
+
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GoneTargets:
+    """Those that are not, in their order."""
+
+    targets: tuple[str, ...]
+
+
+@rule(desc="Find targets that are gone")
+async def find_gone_targets(request: GoneTargetsRequest, all_targets: AllTargets) -> GoneTargets:
+    there = {each.address.spec for each in all_targets if has_build(each)}
+    return GoneTargets(tuple(each for each in request.targets if each not in there))
 
 
 def rules() -> Iterable[Rule]:

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, rule
+from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidOptionError
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.options.placeholders import Placeholders
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.definition import image_placeholders
-from pants_docker_buildkit.util_rules.git_commit import read_git_commit
+from pants_docker_buildkit.util_rules.git_commit import GitCommit, read_git_commit
 from pants_docker_buildkit.util_rules.image_inputs import (
     ImageInputsRequest,
     resolve_image_inputs,
 )
 from pants_docker_buildkit.util_rules.image_names import (
+    address_placeholders,
     extra_tags,
     image_output,
     image_registries,
@@ -75,19 +78,37 @@ async def name_published_image(
     output = image_output(field_set, registries, subsystem.output)
     if output is ImageOutput.DOCKER or not output.is_image or not registries:
         return PublishedNames(output, ())
-    inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
-    values = image_placeholders(field_set, inputs)
-    tag_values = values
+    commit = None
     if uses_git(field_set, registries):
         commit = await read_git_commit(**implicitly())
-        tag_values = with_git(field_set, values, commit)
+    default = subsystem.default_repository
+    values = address_placeholders(field_set)
+    try:
+        repositories = _repositories(field_set, registries, default, values, commit)
+    except (InvalidImageFieldError, InvalidOptionError):
+        # Most names are known without what goes into the image, which a base may have to be
+        # built for.
+        inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
+        values = image_placeholders(field_set, inputs)
+        repositories = _repositories(field_set, registries, default, values, commit)
+    return PublishedNames(output, repositories)
+
+
+def _repositories(
+    field_set: BuildKitImageFieldSet,
+    registries: tuple[ConfiguredRegistry, ...],
+    default_repository: str,
+    values: Placeholders,
+    commit: GitCommit | None,
+) -> tuple[PublishedRepository, ...]:
+    tag_values = values if commit is None else with_git(field_set, values, commit)
     tags = image_tags(field_set, tag_values)
     repositories: dict[str, PublishedRepository] = {}
     for registry in registries:
-        (name,) = image_repositories(field_set, (registry,), subsystem.default_repository, values)
+        (name,) = image_repositories(field_set, (registry,), default_repository, values)
         found = _published(registry, name, (*tags, *extra_tags(registry, tag_values)))
         repositories[name] = _merge(repositories.get(name), found)
-    return PublishedNames(output, tuple(repositories.values()))
+    return tuple(repositories.values())
 
 
 def _published(
