@@ -1,8 +1,9 @@
-"""`pants run` gives a container its terminal, its standard input, and the signals."""
+"""What one who sits at a terminal has of a build, and of a container that `pants run` starts."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -68,6 +69,17 @@ def test_a_container_has_the_terminal_the_input_and_the_signals(
         # Pants ends with a code of its own then.
         assert process.returncode != 0
         wait_for_no_container(repository)
+
+
+def test_a_build_is_watched_above_the_bars_of_pants(checkout: Checkout) -> None:
+    checkout.replace("app/Dockerfile", "RUN echo", "RUN echo half; sleep 6; echo")
+    # Pants has bars of its own, which every other run of the tests goes without.
+    package = ("package", "app:image")
+    terminal = Terminal(checkout, *package, rows=24, columns=120, draws_bars=True)
+    assert terminal.finish() == 0, terminal.screen
+    step = r"app:image \[2/2\]"
+    for line in (r"RUN echo half; .*: running", r"[3-9] s: half", r"RUN echo half; .*: done in"):
+        assert re.search(f"{step} {line}", terminal.screen), terminal.screen
 
 
 def read_until(process: subprocess.Popen[bytes], text: bytes) -> None:

@@ -40,6 +40,9 @@ class SessionCallback(WorkunitsCallback):
     """Called every second: shows progress, and closes the session once its processes have ended."""
 
     def __init__(self, directory: Path, keeper: SessionKeeper, report: Path | None) -> None:
+        # As long as Pants draws its bars it has the terminal for itself, and says that there is
+        # none. It draws none when it makes this object.
+        self._viewer = Viewer.TERMINAL if sys.stderr.isatty() else Viewer.LOG
         self._directory = directory
         self._report = report
         self._keeper = keeper
@@ -82,12 +85,11 @@ class SessionCallback(WorkunitsCallback):
             return
         whole = content[: content.rfind(b"\n") + 1]
         self._shown += len(whole)
-        here = Viewer.TERMINAL if sys.stderr.isatty() else Viewer.LOG
         for line in whole.decode("utf-8", "replace").split("\n")[:-1]:
             viewer, _, text = line.partition(" ")
             if viewer == Viewer.WARNED.value:
                 logger.warning(text)
-            elif viewer in (Viewer.BOTH.value, here.value):
+            elif viewer in (Viewer.BOTH.value, self._viewer.value):
                 logger.info(text)
 
 

@@ -27,10 +27,8 @@ from tests.integration.workbench.required import (
 Files = Mapping[str, Union[str, bytes]]
 
 _RUN_SECONDS = 600
-_OPTIONS = {
-    True: ("--pantsd", "--no-dynamic-ui"),
-    False: ("--no-pantsd", "--no-dynamic-ui"),
-}
+_OPTIONS = {True: "--pantsd", False: "--no-pantsd"}
+_NO_BARS = "--no-dynamic-ui"
 _STOP_SECONDS = 20.0
 _PANTSD_IS_SLOW = "while waiting for pantsd to start"
 _NOWHERE = "unix:///nonexistent/docker.sock"
@@ -155,7 +153,7 @@ class Checkout:
             run = self._run(
                 run_ready_pants(
                     self.machine.python,
-                    [*_OPTIONS[pantsd], *arguments],
+                    [_OPTIONS[pantsd], _NO_BARS, *arguments],
                     self.directory,
                     self._environment(env),
                     _RUN_SECONDS,
@@ -176,13 +174,16 @@ class Checkout:
         wrapper: Sequence[str] = (),
         stdin: int = subprocess.DEVNULL,
         terminal: Optional[int] = None,
+        draws_bars: bool = False,
     ) -> subprocess.Popen[bytes]:
         """Start Pants, and leave it to the test. `wrapper` is a command that starts another one.
 
-        With a `terminal`, Pants has that one, and `^C` typed into it reaches Pants.
+        With a `terminal`, Pants has that one, and `^C` typed into it reaches Pants, which may draw
+        its bars there.
         """
+        bars = () if draws_bars else (_NO_BARS,)
         process = subprocess.Popen(
-            [*wrapper, *pants_command(), *_OPTIONS[pantsd], *arguments],
+            [*wrapper, *pants_command(), _OPTIONS[pantsd], *bars, *arguments],
             cwd=self.directory,
             env=self._environment(env),
             stdin=stdin if terminal is None else terminal,

@@ -21,12 +21,19 @@ _SECONDS = 120.0
 class Terminal:
     """A terminal of `rows` and `columns` in which Pants runs. `screen` is what it has shown."""
 
-    def __init__(self, checkout: Checkout, *arguments: str, rows: int, columns: int) -> None:
+    def __init__(
+        self,
+        checkout: Checkout,
+        *arguments: str,
+        rows: int,
+        columns: int,
+        draws_bars: bool = False,
+    ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.screen = ""
         self._process: subprocess.Popen[bytes] = checkout.start(
-            *arguments, pantsd=True, terminal=theirs
+            *arguments, pantsd=True, terminal=theirs, draws_bars=draws_bars
         )
         os.close(theirs)
 
