@@ -138,7 +138,7 @@ password = "env=REGISTRY_PASSWORD"
                 "slow/BUILD": self._build_file(str(key)),
                 "slow/Dockerfile": self._dockerfile(busybox, "sleep 20"),
                 "broken/BUILD": self._build_file(str(key)),
-                "broken/Dockerfile": self._dockerfile(busybox, "false"),
+                "broken/Dockerfile": self._dockerfile(busybox, "cat /run/secrets/*; false"),
             },
         )
 
@@ -172,7 +172,9 @@ password = "env=REGISTRY_PASSWORD"
         proxy = hashlib.sha256(self.proxy_url.encode()).hexdigest()
         lines.append(f'RUN [ $(printf %s "$HTTPS_PROXY" | sha256sum | cut -c1-64) = {proxy} ]')
         lines.append('RUN --mount=type=ssh [ -S "$SSH_AUTH_SOCK" ]')
-        return "\n".join((*lines, f"RUN echo {uuid.uuid4().hex} && {command}\n"))
+        named = (self.variable, self.printed, self.filed)
+        mounts = " ".join(f"--mount=type=secret,id={secret.name}" for secret in named)
+        return "\n".join((*lines, f"RUN {mounts} echo {uuid.uuid4().hex} && {command}\n"))
 
 
 def login(registry: str, password: Secret) -> str:
@@ -228,6 +230,7 @@ def test_no_secret_is_found_anywhere(
     broken = checkout.pants("package", "broken:image", may_fail=True)
     assert broken.exit_code != 0
     assert "Building broken:image failed" in broken.output
+    assert " ***\n" in broken.output
     kill_in_the_middle(checkout)
     watch.close()
 

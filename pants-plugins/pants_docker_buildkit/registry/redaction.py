@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s]+@")
 _WORD = re.compile(r"[^\s'\"]+")
 _AUTHORIZATION = re.compile(r"\b(Basic|Bearer)\s+[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
 
 _MAX_LENGTH = 300
+_SHORTEST_SECRET = 6
 
 
 def redact_user_info(text: str) -> str:
@@ -34,6 +36,25 @@ def redact(text: str) -> str:
     line = redact_urls(line)
     line = _AUTHORIZATION.sub(r"\1 ***", line)
     return line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]}…"
+
+
+class HiddenValues:
+    """Secrets that a program knows and may print. Each of their lines is a secret.
+
+    Lines of less than six characters stay: without them nothing could be read any more.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        lines = {line.strip() for each in secrets for line in each.splitlines()}
+        # One may be a part of another one.
+        ordered = sorted(lines, key=lambda line: (-len(line), line))
+        self._lines = tuple(line for line in ordered if len(line) >= _SHORTEST_SECRET)
+
+    def hide(self, text: str) -> str:
+        """`text` with stars in place of each."""
+        for line in self._lines:
+            text = text.replace(line, "***")
+        return text
 
 
 def _without_query(word: re.Match[str]) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pants_docker_buildkit.registry.redaction import redact, redact_urls
+from pants_docker_buildkit.registry.redaction import HiddenValues, redact, redact_urls
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,10 @@ def test_the_urls_of_a_text_lose_what_may_be_secret() -> None:
     text = 'ERROR: "https://me:s3cret@host/x?sig=s3cret": 404\n  ADD https://host/y?a=s3cret /\n'
     redacted = 'ERROR: "https://***@host/x?***": 404\n  ADD https://host/y?*** /\n'
     assert redact_urls(text) == redacted
+
+
+def test_secrets_that_are_known_are_hidden_line_by_line() -> None:
+    hidden = HiddenValues(["hunter2", "-----KEY\n  c2VjcmV0\nroot\n", "hunter2-long", ""])
+    text = "token=hunter2-long hunter2\nc2VjcmV0 root\n"
+    assert hidden.hide(text) == "token=*** ***\n*** root\n"
+    assert HiddenValues().hide(text) == text

@@ -88,6 +88,7 @@ _HOST_GATEWAY = "host-gateway"
 _OTHER_CONTENT = "digest mismatch"
 
 _SECRET_VARIABLE = "PANTS_DOCKER_BUILDKIT_SECRET"
+_MOST_HIDDEN_BYTES = 1 << 14
 
 
 def build_image(
@@ -332,7 +333,24 @@ def _compression(definition: BuildDefinition) -> Iterator[tuple[str, str]]:
 
 def _progress(settings: BuildSettings, workplace: Workplace) -> Progress:
     file = workplace.session.directory / PROGRESS_FILE
-    return Progress(settings.target, file, ShownProgress(settings.progress))
+    return Progress(
+        settings.target,
+        file,
+        ShownProgress(settings.progress),
+        secrets=filter(None, map(_read_secret, workplace.secrets)),
+    )
+
+
+def _read_secret(secret: BuildSecret) -> str | None:
+    """The value that a step may print, if it is text of bearable size."""
+    if secret.path is None:
+        return secret.value
+    try:
+        with open(secret.path, "rb") as file:
+            return file.read(_MOST_HIDDEN_BYTES).decode("utf-8", "ignore")
+    except OSError:
+        # buildx says so.
+        return None
 
 
 def run_buildx(command: BuildCommand, settings: BuildSettings, workplace: Workplace) -> None:

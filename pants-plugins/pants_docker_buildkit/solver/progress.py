@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.solve_status import SolveStatus, Step, StepChange, StepNews
-from pants_docker_buildkit.registry.redaction import redact_user_info
+from pants_docker_buildkit.registry.redaction import HiddenValues, redact_user_info
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.solver.failure import fit_to_print
 from pants_docker_buildkit.solver.remembered import remember
@@ -64,7 +64,7 @@ class _RunningStep:
 
 
 class Progress:
-    """The output of one build, without user names and passwords in URLs."""
+    """The output of one build, without its secrets, and user names and passwords in URLs."""
 
     def __init__(
         self,
@@ -72,12 +72,14 @@ class Progress:
         file: Path,
         shown: ShownProgress = ShownProgress.QUIET,
         clock: Callable[[], float] = time.monotonic,
+        secrets: Iterable[str] = (),
     ) -> None:
         self.status = SolveStatus()
         self.target = target
         self._file = file
         self._shown = shown
         self._clock = clock
+        self._hidden = HiddenValues(secrets)
         self._running: dict[str, _RunningStep] = {}
 
     def follow(self, descriptor: int) -> str:
@@ -89,7 +91,7 @@ class Progress:
             for news in self.status.read(line):
                 if self._shown is not ShownProgress.QUIET:
                     self._show(news)
-        return redact_user_info(describe_end(self.status))
+        return self._hidden.hide(redact_user_info(describe_end(self.status)))
 
     def _show(self, news: StepNews) -> None:
         step = news.step
@@ -136,11 +138,12 @@ class Progress:
             return
         running = min(waiting, key=lambda each: each.shown_at)
         running.shown_at = now
-        seconds = f"{now - running.since:.0f} s"
-        self._tell(Viewer.TERMINAL, f"{running.step.label} {seconds}: {running.last_line}")
+        line = f": {running.last_line}" if running.last_line else ""
+        text = f"{running.step.label} {now - running.since:.0f} s{line}"
+        self._tell(Viewer.TERMINAL, text)
 
     def _tell(self, viewer: Viewer, text: str) -> None:
-        shown = fit_to_print(text.rstrip())
+        shown = fit_to_print(self._hidden.hide(text.rstrip()))
         shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
         _append(self._file, viewer, f"{self.target} {shown}")
 

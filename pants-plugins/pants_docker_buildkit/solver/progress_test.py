@@ -95,6 +95,16 @@ def test_credentials_of_urls_are_left_out(tmp_path: Path) -> None:
     assert shown.lines[0] == "b src/app:image RUN git clone https://***@git.example/a.git"
 
 
+@pytest.mark.parametrize("shown", ShownProgress)
+def test_a_secret_that_a_step_prints_is_left_out(tmp_path: Path, shown: ShownProgress) -> None:
+    path = tmp_path / PROGRESS_FILE
+    clock = iter(range(0, 1000, 10)).__next__
+    progress = Progress("a:image", path, shown, clock, ["hunter2"])
+    said = follow(progress, vertex(), log("hun"), log("ter2\n"), log("x\n"), *FAILED[3:])
+    assert "0.250 ***\n0.250 x\n" in said
+    assert not path.exists() or "hunter2" not in path.read_text()
+
+
 def test_plain_shows_each_step_with_its_output_and_its_target(tmp_path: Path) -> None:
     shown = Shown(tmp_path / "file", ShownProgress.PLAIN)
     follow(shown.progress, vertex(), log("one\n\ntwo\r\n"), vertex(3))
