@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 from pants_docker_buildkit.reports.timeline import TimedBuild, TimedStep
 
 _SLOWEST = 10
-_TICKS = 8
+_MOST_TICKS = 8
+_TICK_SECONDS = (60, 120, 300, 600, 900, 1800, 3600)
 _SHORTEST_PERCENT = 0.15
 _MOST_OPEN = 12
 _WORTH_SAYING = 0.1
@@ -49,7 +51,7 @@ def to_markdown(builds: Sequence[TimedBuild]) -> str:
     """For the summary of a job: the images that were built, and what took longest."""
     if not builds:
         return "No image was built.\n"
-    lines = [f"**{_count(len(builds), 'image')} built in {_span(builds):.1f} s**", ""]
+    lines = [f"**{_title(builds)}**", ""]
     lines.append("| image | why | waited | seconds | steps | cached | sent | size |")
     lines.append("|---|---|---:|---:|---:|---:|---:|---:|")
     for each in builds:
@@ -73,18 +75,27 @@ def to_html(builds: Sequence[TimedBuild]) -> str:
     # Of many images, what failed is what one looks for.
     is_open = len(builds) <= _MOST_OPEN
     rows = "".join(
-        _rows(build, start, span, is_open=is_open or build.has_failed) for build in builds
+        _rows(number, build, start, span, is_open=is_open or build.has_failed)
+        for number, build in enumerate(builds)
     )
+    failed = ", ".join(
+        f'<a href="#image{number}">{html.escape(build.target)}</a>'
+        for number, build in enumerate(builds)
+        if build.has_failed
+    )
+    ticks = tuple(_ticks(span))
     slowest = "".join(
         f"<tr><td>{html.escape(step.name)}<td>{html.escape(build.target)}"
-        f"<td class=n>{step.seconds:.1f} s"
+        f"<td class=n>{duration(step.seconds)}"
         for build, step in _slowest(builds)
     )
     table = _SLOWEST_TABLE.format(slowest=slowest) if slowest else ""
     return _PAGE.format(
-        title=f"{_count(len(builds), 'image')} built in {span:.1f} s",
+        title=_title(builds),
         facts="".join(f"<div><b>{value}</b>{name}</div>" for name, value in _facts(builds)),
-        axis="".join(_axis(span)),
+        failed=f"<p class=list><b>Failed:</b> {failed}" if failed else "",
+        tick=f"{100 * ticks[1] / span:.4f}%" if len(ticks) > 1 else "100%",
+        axis="".join(_axis(ticks, span)),
         rows=rows or "<p>Nothing had to be built.",
         slowest=table,
     )
@@ -101,7 +112,7 @@ def _facts(builds: Sequence[TimedBuild]) -> Iterator[tuple[str, str]]:
     yield "of them cached", str(sum(step.is_cached for step in steps))
     yield "sent to builders", size(sum(build.sent for build in builds))
     yield "in layers", size(sum(build.size for build in builds))
-    yield "waited at most", f"{max((build.waited for build in builds), default=0.0):.1f} s"
+    yield "waited at most", duration(max((build.waited for build in builds), default=0.0))
 
 
 RENDERERS: Mapping[str, Callable[[Sequence[TimedBuild]], str]] = MappingProxyType(
@@ -118,6 +129,19 @@ def size(count: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} GB"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _title(builds: Sequence[TimedBuild]) -> str:
+    return f"{_count(len(builds), 'image')} built in {duration(_span(builds))}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -172,43 +196,63 @@ def _event(
     return {"ph": "X", "name": name, "pid": process, "tid": thread, **times, "args": details}
 
 
-def _axis(span: float) -> Iterator[str]:
-    for number in range(_TICKS + 1):
-        percent = 100 * number / _TICKS
-        yield f'<span style="left:{percent:.2f}%">{span * number / _TICKS:.1f} s</span>'
+def _ticks(span: float) -> Iterator[float]:
+    """Round times from zero on, at most `_MOST_TICKS` and one."""
+    least = max(span, 0.01) / _MOST_TICKS
+    power = 10.0 ** math.floor(math.log10(least))
+    steps = (*(power * factor for factor in (1, 2, 5, 10)), *_TICK_SECONDS)
+    step = next((each for each in steps if each >= least and (each <= 30 or each % 60 == 0)), 0.0)
+    step = step or 3600.0 * math.ceil(least / 3600)
+    return (step * number for number in range(int(span / step) + 1))
 
 
-def _rows(build: TimedBuild, start: float, span: float, *, is_open: bool) -> str:
+def _tick_label(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02} min" if rest else f"{minutes} min"
+
+
+def _axis(ticks: Sequence[float], span: float) -> Iterator[str]:
+    for each in ticks:
+        label = _tick_label(each)
+        yield f'<span style="left:{100 * each / (span or 1.0):.2f}%">{label}</span>'
+
+
+def _rows(number: int, build: TimedBuild, start: float, span: float, *, is_open: bool) -> str:
     cached = sum(step.is_cached for step in build.steps)
-    about = [f"{build.seconds:.1f} s", f"{_count(len(build.steps), 'step')}, {cached} cached"]
+    about = [duration(build.seconds), f"{_count(len(build.steps), 'step')}, {cached} cached"]
     if build.waited >= _WORTH_SAYING:
-        about.insert(0, f"waited {build.waited:.1f} s")
+        about.append(f"waited {duration(build.waited)}")
     about.append(f"{size(build.sent)} sent")
     sizes = ""
     if build.sizes:
         layers = html.escape(_layers(build), quote=True)
         sizes = f' · <span title="{layers}">{html.escape(_sizes(build))} in layers</span>'
     kind = "failed" if build.has_failed else "image"
-    bar = _bar(build.started, build.seconds, start, span, kind, build.target)
+    label = f"{'failed after ' if build.has_failed else ''}{duration(build.seconds)}"
+    bar = _bar(build.started, build.seconds, start, span, kind, label)
     if build.waited >= _WORTH_SAYING:
         began = build.started - build.waited
-        label = f"waited {build.waited:.1f} s"
+        label = f"waited {duration(build.waited)}"
         bar = _bar(began, build.waited, start, span, "waited", label) + bar
     lanes = "".join(
         f"<div class=lane>{''.join(_step_bar(step, start, span) for step in lane)}</div>"
         for lane in build.lanes()
     )
+    target, reason = html.escape(build.target, quote=True), html.escape(build.reason, quote=True)
     return (
-        f"<details{' open' if is_open else ''}><summary><b>{html.escape(build.target)}</b>"
-        f" <i>{html.escape(build.reason)}</i> <small>{' · '.join(about)}{sizes}</small>"
-        f"<div class=lane>{bar}</div></summary>{lanes}</details>"
+        f'<details id="image{number}"{" open" if is_open else ""}><summary><div class=name>'
+        f'<b title="{target}">{target}</b><i title="{reason}">{reason}</i>'
+        f"<small>{' · '.join(about)}{sizes}</small></div><div class=lane>{bar}</div></summary>"
+        f"{lanes}</details>"
     )
 
 
 def _step_bar(step: TimedStep, start: float, span: float) -> str:
     kind = "failed" if step.has_failed else "cached" if step.is_cached else "step"
     sent = f", {size(step.sent)} sent" if step.sent else ""
-    label = f"{step.name} ({'cached' if step.is_cached else f'{step.seconds:.1f} s'}{sent})"
+    label = f"{step.name} ({'cached' if step.is_cached else duration(step.seconds)}{sent})"
     return _bar(step.started, step.seconds, start, span, kind, label)
 
 
@@ -233,7 +277,8 @@ _PAGE = """\
 <title>{title}</title>
 <style>
 :root {{ color-scheme: light dark; --line: #8883; --quiet: #57606a; --back: #fff; --card: #f6f8fa;
-  --image: #2563eb; --step: #0d9488; --cached: #8b949e; --failed: #dc2626 }}
+  --image: #2563eb; --step: #0d9488; --cached: #8b949e; --failed: #dc2626;
+  --names: 28rem; --tick: {tick} }}
 @media (prefers-color-scheme: dark) {{ :root {{ --quiet: #9aa4af; --back: #0d1117; --card: #161b22;
   --image: #3b82f6; --step: #0f9f92; --cached: #57606a; --failed: #ef4444 }} }}
 body {{ font: 14px/1.45 system-ui, sans-serif; max-width: 90rem; margin: 1.5rem auto;
@@ -243,20 +288,31 @@ h1 {{ font-size: 1.35rem; margin: 0 0 .75rem }} h2 {{ font-size: 1.05rem; margin
 .facts div {{ background: var(--card); border: 1px solid var(--line); border-radius: 6px;
   padding: .35rem .75rem; color: var(--quiet); font-size: .8rem }}
 .facts b {{ display: block; color: CanvasText; font-size: 1.05rem }}
-.top {{ position: sticky; top: 0; z-index: 2; background: var(--back); padding-top: .4rem }}
-.axis {{ position: relative; height: 1.3rem; border-bottom: 1px solid var(--line) }}
+.list a {{ color: var(--failed) }}
+.top {{ position: sticky; top: 0; z-index: 2; background: var(--back); padding-top: .4rem;
+  display: flex; align-items: end; border-bottom: 1px solid var(--line) }}
+.key {{ width: var(--names); flex: none }}
+.axis {{ position: relative; height: 1.3rem; flex: auto }}
 .axis span {{ position: absolute; transform: translateX(-50%); font-size: .75rem;
   color: var(--quiet); white-space: nowrap }}
 .axis span:first-child {{ transform: none }}
-.axis span:last-child {{ transform: translateX(-100%) }}
-details {{ border-bottom: 1px solid var(--line); padding: .35rem 0 }}
-summary {{ cursor: pointer; list-style-position: outside }}
-details {{ overflow-wrap: anywhere }}
-i {{ color: var(--quiet); margin-left: .4rem }}
-small {{ color: var(--quiet); float: right; font-size: .8rem }}
-.lane {{ clear: both; position: relative; height: 1.25rem; margin: 2px 0;
-  background-size: 12.5% 100%;
+details {{ border-bottom: 1px solid var(--line); padding: .3rem 0; scroll-margin-top: 3rem }}
+summary {{ cursor: pointer; list-style: none; display: flex; align-items: center }}
+summary::-webkit-details-marker {{ display: none }}
+summary .lane {{ flex: auto; margin: 0 }}
+.name {{ width: var(--names); flex: none; box-sizing: border-box; padding: 0 1rem 0 1.1rem;
+  position: relative }}
+.name::before {{ content: "▸"; position: absolute; left: .2rem; color: var(--quiet) }}
+details[open] .name::before {{ content: "▾" }}
+.name > * {{ display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }}
+i, small {{ color: var(--quiet); font-size: .8rem }}
+.name small {{ white-space: normal }}
+details[open] .name > * {{ white-space: normal; overflow-wrap: anywhere }}
+.lane {{ position: relative; height: 1.25rem; margin: 2px 0 2px var(--names);
+  background-size: var(--tick) 100%;
   background-image: linear-gradient(to right, var(--line) 1px, transparent 1px) }}
+@media (max-width: 50rem) {{ :root {{ --names: 0px }} .top, summary {{ display: block }}
+  .key, .name {{ width: auto }} .axis span:nth-child(even) {{ display: none }} }}
 .bar {{ position: absolute; top: 0; bottom: 0; border-radius: 3px; overflow: hidden;
   padding: 0 4px; box-sizing: border-box; white-space: nowrap;
   font-size: .72rem; line-height: 1.25rem; color: #fff }}
@@ -275,6 +331,7 @@ td, th {{ text-align: left; padding: .2rem .8rem .2rem 0; overflow-wrap: anywher
 </style>
 <h1>{title}</h1>
 <div class=facts>{facts}</div>
+{failed}
 <div class=top><div class=key><span class=waited>waiting</span><span class=image>image</span><span
 class=step>step</span><span class=cached>cached step</span><span class=failed>failed</span></div>
 <div class=axis>{axis}</div></div>

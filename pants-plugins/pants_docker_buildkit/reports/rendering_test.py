@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from pants_docker_buildkit.reports.rendering import (
     RENDERERS,
+    duration,
     size,
     to_html,
     to_markdown,
@@ -51,16 +53,37 @@ def test_steps_that_overlap_have_lanes_of_their_own() -> None:
 
 def test_a_page_shows_names_as_they_are_and_loads_nothing() -> None:
     page = Page(to_html((BUILD, OTHER)))
-    assert "2 images built in 20.0 s" in page.text
+    assert "2 images built in 20 s" in page.text
     assert HOSTILE in page.text
     assert not {"script", "link", "img", "iframe"} & set(page.tags)
-    assert not {"href", "src"} & {name for name, _ in page.attributes}
+    assert "src" not in {name for name, _ in page.attributes}
+    # What failed is named at the top, with where it is on the page.
+    assert [value for name, value in page.attributes if name == "href"] == ["#image0"]
     styles = [value or "" for name, value in page.attributes if name == "style"]
     assert "left:5.00%;width:15.00%" in styles
     # The second image waits from 102.5 on, and the axis is 20 s long.
     assert "left:12.50%;width:12.50%" in styles
     titles = [value for name, value in page.attributes if name == "title"]
     assert "linux/amd64: 1.0 kB + 500 B; linux/arm64: 2 B" in titles
+
+
+@pytest.mark.parametrize(
+    ("span", "labels"),
+    [
+        (0.0, ["0 s"]),
+        (7.0, ["0 s", "1 s", "2 s", "3 s", "4 s", "5 s", "6 s", "7 s"]),
+        (26.2, ["0 s", "5 s", "10 s", "15 s", "20 s", "25 s"]),
+        (150.0, ["0 s", "20 s", "40 s", "1 min", "1:20 min", "1:40 min", "2 min", "2:20 min"]),
+        (600.0, ["0 s", "2 min", "4 min", "6 min", "8 min", "10 min"]),
+        (9000.0, ["0 s", "30 min", "60 min", "90 min", "120 min", "150 min"]),
+        (90_000.0, [f"{240 * each} min" if each else "0 s" for each in range(7)]),
+    ],
+)
+def test_the_axis_has_round_times(span: float, labels: list[str]) -> None:
+    build = replace(OTHER, started=0.0, seconds=span, waited=0.0)
+    page = to_html((build,))
+    axis = page[page.index("<div class=axis>") : page.index("<details")]
+    assert re.findall(">([^<>\n]+)</span>", axis) == labels
 
 
 def test_of_many_images_only_failed_ones_are_unfolded() -> None:
@@ -84,7 +107,7 @@ def test_trace_events_have_a_process_for_each_image() -> None:
 
 def test_markdown_has_a_line_for_each_image_and_the_slowest_steps() -> None:
     lines = to_markdown((BUILD, OTHER)).splitlines()
-    assert lines[0] == "**2 images built in 20.0 s**"
+    assert lines[0] == "**2 images built in 20 s**"
     assert lines[4].startswith("| a:a (failed) | \\<script\\>\\`\\|")
     assert lines[4].endswith("| 0.0 | 10.0 | 3 | 1 | 2.0 MB |  |")
     assert lines[5].endswith("| 2.5 | 15.0 | 0 | 0 | 0 B | linux/amd64 1.5 kB, linux/arm64 2 B |")
@@ -121,3 +144,11 @@ def test_timelines_are_read_in_the_order_of_their_builds(tmp_path: Path) -> None
     # Of the other it is not known when it was asked for.
     assert [each.waited for each in builds] == [2.5, 0.0]
     assert read_builds(tmp_path / "nowhere", {}, {}) == ()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (7260.0, "2 h 1 min")],
+)
+def test_durations_are_as_people_say_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
