@@ -27,7 +27,7 @@ def push_busybox(directory: Path, registry: Registry, name: str = "integration/b
     reference = f"{registry.address}/{name}:1"
     plain_docker(
         *("buildx", "build", "--platform=linux/amd64,linux/arm64", "--provenance=false"),
-        *(f"--tag={reference}", "--push", str(directory)),
+        *(_pushed(reference), str(directory)),
     )
     return reference
 
@@ -36,9 +36,14 @@ def move_tag(tag: str, base: str, *instructions: str) -> None:
     """Let a tag stand for `base` with further instructions of a Dockerfile."""
     dockerfile = "\n".join((f"FROM {base}", *instructions))
     plain_docker(
-        *("buildx", "build", "--provenance=false", f"--tag={tag}", "--push", "-"),
+        *("buildx", "build", "--provenance=false", _pushed(tag), "-"),
         stdin=dockerfile,
     )
+
+
+def _pushed(tag: str) -> str:
+    """Where an image goes. An engine that keeps each one slows down with the number of tests."""
+    return f"--output=type=image,name={tag},push=true,store=false"
 
 
 def plain_docker(*arguments: str, stdin: str = "") -> str:
