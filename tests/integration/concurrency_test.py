@@ -13,6 +13,8 @@ from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.registry import Registry
 
+pytestmark = pytest.mark.usefixtures("nothing_temporary_is_left")
+
 TARGETS = {"base:image", "one:image", "two:image"}
 
 

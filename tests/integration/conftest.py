@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.session.unix_socket import TEMPORARY_PREFIX
 from tests.integration.workbench.base_image import push_busybox
 from tests.integration.workbench.machine import Machine
+from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.registry import OwnRegistry, Registry
 from tests.integration.workbench.remote_cache import RemoteCache
 from tests.integration.workbench.required import registry_address
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--repeat", type=int, default=1, help="How often each test runs, in one set-up."
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    times = metafunc.config.getoption("--repeat")
+    if times > 1:
+        metafunc.fixturenames.append("repetition")
+        metafunc.parametrize("repetition", range(times))
+
+
+# Where it is killed.
+_LEFT_BY_PANTS = ("pants-sandbox-", "immutable_inputs")
 
 
 class Machines:
@@ -55,6 +75,25 @@ def machines(tmp_path: Path) -> Iterator[Machines]:
 @pytest.fixture
 def machine(machines: Machines) -> Machine:
     return machines.new("machine")
+
+
+@pytest.fixture
+def nothing_temporary_is_left(machine: Machine) -> Iterator[None]:
+    """Nothing is left where everybody makes temporary files, however a build of `machine` ends."""
+    own = machine.directory / "tmp"
+    own.mkdir()
+    machine.environment["TMPDIR"] = str(own)
+    before = _temporary()
+    yield
+    assert [each.name for each in own.iterdir() if not each.name.startswith(_LEFT_BY_PANTS)] == []
+    # Other tests may have made one, which is gone in a moment.
+    wait_until(lambda: _temporary() <= before)
+
+
+def _temporary() -> set[Path]:
+    """What the plugin makes where processes that are not told of another directory make it."""
+    places = {"/tmp", tempfile.gettempdir()}
+    return {path for place in places for path in Path(place).glob(f"{TEMPORARY_PREFIX}*")}
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
-from tests.integration.workbench.processes import command_line, descendants, has_ended, wait_until
+from tests.integration.workbench.processes import (
+    command_line,
+    descendants,
+    has_ended,
+    parent,
+    wait_until,
+)
 from tests.integration.workbench.registry import OwnRegistry, Registry
 
+pytestmark = pytest.mark.usefixtures("nothing_temporary_is_left")
+
 TARGET = "app:image"
-SLOW_SECONDS = 6
+# How long the slow step takes is a secret, which is in no key.
+SLOW, AT_ONCE = {"app/token": "6"}, {"app/token": "0"}
 
 
 @pytest.fixture
@@ -27,19 +38,22 @@ def checkout(machine: Machine, registry: Registry, repository: str, busybox: str
 def slow_image(registry: Registry, repository: str, busybox: str) -> dict[str, str]:
     return {
         "pants.toml": repository_settings(registry.address, repository),
-        "app/BUILD": "docker_buildkit_image(name='image', secrets={'token': './token'})",
-        "app/token": "the secret",
-        "app/Dockerfile": f"FROM {busybox}\n"
-        f"RUN --mount=type=secret,id=token echo {repository} && sleep {SLOW_SECONDS}\n",
+        "app/BUILD": "files(name='files', sources=['note'])\n"
+        "docker_buildkit_image(name='image', dependencies=[':files'],"
+        " secrets={'token': './token'})",
+        "app/note": "a note",
+        **SLOW,
+        "app/Dockerfile": f"FROM {busybox}\nCOPY app/note /\n"
+        f"RUN --mount=type=secret,id=token echo {repository} && sleep $(cat /run/secrets/token)\n",
     }
 
 
-def start_build(checkout: Checkout) -> subprocess.Popen[bytes]:
+def start_build(checkout: Checkout, *, pantsd: bool = False) -> subprocess.Popen[bytes]:
     """A run of Pants that is in the middle of the slow step, as far as one can tell."""
     calls = len(checkout.machine.docker_calls())
-    process = checkout.start("package", "::")
+    process = checkout.start("package", "::", pantsd=pantsd)
     wait_until(lambda: any(c[:2] == ("buildx", "build") for c in new_calls(checkout, calls)))
-    wait_until(lambda: build_process(process.pid) is not None)
+    wait_until(lambda: build_process(checkout.machine) is not None)
     return process
 
 
@@ -47,12 +61,14 @@ def new_calls(checkout: Checkout, before: int) -> list[tuple[str, ...]]:
     return checkout.machine.docker_calls()[before:]
 
 
-def build_process(ancestor: int) -> int | None:
-    """The `buildx build` that runs for Pants."""
+def build_process(machine: Machine) -> int | None:
+    """The `buildx build` that runs for Pants, on whose machine its metadata will be."""
     found = [
         pid
-        for pid in descendants(ancestor)
-        if "--metadata-file" in command_line(pid) and "buildx" in " ".join(command_line(pid))
+        for pid in descendants(1)
+        if "--metadata-file" in command_line(pid)
+        and f"{machine.directory}/" in (command := " ".join(command_line(pid)))
+        and "buildx" in command
     ]
     return found[-1] if found else None
 
@@ -63,6 +79,7 @@ def session_directories(machine: Machine) -> list[Path]:
 
 def assert_recovers(checkout: Checkout) -> None:
     """The next run builds, the one after it has nothing to do, and no session is left."""
+    checkout.write(AT_ONCE)
     assert checkout.pants("package", "::").kinds == {TARGET: "built"}
     after = checkout.pants("package", "::")
     assert after.kinds == {TARGET: "unchanged"}
@@ -70,19 +87,21 @@ def assert_recovers(checkout: Checkout) -> None:
     assert session_directories(checkout.machine) == []
 
 
-def test_a_killed_pants_leaves_nothing_to_stumble_over(checkout: Checkout) -> None:
+@pytest.mark.parametrize("all_of_it", [False, True], ids=["Pants", "all of it"])
+def test_a_killed_pants_leaves_nothing_to_stumble_over(checkout: Checkout, all_of_it: bool) -> None:
     process = start_build(checkout)
-    build = build_process(process.pid)
-    assert build is not None
-    process.kill()
+    started = descendants(process.pid)
+    for pid in [process.pid, *(started if all_of_it else ())]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     process.communicate()
     assert_recovers(checkout)
-    wait_until(lambda: has_ended(build))
+    wait_until(lambda: all(map(has_ended, started)))
 
 
 def test_an_interrupted_pants_takes_its_build_along(checkout: Checkout) -> None:
     process = start_build(checkout)
-    build = build_process(process.pid)
+    build = build_process(checkout.machine)
     assert build is not None
     os.kill(process.pid, signal.SIGINT)
     run = checkout.finish(process)
@@ -92,17 +111,45 @@ def test_an_interrupted_pants_takes_its_build_along(checkout: Checkout) -> None:
     assert_recovers(checkout)
 
 
-def test_a_killed_build_is_a_clear_failure(checkout: Checkout) -> None:
+@pytest.mark.parametrize("is_buildx", [True, False], ids=["buildx", "what started it"])
+def test_a_killed_build_is_a_clear_failure(checkout: Checkout, is_buildx: bool) -> None:
     process = start_build(checkout)
-    build = build_process(process.pid)
+    build = build_process(checkout.machine)
     assert build is not None
-    os.kill(build, signal.SIGKILL)
+    os.kill(build if is_buildx else parent(build), signal.SIGKILL)
     run = checkout.finish(process)
+    wait_until(lambda: has_ended(build))
     assert run.exit_code != 0
     assert f"Building {TARGET} failed" in run.output
     assert "killed" in run.output.lower()
     assert "<unknown>" not in run.output
     assert_recovers(checkout)
+
+
+@pytest.mark.parametrize("pantsd", [False, True], ids=["without a daemon", "with a daemon"])
+def test_a_file_edited_during_a_build_is_in_the_image_of_this_run_or_the_next(
+    checkout: Checkout, registry: Registry, pantsd: bool
+) -> None:
+    process = start_build(checkout, pantsd=pantsd)
+    build = build_process(checkout.machine)
+    assert build is not None
+    checkout.write({**AT_ONCE, "app/note": "another note"})
+    run = checkout.finish(process)
+    assert run.exit_code == 0, run.output
+    wait_until(lambda: has_ended(build))
+    # Pants builds again where it hears of the change in time.
+    following = checkout.pants("package", "::", pantsd=pantsd)
+    assert following.reasons in ({}, {TARGET: "app/note changed"})
+    (reference,) = following.outcomes["app/image.image.json"].references
+    layers = [
+        gzip.decompress(registry.blob(reference.partition("@")[0], each["digest"]))
+        for each in registry.manifest(reference)["layers"]
+    ]
+    assert any(b"another note" in layer for layer in layers)
+    after = checkout.pants("package", "::", pantsd=pantsd)
+    assert after.kinds == {TARGET: "unchanged"}
+    assert after.docker_calls == ()
+    assert session_directories(checkout.machine) == []
 
 
 def test_a_session_directory_that_vanishes_is_a_clear_failure_at_worst(

@@ -21,6 +21,8 @@ from tests.integration.workbench.pants_run import PantsRun
 from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.registry import Registry
 
+pytestmark = pytest.mark.usefixtures("nothing_temporary_is_left")
+
 
 class Worktree:
     """A checkout under Git."""

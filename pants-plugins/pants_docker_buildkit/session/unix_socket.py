@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 SOCKET_NAME = "socket"
+TEMPORARY_PREFIX = "pdb-"
+"""How the names begin of what is made in a directory for temporary files, where that has to be."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _MAX_QUESTION = 1 << 20
@@ -138,7 +140,7 @@ def short_path(path: Path) -> Iterator[str]:
         finally:
             os.close(descriptor)
     else:
-        with tempfile.TemporaryDirectory(prefix="pdb-") as scratch:
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX) as scratch:
             link = os.path.join(scratch, "s")
             os.symlink(absolute.parent, link)
             yield os.path.join(link, absolute.name)

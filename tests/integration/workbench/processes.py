@@ -14,16 +14,21 @@ def descendants(ancestor: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for directory in Path("/proc").glob("[0-9]*"):
         try:
-            parent = int((directory / "stat").read_text().rpartition(")")[2].split()[1])
+            above = parent(int(directory.name))
         except OSError:
             continue
-        children.setdefault(parent, []).append(int(directory.name))
+        children.setdefault(above, []).append(int(directory.name))
     found, pending = [], [ancestor]
     while pending:
         below = children.get(pending.pop(0), [])
         found += below
         pending += below
     return found
+
+
+def parent(pid: int) -> int:
+    """The process that started one, or took it over. Raises `OSError` if there is none."""
+    return int((Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
 
 
 def command_line(pid: int) -> list[str]:
