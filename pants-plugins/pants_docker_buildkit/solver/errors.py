@@ -204,6 +204,18 @@ class TestsNotRunError(SolverError):
         )
 
 
+class HelperImageError(SolverError):
+    """The builder has no access to the image whose programs look at what is tested."""
+
+    def __init__(self, helper: str, failure: str) -> None:
+        super().__init__(
+            "The tests could not be run. `[docker-buildkit-tests].helper_image` must be an image"
+            f" that the builder can pull, but {helper} is not. Push an image with a static"
+            " /bin/busybox to a registry of your own, and name it there by digest:\n"
+            f"{failure}"
+        )
+
+
 class UntestedImageError(SolverError):
     """An image that is to be tested cannot be read."""
 

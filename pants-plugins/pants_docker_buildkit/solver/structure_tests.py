@@ -41,6 +41,7 @@ from pants_docker_buildkit.solver.errors import (
     BuilderLostError,
     BuildFailedError,
     BuildTimeoutError,
+    HelperImageError,
     TestsNotRunError,
     TestsTimeoutError,
     UntestedImageError,
@@ -121,7 +122,10 @@ def _build(
     except BuilderLostError:
         raise
     except BuildFailedError as e:
-        raise TestsNotRunError("\n".join(map(_shortened, str(e).splitlines()))) from e
+        failure = "\n".join(map(_shortened, str(e).splitlines()))
+        if f"failed to solve: {helper}: " in str(e):
+            raise HelperImageError(helper, failure) from e
+        raise TestsNotRunError(failure) from e
 
 
 def _shortened(line: str) -> str:
