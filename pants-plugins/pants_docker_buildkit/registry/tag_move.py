@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
@@ -19,6 +19,7 @@ from pants_docker_buildkit.registry.errors import (
     ManifestUnknownError,
     NameUnknownError,
     RegistryError,
+    RejectedError,
     TagNotKeptError,
     TagTakenError,
 )
@@ -30,6 +31,9 @@ from pants_docker_buildkit.registry.referrers import copy_referrers
 
 _JUST_NOW = 5.0
 """A tag that was looked at so many seconds ago need not be looked at again before it is moved."""
+
+_DIGEST_INVALID = "DIGEST_INVALID"
+_PAUSE_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def move_tags(
         return
     for move in wanted.moves:
         try:
-            _move(client, wanted, move, descriptor, manifest)
+            _move_persistently(client, wanted, move, descriptor, manifest)
         except RegistryError as e:
             yield move, e
         else:
@@ -123,6 +127,28 @@ def _copies(other: ImageContent, client: RegistryClient, repository: str) -> boo
     except (ManifestUnknownError, NameUnknownError):
         return False
     return True
+
+
+def _move_persistently(
+    client: RegistryClient,
+    wanted: RepositoryMoves,
+    move: TagMove,
+    descriptor: Descriptor,
+    manifest: bytes,
+) -> None:
+    """Move a tag, and once more where the registry says that our content is other than it is.
+
+    Who writes by tag claims no digest that could be invalid. Distribution's registry says so where
+    it reads a manifest while another client stores the same one. To write it again changes nothing
+    if it was stored. The tag is looked at before, because somebody may have moved it meanwhile.
+    """
+    try:
+        _move(client, wanted, move, descriptor, manifest)
+    except RejectedError as e:
+        if e.refusal.code != _DIGEST_INVALID:
+            raise
+        time.sleep(_PAUSE_SECONDS)
+        _move(client, wanted, replace(move, seen_at=-inf), descriptor, manifest)
 
 
 def _move(

@@ -287,3 +287,35 @@ def test_a_manifest_whose_parts_the_registry_lost_gets_no_tag(
     del registry.repository(REPOSITORY).blobs[NEW.layer_blob.digest]
     assert "MANIFEST_BLOB_UNKNOWN" in problem(client)
     assert tags(registry) == {"latest": OLD.digest}
+
+
+def invalid_digest() -> Fault:
+    return faults.oci_error(400, "DIGEST_INVALID", "provided digest did not match")
+
+
+def test_a_tag_is_moved_once_more_where_another_client_stores_the_same_manifest(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    registry.plan(invalid_digest(), method="PUT")
+    assert problems(client, latest=OLD.digest) == {"latest": None}
+    assert tags(registry) == {"latest": NEW.digest}
+
+
+def test_a_tag_that_somebody_moved_before_that_is_left_where_it_is(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    def refuse_and_move(handler):  # type: ignore[no-untyped-def]
+        tags(registry)["latest"] = THIRD.digest
+        invalid_digest()(handler)
+
+    registry.plan(refuse_and_move, method="PUT")
+    assert "It was left as it is" in problem(client)
+    assert tags(registry) == {"latest": THIRD.digest}
+
+
+def test_a_manifest_that_stays_invalid_is_refused(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    registry.plan(invalid_digest(), method="PUT", times=None)
+    assert "HTTP 400 DIGEST_INVALID" in problem(client)
+    assert [each.method for each in registry.requests].count("PUT") == 2
