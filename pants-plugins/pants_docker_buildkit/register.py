@@ -26,6 +26,7 @@ from pants_docker_buildkit.goals import (
 )
 from pants_docker_buildkit.target_types import (
     BuildKitImageRefsTarget,
+    BuildKitImagesTarget,
     BuildKitImageTarget,
     BuildKitImageTestTarget,
     BuildKitManifestsTarget,
@@ -58,6 +59,7 @@ from pants_docker_buildkit.util_rules import (
     image_lock,
     image_plans,
     image_refs,
+    image_stages,
     image_trials,
     input_files,
     lock_drift,
@@ -84,6 +86,7 @@ from pants_docker_buildkit.util_rules import (
 )
 
 _RULE_MODULES = (
+    image_stages,
     dependency_inference,
     docker_environment,
     registries,
@@ -154,6 +157,7 @@ def target_types() -> Iterable[type[Target]]:
     """What the backend adds to BUILD files."""
     return (
         BuildKitImageTarget,
+        BuildKitImagesTarget,
         BuildKitImageTestTarget,
         BuildKitImageRefsTarget,
         BuildKitManifestsTarget,

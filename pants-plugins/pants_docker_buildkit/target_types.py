@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pants.core.goals.run import RestartableField
-from pants.engine.target import COMMON_TARGET_FIELDS, Target
+from pants.engine.target import COMMON_TARGET_FIELDS, Target, TargetGenerator
 from pants.util.strutil import help_text
 
 from pants_docker_buildkit.compat import EnvironmentField
@@ -85,59 +85,64 @@ from pants_docker_buildkit.fields.references import (
     BuildKitImageRefsSourcesField,
 )
 from pants_docker_buildkit.fields.running import BuildKitImageExtraRunArgsField
+from pants_docker_buildkit.fields.stages import (
+    BuildKitImagesOverridesField,
+    BuildKitImagesStagesField,
+)
+
+_IMAGE_FIELDS = (
+    BuildKitImageSourceField,
+    BuildKitImageInstructionsField,
+    BuildKitImageTargetStageField,
+    BuildKitImageDependenciesField,
+    BuildKitImageContextRootField,
+    BuildKitImageBuildContextsField,
+    BuildKitImageExternalSourcesField,
+    BuildKitImageResolveField,
+    BuildKitImagePlatformsField,
+    BuildKitImageBuildPlatformField,
+    BuildKitImageBuildArgsField,
+    BuildKitImageLabelsField,
+    BuildKitImageAnnotationsField,
+    BuildKitImageSecretsField,
+    BuildKitImageHashedSecretsField,
+    BuildKitImageSshField,
+    BuildKitImageBuildNetworkField,
+    BuildKitImageExtraHostsField,
+    BuildKitImageShmSizeField,
+    BuildKitImageUlimitsField,
+    BuildKitImageEntitlementsField,
+    BuildKitImageNoCacheField,
+    BuildKitImageInlineCacheField,
+    BuildKitImageReproducibleField,
+    BuildKitImageCacheFromField,
+    BuildKitImageCacheToField,
+    BuildKitImageBuilderField,
+    BuildKitImageBuildTimeoutField,
+    BuildKitImageResourcesField,
+    BuildKitImageRegistriesField,
+    BuildKitImageRepositoryField,
+    BuildKitImageTagsField,
+    BuildKitImageSkipPushField,
+    SkipDockerfileChecksField,
+    BuildKitImageOutputField,
+    BuildKitImageCompressionField,
+    BuildKitImageCompressionLevelField,
+    BuildKitImageForceCompressionField,
+    BuildKitImageAttestField,
+    BuildKitImageOutputPathField,
+    BuildKitImageOutputFilesField,
+    BuildKitImageOutputDirectoriesField,
+    BuildKitImageOutputsMatchModeField,
+    BuildKitImageExtraRunArgsField,
+    RestartableField,
+    EnvironmentField,
+)
 
 
 class BuildKitImageTarget(Target):
     alias = "docker_buildkit_image"
-    core_fields = (
-        *COMMON_TARGET_FIELDS,
-        BuildKitImageSourceField,
-        BuildKitImageInstructionsField,
-        BuildKitImageTargetStageField,
-        BuildKitImageDependenciesField,
-        BuildKitImageContextRootField,
-        BuildKitImageBuildContextsField,
-        BuildKitImageExternalSourcesField,
-        BuildKitImageResolveField,
-        BuildKitImagePlatformsField,
-        BuildKitImageBuildPlatformField,
-        BuildKitImageBuildArgsField,
-        BuildKitImageLabelsField,
-        BuildKitImageAnnotationsField,
-        BuildKitImageSecretsField,
-        BuildKitImageHashedSecretsField,
-        BuildKitImageSshField,
-        BuildKitImageBuildNetworkField,
-        BuildKitImageExtraHostsField,
-        BuildKitImageShmSizeField,
-        BuildKitImageUlimitsField,
-        BuildKitImageEntitlementsField,
-        BuildKitImageNoCacheField,
-        BuildKitImageInlineCacheField,
-        BuildKitImageReproducibleField,
-        BuildKitImageCacheFromField,
-        BuildKitImageCacheToField,
-        BuildKitImageBuilderField,
-        BuildKitImageBuildTimeoutField,
-        BuildKitImageResourcesField,
-        BuildKitImageRegistriesField,
-        BuildKitImageRepositoryField,
-        BuildKitImageTagsField,
-        BuildKitImageSkipPushField,
-        SkipDockerfileChecksField,
-        BuildKitImageOutputField,
-        BuildKitImageCompressionField,
-        BuildKitImageCompressionLevelField,
-        BuildKitImageForceCompressionField,
-        BuildKitImageAttestField,
-        BuildKitImageOutputPathField,
-        BuildKitImageOutputFilesField,
-        BuildKitImageOutputDirectoriesField,
-        BuildKitImageOutputsMatchModeField,
-        BuildKitImageExtraRunArgsField,
-        RestartableField,
-        EnvironmentField,
-    )
+    core_fields = (*COMMON_TARGET_FIELDS, *_IMAGE_FIELDS)
     help = help_text(
         """
         A container image that BuildKit builds from a Dockerfile, and only when something that the
@@ -164,6 +169,44 @@ class BuildKitImageTarget(Target):
         )
 
         ```
+        """
+    )
+
+
+class BuildKitImagesTarget(TargetGenerator):
+    alias = "docker_buildkit_images"
+    generated_target_cls = BuildKitImageTarget
+    core_fields = (
+        *COMMON_TARGET_FIELDS,
+        BuildKitImagesStagesField,
+        BuildKitImagesOverridesField,
+    )
+    copied_fields = COMMON_TARGET_FIELDS
+    moved_fields = tuple(
+        field for field in _IMAGE_FIELDS if field is not BuildKitImageTargetStageField
+    )
+    help = help_text(
+        """
+        Several images of one Dockerfile: a `docker_buildkit_image` for each stage that `stages`
+        names.
+
+        All fields of `docker_buildkit_image` but `target_stage` go to each of them, and `overrides`
+        gives some of them other values. What their stages share is built once, as far as they have
+        a builder and its cache in common.
+
+        Example:
+
+        ```
+
+        docker_buildkit_images(
+            name="image",
+            stages=["test", "release"],
+            overrides={"test": {"skip_push": True}},
+        )
+
+        ```
+
+        The images are `:image#test` and `:image#release`.
         """
     )
 

@@ -48,6 +48,7 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.target_types import (
     BuildKitImageRefsTarget,
+    BuildKitImagesTarget,
     BuildKitImageTarget,
     BuildKitImageTestTarget,
     BuildKitManifestsTarget,
@@ -71,6 +72,7 @@ from pants_docker_buildkit.util_rules.session import Session
 
 TARGET_TYPES = (
     BuildKitImageTarget,
+    BuildKitImagesTarget,
     BuildKitImageTestTarget,
     BuildKitImageRefsTarget,
     BuildKitManifestsTarget,
@@ -161,7 +163,10 @@ class ImageRunner:
     def target(self, address: str) -> Target:
         """The target at `directory:name`."""
         directory, _, name = address.partition(":")
-        return self.runner.get_target(Address(directory, target_name=name))
+        name, _, generated = name.partition("#")
+        return self.runner.get_target(
+            Address(directory, target_name=name, generated_name=generated or None)
+        )
 
     def field_set(self, address: str) -> BuildKitImageFieldSet:
         """The fields of an image target."""

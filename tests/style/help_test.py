@@ -15,6 +15,7 @@ from pants_docker_buildkit.target_types import BuildKitImageTarget
 PLACEHOLDERS = {
     "chroot",
     "name",
+    "stage",
     "directory",
     "parent_directory",
     "full_directory",

@@ -60,6 +60,16 @@ class Dockerfile:
     limits: tuple[Limit, ...] = ()
     image_triggers: tuple[ImageTriggers, ...] = ()
 
+    @property
+    def argument_names(self) -> frozenset[str]:
+        """What any `ARG` declares, in whichever stage."""
+        return frozenset(
+            argument.partition("=")[0]
+            for instruction in self.instructions
+            if instruction.keyword == "ARG"
+            for argument in instruction.arguments
+        )
+
 
 def parse_dockerfile(content: bytes | str, *, syntax: str | None = None) -> Dockerfile:
     """The Dockerfile that `content` spells out.

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Optional
 
 from pants.core.goals.package import OutputPathField
+from pants.engine.addresses import Address
 from pants.engine.target import BoolField, StringField, StringSequenceField
 from pants.util.strutil import help_text
 
 from pants_docker_buildkit.solver.definition import ARTIFACTS_OUTPUT, TAR_OUTPUT
 
 ALL_DEFAULT_REGISTRIES = "<all default registries>"
+
+
+def image_name(address: Address) -> str:
+    """What an image is called after its target, and after its stage where that makes several."""
+    if address.generated_name is None:
+        return address.target_name
+    return f"{address.target_name}-{address.generated_name}"
 
 
 class RunOutput(str, Enum):
@@ -58,7 +67,7 @@ class BuildKitImageRepositoryField(StringField):
         The repository of the image in its registries, such as `team/app`.
 
         Defaults to `[docker-buildkit].default_repository`; a registry may have its own. May use the
-        placeholders `{name}`, `{directory}`, `{parent_directory}`, `{full_directory}`,
+        placeholders `{name}`, `{stage}`, `{directory}`, `{parent_directory}`, `{full_directory}`,
         `{default_repository}`, `{target_repository}`, `{build_args.NAME}`, `{tags.STAGE}` and
         `{pants.hash}`.
         """
@@ -117,3 +126,12 @@ class BuildKitImageOutputPathField(OutputPathField):
         record and ends in `.oci`.
         """
     )
+
+    def value_or_default(self, *, file_ending: Optional[str]) -> str:
+        """The path. Pants would call it after the stage alone, which targets have in common."""
+        address = self.address
+        if self.value != self.default or address.generated_name is None:
+            return super().value_or_default(file_ending=file_ending)
+        name = image_name(address)
+        own = Address(address.spec_path, target_name=name, parameters=address.parameters)
+        return type(self)(None, own).value_or_default(file_ending=file_ending)

@@ -18,7 +18,7 @@ from pants_docker_buildkit.compat import (
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.target_types import BuildKitImageTarget
+from pants_docker_buildkit.target_types import BuildKitImagesTarget, BuildKitImageTarget
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,14 @@ def _with_values(arguments: Iterable[str], environment: Mapping[str, str]) -> di
     return values
 
 
-def _split(arguments: Iterable[str], defaults: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _split(
+    arguments: Iterable[str], defaults: Iterable[object]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The arguments that a target sets, and those that it has from `__defaults__`.
 
     Those are many values for a default that `parametrize` gives, which is no tuple.
     """
-    inherited = set(defaults) if isinstance(defaults, tuple) else set()
+    inherited = {each for default in defaults if isinstance(default, tuple) for each in default}
     own = tuple(each for each in arguments if each not in inherited)
     return own, tuple(each for each in arguments if each in inherited)
 
@@ -66,8 +68,9 @@ async def resolve_build_args(
     family = await ensure_address_family(
         **implicitly(AddressFamilyDir(request.field_set.address.spec_path))
     )
-    defaults = family.defaults.get(BuildKitImageTarget.alias)
-    own, inherited = _split(field.value or (), defaults and defaults.get(field.alias))
+    kinds = (BuildKitImageTarget.alias, BuildKitImagesTarget.alias)
+    defaults = [family.defaults[each].get(field.alias) for each in kinds if each in family.defaults]
+    own, inherited = _split(field.value or (), defaults)
     shared = (*subsystem.build_args, *inherited)
     names = [argument for argument in (*shared, *own) if "=" not in argument]
     environment = await environment_vars_subset(EnvironmentVarsRequest(names), **implicitly())

@@ -26,6 +26,7 @@ from pants_docker_buildkit.dockerfile.parser import Dockerfile, parse_dockerfile
 from pants_docker_buildkit.dockerfile.stages import analyze
 from pants_docker_buildkit.errors import InvalidDockerfileError, InvalidImageFieldError
 from pants_docker_buildkit.fields.dockerfile import lower_case_name
+from pants_docker_buildkit.fields.stages import BuildKitImagesStagesField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform, InvalidImagePlatformError
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -146,14 +147,21 @@ def analyze_dockerfile(
             for target, native in zip(dockerfile.platforms, dockerfile.build_platforms)
         )
     except UnknownStageError as e:
-        raise InvalidImageFieldError(
-            field_set.target_stage.alias,
-            field_set.address,
-            f"name a stage of {dockerfile.name}",
-            f"{e.stage!r} is not one",
-            f"{e.hint}.",
-        ) from e
+        raise _unknown_stage(dockerfile, field_set, e) from e
     return replace(dockerfile, analyses=analyses)
+
+
+def _unknown_stage(
+    dockerfile: ImageDockerfile, field_set: BuildKitImageFieldSet, error: UnknownStageError
+) -> InvalidImageFieldError:
+    """What to raise for a stage that is not there, at the field that somebody wrote."""
+    alias, address, verb = field_set.target_stage.alias, field_set.address, "name a stage"
+    if address.generated_name == error.stage:
+        alias, verb = BuildKitImagesStagesField.alias, "name stages"
+        address = address.maybe_convert_to_target_generator()
+    finding = f"{error.stage!r} is not one"
+    requirement = f"{verb} of {dockerfile.name}"
+    return InvalidImageFieldError(alias, address, requirement, finding, f"{error.hint}.")
 
 
 @rule(desc="Understand Dockerfile")

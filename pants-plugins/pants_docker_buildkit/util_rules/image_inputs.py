@@ -325,7 +325,8 @@ def _declared_build_args(
 ) -> dict[str, str]:
     """The arguments that the Dockerfile declares.
 
-    An own one that it does not is an error, unless a name of the image is made of it.
+    An own one that it does not is an error, unless a name of the image is made of it, or it is for
+    another stage of those that are images.
     """
     dockerfile, given = understood.dockerfile, understood.given
     undeclared = set(given)
@@ -337,7 +338,9 @@ def _declared_build_args(
         for name in undeclared
         if any(f"{{build_args.{name}{end}" in text for text in texts for end in "}:")
     }
-    for name in sorted(undeclared.difference(dockerfile.build_args.shared, in_names)):
+    elsewhere = dockerfile.parsed.argument_names if field_set.address.is_generated_target else ()
+    known = (dockerfile.build_args.shared, in_names, elsewhere)
+    for name in sorted(undeclared.difference(*known)):
         raise InvalidImageFieldError(
             field_set.build_args.alias,
             field_set.address,

@@ -13,7 +13,12 @@ from pants_docker_buildkit.errors import (
     InvalidImageFieldError,
     InvalidOptionError,
 )
-from pants_docker_buildkit.fields.naming import ALL_DEFAULT_REGISTRIES, ImageOutput, RunOutput
+from pants_docker_buildkit.fields.naming import (
+    ALL_DEFAULT_REGISTRIES,
+    ImageOutput,
+    RunOutput,
+    image_name,
+)
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import (
     ImageReference,
@@ -48,10 +53,11 @@ def placeholders(
 
 def address_placeholders(field_set: BuildKitImageFieldSet) -> Placeholders:
     """Those whose values are known before anything that goes into the image."""
-    address = field_set.address
+    address, stage = field_set.address, field_set.target_stage.value
     return Placeholders(
         {
-            "name": address.target_name,
+            "name": image_name(address),
+            **({"stage": stage} if stage else {}),
             "directory": os.path.basename(address.spec_path),
             "parent_directory": os.path.basename(os.path.dirname(address.spec_path)),
             "full_directory": address.spec_path,

@@ -46,6 +46,7 @@ def _variant(
 ) -> BuildKitImageFieldSet:
     """The image with other values of fields, as a layout. It has a history of its own."""
     address = field_set.address
+    own = "" if address.generated_name is None else f"{address.generated_name}-"
     values = {"output": ImageOutput.OCI.value, "cache_to": None, "attest": None, **values}
     if timeout is not None:
         values["build_timeout"] = timeout
@@ -55,7 +56,7 @@ def _variant(
             address.spec_path,
             target_name=address.target_name,
             parameters=address.parameters,
-            generated_name=name,
+            generated_name=f"{own}{name}",
         ),
         **{
             alias: type(getattr(field_set, alias))(value, address)

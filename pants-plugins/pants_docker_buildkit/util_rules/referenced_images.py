@@ -110,8 +110,12 @@ async def find_mentioned_images(request: MentionedTargetsRequest) -> MentionedTa
         WrittenAddressesRequest(request.owner, texts), **implicitly()
     )
     for mention in request.mentions:
-        if written.existing(mention.text) is None:
+        existing = written.existing(mention.text)
+        if existing is None:
             raise _unknown(request, mention, written.by_text[mention.text], written.known)
+        several = written.known.why_not_one(existing)
+        if several:
+            raise _error(request, f"{mention.place} names {mention.text!r}, which {several}", "")
     targets = await concurrently(
         resolve_address_targets(**implicitly(Addresses(written.by_text[text]))) for text in texts
     )

@@ -253,7 +253,8 @@ def _context_directory(name: str) -> str:
 
 
 def _layout_directory(address: Address) -> str:
-    return f"{LAYOUTS_DIRECTORY}/{address.path_safe_spec}"
+    # buildx takes what follows the first `@` for the digest. No name has a `=`.
+    return f"{LAYOUTS_DIRECTORY}/{address.path_safe_spec.replace('@', '=')}"
 
 
 def _image_context(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
@@ -78,18 +78,40 @@ class KnownAddresses:
     """The addresses of all targets of the repository.
 
     `names` are what the targets are called that the BUILD files of a directory declare, `images`
-    those that are images.
+    those that are images. `several` are the images of each target that stands for those of several
+    stages.
     """
 
     all: frozenset[Address]
     names: FrozenDict[str, tuple[str, ...]]
     images: FrozenDict[str, tuple[str, ...]]
+    several: FrozenDict[Address, tuple[Address, ...]]
 
     @classmethod
     def create(cls, addresses: Iterable[Address], images: Iterable[Address]) -> KnownAddresses:
         """Of these targets, of which some are images."""
         known = frozenset(addresses)
-        return cls(known, _names_by_directory(known), _names_by_directory(images))
+        single, several = set[Address](), defaultdict[Address, list[Address]](list)
+        for each in images:
+            if each.generated_name is None:
+                single.add(each)
+                continue
+            for generator in _generators(each):
+                several[generator].append(each)
+        stages = {stage for each in several.values() for stage in each}
+        return cls(
+            known,
+            _names_by_directory(known - set(several), stages),
+            _names_by_directory({*single, *several, *stages}, stages),
+            FrozenDict({address: tuple(sorted(each)) for address, each in several.items()}),
+        )
+
+    def why_not_one(self, address: Address) -> str:
+        """What to say where one image must be meant; empty if it is not several that are."""
+        several = self.several.get(address)
+        if several is None:
+            return ""
+        return f"stands for several images. Name one of them: {', '.join(map(str, several))}"
 
     def neighbours(self, addresses: Iterable[Address]) -> str:
         """The targets that lie where an address points to, as a sentence."""
@@ -101,10 +123,21 @@ class KnownAddresses:
         return ""
 
 
-def _names_by_directory(addresses: Iterable[Address]) -> FrozenDict[str, tuple[str, ...]]:
+def _generators(image: Address) -> set[Address]:
+    """The addresses of what made an image of a stage, with and without its parameters."""
+    bare = image.maybe_convert_to_target_generator()
+    parameters = image.parameters
+    return {bare, Address(bare.spec_path, target_name=bare.target_name, parameters=parameters)}
+
+
+def _names_by_directory(
+    addresses: Iterable[Address], stages: Container[Address]
+) -> FrozenDict[str, tuple[str, ...]]:
+    """What stands for targets after the colon, for those that are `stages` with the stage."""
     names: defaultdict[str, set[str]] = defaultdict(set)
     for each in addresses:
-        names[each.spec_path].add(each.target_name)
+        stage = f"#{each.generated_name}" if each in stages else ""
+        names[each.spec_path].add(f"{each.target_name}{stage}")
     return FrozenDict({path: tuple(sorted(each)) for path, each in names.items()})
 
 
@@ -248,6 +281,12 @@ async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTarg
                 f"for {name!r} it names {value!r}",
                 written.known.neighbours(written.by_text[value]),
             )
+        several = written.known.why_not_one(target)
+        if several:
+            finding = f"for {name!r} it names {value!r}, which {several}"
+            raise InvalidImageFieldError(
+                field_set.build_contexts.alias, field_set.address, "name one image", finding
+            )
         if name in reached:
             found_contexts.append((name, target))
     if field_set.address in (address for _, address in (*found_arguments, *found_contexts)):
@@ -266,6 +305,10 @@ def _argument_targets(
     for name, (value, line) in arguments.items():
         target = written.existing(value)
         if target is not None:
+            several = written.known.why_not_one(target)
+            if several:
+                reason = f"line {line} gives ARG {name} the value {value!r}, which {several}"
+                raise dockerfile.error(field_set, reason)
             found.append((name, target))
             continue
         neighbours = written.known.neighbours(written.by_text[value])
