@@ -39,4 +39,11 @@ def test_a_core_docker_image_is_built_on_our_pinned_image(
     (build,) = [call for call in run.builds if f"{name}:latest" in call]
     assert f"BASE={pinned}" in build
     assert run_image(f"{name}:latest") == f"{repository}\n"
+
+    checkout.replace("base/Dockerfile", "RUN echo ", "RUN echo local ")
+    local = ("--docker-buildkit-output=docker", "package", "app:image")
+    run = checkout.pants(*local, f"--pants-config-files={pants_configuration()}")
+    (build,) = [call for call in run.builds if f"{name}:latest" in call]
+    assert any(each.startswith("BASE=") and registry.address not in each for each in build)
+    assert run_image(f"{name}:latest") == f"local {repository}\n"
     remove_image(f"{name}:latest")
