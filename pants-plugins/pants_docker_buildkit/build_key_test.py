@@ -64,6 +64,8 @@ FIELDS = {
     "target_stage": Variation(changes=('"first"',)),
     "dependencies": Variation(base='[":a"]', changes=('[":a", ":b"]', "[]"), keeps=('["app:a"]',)),
     "context_root": Variation(changes=('"app"', '"./"'), keeps=('""',)),
+    # Of a repository, the key has what is checked out: `util_rules/git_contexts_test.py`.
+    "context": Variation(),
     "build_contexts": Variation(
         base='{"tools": ":a"}, source="Tools.dockerfile"',
         changes=(

@@ -94,6 +94,7 @@ async def infer_image_dependencies(
         for analysis in dockerfile.analyses
         for source in analysis.context_paths
         if source.path is not None and not source.has_wildcard and source.path != "."
+        if not field_set.context.value
     }
     inputs = await find_image_input_files(ImageInputFilesRequest(field_set), **implicitly())
     inferred = {*upstream.addresses, *providers.providing(wanted), *inputs.addresses}

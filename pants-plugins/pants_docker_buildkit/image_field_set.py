@@ -67,6 +67,7 @@ from pants_docker_buildkit.fields.naming import (
     BuildKitImageTagsField,
     ImageOutput,
 )
+from pants_docker_buildkit.fields.remote_context import BuildKitImageContextField
 
 LOCAL_ENVIRONMENT = "__local__"
 
@@ -106,6 +107,7 @@ class BuildKitImageFieldSet(PackageFieldSet):
     target_stage: BuildKitImageTargetStageField
     dependencies: BuildKitImageDependenciesField
     context_root: BuildKitImageContextRootField
+    context: BuildKitImageContextField
     build_contexts: BuildKitImageBuildContextsField
     external_sources: BuildKitImageExternalSourcesField
     resolve: BuildKitImageResolveField

@@ -84,6 +84,7 @@ from pants_docker_buildkit.fields.references import (
     BuildKitImageRefsOutputPathField,
     BuildKitImageRefsSourcesField,
 )
+from pants_docker_buildkit.fields.remote_context import BuildKitImageContextField
 from pants_docker_buildkit.fields.running import BuildKitImageExtraRunArgsField
 from pants_docker_buildkit.fields.stages import (
     BuildKitImagesOverridesField,
@@ -96,6 +97,7 @@ _IMAGE_FIELDS = (
     BuildKitImageTargetStageField,
     BuildKitImageDependenciesField,
     BuildKitImageContextRootField,
+    BuildKitImageContextField,
     BuildKitImageBuildContextsField,
     BuildKitImageExternalSourcesField,
     BuildKitImageResolveField,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from tests.integration.workbench.image_files import image_files
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.remote_cache import RemoteCache
+from tests.integration.workbench.required import docker_host, docker_program
 from tests.integration.workbench.web_site import WebSite
 
 TARGET = "app:image"
@@ -114,27 +115,39 @@ def test_a_password_in_a_url_gets_nowhere(
     assert "s3cret" not in run.output
 
 
+class ServedRepository:
+    """A Git repository of a web site, with the branch `main`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._source, self._bare = directory / "source", directory / "site" / "tools.git"
+        self._git("init", "--quiet", "--bare", "--initial-branch=main", str(self._bare))
+        self._git("init", "--quiet", "--initial-branch=main", str(self._source))
+
+    def commit(self, files: Mapping[str, str]) -> str:
+        """The hash of a new commit with these files."""
+        for name, content in files.items():
+            (self._source / name).parent.mkdir(exist_ok=True)
+            (self._source / name).write_text(content)
+        source = ("-C", str(self._source))
+        self._git(*source, "add", ".")
+        self._git(*source, "commit", "--quiet", "--message=change")
+        self._git(*source, "push", "--quiet", str(self._bare), "main")
+        # Whom no Git server answers reads the files.
+        self._git("-C", str(self._bare), "update-server-info")
+        return self._git(*source, "rev-parse", "HEAD")
+
+    def _git(self, *arguments: str) -> str:
+        command = ("git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments)
+        environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"}
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+
 def test_a_branch_is_its_commit(
     machine: Machine, registry: Registry, repository: str, site: WebSite, tmp_path: Path
 ) -> None:
-    source, bare = tmp_path / "source", tmp_path / "site" / "tools.git"
-
-    def git(*arguments: str) -> None:
-        command = ("git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments)
-        subprocess.run(command, env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"}, check=True)
-
-    def commit(content: str) -> None:
-        (source / "bin").mkdir(exist_ok=True)
-        (source / "bin" / "tool").write_text(content)
-        git("-C", str(source), "add", ".")
-        git("-C", str(source), "commit", "--quiet", f"--message={content}")
-        git("-C", str(source), "push", "--quiet", str(bare), "main")
-        # Whom no Git server answers reads the files.
-        git("-C", str(bare), "update-server-info")
-
-    git("init", "--quiet", "--bare", "--initial-branch=main", str(bare))
-    git("init", "--quiet", "--initial-branch=main", str(source))
-    commit("one")
+    served = ServedRepository(tmp_path)
+    served.commit({"bin/tool": "one"})
     dockerfile = f"FROM scratch\nADD {site.url}/tools.git#main:bin /\n"
     checkout = machine.checkout("checkout", one_image(registry, repository, dockerfile))
     assert checkout.pants("package", "::").kinds == {TARGET: "built"}
@@ -142,6 +155,59 @@ def test_a_branch_is_its_commit(
     unchanged = checkout.pants("package", "::")
     assert unchanged.kinds == {TARGET: "unchanged"}
     assert unchanged.docker_calls == ()
-    commit("two")
+    served.commit({"bin/tool": "two"})
     assert checkout.pants("package", "::").kinds == {TARGET: "built"}
     assert files_of(checkout, registry)["tool"] == "two"
+
+
+def test_a_repository_is_the_context_of_a_build(
+    machines: Machines,
+    remote_cache: RemoteCache,
+    registry: Registry,
+    repository: str,
+    site: WebSite,
+    tmp_path: Path,
+) -> None:
+    served = ServedRepository(tmp_path)
+    made = {
+        "app/Dockerfile": "FROM scratch\nCOPY . /all/\nCOPY --chmod=700 a.txt /\n",
+        "app/a.txt": "one",
+        "app/.dockerignore": "a.txt",
+        "other/b.txt": "b",
+    }
+    commit = served.commit(made)
+    url = f"{site.url}/tools.git"
+    files = {
+        "pants.toml": repository_settings(registry.address, repository),
+        "app/BUILD": f"docker_buildkit_image(name='image', context='{url}#main:app')\n",
+        "lib/BUILD": f"docker_buildkit_image(name='image', context='{url}#{commit}:app')\n",
+    }
+    one = machines.new("one", remote_cache=remote_cache).checkout("checkout", files)
+    assert set(one.pants("package", "::").kinds.values()) <= {"built"}
+    plain = tmp_path / "plain"
+    subprocess.run(
+        [
+            *(str(docker_program()), "buildx", "build", "--provenance=false"),
+            *(f"--output=type=local,dest={plain}", f"{url}#main:app"),
+        ],
+        env={**os.environ, "DOCKER_HOST": docker_host()},
+        check=True,
+        capture_output=True,
+    )
+    paths = (path for path in plain.rglob("*") if path.is_file())
+    expected = {str(path.relative_to(plain)): path.read_text() for path in paths}
+    assert {"all/.dockerignore", "all/a.txt", "all/Dockerfile", "a.txt"} == expected.keys()
+    found = files_of(one, registry)
+    assert {path: text for path, text in found.items() if not path.endswith("/")} == expected
+    record = json.loads(one.record(TARGET))
+    assert [each["digest"] for each in record["materials"]] == [f"sha1:{commit}"]
+
+    served.commit({"app/a.txt": "two"})
+    assert one.pants("package", "app:image").kinds == {TARGET: "built"}
+    assert files_of(one, registry)["a.txt"] == "two"
+    # Where the commit is known, nobody needs the repository again.
+    site.close()
+    two = machines.new("two", remote_cache=remote_cache).checkout("checkout", files)
+    restored = two.pants("package", "lib:image")
+    assert restored.kinds == {"lib:image": "restored"}
+    assert restored.builds == []

@@ -29,6 +29,9 @@ OUTPUT_LAYOUT = "layout"
 OUTPUT_ARTIFACTS = "artifacts"
 """Beside the root: where a build leaves the files that its target names."""
 
+OUTPUT_TREE = "tree"
+"""Where the files of a Git repository are left."""
+
 EXPORT_DIRECTORY = "export"
 """Beside the root: all files of a stage, of which some are kept. No output of the process."""
 

@@ -32,6 +32,7 @@ from pants_docker_buildkit.solver.failure import fit_to_print
 from pants_docker_buildkit.solver.terminal import never_stop, take_terminal
 
 ARCHIVE_COMMAND = "archive"
+GIT_TREE_COMMAND = "git-tree"
 LINT_COMMAND = "lint"
 CHECKSUM_COMMAND = "checksum"
 PLATFORMS_COMMAND = "platforms"
@@ -172,6 +173,21 @@ def _checksum(session: SessionClient, url: str, version: str) -> str:
         raise SolverError(str(e)) from e
 
 
+def _git_tree(session: SessionClient, url: str, commit: str, subdirectory: str) -> str:
+    """The commit whose files are left in the working directory."""
+    from pants_docker_buildkit.remote.git_tree import check_out
+    from pants_docker_buildkit.remote.web_content import RemoteContentError
+    from pants_docker_buildkit.solver.input_tree import OUTPUT_TREE
+
+    environment = dict(session.profile().reach.environment)
+    try:
+        tree = check_out(url, commit, subdirectory, Path.cwd(), environment)
+    except RemoteContentError as e:
+        raise SolverError(str(e)) from e
+    tree.rename(OUTPUT_TREE)
+    return commit
+
+
 def _run(session: SessionClient, job: str, *arguments: str) -> None:
     """Become a container of the job."""
     from pants_docker_buildkit.solver.container import parse_container_job, run_container
@@ -196,6 +212,7 @@ _ANSWERS: Mapping[str, Callable[..., str]] = MappingProxyType(
         ARCHIVE_COMMAND: _archive,
         BUILD_COMMAND: _build,
         CHECKSUM_COMMAND: _checksum,
+        GIT_TREE_COMMAND: _git_tree,
         LINT_COMMAND: _lint,
         PLATFORMS_COMMAND: _platforms,
         SBOM_COMMAND: _sbom,

@@ -60,6 +60,7 @@ from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfileRequest,
     read_image_dockerfile,
 )
+from pants_docker_buildkit.util_rules.git_contexts import GitContextRequest, read_git_context
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargetsRequest,
     find_upstream_targets,
@@ -270,6 +271,10 @@ async def assemble_build_context(
     request: BuildContextRequest, subsystem: DockerBuildKitSubsystem
 ) -> ContextTree:
     field_set = request.field_set
+    if field_set.context.value:
+        # BuildKit applies no ignore file to a repository.
+        git = await read_git_context(GitContextRequest(field_set), **implicitly())
+        return await select_context_tree(ContextTreeRequest(git.tree, "", ()), **implicitly())
     dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
     upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
     targets = await resolve_dependency_targets(

@@ -8,13 +8,15 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pants.engine.fs import PathGlobs
+from pants.engine.fs import CreateDigest, FileEntry, PathGlobs
 from pants.engine.platform import Platform
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import HydrateSourcesRequest, StringSequenceField
 
 from pants_docker_buildkit.compat import (
+    create_digest,
     get_digest_contents,
+    get_digest_entries,
     hydrate_sources,
     implicitly,
     path_globs_to_digest,
@@ -29,6 +31,7 @@ from pants_docker_buildkit.fields.dockerfile import lower_case_name
 from pants_docker_buildkit.fields.stages import BuildKitImagesStagesField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform, InvalidImagePlatformError
+from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_args import (
     BuildArgs,
@@ -36,6 +39,7 @@ from pants_docker_buildkit.util_rules.build_args import (
     resolve_build_args,
 )
 from pants_docker_buildkit.util_rules.build_platform import chosen_build_platform, own_platform
+from pants_docker_buildkit.util_rules.git_contexts import GitContextRequest, read_git_context
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +58,8 @@ class ImageDockerfileRequest:
 class ImageDockerfile:
     """The Dockerfile of a target, and what it needs for each platform that the target names.
 
-    `path` is relative to the build root, `None` where the target has `instructions`.
+    `path` is relative to the build root, `None` where the target has `instructions`, or where the
+    file is one of the Git repository that is the context. Then `remote` names it.
     `build_platforms` are those that the builder is supposed to have, for each platform.
     """
 
@@ -65,6 +70,7 @@ class ImageDockerfile:
     platforms: tuple[ImagePlatform, ...]
     build_platforms: tuple[ImagePlatform, ...]
     analyses: tuple[DockerfileAnalysis, ...] = ()
+    remote: str = ""
 
     @property
     def sha256(self) -> str:
@@ -75,13 +81,15 @@ class ImageDockerfile:
         self, field_set: BuildKitImageFieldSet, reason: str, next_step: str = ""
     ) -> InvalidDockerfileError:
         """What to raise when this Dockerfile breaks a rule."""
-        field = field_set.source if self.path else field_set.instructions
-        return InvalidDockerfileError(field.alias, field_set.address, self.path, reason, next_step)
+        has_file = self.path or self.remote
+        field = field_set.source if has_file else field_set.instructions
+        path = self.path or self.remote or None
+        return InvalidDockerfileError(field.alias, field_set.address, path, reason, next_step)
 
     @property
     def name(self) -> str:
         """What to call the file in messages."""
-        return self.path or "the instructions"
+        return self.path or self.remote or "the instructions"
 
 
 def image_platforms(
@@ -164,12 +172,31 @@ def _unknown_stage(
     return InvalidImageFieldError(alias, address, requirement, finding, f"{error.hint}.")
 
 
+async def _read_from_git(field_set: BuildKitImageFieldSet) -> tuple[str, bytes]:
+    """What to call the Dockerfile of the repository that is the context, and its text."""
+    context = await read_git_context(GitContextRequest(field_set), **implicitly())
+    wanted = os.path.normpath(field_set.source.value or "Dockerfile")
+    entries = {each.path: each for each in await get_digest_entries(context.tree)}
+    found = (entries.get(each) for each in (wanted, lower_case_name(wanted)) if each)
+    file = next((each for each in found if isinstance(each, FileEntry)), None)
+    if file is None:
+        raise InvalidImageFieldError(
+            field_set.source.alias,
+            field_set.address,
+            f"name a file of the repository in `{field_set.context.alias}`",
+            f"at {context.commit} there is no {wanted}",
+            f"Name another one, or set `{field_set.instructions.alias}`.",
+        )
+    contents = await get_digest_contents(await create_digest(CreateDigest((file,))))
+    return f"{file.path} of {redact(field_set.context.value or '')}", contents[0].content
+
+
 @rule(desc="Understand Dockerfile")
 async def read_image_dockerfile(
     request: ImageDockerfileRequest, subsystem: DockerBuildKitSubsystem, host: Platform
 ) -> ImageDockerfile:
     field_set = request.field_set
-    path, content = None, b""
+    path, content, remote = None, b"", ""
     sources = await hydrate_sources(HydrateSourcesRequest(field_set.source), **implicitly())
     digest = sources.snapshot.digest
     lower_case = lower_case_name(field_set.source.file_path or "")
@@ -187,6 +214,8 @@ async def read_image_dockerfile(
                 f"Remove one of them, or set `{field_set.source.alias}=None`.",
             )
         content = ("\n".join(field_set.instructions.value) + "\n").encode()
+    elif path is None and field_set.context.value:
+        remote, content = await _read_from_git(field_set)
     elif path is None:
         wanted = os.path.join(field_set.address.spec_path, field_set.source.value or "Dockerfile")
         raise InvalidImageFieldError(
@@ -202,7 +231,7 @@ async def read_image_dockerfile(
     native = chosen_build_platform(subsystem.build_platform) or own_platform(host)
     parsed = parse_dockerfile(content, syntax=dict(build_args.values).get(FRONTEND_ARGUMENT))
     natives = (native,) * len(platforms)
-    unread = ImageDockerfile(path, content, parsed, build_args, platforms, natives)
+    unread = ImageDockerfile(path, content, parsed, build_args, platforms, natives, remote=remote)
     dockerfile = analyze_dockerfile(unread, field_set, build_args.values)
     limits = (limit for analysis in dockerfile.analyses for limit in analysis.limits)
     for limit in dict.fromkeys(limits):

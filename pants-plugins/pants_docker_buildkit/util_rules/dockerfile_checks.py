@@ -152,6 +152,8 @@ async def _pin(field_set: BuildKitImageFieldSet, images: Iterable[str]) -> tuple
 
 async def _ignore_file(field_set: BuildKitImageFieldSet, path: str | None, root: str) -> bytes:
     """The ignore file as it is: a check looks for what it excludes and an instruction copies."""
+    if field_set.context.value:
+        return b""
     candidates = ignore_file_candidates(path, field_set.context_directory(root))
     digest = await path_globs_to_digest(
         PathGlobs(candidates, GlobMatchErrorBehavior.ignore), **implicitly()
@@ -235,7 +237,8 @@ async def _check(
     if result.exit_code != 0:
         said = result.stderr.decode("utf-8", "replace").strip()
         return DockerfileChecks(problem=said or "The check did not end.")
-    path = checked.dockerfile.path or f"{field_set.address} (instructions)"
+    where = checked.dockerfile.remote or "instructions"
+    path = checked.dockerfile.path or f"{field_set.address} ({where})"
     found = decode_json(tuple[CheckFinding, ...], result.stdout)
     return DockerfileChecks(tuple(replace(each, path=path) for each in found))
 

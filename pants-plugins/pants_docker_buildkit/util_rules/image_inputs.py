@@ -24,6 +24,7 @@ from pants_docker_buildkit.errors import (
 )
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext, PinnedSource
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_triggers import read_new_triggers
@@ -128,10 +129,12 @@ async def _missing_file(
     context: ContextTree,
 ) -> MissingContextFileError:
     """Which dependency is missing, rather than have BuildKit say which file is."""
-    path = posixpath.normpath(posixpath.join(context.root, missing.path))
-    explained = await explain_missing_path(MissingPathRequest(path), **implicitly())
+    advice = f"It is not in {redact(field_set.context.value or '')}."
+    if not field_set.context.value:
+        path = posixpath.normpath(posixpath.join(context.root, missing.path))
+        advice = (await explain_missing_path(MissingPathRequest(path), **implicitly())).advice
     return MissingContextFileError(
-        field_set.address, dockerfile.name, missing, context.outside, explained.advice
+        field_set.address, dockerfile.name, missing, context.outside, advice
     )
 
 
@@ -257,7 +260,8 @@ async def resolve_image_inputs(
         missing = find_missing_source(analysis, context.entries)
         if missing is not None:
             raise await _missing_file(field_set, dockerfile, missing, context)
-    await _tell_of_unowned_files(field_set, dockerfile, context)
+    if not field_set.context.value:
+        await _tell_of_unowned_files(field_set, dockerfile, context)
     pinned = await pin_sources(
         PinnedSourcesRequest(field_set, dockerfile, named_contexts, lock, request.attempt),
         **implicitly(),

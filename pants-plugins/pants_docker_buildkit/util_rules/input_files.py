@@ -141,14 +141,15 @@ async def find_image_input_files(
     beside = set[str]() if path is None else set(names_beside(path))
     if path is not None and _is_lower_case(path):
         beside.add(path)
-    main = ignore_file_candidates(dockerfile.path, root)
+    # BuildKit applies no ignore file to a repository.
+    main = () if field_set.context.value else ignore_file_candidates(dockerfile.path, root)
     # Of files the context is their directory, of packages the build root.
     roots = {each for _, address in upstream.contexts for each in (address.spec_path, "")}
     named = {named_context_ignore_file(each) for each in roots}
     inside = sorted(path for path in {*main, *named, *beside} if not path.startswith("../"))
     found = set((await path_globs_to_paths(PathGlobs(inside))).files)
-    chosen = next((path for path in main if path in found), main[-1])
-    wanted = {chosen, *named, *(beside & found)}
+    chosen = next((path for path in main if path in found), None) or next(reversed(main), None)
+    wanted = {*([chosen] if chosen else ()), *named, *(beside & found)}
     # One that was removed is owned by the image, if it was in its directory, and else by the target
     # of the one in the build root.
     own = os.path.join(field_set.address.spec_path, IGNORE_FILE_NAME)

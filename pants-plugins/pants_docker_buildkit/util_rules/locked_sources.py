@@ -18,7 +18,7 @@ from pants_docker_buildkit.compat import (
     rule,
 )
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
-from pants_docker_buildkit.locks.lock_file import Lock
+from pants_docker_buildkit.locks.lock_file import Lock, merge_locks
 from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
@@ -28,6 +28,10 @@ from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfileRequest,
     analyze_dockerfile,
     read_image_dockerfile,
+)
+from pants_docker_buildkit.util_rules.git_contexts import (
+    ContextCommitRequest,
+    find_context_commit,
 )
 from pants_docker_buildkit.util_rules.image_inputs import (
     given_arguments,
@@ -140,6 +144,15 @@ def _depends_on_builder(
 @rule(desc="Find what an image reads by names that move")
 async def find_moving_sources(request: MovingSourcesRequest, host: Platform) -> MovingSources:
     field_set, lock = request.field_set, AppliedLock(request.kept)
+    of_context = Lock()
+    if field_set.context.value:
+        # What the Dockerfile of another commit names is not asked for.
+        asked = ContextCommitRequest(field_set, lock)
+        context = await find_context_commit(asked, **implicitly())
+        if context.moves:
+            of_context = Lock({}, {field_set.context.value: context.commit})
+        pinned_context = type(field_set.context)(context.pinned_url, field_set.address)
+        field_set = replace(field_set, context=pinned_context)
     dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
     targets = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
     upstream = await _plan_upstream(targets)
@@ -151,7 +164,7 @@ async def find_moving_sources(request: MovingSourcesRequest, host: Platform) -> 
         PinnedSourcesRequest(field_set, understood.dockerfile, understood.contexts, lock),
         **implicitly(),
     )
-    return MovingSources(pinned.moving)
+    return MovingSources(merge_locks((pinned.moving, of_context)))
 
 
 def rules() -> Iterable[Rule]:

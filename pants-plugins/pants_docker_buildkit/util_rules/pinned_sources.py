@@ -320,6 +320,9 @@ async def pin_sources(
         if context.kind is ContextKind.URL:
             source = RemoteSource(_NO_LINE, RemoteKind.HTTP, context.value)
             named.setdefault(source, field_set.build_contexts.alias)
+    if field_set.context.value:
+        source = RemoteSource(_NO_LINE, RemoteKind.GIT, field_set.context.value)
+        named.setdefault(source, field_set.context.alias)
     images = await _pin_images(request, lines, external)
     downloads, contexts = await _pin_downloads(request, named), _context_sources(request.contexts)
     return PinnedSources(

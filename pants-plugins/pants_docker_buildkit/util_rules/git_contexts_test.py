@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from pants.testutil.rule_runner import QueryRule
+
+from pants_docker_buildkit.locks.lock_file import Lock, render_lock
+from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
+from pants_docker_buildkit.util_rules.locked_sources import MovingSources, MovingSourcesRequest
+
+DOCKERFILE = "FROM scratch\nCOPY a.txt /\n"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Project:
+    """A Git repository behind a web server."""
+
+    def __init__(self, directory: Path) -> None:
+        self._source, self._bare = directory / "source", directory / "site/project.git"
+        self._git("init", "--quiet", "--bare", "--initial-branch=main", str(self._bare))
+        self._git("init", "--quiet", "--initial-branch=main", str(self._source))
+        handler = partial(_Quiet, directory=str(directory / "site"))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/project.git"
+
+    def _git(self, *arguments: str) -> str:
+        command = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments)
+        environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        return done.stdout.strip()
+
+    def commit(self, **files: str) -> str:
+        """Push a commit with these files, whose paths have `__` for `/` and `_` for a dot."""
+        for name, text in files.items():
+            path = self._source / name.replace("__", "/").replace("_", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        source = ("-C", str(self._source))
+        self._git(*source, "add", ".")
+        self._git(*source, "commit", "--quiet", "--message=a")
+        self._git(*source, "push", "--quiet", str(self._bare), "main")
+        self._git("-C", str(self._bare), "update-server-info")
+        return self._git(*source, "rev-parse", "HEAD")
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = Project(tmp_path_factory.mktemp("project"))
+    yield project
+    project.close()
+
+
+@pytest.fixture(scope="module")
+def runner() -> ImageRunner:
+    """One engine for all tests; each has a directory of its own."""
+    runner = ImageRunner()
+    runner.set_options()
+    return runner
+
+
+def write(runner: ImageRunner, directory: str, url: str, fields: str = "") -> str:
+    """Let a directory have an image whose context is `url`."""
+    build = f"docker_buildkit_image(name='image', context='{url}', {fields})"
+    runner.write({f"{directory}/BUILD": build})
+    return f"{directory}:image"
+
+
+def test_the_context_is_what_the_repository_has(runner: ImageRunner, project: Project) -> None:
+    ignored = {"_dockerignore": "a.txt\n"}
+    commit = project.commit(Dockerfile=DOCKERFILE, a_txt="a\n", app__a_txt="b\n", **ignored)
+    image = write(runner, "whole", f"{project.url}#{commit}")
+    assert runner.context(image) == [".dockerignore", "Dockerfile", "a.txt", "app/a.txt"]
+    assert runner.inferred(image) == set()
+    definition = runner.definition(image)
+    sources = definition.job.definition.sources
+    assert [each.identifier.rpartition("#")[2] for each in sources] == [commit]
+    # A directory of it, with a Dockerfile of this repository.
+    fields = "source=None, instructions=['FROM scratch', 'COPY a.txt /']"
+    below = write(runner, "below", f"{project.url}#main:app", fields)
+    assert runner.context(below) == ["a.txt"]
+    runner.write({"file/Dockerfile": "FROM scratch\nCOPY a.txt /x\n"})
+    here = write(runner, "file", f"{project.url}#main:app")
+    assert runner.definition(here).job.definition.dockerfile != (
+        definition.job.definition.dockerfile
+    )
+
+
+def test_another_commit_is_another_key_and_another_name_for_it_the_same_files(
+    runner: ImageRunner, project: Project
+) -> None:
+    old = project.commit(Dockerfile=DOCKERFILE, a_txt="old\n")
+    new = project.commit(a_txt="new\n")
+    found = {
+        name: runner.definition(write(runner, f"key{number}", f"{project.url}#{name}"))
+        for number, name in enumerate((old, new, "main"))
+    }
+    contexts = {name: each.job.definition.context for name, each in found.items()}
+    assert contexts[old] != contexts[new] == contexts["main"]
+    digests = {each.job.build_digest for each in (found[old], found[new])}
+    assert len(digests) == 2
+    # What the record says.
+    (material,) = found["main"].materials or ()
+    assert material.digest == f"sha1:{new}"
+
+
+def test_a_lock_says_which_commit_a_branch_is(project: Project) -> None:
+    runner = ImageRunner(
+        create_rule_runner(rules=(QueryRule(MovingSources, (MovingSourcesRequest,)),))
+    )
+    runner.set_options("base-images=frozen")
+    old = project.commit(Dockerfile=DOCKERFILE, a_txt="locked\n")
+    url = f"{project.url}#main"
+    image = write(runner, "locked", url)
+    # A lock that is not there keeps nobody from generating it.
+    request = MovingSourcesRequest(runner.field_set(image), Lock())
+    found = runner.runner.request(MovingSources, (request,)).lock
+    assert found == Lock({}, {url: old})
+    assert "is not in the lock" in runner.failure(image)
+    runner.write({"3rdparty/docker/images.lock.dockerfile": render_lock(found, "x").decode()})
+    project.commit(a_txt="later\n")
+    runner.set_options("base-images=frozen")
+    (material,) = runner.definition(image).materials or ()
+    assert material.digest == f"sha1:{old}"
+    runner.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "fields", "expected"),
+    [
+        pytest.param("app", "", "must name a Git repository, such as", id="path"),
+        pytest.param("https://a.example/b.tar", "", "must name a Git repository", id="url"),
+        pytest.param(
+            "https://me:hunter2@a.example/b.git", "", "must have no password", id="password"
+        ),
+        pytest.param("https://a.example/b.git?keep-git-dir=1", "", "'keep-git-dir'", id="option"),
+        pytest.param("https://a.example/b.git#main:../c", "", "it has '../c'", id="outside"),
+        pytest.param(
+            "https://a.example/b.git", "dependencies=[':x']", "`dependencies`", id="files"
+        ),
+        pytest.param("https://a.example/b.git", "context_root='x'", "`context_root`", id="root"),
+        pytest.param(
+            "https://a.example/b.git",
+            "extra_build_args=['BUILDKIT_CONTEXT_KEEP_GIT_DIR=1']",
+            "must not have BUILDKIT_CONTEXT_KEEP_GIT_DIR",
+            id="git-directory",
+        ),
+        pytest.param("PROJECT#none", "", "the repository has no reference 'none'", id="reference"),
+        pytest.param("PROJECT#main:none", "", "there is no directory 'none'", id="directory"),
+        pytest.param(
+            "PROJECT#main", "source='None.dockerfile'", "there is no None.dockerfile", id="source"
+        ),
+    ],
+)
+def test_what_cannot_be_a_context_is_an_error(
+    runner: ImageRunner, project: Project, url: str, fields: str, expected: str
+) -> None:
+    project.commit(Dockerfile=f"{DOCKERFILE}# {url} {fields}\n", a_txt="")
+    image = write(runner, "wrong", url.replace("PROJECT", project.url), fields)
+    text = runner.failure(image)
+    assert expected in text
+    assert "hunter2" not in text
+
+
+def test_a_file_that_the_repository_lacks_is_an_error(
+    runner: ImageRunner, project: Project
+) -> None:
+    commit = project.commit(Dockerfile="FROM scratch\nCOPY none.txt /\n")
+    image = write(runner, "lacking", f"{project.url}#{commit}")
+    text = runner.failure(image)
+    assert "none.txt" in text
+    assert f"It is not in {project.url}#{commit}." in text
