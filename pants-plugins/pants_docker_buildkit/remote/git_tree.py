@@ -16,21 +16,23 @@ from pants_docker_buildkit.remote.web_content import RemoteContentError
 
 _SECONDS = 3600
 
-_SETTINGS = {
-    # What the user's configuration could make of the files: BuildKit has none.
-    "core.attributesFile": "/dev/null",
-    "core.autocrlf": "false",
-    "core.eol": "lf",
-    "core.fileMode": "true",
-    "core.hooksPath": "/dev/null",
-    "core.symlinks": "true",
-    "filter.lfs.process": "",
-    "filter.lfs.required": "false",
-    "filter.lfs.smudge": "",
-    "advice.detachedHead": "false",
-    "init.defaultBranch": "main",
-    "submodule.recurse": "false",
-}
+_SETTINGS = tuple(
+    word
+    for setting in (
+        # What the user's configuration could make of the files: BuildKit has none.
+        "core.attributesFile=/dev/null",
+        "core.autocrlf=false",
+        "core.eol=lf",
+        "core.fileMode=true",
+        "core.hooksPath=/dev/null",
+        "core.symlinks=true",
+        "filter.lfs.process=",
+        "filter.lfs.required=false",
+        "filter.lfs.smudge=",
+        "init.defaultBranch=main",
+    )
+    for word in ("-c", setting)
+)
 _GIT = ".git"
 
 
@@ -66,16 +68,7 @@ def check_out(
 class _Git:
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         self.directory = directory
-        settings = enumerate(sorted(_SETTINGS.items()))
-        self._environment = {
-            **environment,
-            "LC_ALL": "C",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
-        }
-        for number, (name, value) in settings:
-            self._environment[f"GIT_CONFIG_KEY_{number}"] = name
-            self._environment[f"GIT_CONFIG_VALUE_{number}"] = value
+        self._environment = {**environment, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
 
     def without_configuration(self) -> _Git:
         """The same without what the user has configured: filters may make files of others."""
@@ -97,7 +90,7 @@ class _Git:
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         try:
             return subprocess.run(
-                ["git", *arguments],
+                ["git", *_SETTINGS, *arguments],
                 cwd=self.directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
