@@ -33,6 +33,7 @@ FILES = {
     "app/Dockerfile": DOCKERFILE,
     "app/Same.dockerfile": DOCKERFILE,
     "app/Other.dockerfile": f"{DOCKERFILE}LABEL more=1\n",
+    "app/One.dockerfile": "FROM scratch\nARG MODE\nCOPY app/a.txt /\n",
     "app/Tools.dockerfile": f"{DOCKERFILE}COPY --from=tools / /tools\n",
     "app/a.txt": "a",
     "app/b.txt": "b",
@@ -66,6 +67,11 @@ FIELDS = {
     "context_root": Variation(changes=('"app"', '"./"'), keeps=('""',)),
     # Of a repository, the key has what is checked out: `util_rules/git_contexts_test.py`.
     "context": Variation(),
+    "context_inputs": Variation(
+        base='"reached", source="One.dockerfile"',
+        changes=('"declared", source="One.dockerfile"',),
+        keeps=('"reached", source="One.dockerfile", dependencies=[":a", ":b"]',),
+    ),
     "build_contexts": Variation(
         base='{"tools": ":a"}, source="Tools.dockerfile"',
         changes=(
@@ -265,8 +271,7 @@ def declared_targets() -> Iterator[str]:
 def declare(name: str, alias: str, value: str | None) -> str:
     members = {key: text for key, text in MEMBERS.items() if key != alias}
     if value is not None:
-        if "registries=" in value:
-            del members["registries"]
+        members = {key: text for key, text in members.items() if f"{key}=" not in value}
         members[alias] = value
     text = ", ".join(f"{key}={item}" for key, item in members.items())
     return f'docker_buildkit_image(name="{name}", {text})'

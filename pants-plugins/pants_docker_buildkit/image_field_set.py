@@ -32,6 +32,7 @@ from pants_docker_buildkit.fields.compression import (
 )
 from pants_docker_buildkit.fields.context import (
     BuildKitImageBuildContextsField,
+    BuildKitImageContextInputsField,
     BuildKitImageContextRootField,
     BuildKitImageDependenciesField,
 )
@@ -108,6 +109,7 @@ class BuildKitImageFieldSet(PackageFieldSet):
     dependencies: BuildKitImageDependenciesField
     context_root: BuildKitImageContextRootField
     context: BuildKitImageContextField
+    context_inputs: BuildKitImageContextInputsField
     build_contexts: BuildKitImageBuildContextsField
     external_sources: BuildKitImageExternalSourcesField
     resolve: BuildKitImageResolveField

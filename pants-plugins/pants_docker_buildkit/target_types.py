@@ -30,6 +30,7 @@ from pants_docker_buildkit.fields.compression import (
 )
 from pants_docker_buildkit.fields.context import (
     BuildKitImageBuildContextsField,
+    BuildKitImageContextInputsField,
     BuildKitImageContextRootField,
     BuildKitImageDependenciesField,
 )
@@ -98,6 +99,7 @@ _IMAGE_FIELDS = (
     BuildKitImageDependenciesField,
     BuildKitImageContextRootField,
     BuildKitImageContextField,
+    BuildKitImageContextInputsField,
     BuildKitImageBuildContextsField,
     BuildKitImageExternalSourcesField,
     BuildKitImageResolveField,

@@ -181,3 +181,52 @@ def test_what_could_change_unnoticed_is_an_error_that_names_its_line(
     assert f"line 2 adds 'http://{registry.address}/v2/'" in run.output
     assert "--checksum" in run.output
     assert run.docker_calls == ()
+
+
+CONTEXT = replace(NOTHING, context_paths=("a b", "d/*.txt", "index.html"))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param("COPY index.html /", id="one-of-the-paths"),
+        pytest.param('COPY ["a b", "d/*.txt", "index.html", "/"]', id="all-of-them"),
+        pytest.param("COPY <<E /index.html\nhello\nE", id="none"),
+    ],
+)
+def test_paths_of_the_context_are_read_that_are_in_the_definition(
+    builder: Builder, steps: str
+) -> None:
+    (builder.directory / "context/a b").write_text("")
+    files, said = builder.build(f"FROM scratch\n{steps}\n", CONTEXT)
+    assert files.get("index.html") == b"hello\n", said
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("COPY d /", id="directory-above"),
+        pytest.param("COPY d/a.txt /", id="another-spelling"),
+        pytest.param("COPY index* /", id="wildcard"),
+        pytest.param("COPY index.html a /", id="one-more"),
+        pytest.param("COPY . /", id="everything"),
+        pytest.param("COPY index.html index.html/.. /", id="everything-and-more"),
+    ],
+)
+def test_other_paths_of_the_context_are_denied(builder: Builder, step: str) -> None:
+    files, said = builder.build(f"FROM scratch\n{step}\n", CONTEXT)
+    assert files == {}
+    assert 'source "local://context" denied by policy' in said
+
+
+def test_no_path_of_the_context_is_read_where_there_is_none_in_the_definition(
+    builder: Builder, busybox: str, pinned: str
+) -> None:
+    image = PinnedSource.image(busybox, pinned)
+    nothing = replace(NOTHING, context_paths=(), sources=(image,))
+    files, said = builder.build("FROM scratch\nCOPY index.html /\n", nothing)
+    assert (files, "denied by policy" in said) == ({}, True)
+    mounted = f"FROM {busybox}\nRUN --mount=source=index.html,target=/m true\n"
+    assert builder.build(mounted, nothing)[0] == {}
+    mounting = replace(nothing, context_paths=("index.html",))
+    assert builder.build(mounted, mounting)[0] != {}

@@ -46,6 +46,27 @@ MUTATIONS = (
         ("solver/source_policy_test.py",),
     ),
     Mutation(
+        "closed world: no path of the context is read that is not in the key",
+        "solver/source_policy.py",
+        '{MAIN_CONTEXT}$", "match_type": "REGEX", "constraints": [asked]}',
+        '{MAIN_CONTEXT}$", "match_type": "REGEX", "constraints": []}',
+        ("solver/source_policy_test.py",),
+    ),
+    Mutation(
+        "key: a base whose triggers are not known may copy anything",
+        "dockerfile/stages.py",
+        "if known is None:",
+        "if known == 0:",
+        ("dockerfile/reached_paths_test.py",),
+    ),
+    Mutation(
+        "key: a link in the context may lead anywhere",
+        "dockerfile/reached_paths.py",
+        "if isinstance(entry, SymlinkEntry) and",
+        "if not entry and",
+        ("dockerfile/reached_paths_test.py",),
+    ),
+    Mutation(
         "pins: tags are converted to their digests",
         "solver/source_policy.py",
         '{"action": "CONVERT", "selector": selector, "updates": updates}',
@@ -111,7 +132,7 @@ MUTATIONS = (
     Mutation(
         "triggers: what base images trigger is part of the Dockerfile",
         "util_rules/image_inputs.py",
-        "if not any(each.triggers for each in found):",
+        "if all(each.triggers == () for each in found):",
         "if True:",
         ("util_rules/base_triggers_test.py",),
     ),

@@ -126,6 +126,8 @@ class Stage:
     triggers: tuple[str, ...] = ()
     """What its `ONBUILD`s have those do that are based on it."""
     secrets: tuple[SecretUse, ...] = ()
+    asks_for_all: bool = False
+    """Whether BuildKit has the whole context sent for it, although it may read none of it."""
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,14 @@ _HEREDOC_KEYWORDS = frozenset({"ADD", "COPY", "RUN"})
 
 @dataclass(frozen=True)
 class ImageTriggers:
-    """What an image has a stage do that is based on it, by the name that `Origin` has for it."""
+    """What an image has a stage do that is based on it, by the name that `Origin` has for it.
+
+    `triggers` are `None` where its configuration cannot be read.
+    """
 
     name: str
     platform: ImagePlatform | None
-    triggers: tuple[str, ...]
+    triggers: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)

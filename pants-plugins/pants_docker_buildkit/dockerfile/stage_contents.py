@@ -47,6 +47,7 @@ class StageContents:
     context_paths: list[ContextPath] = field(default_factory=list)
     remote_sources: list[RemoteSource] = field(default_factory=list)
     secrets: dict[str, SecretUse] = field(default_factory=dict)
+    asks_for_all: bool = False
     limits: list[Limit] = field(default_factory=list)
 
     def read(self, instruction: Instruction) -> None:
@@ -135,6 +136,9 @@ class StageContents:
             source = _WHOLE_CONTEXT if mount.source == "" else mount.source
             expansion = StageExpansion(source, why="is not understood")
             self._add_context_path(expansion, source or written, instruction)
+        elif mount.mount_type is MountType.TMPFS and not mount.origin:
+            # `dispatchRunMounts` notes its source as that of a bind mount.
+            self.asks_for_all = True
 
     def _use(self, source: Node, instruction: Instruction) -> None:
         origin = source.origin

@@ -161,7 +161,11 @@ class _Analyzer:
         if node.base is not None:
             texts = _own_triggers(node.base)
         else:
-            texts = self._image_triggers.get((node.origin.text, node.origin.platform), ())
+            known = self._image_triggers.get((node.origin.text, node.origin.platform), ())
+            if known is None:
+                why = f"what {node.origin.text!r} triggers (`ONBUILD`) cannot be read"
+                self._limits.append(Limit(node.line, why))
+            texts = known or ()
         triggers: list[Instruction] = []
         for text in texts:
             parsed, limits = parse_trigger(text, node.line)
@@ -209,6 +213,7 @@ class _Analyzer:
             remote_sources=tuple(contents.remote_sources),
             triggers=_own_triggers(contents.node),
             secrets=tuple(contents.secrets.values()),
+            asks_for_all=contents.asks_for_all,
         )
 
     def _resolve_implicit_nodes(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Optional
 
 from pants.engine.addresses import Address
@@ -57,6 +58,32 @@ class BuildKitImageContextRootField(StringField):
                 )
             )
         return value
+
+
+class ContextInputs(str, Enum):
+    """Which files of its context are input of an image."""
+
+    REACHED = "reached"
+    DECLARED = "declared"
+
+
+class BuildKitImageContextInputsField(StringField):
+    alias = "context_inputs"
+    valid_choices = ContextInputs
+    default = ContextInputs.REACHED.value
+    help = help_text(
+        """
+        Which files of the context are input of the image, so that it is built again when they
+        change, and may be read by its build.
+
+        `"reached"`: those that `COPY`, `ADD` and `RUN --mount` name in the stages that the build
+        reaches. BuildKit is kept from reading others. Where one of these lines cannot be understood
+        beforehand, all files are.
+
+        `"declared"`: all that the dependencies of the target provide.
+        """
+    )
+    value: str
 
 
 class BuildKitImageBuildContextsField(DictStringToStringField):

@@ -79,13 +79,14 @@ class BuildDefinition:
     """A whole build, as BuildKit will see it.
 
     `dockerfile` is the sha256 of the Dockerfile's bytes in hex, `context` the digest of the build
-    context with the named contexts that are files. `sources` are all that BuildKit may read from
-    outside, frontend included: it refuses anything else. `policies` are files in Rego that
-    may refuse more, in the order in which they are asked: where each lies in the input tree, and
-    its sha256 in hex. `secret_hashes` are keyed hashes of the content of those secrets whose
-    content counts. `build_platforms` says of each platform which one its builder must have, where
-    the Dockerfile uses that and no build argument can say it. All other pairs are sorted by their
-    first item. `attestations` are rendered attributes, sorted. `output_files` and
+    context with the named contexts that are files. `context_paths` are all that BuildKit may ask
+    for of the build context, with wildcards; `None` where it may ask for anything. `sources` are
+    all that BuildKit may read from outside, frontend included: it refuses anything else. `policies`
+    are files in Rego that may refuse more, in the order in which they are asked: where each lies in
+    the input tree, and its sha256 in hex. `secret_hashes` are keyed hashes of the content of those
+    secrets whose content counts. `build_platforms` says of each platform which one its builder must
+    have, where the Dockerfile uses that and no build argument can say it. All other pairs are
+    sorted by their first item. `attestations` are rendered attributes, sorted. `output_files` and
     `output_directories` are what is kept of the stage in place of an image, for `output="files"`.
     """
 
@@ -93,6 +94,7 @@ class BuildDefinition:
     context: str
     platforms: tuple[str, ...]
     output: str
+    context_paths: Optional[tuple[str, ...]] = None
     target_stage: Optional[str] = None
     named_contexts: tuple[NamedContext, ...] = ()
     sources: tuple[PinnedSource, ...] = ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pants_docker_buildkit.solver.source_policy import MAIN_CONTEXT
+
 _DENIED = re.compile(r'source "((?:[^"\\]|\\.)+)" denied by policy')
 _LINE = re.compile(r"^Dockerfile:(\d+)$", re.MULTILINE)
 
@@ -17,6 +19,13 @@ def explain_denial(output: str, target: str) -> str:
     if denied is None:
         return ""
     source = denied.group(1)
+    if source == MAIN_CONTEXT:
+        return (
+            f"The Dockerfile of {target} was not understood as BuildKit does: it asked for files"
+            " of the context that the Dockerfile does not seem to name, so that they are not in the"
+            f' key. Set `context_inputs="declared"` in {target}: then all files that its'
+            " dependencies provide are. Please report the Dockerfile, too."
+        )
     line = _LINE.search(output)
     who = (
         "A frontend (`# syntax`) or a trigger (`ONBUILD`) of a base image asked for it, or a line"

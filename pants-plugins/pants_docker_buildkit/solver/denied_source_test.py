@@ -37,5 +37,11 @@ def test_what_was_denied_is_explained(output: str, said: str) -> None:
     assert said in explain_denial(output, "src/app:image")
 
 
+def test_a_context_that_was_denied_is_a_dockerfile_that_was_misread() -> None:
+    output = NO_LINE.replace("http://example.com/a", "local://context")
+    said = explain_denial(output, "src/app:image")
+    assert 'Set `context_inputs="declared"` in src/app:image' in said
+
+
 def test_another_failure_is_not_explained() -> None:
     assert explain_denial("ERROR: no space left on device", "src/app:image") == ""

@@ -23,6 +23,12 @@ from pants_docker_buildkit.solver.definition import (
     PinnedSource,
 )
 
+MAIN_CONTEXT = "local://context"
+"""What BuildKit calls the build context."""
+
+IGNORE_FILE = ".dockerignore"
+"""What an old frontend asks for, even where there is one beside the Dockerfile."""
+
 _GIT = "git://"
 
 
@@ -37,10 +43,30 @@ def render_source_policy(definition: BuildDefinition, mirrors: ImageMirrors | No
     rules = [
         {"action": "DENY", "selector": {"identifier": "*"}},
         {"action": "ALLOW", "selector": {"identifier": "local://*"}},
+        *_context_rules(definition.context_paths),
         *(rule for source in sources for rule in _source_rules(source)),
         *_layout_rules(definition),
     ]
     return json.dumps({"version": 1, "rules": rules}, indent=1).encode()
+
+
+def _context_rules(paths: tuple[str, ...] | None) -> Iterator[dict[str, Any]]:
+    """Of the main context, BuildKit may ask for these paths only, in any number.
+
+    They are in an attribute, as JSON that Go writes. Without one, it asks for all. Until BuildKit
+    0.26, two rules of one selector have the constraints of the first.
+    """
+    if paths is None:
+        return
+    known = "|".join(f'"{re.escape(path)}"' for path in (*paths, IGNORE_FILE))
+    asked = {
+        "key": "local.followpaths",
+        "value": rf"^\[({known})(,({known}))*\]$",
+        "condition": "MATCHES",
+    }
+    yield {"action": "DENY", "selector": {"identifier": MAIN_CONTEXT, "match_type": "EXACT"}}
+    selector = {"identifier": f"^{MAIN_CONTEXT}$", "match_type": "REGEX", "constraints": [asked]}
+    yield {"action": "ALLOW", "selector": selector}
 
 
 def mirrored_source(source: PinnedSource, mirrors: ImageMirrors) -> PinnedSource:

@@ -75,7 +75,11 @@ def apply(
 
 def matches(selector: dict[str, Any], identifier: str, attributes: dict[str, str]) -> bool:
     for constraint in selector.get("constraints", ()):
-        if attributes.get(constraint["key"]) != constraint["value"]:
+        value = attributes.get(constraint["key"], "")
+        if constraint["condition"] == "MATCHES":
+            if not re.search(constraint["value"], value):
+                return False
+        elif value != constraint["value"]:
             return False
     wanted, how = selector["identifier"], selector.get("match_type", "WILDCARD")
     if how == "REGEX":
@@ -143,6 +147,33 @@ def test_nothing_but_files_is_allowed_where_nothing_is_read_from_outside() -> No
         ("DENY", "*"),
         ("ALLOW", "local://*"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_allowed"),
+    [
+        (["a.b"], True),
+        (["a.b", "d/*"], True),
+        ([".dockerignore"], True),
+        (["a.b", "c"], False),
+        (["axb"], False),
+        (["d"], False),
+        (["d/*", "."], False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_of_the_main_context_known_paths_may_be_asked_for(
+    asked: list[str] | None, is_allowed: bool
+) -> None:
+    known = replace(DEFINITION, context_paths=("a.b", "d/*"))
+    rules = json.loads(render_source_policy(known))["rules"]
+    written = "" if asked is None else json.dumps(asked, separators=(",", ":"))
+    attributes = {} if asked is None else {"local.followpaths": written}
+    assert apply(rules, "local://context", attributes) is is_allowed
+    assert apply(rules, "local://named", attributes) is True
+    kinds = [(each["selector"]["identifier"], each["selector"].get("match_type")) for each in rules]
+    assert len(kinds) == len(set(kinds)), "BuildKit before 0.26 mixes up their constraints"
 
 
 def test_an_image_is_read_at_its_mirror_by_the_same_digest() -> None:

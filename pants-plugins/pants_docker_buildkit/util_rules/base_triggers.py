@@ -42,9 +42,9 @@ class BaseTriggersRequest:
 
 @dataclass(frozen=True)
 class BaseTriggers:
-    """Instructions, without their `ONBUILD`. None are known of an image that cannot be read."""
+    """Instructions, without their `ONBUILD`; `None` of an image that cannot be read."""
 
-    triggers: tuple[str, ...]
+    triggers: tuple[str, ...] | None
 
 
 @rule(desc="Read triggers of base image")
@@ -58,7 +58,7 @@ async def read_base_triggers(
         ).pinned
     if pinned is None:
         # Who pins all sources says why.
-        return BaseTriggers(())
+        return BaseTriggers(None)
     pinned = image_mirrors(subsystem).of(pinned)
     name = f"{pinned.registry}/{pinned.repository}@{pinned.digest}"
     arguments = (name, str(request.platform))
@@ -72,7 +72,7 @@ async def read_base_triggers(
     except ValueError as e:
         finding = f"What was cached of the triggers of {name} cannot be read: {e}."
     logger.info(f"{finding} If it has any, BuildKit says so when it builds.")
-    return BaseTriggers(())
+    return BaseTriggers(None)
 
 
 def _reference(origin: Origin, contexts: Iterable[NamedContext]) -> str | None:
@@ -114,7 +114,7 @@ async def read_new_triggers(
     An entry for each image, also for one without triggers.
     """
     known = {(each.name, each.platform) for each in dockerfile.parsed.image_triggers}
-    found: dict[tuple[str, ImagePlatform | None], tuple[str, ...]] = {}
+    found: dict[tuple[str, ImagePlatform | None], tuple[str, ...] | None] = {}
     asked: dict[tuple[str, ImagePlatform | None], BaseTriggersRequest] = {}
     for analysis, target in zip(dockerfile.analyses, dockerfile.platforms):
         for origin in analysis.outside_bases:
@@ -124,7 +124,7 @@ async def read_new_triggers(
                 continue
             recorded = _recorded(reference, platform, upstream)
             parsed = _parse(reference) if recorded is None else None
-            found[key] = recorded or ()
+            found[key] = recorded
             if parsed is not None and not parsed.is_pinned:
                 locked = lock.pin(parsed)
                 # Who pins all sources says what a lock lacks that has to have all.

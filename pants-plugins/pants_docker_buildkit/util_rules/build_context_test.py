@@ -8,8 +8,9 @@ from pants.engine.fs import DigestEntries, FileEntry
 from pants_docker_buildkit.testutil import ImageRunner
 from pants_docker_buildkit.util_rules.definition import ImageDefinition
 
-IMAGE = "docker_buildkit_image(name='image', source=None, instructions=['FROM scratch'], {})"
-IMAGE_WITH_WEB = IMAGE.replace("'FROM scratch'", "'FROM scratch', 'COPY --from=web . /'")
+DOCKERFILE = "FROM scratch\nCOPY . /\n"
+IMAGE = f"docker_buildkit_image(name='image', source=None, instructions=[{DOCKERFILE!r}], {{}})"
+IMAGE_WITH_WEB = IMAGE.replace("COPY", "COPY --from=web")
 
 
 @pytest.fixture(scope="module")

@@ -245,6 +245,7 @@ def _definition(
     return BuildDefinition(
         dockerfile=inputs.dockerfile.sha256,
         context=inputs.context_digest,
+        context_paths=inputs.context_paths,
         platforms=tuple(sorted(str(platform) for platform in inputs.dockerfile.platforms)),
         output=output.value,
         target_stage=field_set.target_stage.value,

@@ -15,6 +15,7 @@ from pants_docker_buildkit.compat import concurrently, implicitly, rule
 from pants_docker_buildkit.digests.context_digest import context_digest
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, RemoteKind
 from pants_docker_buildkit.dockerfile.missing_sources import MissingSource, find_missing_source
+from pants_docker_buildkit.dockerfile.reached_paths import reached_paths, select_reached
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.dockerfile.scope import build_platform_values
 from pants_docker_buildkit.dockerfile.stages import undeclared_build_args
@@ -22,6 +23,7 @@ from pants_docker_buildkit.errors import (
     InvalidImageFieldError,
     MissingContextFileError,
 )
+from pants_docker_buildkit.fields.context import ContextInputs
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.registry.redaction import redact
@@ -57,6 +59,7 @@ from pants_docker_buildkit.util_rules.image_lock import (
 from pants_docker_buildkit.util_rules.image_names import output_of_run
 from pants_docker_buildkit.util_rules.materials import image_materials
 from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest, pin_sources
+from pants_docker_buildkit.util_rules.policies import PoliciesRequest, read_policies
 from pants_docker_buildkit.util_rules.unowned_files import (
     UnownedFilesRequest,
     copied_directories,
@@ -95,14 +98,16 @@ class ImageInputsRequest:
 class ImageInputs:
     """Everything that goes into a build, pinned.
 
-    `sources` are all that it may read from outside, frontend included. `materials` are that as
-    people know it, for all platforms.
+    `context` has what it reads of that only, if `context_paths` are not `None`: they are what
+    BuildKit may ask for. `sources` are all that it may read from outside, frontend included.
+    `materials` are that as people know it, for all platforms.
     `build_platforms` are pairs of a platform and that of its builder, where no
     build argument can say it.
     """
 
     dockerfile: ImageDockerfile
     context: ContextTree
+    context_paths: tuple[str, ...] | None
     upstream: Upstream
     build_args: tuple[tuple[str, str], ...]
     named_contexts: tuple[NamedContext, ...]
@@ -208,7 +213,7 @@ async def understand_dockerfile(
             dockerfile, is_asked = replace(dockerfile, build_platforms=natives), True
             continue
         found = await read_new_triggers(dockerfile, contexts, upstream, lock)
-        if not any(each.triggers for each in found):
+        if all(each.triggers == () for each in found):
             break
         known = dockerfile.parsed.image_triggers
         parsed = replace(dockerfile.parsed, image_triggers=(*known, *found))
@@ -268,9 +273,11 @@ async def resolve_image_inputs(
     )
     user_policy = await find_user_policy(**implicitly())
     user_policy.check(field_set.address, pinned.all)
+    context, context_paths = await _reached_context(field_set, dockerfile, context)
     return ImageInputs(
         dockerfile=dockerfile,
         context=context,
+        context_paths=context_paths,
         upstream=upstream.reaching([each.name for each in named_contexts]),
         build_args=tuple(sorted(build_args.items())),
         named_contexts=tuple(sorted(named_contexts)),
@@ -282,6 +289,23 @@ async def resolve_image_inputs(
         ),
         materials=image_materials(pinned.all, named_contexts, dockerfile),
     )
+
+
+async def _reached_context(
+    field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile, context: ContextTree
+) -> tuple[ContextTree, tuple[str, ...] | None]:
+    """What a build reads of its context, and the paths that it reaches it by.
+
+    All of it, and `None`, where anything may be read. buildx lets policies look into the context.
+    """
+    paths = None
+    if field_set.context_inputs.value == ContextInputs.REACHED.value:
+        policies = await read_policies(PoliciesRequest(dockerfile.path), **implicitly())
+        paths = None if policies.files else reached_paths(dockerfile.analyses)
+    selected = None if paths is None else select_reached(context.entries, paths)
+    if selected is None:
+        return context, None
+    return replace(context, entries=selected), paths
 
 
 def _refuse_other_archives(

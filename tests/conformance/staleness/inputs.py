@@ -26,12 +26,14 @@ class Input:
     Where only something outside of the tree moves, both trees are the same. `git_sees` says whether
     a file of the repository changed that the image reads. `exception` is why the product builds
     although the result is the same, or does not although it is another: the closed list of these.
+    With `may_build_more` nobody knows beforehand whether it builds although the result is the same.
     """
 
     before: Tree
     after: Tree
     git_sees: bool = True
     exception: str = ""
+    may_build_more: bool = False
 
     @property
     def name(self) -> str:
@@ -104,11 +106,34 @@ FILE_INPUTS = (
     _files("file-that-is-gone", COPY_ALL, {"b": GONE}),
     _files("renamed-file", COPY_ALL, {"b": GONE, "c": "b"}),
     _files("mounted-file", (BASE, "RUN --mount=target=/m cat /m/a > /x"), {"a": "another"}),
+    _files("file-that-nothing-copies", COPY_A, {"b": "another"}),
+    _files("file-of-a-stage-before", (f"{SCRATCH} AS x", *COPY_A, "COPY --from=x / /"), {"b": "B"}),
+    _files("file-of-another-stage", (f"{SCRATCH} AS x", "COPY b /", *COPY_A), {"b": "B"}),
+    _files("file-of-a-wildcard", (SCRATCH, "COPY d/* /x/"), {"d/c": "C"}),
+    _files("new-file-of-a-wildcard", (SCRATCH, "COPY [ab]* /x/"), {"bc": "new"}),
+    _files("file-beside-a-wildcard", (SCRATCH, "COPY d/* /x/"), {"b": "B"}),
+    _files("file-of-a-variable", (SCRATCH, "ARG A=b", "COPY $A /x"), {"b": "B"}),
+    _files("file-beside-a-variable", (SCRATCH, "ARG A=b", "COPY $A /x"), {"a": "A"}),
     _files(
-        "file-that-nothing-copies",
-        *(COPY_A, {"b": "another"}),
-        exception="the whole context counts: docs/decisions/0004",
+        "file-beside-a-variable-of-a-base",
+        *((BASE, "COPY ${OF_BASE:-b} /x"), {"a": "A"}),
+        exception="which file is copied depends on a base: everything counts",
     ),
+    _files(
+        "file-left-out-of-a-copy",
+        *((SCRATCH, "COPY --exclude=c d /x/"), {"d/c": "C"}),
+        exception="what --exclude leaves out is sent to the builder, and counts",
+    ),
+    _files(
+        "file-of-a-mounted-directory",
+        *((BASE, "RUN --mount=source=d,target=/m cp -r /m /x"), {"d/c": "C"}),
+    ),
+    _files(
+        "file-beside-a-mounted-directory",
+        *((BASE, "RUN --mount=source=d,target=/m cp -r /m /x"), {"b": "B"}),
+    ),
+    _files("file-of-an-added-directory", (SCRATCH, "ADD d /x/"), {"d/c": "C"}),
+    _files("file-beside-a-document", (SCRATCH, "COPY <<E /x", "text", "E"), {"b": "B"}),
     _files(
         "ignored-file",
         *(COPY_ALL, {"b": "another"}, {**FILES, ".dockerignore": "b\n.dockerignore\n"}),
@@ -270,7 +295,12 @@ INPUTS = tuple(
 SLICE = frozenset(
     (
         *("content-of-one-size", "mode", "link", "ignore-file", "ignore-file-of-named-context"),
-        *("file-that-nothing-copies", "base-target-of-one-digest", "child-of-one-digest"),
+        *(
+            "file-that-nothing-copies",
+            "file-of-a-wildcard",
+            "base-target-of-one-digest",
+            "child-of-one-digest",
+        ),
         *("base-tag", "trigger", "frontend", "url", "git-branch", "hashed-secret"),
         *("policy-that-comes-to-deny",),
     )
