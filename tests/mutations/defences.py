@@ -139,7 +139,7 @@ MUTATIONS = (
     Mutation(
         "triggers: those of images of this repository are in their record",
         "util_rules/base_triggers.py",
-        "found[key] = recorded or ()",
+        "found[key] = recorded",
         "found[key] = ()",
         ("tests/integration/triggers_test.py",),
     ),
