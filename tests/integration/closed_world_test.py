@@ -197,7 +197,9 @@ CONTEXT = replace(NOTHING, context_paths=("a b", "d/*.txt", "index.html"))
 def test_paths_of_the_context_are_read_that_are_in_the_definition(
     builder: Builder, steps: str
 ) -> None:
-    (builder.directory / "context/a b").write_text("")
+    (builder.directory / "context/d").mkdir()
+    for name in ("a b", "d/a.txt"):
+        (builder.directory / "context" / name).write_text("")
     files, said = builder.build(f"FROM scratch\n{steps}\n", CONTEXT)
     assert files.get("index.html") == b"hello\n", said
 

@@ -241,6 +241,23 @@ def _remote_context(name: str, url: str) -> NamedContext:
     return NamedContext(name, ContextKind.GIT if is_git else ContextKind.URL, url)
 
 
+async def _reached_context(
+    field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile, context: ContextTree
+) -> tuple[ContextTree, tuple[str, ...] | None]:
+    """What a build reads of its context, and the paths that it reaches it by.
+
+    All of it, and `None`, where anything may be read. buildx lets policies look into the context.
+    """
+    paths = None
+    if field_set.context_inputs.value == ContextInputs.REACHED.value:
+        policies = await read_policies(PoliciesRequest(dockerfile.path), **implicitly())
+        paths = None if policies.files else reached_paths(dockerfile.analyses)
+    selected = None if paths is None else select_reached(context.entries, paths)
+    if selected is None:
+        return context, None
+    return replace(context, entries=selected), paths
+
+
 @rule(desc="Resolve inputs of image build")
 async def resolve_image_inputs(
     request: ImageInputsRequest, subsystem: DockerBuildKitSubsystem, host: Platform
@@ -289,23 +306,6 @@ async def resolve_image_inputs(
         ),
         materials=image_materials(pinned.all, named_contexts, dockerfile),
     )
-
-
-async def _reached_context(
-    field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile, context: ContextTree
-) -> tuple[ContextTree, tuple[str, ...] | None]:
-    """What a build reads of its context, and the paths that it reaches it by.
-
-    All of it, and `None`, where anything may be read. buildx lets policies look into the context.
-    """
-    paths = None
-    if field_set.context_inputs.value == ContextInputs.REACHED.value:
-        policies = await read_policies(PoliciesRequest(dockerfile.path), **implicitly())
-        paths = None if policies.files else reached_paths(dockerfile.analyses)
-    selected = None if paths is None else select_reached(context.entries, paths)
-    if selected is None:
-        return context, None
-    return replace(context, entries=selected), paths
 
 
 def _refuse_other_archives(
