@@ -152,7 +152,8 @@ def run(inputs: Sequence[Input], directory: Path) -> dict[str, list[str]]:
         finally:
             machine.close()
     built = sum(kind == BUILT for kind in answers.kinds.values())
-    print(f"{sum(answers.differs.values())} differ for plain buildx, {built} were built")
+    differ = sum(answers.differs[name] for name in answers.product)
+    print(f"{len(answers.product)} compared: {differ} differ for plain buildx, {built} were built")
     found = {each.name: list(judge(each, answers)) for each in inputs if each.name in answers.plain}
     return {name: problems for name, problems in found.items() if problems}
 
