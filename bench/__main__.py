@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
             say(f"[{number + 1}/{len(wanted)}, after {clock.minutes}] {name}:{size}")
             try:
                 rows += _measure(bench, name, size, resume=options.resume)
-            except (FailedRunError, MissingToolError) as e:
+            except (FailedRunError, MissingToolError, OSError) as e:
                 say(f"{name}:{size}: {e}")
                 has_failed = True
             except KeyboardInterrupt:

@@ -27,11 +27,14 @@ def test_every_image_ends_in_a_line_with_the_reason(
     )
     pinned = rf"{registry.address}/{repository}/app@sha256:[0-9a-f]{{64}}"
 
+    outputs = []
+
     def line_after(*edits: tuple[str, str, str]) -> str:
         for edit in edits:
             checkout.replace(*edit)
-        run = checkout.pants("package", "::", pantsd=True)
+        run = checkout.pants("-ldebug", "package", "::", pantsd=True)
         assert "<unknown>" not in run.output
+        outputs.append(run.output)
         # Pants 2.31 has lines of its own for what it schedules, which may name an image, too.
         (line,) = [line for line in run.output.splitlines() if re.match(r"  \S.*@sha256:", line)]
         return line
@@ -50,6 +53,11 @@ def test_every_image_ends_in_a_line_with_the_reason(
     assert line_after(*both) == built("build arg MODE changed, app/a.txt changed")
     back = (("app/a.txt", "c", "b"), ("app/BUILD", "MODE=three", "MODE=two"))
     assert line_after(*back) == Matches(f"  restored: {pinned}")
+    # Only where no build is remembered, the caches are asked first, by a process of its own.
+    asked = [output.count("Starting: Look up the image of") for output in outputs]
+    assert asked == [1, *[0] * (len(outputs) - 1)]
+    assert "Bring the context" not in "".join(outputs)
+    assert "Starting: Build app:image" not in outputs[-1]
 
 
 class Matches:

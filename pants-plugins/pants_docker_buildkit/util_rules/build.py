@@ -17,6 +17,7 @@ from pants.engine.engine_aware import EngineAwareReturnType
 from pants.engine.fs import Digest, RemovePrefix
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import Rule, collect_rules
+from pants.option.global_options import GlobalOptions
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.build_history import (
@@ -257,13 +258,15 @@ class _Solved:
 class _Place:
     """Where the build of a definition is tried. With `only_looks_up`, nothing is built.
 
-    With `is_plan`, the local engine is not told of tags either.
+    With `is_plan`, the local engine is not told of tags either. With `expects_build`, contexts are
+    laid out before the caches are asked, which then takes one process and not three.
     """
 
     keeper: SessionKeeper
     session: Path
     only_looks_up: bool
     is_plan: bool
+    expects_build: bool = False
 
     def seconds(self, definition: ImageDefinition, generation: int) -> float | None:
         """How long the build took that this session ran; `None` if it ran none."""
@@ -349,6 +352,8 @@ async def _find_or_run(
         if found is None:
             raise ImageNotBuiltError(definition.address, reasons)
         return found
+    if place.expects_build and generation == 0:
+        return await _run(definition, generation, place, reasons)
     result = await execute_process(process, **implicitly())
     if result.exit_code in _NOT_CACHED:
         return await _run(definition, generation, place, reasons)
@@ -403,7 +408,10 @@ class _Built:
 
 
 async def _build(
-    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem, attempt: int
+    field_set: BuildKitImageFieldSet,
+    subsystem: DockerBuildKitSubsystem,
+    global_options: GlobalOptions,
+    attempt: int,
 ) -> _Built:
     definition = await define_image(ImageDefinitionRequest(field_set, attempt), **implicitly())
     running = await running_session()
@@ -412,13 +420,21 @@ async def _build(
     settings = build_settings(field_set, subsystem, builders, environment.home)
     keeper = await keep_session(**implicitly())
     only_looks_up = running.is_plan or subsystem.require_built
-    place = _Place(keeper, running.directory, only_looks_up, is_plan=running.is_plan)
-    if not place.only_looks_up:
+    if not only_looks_up:
         running.answers.add_build(definition.key, settings)
     history = image_history(running.directory, field_set, subsystem)
     past = read_past_build(history)
     is_same = past is not None and past.build_digest == definition.job.build_digest
     reasons: tuple[Reason, ...] = (LOST_RECORD,)
+    # What another machine may have built meanwhile is worth a question first.
+    expects_build = past is not None and not is_same and not global_options.remote_cache_read
+    place = _Place(
+        keeper,
+        running.directory,
+        only_looks_up,
+        is_plan=running.is_plan,
+        expects_build=expects_build,
+    )
     if not is_same:
         reasons = explain_build(read_past_inputs(history), describe_inputs(definition))
     logger.debug(
@@ -457,14 +473,16 @@ def image_history(
 
 
 async def _build_current(
-    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+    field_set: BuildKitImageFieldSet,
+    subsystem: DockerBuildKitSubsystem,
+    global_options: GlobalOptions,
 ) -> tuple[_Built, ImageOutcome]:
     """What came of a target as it is now, and how."""
     try:
-        built = await _build(field_set, subsystem, 0)
+        built = await _build(field_set, subsystem, global_options, 0)
     except ImageSourceChangedError:
         # Since the definition was made. What there is now is another image.
-        built = await _build(field_set, subsystem, 1)
+        built = await _build(field_set, subsystem, global_options, 1)
     solved = built.solved
     if solved.seconds is not None:
         outcome = ImageOutcome.BUILT
@@ -481,12 +499,14 @@ async def _build_current(
 
 
 @rule(desc="Build image with BuildKit", level=LogLevel.DEBUG)
-async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsystem) -> BuiltImage:
+async def build_image(
+    request: BuildImageRequest, subsystem: DockerBuildKitSubsystem, global_options: GlobalOptions
+) -> BuiltImage:
     field_set = request.field_set
     artifacts = field_set.artifacts_field
     if artifacts is not None:
         raise NoImageError(artifacts.alias, field_set.address)
-    built, outcome = await _build_current(field_set, subsystem)
+    built, outcome = await _build_current(field_set, subsystem, global_options)
     solved, output = built.solved, built.definition.output
     assert solved.record is not None
     layout = None
@@ -497,8 +517,10 @@ async def build_image(request: BuildImageRequest, subsystem: DockerBuildKitSubsy
 
 
 @rule(desc="Build files with BuildKit")
-async def build_files(request: BuildFilesRequest, subsystem: DockerBuildKitSubsystem) -> BuiltFiles:
-    built, outcome = await _build_current(request.field_set, subsystem)
+async def build_files(
+    request: BuildFilesRequest, subsystem: DockerBuildKitSubsystem, global_options: GlobalOptions
+) -> BuiltFiles:
+    built, outcome = await _build_current(request.field_set, subsystem, global_options)
     tree = await remove_prefix(RemovePrefix(built.solved.output, OUTPUT_ARTIFACTS))
     definition = built.definition.job.definition
     return BuiltFiles(tree, definition, outcome, built.solved.reasons)

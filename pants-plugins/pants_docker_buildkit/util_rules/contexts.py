@@ -6,13 +6,17 @@ Only where no cache has the image. Then a process brings those that are not ther
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path, PurePath
 
-from pants.engine.fs import CreateDigest, FileDigest, FileEntry
-from pants.engine.process import FallibleProcessResult
+from pants.engine.fs import CreateDigest, Digest, FileDigest, FileEntry
 
-from pants_docker_buildkit.compat import create_digest, execute_process, implicitly
+from pants_docker_buildkit.compat import (
+    create_digest,
+    execute_process,
+    get_digest_contents,
+    implicitly,
+)
 from pants_docker_buildkit.dockerfile import context_entries
 from pants_docker_buildkit.errors import ImageBuildError
 from pants_docker_buildkit.session.context_files import (
@@ -28,6 +32,7 @@ from pants_docker_buildkit.session.directory import (
     DELIVERED_FILES,
     DELIVERY_MARKER,
     DELIVERY_SCRIPT,
+    deliveries_path,
     delivery_name,
     permit_path,
 )
@@ -40,6 +45,9 @@ from pants_docker_buildkit.solver.context_memory import (
 from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.util_rules.definition import ImageDefinition
 from pants_docker_buildkit.util_rules.session_process import session_process
+
+_MOST_BYTES = 64 * 1024
+_MOST_FILES = 32
 
 
 def context_contents(definition: ImageDefinition, context_name: str) -> Contents:
@@ -88,35 +96,51 @@ async def prepare_contexts(
     )
     paths = files_to_bring(contents, {} if with_all else memory)
     if paths:
-        result = await _bring(definition, contents, paths, generation, attempt)
-        if result.exit_code != 0:
-            said = result.stderr.decode("utf-8", "replace")
-            end = describe_killing("The process that brings files", result.exit_code)
-            raise ImageBuildError(definition.address, f"{said}\n{end}")
+        files = await create_digest(
+            CreateDigest(
+                FileEntry(
+                    f"{DELIVERED_FILES}/{path}",
+                    FileDigest(contents[path].value, contents[path].size),
+                    is_executable=contents[path].kind == PROGRAM,
+                )
+                for path in paths
+            )
+        )
+        if _is_little([contents[path] for path in paths]):
+            delivery = deliveries_path(session, definition.key, generation) / str(attempt)
+            try:
+                await _write(files, delivery)
+            except OSError as e:
+                finding = f"Its context cannot be written to {delivery}: {e.strerror or e}."
+                raise ImageBuildError(definition.address, finding) from e
+        else:
+            await _bring(definition, files, generation, attempt)
     write_contents(permit_path(session, definition.key, generation), contents)
 
 
-async def _bring(
-    definition: ImageDefinition,
-    contents: Contents,
-    paths: Iterable[str],
-    generation: int,
-    attempt: int,
-) -> FallibleProcessResult:
-    files = await create_digest(
-        CreateDigest(
-            FileEntry(
-                f"{DELIVERED_FILES}/{path}",
-                FileDigest(contents[path].value, contents[path].size),
-                is_executable=contents[path].kind == PROGRAM,
-            )
-            for path in paths
-        )
-    )
+def _is_little(files: Collection[ContextPath]) -> bool:
+    """Whether the rule may hold these files in memory, where Pants keeps them for a while."""
+    return len(files) <= _MOST_FILES and sum(each.size for each in files) <= _MOST_BYTES
+
+
+async def _write(files: Digest, delivery: Path) -> None:
+    """Deliver a few files without a process, which takes more than all else that is done here."""
+    for each in await get_digest_contents(files):
+        place = delivery / PurePath(each.path).relative_to(DELIVERED_FILES)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.write_bytes(each.content)
+
+
+async def _bring(definition: ImageDefinition, files: Digest, generation: int, attempt: int) -> None:
+    """Have a process deliver files, which Pants lays out for it."""
     process = session_process(
         *(DELIVERY_SCRIPT, "bring", delivery_name(definition.key, generation), str(attempt)),
         description=f"Bring the context of {definition.address} up to date",
         input_digest=files,
         output_files=(DELIVERY_MARKER,),
     )
-    return await execute_process(process, **implicitly())
+    result = await execute_process(process, **implicitly())
+    if result.exit_code != 0:
+        said = result.stderr.decode("utf-8", "replace")
+        end = describe_killing("The process that brings files", result.exit_code)
+        raise ImageBuildError(definition.address, f"{said}\n{end}")
