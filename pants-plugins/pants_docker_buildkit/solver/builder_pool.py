@@ -22,7 +22,12 @@ from pants_docker_buildkit.solver.build_slots import SLOTS_DIRECTORY, take_slot
 from pants_docker_buildkit.solver.builder_choice import choose_builder
 from pants_docker_buildkit.solver.described_builder import ChosenBuilder, choose_described_builder
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import BuilderLostError, BuilderNotReadyError
+from pants_docker_buildkit.solver.errors import (
+    BuilderLostError,
+    BuilderNotReadyError,
+    OtherBuildPlatformError,
+    SolverError,
+)
 from pants_docker_buildkit.solver.progress import tell
 
 _LOST_SECONDS = 60.0
@@ -30,15 +35,26 @@ _LOST_SECONDS = 60.0
 
 _ASK_AGAIN_SECONDS = 0.2
 
+Check = Callable[[ChosenBuilder], None]
+
+
+def _accept(_: ChosenBuilder) -> None:
+    pass
+
 
 @contextmanager
 def reserve_builder(
-    docker: DockerCli, settings: BuildSettings, platforms: Iterable[str], session: Path
+    docker: DockerCli,
+    settings: BuildSettings,
+    platforms: Iterable[str],
+    session: Path,
+    check: Check = _accept,
 ) -> Iterator[ChosenBuilder]:
     """A builder that answers and has room for a build for these platforms, until the block ends.
 
     It is the same for whoever asks for the same target and platforms. Raises a `SolverError` where
-    none answers. If all that do are full, it waits.
+    none answers. If all that do are full, it waits. An endpoint of a pool for which `check` raises
+    `OtherBuildPlatformError` does not count; where that is all of them, it is raised.
     """
     image = _image(settings, platforms)
     description = settings.described_builder
@@ -50,7 +66,9 @@ def reserve_builder(
         return
     else:
         members = rank_members(description, image)
-        candidates = [_member(docker, each, session) for each in members]
+        # Another builder may have to be booted first, so whoever asks for it checks it.
+        check = check if description.pool else _accept
+        candidates = [_member(docker, each, session, check) for each in members]
     most = settings.max_builds
     if description is not None and description.max_builds is not None:
         most = description.max_builds
@@ -107,12 +125,17 @@ def _own_builder(docker: DockerCli, name: str | None, session: Path) -> _Candida
     )
 
 
-def _member(docker: DockerCli, member: BuilderDescription, session: Path) -> _Candidate:
+def _member(
+    docker: DockerCli, member: BuilderDescription, session: Path, check: Check
+) -> _Candidate:
     endpoints = [node.endpoint or member.name for node in member.nodes]
-    return _Candidate(
-        json.dumps([member.driver, endpoints]),
-        lambda: choose_described_builder(docker, member, session),
-    )
+
+    def choose() -> ChosenBuilder:
+        chosen = choose_described_builder(docker, member, session)
+        check(chosen)
+        return chosen
+
+    return _Candidate(json.dumps([member.driver, endpoints]), choose)
 
 
 @contextmanager
@@ -122,13 +145,15 @@ def _first_free(
     session: Path,
     told: str,
 ) -> Iterator[ChosenBuilder]:
-    """The first of the candidates that is not full and answers. Waits while all are full."""
+    """The first of the candidates that is not full, answers and suits. Waits while all are full."""
     slots = session.resolve().parent / SLOTS_DIRECTORY
     has_told = False
+    refusals: dict[str, OtherBuildPlatformError] = {}
     while True:
-        problem: BuilderNotReadyError | None = None
+        problem: SolverError | None = None
         for candidate in sorted(candidates, key=lambda each: _mark(session, each).is_set):
-            slot = take_slot(slots, candidate.identity, most)
+            is_refused = candidate.identity in refusals
+            slot = None if is_refused else take_slot(slots, candidate.identity, most)
             if slot is None:
                 continue
             with slot:
@@ -139,6 +164,9 @@ def _first_free(
                     mark.set()
                     problem = e
                     continue
+                except OtherBuildPlatformError as e:
+                    refusals[candidate.identity] = e
+                    continue
                 mark.clear()
                 try:
                     yield chosen
@@ -146,6 +174,8 @@ def _first_free(
                     mark.set()
                     raise
                 return
+        if len(refusals) == len(candidates):
+            problem = next(iter(refusals.values()))
         if problem is not None:
             raise problem
         if not has_told:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,11 @@ from pants_docker_buildkit.solver.builder_pool import (
     reserve_builder,
 )
 from pants_docker_buildkit.solver.described_builder import ChosenBuilder
-from pants_docker_buildkit.solver.errors import BuilderLostError, BuilderNotReadyError
+from pants_docker_buildkit.solver.errors import (
+    BuilderLostError,
+    BuilderNotReadyError,
+    OtherBuildPlatformError,
+)
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 
 NODES = tuple(NodeDescription(f"tcp://b{number}:1") for number in range(4))
@@ -76,9 +82,11 @@ class Host:
         self.docker.answer("buildx create")
         self.docker.answer("buildx inspect", inspection)
 
-    def reserve(self, **settings: Any) -> AbstractContextManager[ChosenBuilder]:
+    def reserve(
+        self, check: Callable[[ChosenBuilder], None] = lambda _: None, **settings: Any
+    ) -> AbstractContextManager[ChosenBuilder]:
         found = BuildSettings("app:image", **settings)
-        return reserve_builder(self.docker.cli(), found, ("linux/amd64",), self.session)
+        return reserve_builder(self.docker.cli(), found, ("linux/amd64",), self.session, check)
 
     @property
     def told(self) -> str:
@@ -98,6 +106,47 @@ def test_builds_above_the_limit_go_to_the_next_endpoint(host: Host) -> None:
     assert names[0] == names[1] != names[2] == names[3]
     with host.reserve(described_builder=pool) as again:
         assert again.name == names[0]
+
+
+def test_a_full_endpoint_is_not_replaced_by_one_that_does_not_suit(host: Host) -> None:
+    pool = replace(POOL, max_builds=1)
+    with ExitStack() as stack:
+        ranked = [stack.enter_context(host.reserve(described_builder=pool)).name for _ in NODES]
+    suiting = (ranked[0], ranked[3])
+
+    def reserve() -> AbstractContextManager[ChosenBuilder]:
+        return host.reserve(_refusing_all_but(*suiting), described_builder=pool)
+
+    has_room = threading.Event()
+
+    def wait() -> None:
+        with reserve():
+            has_room.set()
+
+    with reserve() as first, reserve() as second:
+        assert (first.name, second.name) == suiting
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert not has_room.wait(0.5)
+    waiting.join(10)
+    assert has_room.is_set()
+
+
+def test_where_no_endpoint_suits_the_first_is_refused(host: Host) -> None:
+    with host.reserve(described_builder=POOL) as home:
+        pass
+    refused = pytest.raises(OtherBuildPlatformError, match=re.escape(str(home.name)))
+    with refused, host.reserve(_refusing_all_but(), described_builder=POOL):
+        pass
+
+
+def _refusing_all_but(*names: str | None) -> Callable[[ChosenBuilder], None]:
+    def check(chosen: ChosenBuilder) -> None:
+        if chosen.name not in names:
+            wanted = (("linux/amd64", "linux/amd64"),)
+            raise OtherBuildPlatformError(str(chosen.name), wanted, ["linux/arm64"])
+
+    return check
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.builder import Builder
@@ -113,14 +114,14 @@ def open_workplace(
         mirrors = ImageMirrors(settings.mirrors)
         docker = docker.with_environment(_build_environment(job.definition, mirrors, scratch))
         docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
-        platforms = job.definition.platforms
-        reserved = reserve_builder(docker, settings, platforms, session.directory)
-        chosen = stack.enter_context(reserved)
+        check = partial(check_build_platforms, job.definition)
+        where = (job.definition.platforms, session.directory, check)
+        chosen = stack.enter_context(reserve_builder(docker, settings, *where))
         if chosen.builder.images:
             # The build boots the builder, which pulls what it runs.
             add_references(repositories, chosen.builder.images)
             allow_logins(scratch / "docker", repositories)
-        check_build_platforms(job.definition, chosen)
+        check(chosen)
         docker, builder = _at_engine(chosen), chosen.builder
         if builder.is_docker_engine and not builder.has_containerd_store:
             raise ContainerdStoreError(output)
