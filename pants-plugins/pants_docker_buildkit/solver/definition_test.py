@@ -22,6 +22,7 @@ SMALLEST = BuildDefinition(
 EXAMPLES: dict[str, Any] = {
     "dockerfile": "e" * 64,
     "context": "blake3:" + "f" * 64,
+    "context_paths": ("a", "d/*"),
     "platforms": ("linux/amd64", "linux/arm64"),
     "build_platforms": (("linux/amd64", "linux/arm64"),),
     "output": "registry",
