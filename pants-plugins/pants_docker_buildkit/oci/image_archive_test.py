@@ -324,7 +324,8 @@ def test_a_header_as_long_as_a_disk_is_not_read(tmp_path: Path) -> None:
     whole = path.read_bytes().rstrip(b"\0")
     whole += b"\0" * (-len(whole) % 512)
     path.write_bytes(whole + header.tobuf(tarfile.GNU_FORMAT) + b"\0" * 10_000)
-    with pytest.raises(InvalidArchiveError, match="a header is too large"):
+    # Newer Python does not believe its size.
+    with pytest.raises(InvalidArchiveError, match=r"a header is too large|empty header"):
         unpack_image(path, tmp_path / "layout")
 
 

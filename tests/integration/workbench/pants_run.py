@@ -11,6 +11,8 @@ _WROTE = re.compile(r"\[INFO\] Wrote dist/(?P<path>\S+)")
 _OUTCOME = re.compile(
     r"  (?P<outcome>unchanged|restored|built(?: \((?P<reason>.*)\))?): (?P<rest>.*)"
 )
+# Newer Pants says beside the name how long it took.
+_TESTED = re.compile(r"Completed: Test images - (?P<target>\S+)(?: \([\w. ]+\))? - succeeded\.")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class PantsRun:
                 references = tuple(outcome["rest"].split(", "))
                 found[path] = Outcome(kind, outcome["reason"] or "", references)
         return found
+
+    @property
+    def passed_tests(self) -> set[str]:
+        """The tests of images that were run and succeeded."""
+        return {found["target"] for found in _TESTED.finditer(self.output)}
 
     @property
     def kinds(self) -> dict[str, str]:
