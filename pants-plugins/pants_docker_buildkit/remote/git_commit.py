@@ -6,10 +6,9 @@ The counterpart of `resolveMetadata` in BuildKit's `source/git`.
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Mapping
 
-from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.remote.git_program import Git
 from pants_docker_buildkit.remote.web_content import RemoteContentError
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -23,26 +22,9 @@ def find_commit(url: str, reference: str, environment: Mapping[str, str]) -> str
     helpers. Raises `RemoteContentError`.
     """
     name = reference or "HEAD"
-    try:
-        answer = subprocess.run(
-            ["git", "ls-remote", "--", repository_url(url), name, f"{name}^{{}}"],
-            env={**environment, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"},
-            stdin=subprocess.DEVNULL,
-            # Without a terminal, neither Git nor SSH waits for somebody to answer it.
-            start_new_session=True,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-        )
-    except subprocess.TimeoutExpired as e:
-        raise RemoteContentError(f"'git ls-remote' gave no answer in {_SECONDS} s") from e
-    except OSError as e:
-        raise RemoteContentError(f"'git' cannot be run: {e.strerror}") from e
-    if answer.returncode != 0:
-        lines = [line for line in answer.stderr.splitlines() if line.strip()]
-        raise RemoteContentError(f"'git ls-remote' fails: {redact(lines[0] if lines else '')}")
-    commit = choose_commit(answer.stdout, name)
+    patterns = (repository_url(url), name, f"{name}^{{}}")
+    listing = Git(environment, _SECONDS).run("ls-remote", "--", *patterns)
+    commit = choose_commit(listing, name)
     if commit is None:
         raise RemoteContentError(f"the repository has no reference {name!r}")
     return commit

@@ -1,0 +1,78 @@
+"""Git, run in the environment of the user, but without anybody to answer it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Optional
+
+from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.remote.web_content import RemoteContentError
+
+
+class Git:
+    """Runs commands of Git's in `directory`, or where this process is.
+
+    So it knows the user's SSH agent and credential helpers. A command that takes more than
+    `seconds` is ended. `settings` are in the form of `git -c`.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        seconds: int,
+        directory: Optional[Path] = None,
+        settings: Sequence[str] = (),
+    ) -> None:
+        self.directory = directory
+        self._environment = {**environment, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+        self._seconds = seconds
+        self._settings = settings
+
+    def without_configuration(self) -> Git:
+        """The same without what the user has configured: filters may make files of others."""
+        nothing = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+        environment = {**self._environment, **nothing}
+        return Git(environment, self._seconds, self.directory, self._settings)
+
+    def run(self, *arguments: str) -> str:
+        """What a command prints that has to succeed. Raises `RemoteContentError`."""
+        done = self._run(arguments)
+        if done.returncode != 0:
+            said = _first_finding(done.stderr) or f"it ended with {done.returncode}"
+            raise RemoteContentError(f"'git {arguments[0]}' fails: {redact(said)}")
+        return done.stdout
+
+    def succeeds(self, *arguments: str) -> bool:
+        """Whether a command does. Raises `RemoteContentError` where it cannot be run."""
+        return self._run(arguments).returncode == 0
+
+    def _run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        settings = [word for setting in self._settings for word in ("-c", setting)]
+        try:
+            return subprocess.run(
+                ["git", *settings, *arguments],
+                cwd=self.directory,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                # Without a terminal, neither Git nor SSH waits for somebody to answer it.
+                start_new_session=True,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=self._seconds,
+            )
+        except subprocess.TimeoutExpired as e:
+            finding = f"'git {arguments[0]}' took more than {self._seconds} s"
+            raise RemoteContentError(finding) from e
+        except OSError as e:
+            raise RemoteContentError(f"'git' cannot be run: {e.strerror}") from e
+
+
+def _first_finding(text: str) -> str:
+    """The cause comes first, such as what SSH says; warnings may come before it."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    findings = (each for each in lines if not each.lower().startswith(("warning:", "hint:")))
+    return next(findings, lines[-1] if lines else "")

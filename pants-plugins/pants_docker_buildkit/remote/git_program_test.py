@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pants_docker_buildkit.remote.git_program import Git
+from pants_docker_buildkit.remote.web_content import RemoteContentError
+
+SSH = """\
+Warning: Permanently added 'example.org' to the list of known hosts.
+git@example.org: Permission denied (publickey).
+fatal: Could not read from remote repository.
+
+Please make sure you have the correct access rights
+and the repository exists.
+"""
+
+
+def git(directory: Path, script: str, seconds: int = 60) -> Git:
+    """A Git that does what is said here."""
+    program = directory / "git"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return Git({"PATH": f"{directory}:/usr/bin:/bin"}, seconds)
+
+
+@pytest.mark.parametrize(
+    ("said", "finding"),
+    [
+        (SSH, r"git@example\.org: Permission denied \(publickey\)\."),
+        ("warning: only this\n", "warning: only this"),
+        ("", "it ended with 128"),
+    ],
+    ids=["SSH", "warning", "nothing"],
+)
+def test_the_cause_of_a_failure_is_told(tmp_path: Path, said: str, finding: str) -> None:
+    (tmp_path / "said").write_text(said)
+    program = git(tmp_path, f"cat {tmp_path}/said >&2; exit 128")
+    with pytest.raises(RemoteContentError, match=rf"^'git fetch' fails: {finding}$"):
+        program.run("fetch", "origin")
+    assert not program.succeeds("fetch", "origin")
+
+
+def test_who_does_not_end_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(RemoteContentError, match=r"^'git fetch' took more than 1 s$"):
+        git(tmp_path, "exec sleep 60", seconds=1).run("fetch")
+
+
+def test_a_machine_without_git_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RemoteContentError, match=r"^'git' cannot be run: No such file"):
+        Git({"PATH": str(tmp_path)}, 60).run("fetch")
