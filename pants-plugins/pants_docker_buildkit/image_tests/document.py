@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Optional, TypeVar
 
 import yaml
@@ -19,9 +20,6 @@ from pants_docker_buildkit.image_tests.structure import (
     StructureTest,
     Variable,
 )
-
-SCHEMA_VERSION = "2.0.0"
-_FIRST_SCHEMA_VERSION = "1.0.0"
 
 _NULL, _BOOL, _INT = (f"tag:yaml.org,2002:{each}" for each in ("null", "bool", "int"))
 _EXECUTABLE_BY = ("owner", "group", "other", "any")
@@ -52,23 +50,16 @@ def read_structure_test(content: bytes, path: str) -> StructureTest:
     node = _compose(content, path)
     root = _Members(node, "", _ROOT)
     version = root.text("schemaVersion")
-    if version not in (_FIRST_SCHEMA_VERSION, SCHEMA_VERSION):
+    schema = _SCHEMAS.get(version)
+    if schema is None:
         finding = f"it is {version!r}" if version else "it is missing"
-        requirement = f"be {SCHEMA_VERSION!r} or {_FIRST_SCHEMA_VERSION!r}"
+        requirement = f"be {' or '.join(map(repr, _SCHEMAS))}"
         raise root.error("schemaVersion", requirement, finding)
-    is_first = version == _FIRST_SCHEMA_VERSION
-    if is_first:
-        root = _Members(node, "", _FIRST_ROOT)
+    root.restrict(schema.members)
     test = StructureTest(
         global_env=root.each("globalEnvVars", _VARIABLE, _variable),
-        commands=(
-            root.each("commandTests", _FIRST_COMMAND, _first_command)
-            if is_first
-            else root.each("commandTests", _COMMAND, _command)
-        ),
-        existence=root.each(
-            "fileExistenceTests", _FIRST_EXISTENCE if is_first else _EXISTENCE, _existence
-        ),
+        commands=root.each("commandTests", schema.of_command, schema.read_command),
+        existence=root.each("fileExistenceTests", schema.of_existence, _existence),
         contents=root.each("fileContentTests", _CONTENT, _content),
         metadata=(
             *root.optional("metadataTest", _METADATA, _metadata),
@@ -189,16 +180,23 @@ class _Members:
         # What `<<` merges comes before what the mapping itself says.
         yaml.SafeLoader("").flatten_mapping(node)  # type: ignore[no-untyped-call]
         self._members: dict[str, yaml.Node] = {}
-        names = tuple(known)
+        self._keys: dict[str, yaml.Node] = {}
         for key, value in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else _describe(key)
+            name = str(key.value if isinstance(key, yaml.ScalarNode) else _describe(key))
+            self._keys.setdefault(name, key)
+            self._members[name] = value
+        self.restrict(known)
+
+    def restrict(self, known: Iterable[str]) -> None:
+        """Refuse all members but these."""
+        names = tuple(known)
+        for name, key in self._keys.items():
             if name not in names:
-                near = difflib.get_close_matches(str(name), names, n=1)
+                near = difflib.get_close_matches(name, names, n=1)
                 hint = f". Did you mean `{near[0]}`?" if near else ""
                 requirement = f"be one of {', '.join(f'`{each}`' for each in names)}"
                 finding = f"it is none{hint}"
                 raise InvalidStructureTestError(_line(key), self._at(name), requirement, finding)
-            self._members[str(name)] = value
 
     def _at(self, name: str) -> str:
         return f"{self._field}.{name}" if self._field else name
@@ -453,3 +451,19 @@ def _run_user(members: _Members) -> str:
             requirement = "not be set, because BuildKit runs the commands, and not a container"
             raise members.error(name, requirement, "it is")
     return members.text("user")
+
+
+@dataclass(frozen=True)
+class _Schema:
+    """In what the versions of the schema differ: members, and how a command is written."""
+
+    members: tuple[str, ...]
+    of_command: tuple[str, ...]
+    read_command: Callable[[_Members], CommandTest]
+    of_existence: tuple[str, ...]
+
+
+_SCHEMAS = {
+    "2.0.0": _Schema(_ROOT, _COMMAND, _command, _EXISTENCE),
+    "1.0.0": _Schema(_FIRST_ROOT, _FIRST_COMMAND, _first_command, _FIRST_EXISTENCE),
+}

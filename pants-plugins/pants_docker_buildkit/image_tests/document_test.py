@@ -88,6 +88,12 @@ licenseTests: [{debian: false, files: [/l]}]
     assert (file.permissions, file.uid) == ("drwxr-xr-x", None)
 
 
+def test_what_is_merged_in_the_first_schema_may_be_said_otherwise() -> None:
+    document = b"schemaVersion: 1.0.0\n<<: {licenseTests: [{files: [/a]}]}\n"
+    test = read_structure_test(document + b"licenseTests: [{files: [/b]}]\n", "a.yaml")
+    assert [each.files for each in test.licenses] == [("/b",)]
+
+
 def test_json_may_be_indented_with_tabs_and_escape_what_it_likes() -> None:
     text = (
         b'{\n\t"schemaVersion": "2.0.0",\n'
