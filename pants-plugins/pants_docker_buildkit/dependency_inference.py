@@ -89,12 +89,13 @@ async def infer_image_dependencies(
         dockerfile = await _understand(field_set, dockerfile, upstream)
     providers = await find_context_providers(**implicitly())
     root = field_set.context_directory(subsystem.default_context_root)
+    # Files of a repository are no targets.
+    analyses = () if field_set.context.value else dockerfile.analyses
     wanted = {
         posixpath.normpath(posixpath.join(root, source.path))
-        for analysis in dockerfile.analyses
+        for analysis in analyses
         for source in analysis.context_paths
         if source.path is not None and not source.has_wildcard and source.path != "."
-        if not field_set.context.value
     }
     inputs = await find_image_input_files(ImageInputFilesRequest(field_set), **implicitly())
     inferred = {*upstream.addresses, *providers.providing(wanted), *inputs.addresses}

@@ -328,7 +328,7 @@ MUTATIONS = (
     Mutation(
         "Git: a branch is not its content",
         "dockerfile/git_source.py",
-        "return _COMMIT.fullmatch(self.reference) is not None",
+        "return is_commit(self.reference)",
         "return bool(self.reference)",
         ("dockerfile/git_source_test.py",),
     ),

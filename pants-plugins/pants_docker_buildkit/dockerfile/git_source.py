@@ -43,11 +43,16 @@ class GitSource:
     @property
     def is_pinned(self) -> bool:
         """Whether its content can never be another."""
-        return _COMMIT.fullmatch(self.reference) is not None
+        return is_commit(self.reference)
 
     def at(self, commit: str) -> GitSource:
         """The same directory of a commit."""
         return replace(self, reference=commit, checksum="")
+
+
+def is_commit(text: str) -> bool:
+    """Whether `text` is the whole name of a commit, in SHA-1 or SHA-256."""
+    return _COMMIT.fullmatch(text) is not None
 
 
 def parse_git_source(url: str) -> GitSource | None:

@@ -16,13 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pants_docker_buildkit.dockerfile.analysis import RemoteKind
+from pants_docker_buildkit.dockerfile.git_source import is_commit
 from pants_docker_buildkit.dockerfile.instruction import Instruction
 from pants_docker_buildkit.dockerfile.parser import parse_dockerfile
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.oci.digest import InvalidOciDigestError, OciDigest, parse_oci_digest
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SPECIAL = re.compile(r"([\\$\"'])")
 _ESCAPED = re.compile(r"\\(.)")
 _UNESCAPED = re.compile(r"(?:\\.|[^\\$\"'])*")
@@ -171,7 +171,7 @@ def _read_add(instruction: Instruction) -> tuple[str, str]:
     if kind is None:
         raise InvalidLockFileError(line, requirement, f"{url!r} is no URL")
     if kind is RemoteKind.GIT:
-        if _COMMIT.fullmatch(pin) is None:
+        if not is_commit(pin):
             raise InvalidLockFileError(line, requirement, f"{pin!r} is no full commit")
         return url, pin
     try:

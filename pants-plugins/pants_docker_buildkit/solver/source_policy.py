@@ -26,8 +26,8 @@ from pants_docker_buildkit.solver.definition import (
 MAIN_CONTEXT = "local://context"
 """What BuildKit calls the build context."""
 
-IGNORE_FILE = ".dockerignore"
-"""What an old frontend asks for, even where there is one beside the Dockerfile."""
+# What an old frontend asks for, even where there is one beside the Dockerfile.
+_IGNORE_FILE = ".dockerignore"
 
 _GIT = "git://"
 
@@ -58,7 +58,7 @@ def _context_rules(paths: tuple[str, ...] | None) -> Iterator[dict[str, Any]]:
     """
     if paths is None:
         return
-    known = "|".join(f'"{re.escape(path)}"' for path in (*paths, IGNORE_FILE))
+    known = "|".join(f'"{re.escape(path)}"' for path in (*paths, _IGNORE_FILE))
     asked = {
         "key": "local.followpaths",
         "value": rf"^\[({known})(,({known}))*\]$",

@@ -81,9 +81,8 @@ class ImageDockerfile:
         self, field_set: BuildKitImageFieldSet, reason: str, next_step: str = ""
     ) -> InvalidDockerfileError:
         """What to raise when this Dockerfile breaks a rule."""
-        has_file = self.path or self.remote
-        field = field_set.source if has_file else field_set.instructions
         path = self.path or self.remote or None
+        field = field_set.source if path else field_set.instructions
         return InvalidDockerfileError(field.alias, field_set.address, path, reason, next_step)
 
     @property

@@ -6,7 +6,6 @@ who share a cache, and a builder is sent what has changed, as of any other conte
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -15,7 +14,7 @@ from pants.engine.fs import Digest, RemovePrefix
 from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, remove_prefix, rule
-from pants_docker_buildkit.dockerfile.git_source import GitSource, parse_git_source
+from pants_docker_buildkit.dockerfile.git_source import GitSource, is_commit, parse_git_source
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.registry.redaction import redact
@@ -32,7 +31,6 @@ from pants_docker_buildkit.util_rules.remote_content import GitCommitOfRequest, 
 from pants_docker_buildkit.util_rules.session import open_session
 from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session
 
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _KNOWN_OPTIONS = frozenset({"ref", "tag", "branch", "subdir", "checksum", "commit"})
 _KEEP_GIT_DIRECTORY = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 
@@ -104,7 +102,7 @@ def _read(field_set: BuildKitImageFieldSet, url: str) -> GitSource:
         listed = ", ".join(sorted(_KNOWN_OPTIONS))
         finding = f"it has {unknown[0]!r}"
         raise _refuse(field_set, f"have no other parameters than {listed}", finding)
-    if source.checksum and not _COMMIT.fullmatch(source.checksum):
+    if source.checksum and not is_commit(source.checksum):
         raise _refuse(field_set, "name a whole commit as checksum", f"it has {source.checksum!r}")
     if any(part == ".." for part in source.subdirectory.split("/")):
         finding = f"it has {source.subdirectory!r}"

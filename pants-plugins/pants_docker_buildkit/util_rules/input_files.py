@@ -148,8 +148,8 @@ async def find_image_input_files(
     named = {named_context_ignore_file(each) for each in roots}
     inside = sorted(path for path in {*main, *named, *beside} if not path.startswith("../"))
     found = set((await path_globs_to_paths(PathGlobs(inside))).files)
-    chosen = next((path for path in main if path in found), None) or next(reversed(main), None)
-    wanted = {*([chosen] if chosen else ()), *named, *(beside & found)}
+    chosen = [path for path in main if path in found][:1] or main[-1:]
+    wanted = {*chosen, *named, *(beside & found)}
     # One that was removed is owned by the image, if it was in its directory, and else by the target
     # of the one in the build root.
     own = os.path.join(field_set.address.spec_path, IGNORE_FILE_NAME)
