@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pants_docker_buildkit.remote.git_program import Git
@@ -29,6 +29,12 @@ _SETTINGS = (
     "init.defaultBranch=main",
 )
 _GIT = ".git"
+_MODULES = ".gitmodules"
+_NO_CHECKOUT = "none"
+_MODE_OF_SUBMODULE = "160000"
+
+_OF_STRANGERS = {"GIT_PROTOCOL_FROM_USER": "0"}
+"""Has Git refuse URLs that only the user may give, such as paths on this machine."""
 
 
 def check_out(
@@ -41,23 +47,59 @@ def check_out(
     """
     tree = place / "repository"
     tree.mkdir()
-    git = Git(environment, _SECONDS, tree, _SETTINGS)
-    git.run("init", "--quiet")
-    git.run("remote", "add", "--", "origin", url)
-    if not git.succeeds("fetch", "--quiet", "--depth=1", "--no-tags", "origin", commit):
-        # Not every server gives a commit by its name, or part of a history.
-        git.run("fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
-    git.without_configuration().run("checkout", "--quiet", "--detach", commit)
-    if (tree / ".gitmodules").exists():
-        update = ("submodule", "--quiet", "update", "--init", "--recursive")
-        if not git.succeeds(*update, "--depth=1"):
-            git.run(*update)
+    _check_out(url, commit, tree, environment)
     for name in filter(None, subdirectory.split("/")):
         tree = tree / name
         if tree.is_symlink() or not tree.is_dir():
             raise RemoteContentError(f"there is no directory {subdirectory!r} at {commit}")
     _remove_git_files(tree)
     return tree
+
+
+def _check_out(url: str, commit: str, tree: Path, environment: Mapping[str, str]) -> None:
+    """Fetch as the user, whom servers know, and write files as nobody has configured Git."""
+    git = Git(environment, _SECONDS, tree, _SETTINGS)
+    plain = git.without_configuration()
+    # The user's template may have filters and hooks, too.
+    plain.run("init", "--quiet", "--template=")
+    plain.run("remote", "add", "--", "origin", url)
+    if not git.succeeds("fetch", "--quiet", "--depth=1", "--no-tags", "origin", commit):
+        # Not every server gives a commit by its name, or part of a history.
+        git.run("fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
+    plain.run("checkout", "--quiet", "--detach", commit)
+    # `git submodule update` would check out with the configuration that it fetches with.
+    for path, module, pinned in _submodules(plain, tree):
+        _check_out(module, pinned, path, {**environment, **_OF_STRANGERS})
+
+
+def _submodules(git: Git, tree: Path) -> Iterator[tuple[Path, str, str]]:
+    """The empty directory of each submodule in use, its URL and its commit."""
+    # As for BuildKit, it is an error where one has no URL.
+    git.run("submodule", "--quiet", "init")
+    names = {path: name for name, path in _settings(git, "path", "--file", _MODULES)}
+    urls, updates = dict(_settings(git, "url")), dict(_settings(git, "update"))
+    for entry in filter(None, git.run("ls-files", "--stage", "-z").split("\0")):
+        about, _, path = entry.partition("\t")
+        mode, commit, _ = about.split(" ")
+        name = names.get(path, "")
+        if mode != _MODE_OF_SUBMODULE or updates.get(name) == _NO_CHECKOUT or name not in urls:
+            continue
+        directory = tree / path
+        if directory.resolve() != tree.resolve() / path:
+            # Where case does not count, a link may have the name of a directory.
+            raise RemoteContentError(f"the submodule {path!r} is behind a link")
+        yield directory, urls[name], commit
+
+
+def _settings(git: Git, variable: str, *options: str) -> Iterator[tuple[str, str]]:
+    """The names of submodules with what is configured for them."""
+    pattern = rf"^submodule\..*\.{variable}$"
+    if not git.succeeds("config", *options, "--get-regexp", pattern):
+        return
+    listing = git.run("config", *options, "--null", "--get-regexp", pattern)
+    for each in filter(None, listing.split("\0")):
+        key, _, value = each.partition("\n")
+        yield key.removeprefix("submodule.").removesuffix(f".{variable}"), value
 
 
 def _remove_git_files(tree: Path) -> None:

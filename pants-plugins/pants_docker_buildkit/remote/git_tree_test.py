@@ -95,14 +95,51 @@ def test_files_are_those_of_the_commit_whatever_git_is_configured_to_make_of_the
     assert listing(deep) == {"b.txt": "b\n"}
 
 
-def test_submodules_are_checked_out(repository: Repository, tmp_path: Path) -> None:
+def test_submodules_are_checked_out_as_repositories_are(
+    repository: Repository, tmp_path: Path
+) -> None:
+    # A template of the user's is a way to have filters, too.
+    template = tmp_path / "template"
+    (template / "info").mkdir(parents=True)
+    (template / "info/attributes").write_text("*.txt filter=loud\n")
+    with (tmp_path / "home/.gitconfig").open("a") as config:
+        config.write(f"[init]\ntemplateDir = {template}\n")
+    deepest = Repository(tmp_path / "deepest", repository.environment)
+    deepest.commit({"deepest.txt": "deepest\n", ".gitattributes": "*.txt filter=loud\n"})
     inner = Repository(tmp_path / "inner", repository.environment)
+    inner.git("submodule", "--quiet", "add", "--name", "a.url", "../deepest", "odd name")
     inner.commit({"inner.txt": "inner\n"})
     repository.git("submodule", "--quiet", "add", "../inner", "vendor/inner")
+    repository.git("submodule", "--quiet", "add", "../deepest", "vendor/unused")
+    repository.git("config", "--file=.gitmodules", "submodule.vendor/unused.update", "none")
     commit = repository.commit({"a.txt": ""})
+    deepest.commit({"deepest.txt": "later"})
     url = str(repository.directory)
     tree = check_out(url, commit, "vendor", tmp_path, repository.environment)
-    assert listing(tree) == {"inner/inner.txt": "inner\n"}
+    found = listing(tree)
+    del found["inner/.gitmodules"]
+    assert found == {
+        "inner/inner.txt": "inner\n",
+        "inner/odd name/.gitattributes": "*.txt filter=loud\n",
+        "inner/odd name/deepest.txt": "deepest\n",
+    }
+
+
+def test_submodules_on_this_machine_and_without_url_are_refused(
+    repository: Repository, tmp_path: Path
+) -> None:
+    Repository(tmp_path / "private", repository.environment).commit({"private.txt": ""})
+    repository.git("submodule", "--quiet", "add", "../private")
+    commit, url = repository.commit({"a.txt": ""}), str(repository.directory)
+    stranger = {**repository.environment, "HOME": "/nonexistent"}
+    with pytest.raises(RemoteContentError, match="transport 'file' not allowed"):
+        check_out(url, commit, "", tmp_path, stranger)
+    repository.git("rm", "--quiet", "--cached", ".gitmodules")
+    repository.git("commit", "--quiet", "--message=b")
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(RemoteContentError, match="No url found for submodule path 'private'"):
+        check_out(url, repository.git("rev-parse", "HEAD"), "", other, stranger)
 
 
 @pytest.mark.parametrize(
