@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Optional
 
@@ -26,6 +27,7 @@ from pants_docker_buildkit.session.directory import (
     complete_directory,
     is_directory_of,
     make_directory,
+    scratch_directory,
 )
 from pants_docker_buildkit.session.local_engine import LocalEngine
 from pants_docker_buildkit.session.local_tags import LocalTags
@@ -80,7 +82,11 @@ class RunningSession:
         self.attachments = Attachments(clients.client)
         self.manifests = ManifestReads(clients.client, clients.memory.manifests)
         self.signatures = ImageSignatures(
-            services.signing, environment, clients.client, directory.parent / _VERIFIED_DIRECTORY
+            services.signing,
+            environment,
+            clients.client,
+            directory.parent / _VERIFIED_DIRECTORY,
+            partial(scratch_directory, directory),
         )
         self.local_tags = LocalTags()
         self.missing = MissingImages()

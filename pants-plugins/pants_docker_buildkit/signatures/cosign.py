@@ -5,8 +5,8 @@ A private key is in the environment of the process that signs, and nowhere else.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from pants_docker_buildkit.registry.secret_source import (
 )
 from pants_docker_buildkit.signatures.errors import NotSignedError, SignatureError
 from pants_docker_buildkit.signatures.programs import run_found_program
+
+Scratch = Callable[[], "AbstractContextManager[Path]"]
+"""Gives a directory to write to, which is gone afterwards."""
 
 KEY_STORES = ("awskms://", "gcpkms://", "azurekms://", "hashivault://", "k8s://", "pkcs11:")
 """What the names of keys begin with that cosign does not read but asks for signatures."""
@@ -61,11 +64,12 @@ class Cosign:
 
     program: str
     environment: Mapping[str, str] = field(repr=False)
+    scratch: Scratch = field(repr=False)
 
     def sign(self, statement: bytes, key: SigningKey) -> bytes:
         """A bundle of `statement`. Raises `SignatureError`."""
-        with tempfile.TemporaryDirectory() as name:
-            given, bundle = Path(name, "statement.json"), Path(name, "bundle.json")
+        with self.scratch() as directory:
+            given, bundle = directory / "statement.json", directory / "bundle.json"
             given.write_bytes(statement)
             key_name, variables = self._key(key)
             self._run(

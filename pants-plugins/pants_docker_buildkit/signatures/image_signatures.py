@@ -20,7 +20,7 @@ from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import RegistryError
 from pants_docker_buildkit.registry.referrers import attach_one, list_referrers
 from pants_docker_buildkit.registry.workers import Workers
-from pants_docker_buildkit.signatures.cosign import Cosign, SigningKey
+from pants_docker_buildkit.signatures.cosign import Cosign, Scratch, SigningKey
 from pants_docker_buildkit.signatures.errors import NotSignedError
 from pants_docker_buildkit.signatures.rules import (
     IGNORES_LOG,
@@ -57,7 +57,7 @@ class ImageSignatures:
     """What one session signs and verifies.
 
     `environment` is the user's, in which secrets are read; `notes` a directory of the user's, for
-    what was verified.
+    what was verified. What cosign reads and writes is in `scratch`.
     """
 
     def __init__(
@@ -66,10 +66,11 @@ class ImageSignatures:
         environment: Mapping[str, str],
         find_client: Callable[[str, str], RegistryClient],
         notes: Path,
+        scratch: Scratch,
     ) -> None:
         self.settings = settings
         self._find_client = find_client
-        self._cosign = Cosign(settings.cosign, environment)
+        self._cosign = Cosign(settings.cosign, environment, scratch)
         self._program = SignerProgram(settings.signer, environment)
         self._verification = Verification(self._cosign, notes)
         self._workers = Workers("image-signatures", _PROGRAMS_AT_A_TIME)

@@ -7,7 +7,6 @@ Looked at are bundles that refer to the image (cosign 3, GitHub's attestations),
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -130,10 +129,10 @@ class Verification:
     ) -> None:
         """Have cosign verify one signature. Raises `NotSignedError`."""
         manifest = {candidate.descriptor.digest: candidate.manifest}
-        with tempfile.TemporaryDirectory() as name:
-            layout = Path(name, "image")
+        with self._cosign.scratch() as directory:
+            layout = directory / "image"
             _write_layout(layout, image, candidate, {**candidate.contents, **manifest, **contents})
-            self._cosign.verify(layout, rule.arguments_in(Path(name)))
+            self._cosign.verify(layout, rule.arguments_in(directory))
 
     def _note(
         self, found: OciDigest, subject: OciDigest, rule: SignatureRule, statement: str = ""

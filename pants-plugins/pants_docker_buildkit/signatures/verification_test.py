@@ -25,7 +25,11 @@ from pants_docker_buildkit.signatures.cosign import Cosign, SigningKey
 from pants_docker_buildkit.signatures.errors import NotSignedError, SignatureError
 from pants_docker_buildkit.signatures.rules import IGNORES_LOG, SignatureRule
 from pants_docker_buildkit.signatures.statement import BUNDLE_TYPE, Statement
-from pants_docker_buildkit.signatures.testing.real_cosign import KeyPair, cosign_program
+from pants_docker_buildkit.signatures.testing.real_cosign import (
+    KeyPair,
+    cosign_program,
+    new_directory,
+)
 from pants_docker_buildkit.signatures.verification import Verification
 
 IMAGE, OTHER = SmallImage.create("signed"), SmallImage.create("other")
@@ -42,7 +46,7 @@ def bundle_of(statement: Statement, keys: KeyPair) -> bytes:
         "COSIGN_PASSWORD": keys.password,
     }
     key = SigningKey(SecretSource(SecretKind.FILE, str(keys.private)))
-    return Cosign(cosign_program(), environment).sign(statement.content, key)
+    return Cosign(cosign_program(), environment, new_directory).sign(statement.content, key)
 
 
 class Scene:
@@ -50,7 +54,8 @@ class Scene:
 
     def __init__(self, registry: FakeRegistry, client: RegistryClient, directory: Path) -> None:
         self.registry, self.client, self.notes = registry, client, directory / "notes"
-        self.cosign = Cosign(cosign_program(), {"HOME": "/nonexistent", "PATH": "/usr/bin:/bin"})
+        environment = {"HOME": "/nonexistent", "PATH": "/usr/bin:/bin"}
+        self.cosign = Cosign(cosign_program(), environment, new_directory)
         self.image = IMAGE.push(client, "app")
         self.name = ImageReference(registry.address, "app").pinned(self.image.digest)
 
@@ -107,7 +112,7 @@ def test_what_was_verified_is_not_verified_again(scene: Scene, keys: KeyPair) ->
     scene.sign(keys)
     assert scene.finding(keys) is None
     assert len(list(scene.notes.iterdir())) == 1
-    scene.cosign = Cosign("nowhere", {"PATH": ""})
+    scene.cosign = Cosign("nowhere", {"PATH": ""}, new_directory)
     assert scene.finding(keys) is None
     for note in scene.notes.iterdir():
         note.unlink()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +18,13 @@ def cosign_program() -> str:
     program = os.environ.get("BUILDKIT_TESTS_COSIGN")
     assert program, "set BUILDKIT_TESTS_COSIGN to the `cosign` program; './pants test' does"
     return program
+
+
+@contextmanager
+def new_directory() -> Iterator[Path]:
+    """An empty directory, which is removed afterwards."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
 
 
 def run_cosign(*arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
