@@ -12,6 +12,7 @@ from pants.engine.internals.scheduler import ExecutionError
 
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
+from pants_docker_buildkit.signatures.testing.identity import IDENTITY, ISSUER, CertifiedSigner
 from pants_docker_buildkit.signatures.testing.real_cosign import KeyPair, cosign_program
 from pants_docker_buildkit.testutil import ImageRunner
 
@@ -80,6 +81,37 @@ def test_an_image_that_nobody_signed_gets_into_no_lock(
     alternatives = [{"key": str(stranger.public)}, {"key": str(keys.public)}]
     locked = generate(runner, {**verify, f"{host}/*": alternatives})
     assert len(locked) == 2
+
+
+def test_whom_a_certificate_names_is_found_by_pattern(
+    runner: ImageRunner, registry: FakeRegistry, tmp_path: Path
+) -> None:
+    signer = CertifiedSigner.create(tmp_path)
+    pattern, root = f"{registry.address}/base*", tmp_path / "root.json"
+    root.write_bytes(signer.trusted_root.read_bytes())
+    accepted = {
+        "identity_regexp": r"https://ci\.example/[a-z]+/release",
+        "issuer": ISSUER,
+        "trusted_root": str(root),
+        "transparency_log": False,
+    }
+    signer.sign(f"{registry.address}/base@{BASE.digest}")
+    stranger = {**accepted, "identity_regexp": "https://ci.example/other/.*"}
+    assert "expected SAN value to match regex" in refusal(runner, {pattern: stranger})
+    other = {**accepted, "issuer": "https://other.example"}
+    assert "expected issuer value" in refusal(runner, {pattern: other})
+    in_log = {name: value for name, value in accepted.items() if name != "transparency_log"}
+    assert "not enough verified log entries" in refusal(runner, {pattern: in_log})
+    exact = {**accepted, "identity": IDENTITY}
+    del exact["identity_regexp"]
+    for each in (accepted, exact):
+        assert len(generate(runner, {pattern: each})) == 2
+        Path(get_buildroot(), LOCK).unlink()
+    # What was accepted once is not, once nobody trusts who vouched for it.
+    root.write_text('{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}')
+    assert "must be signed" in refusal(runner, {pattern: accepted})
+    root.write_text("")
+    assert f"The trusted root {root} is empty." in refusal(runner, {pattern: accepted})
 
 
 def test_a_pattern_that_matches_nothing_is_warned_of(

@@ -15,44 +15,72 @@ IGNORES_LOG = "--insecure-ignore-tlog=true"
 """What cosign is told of signatures that are in no transparency log."""
 
 _KEY_FILE = "cosign.pub"
+_ROOT_FILE = "trusted_root.json"
 
 
 @dataclass(frozen=True)
 class SignatureRule:
-    """One way in which an image may be signed: `arguments` of `cosign verify`, and a public key.
+    """One way in which an image may be signed: `arguments` of `cosign verify`, and what it reads.
 
     The key is in PEM, as `public_key` or in the file `key_file`; without either, the arguments name
-    one, or an identity.
+    one, or an identity. Whom to trust beside it is in `trusted_root` or the file `root_file`, or
+    what cosign knows of that.
     """
 
     arguments: tuple[str, ...] = ()
     key_file: Path | None = None
     public_key: bytes = b""
+    root_file: Path | None = None
+    trusted_root: bytes = b""
 
     def read(self) -> SignatureRule:
-        """The rule with what its file says now. Raises `SignatureError`."""
-        if self.key_file is None:
-            return self
-        try:
-            content = self.key_file.read_bytes()
-        except OSError as e:
-            finding = f"The public key {self.key_file} cannot be read: {e.strerror}."
-            raise SignatureError(finding) from e
-        return SignatureRule(self.arguments, public_key=with_plain_lines(content))
+        """The rule with what its files say now. Raises `SignatureError`."""
+        key, root = self.public_key, self.trusted_root
+        if self.key_file is not None:
+            key = with_plain_lines(_read("public key", self.key_file))
+        if self.root_file is not None:
+            root = _read("trusted root", self.root_file)
+        return SignatureRule(self.arguments, public_key=key, trusted_root=root)
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether a signature that is accepted now always will be.
+
+        What a key store or Sigstore's repository says may change, and a certificate counts as long
+        as it is valid where no log says that it was used before.
+        """
+        if IGNORES_LOG in self.arguments:
+            return bool(self.public_key)
+        return bool(self.trusted_root)
 
     @property
     def identity(self) -> str:
         """Another text for another rule."""
-        parts = (*self.arguments, self.public_key.hex())
+        parts = (*self.arguments, self.public_key.hex(), self.trusted_root.hex())
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def arguments_in(self, directory: Path) -> tuple[str, ...]:
-        """All arguments, once the key is in `directory`."""
-        if not self.public_key:
-            return self.arguments
-        path = directory / _KEY_FILE
-        path.write_bytes(self.public_key)
-        return (*self.arguments, "--key", str(path))
+        """All arguments, once key and trusted root are in `directory`."""
+        arguments = self.arguments
+        for flag, name, content in (
+            ("--key", _KEY_FILE, self.public_key),
+            ("--trusted-root", _ROOT_FILE, self.trusted_root),
+        ):
+            if content:
+                path = directory / name
+                path.write_bytes(content)
+                arguments = (*arguments, flag, str(path))
+        return arguments
+
+
+def _read(name: str, path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as e:
+        raise SignatureError(f"The {name} {path} cannot be read: {e.strerror}.") from e
+    if not content.strip():
+        raise SignatureError(f"The {name} {path} is empty.")
+    return content
 
 
 @dataclass(frozen=True)

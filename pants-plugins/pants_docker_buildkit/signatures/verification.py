@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
@@ -80,7 +81,7 @@ class Verification:
             return False
         rule = get_rule()
         notes = [self._note(each.digest, subject, rule, statement.identity) for each in bundles]
-        if any(note.exists() for note in notes):
+        if any(note is not None and note.exists() for note in notes):
             return True
         for entry, note in zip(bundles, notes):
             bundle = _read_bundle(client, repository, subject, entry)
@@ -105,7 +106,7 @@ class Verification:
         finding = "Nothing beside it is a signature."
         for candidate in _candidates(client, repository, subject):
             notes = [self._note(candidate.descriptor.digest, subject, rule) for rule in wanted]
-            if any(note.exists() for note in notes):
+            if any(note is not None and note.exists() for note in notes):
                 return
             image, content = Descriptor(candidate.descriptor.media_type, subject, 1), b""
             if not candidate.is_bundle:
@@ -136,11 +137,16 @@ class Verification:
 
     def _note(
         self, found: OciDigest, subject: OciDigest, rule: SignatureRule, statement: str = ""
-    ) -> Path:
+    ) -> Optional[Path]:
+        """Where it is noted that it was verified; `None` where it has to be verified again."""
+        if not rule.is_lasting:
+            return None
         text = "\0".join((rule.identity, subject, found, statement))
         return self._notes / hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def _write(self, note: Path) -> None:
+    def _write(self, note: Optional[Path]) -> None:
+        if note is None:
+            return
         # Where nothing can be noted, it is verified again.
         with suppress(OSError):
             self._notes.mkdir(mode=0o700, parents=True, exist_ok=True)

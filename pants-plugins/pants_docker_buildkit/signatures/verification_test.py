@@ -171,6 +171,23 @@ def test_a_statement_that_must_be_exact_is_no_other_of_its_kind(
     assert not scene.verification.has_statement(scene.client, scene.name, other, lambda: own)
 
 
+@pytest.mark.parametrize(
+    ("rule", "is_lasting"),
+    [
+        (SignatureRule((IGNORES_LOG,), public_key=b"a"), True),
+        (SignatureRule((), public_key=b"a", trusted_root=b"b"), True),
+        (SignatureRule((), public_key=b"a"), False),
+        (SignatureRule((IGNORES_LOG, "--key", "awskms:///alias/a")), False),
+        (SignatureRule(("--certificate-identity", "a"), trusted_root=b"b"), True),
+        (SignatureRule(("--certificate-identity", "a", IGNORES_LOG), trusted_root=b"b"), False),
+        (SignatureRule(("--certificate-identity", "a")), False),
+    ],
+)
+def test_what_may_change_is_verified_again(rule: SignatureRule, *, is_lasting: bool) -> None:
+    assert rule.is_lasting == is_lasting
+    assert rule.identity != SignatureRule(rule.arguments, public_key=b"c").identity
+
+
 def test_a_public_key_that_cannot_be_read_is_no_unsigned_image(scene: Scene) -> None:
     with pytest.raises(SignatureError, match="cannot be read: No such file"):
         scene.finding(KeyPair(Path("a"), Path("/nonexistent/cosign.pub")))

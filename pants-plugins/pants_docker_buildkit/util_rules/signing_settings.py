@@ -112,19 +112,21 @@ def _rule(table: OptionTable, home: str) -> SignatureRule | None:
         table.only(("unsigned",), " where that is true")
         return None
     trusted = table.text("trusted_root", "a path")
-    arguments = [] if trusted is None else ["--trusted-root", option_path(trusted, home)]
+    root = None if trusted is None else Path(option_path(trusted, home))
+    arguments: list[str] = []
     key, must_be_logged = table.text("key", "a path"), table.boolean("transparency_log")
     if key is not None:
         table.only(("key", "trusted_root", "transparency_log"), " where it has a key")
         if not must_be_logged:
             arguments.append(IGNORES_LOG)
         if "://" in key or is_in_key_store(key):
-            return SignatureRule((*arguments, "--key", key))
-        return SignatureRule(tuple(arguments), Path(option_path(key, home)))
+            return SignatureRule((*arguments, "--key", key), root_file=root)
+        key_file = Path(option_path(key, home))
+        return SignatureRule(tuple(arguments), key_file, root_file=root)
     arguments += [*_one_of(table, _IDENTITY), *_one_of(table, _ISSUER)]
     if must_be_logged is False:
         arguments += [IGNORES_LOG, _IGNORES_CERTIFICATE_LOG]
-    return SignatureRule(tuple(arguments))
+    return SignatureRule(tuple(arguments), root_file=root)
 
 
 def _one_of(table: OptionTable, flags: Mapping[str, str]) -> tuple[str, str]:
