@@ -286,14 +286,6 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             id="named-target-that-does-not-exist",
         ),
         pytest.param(
-            "output='docker', registries=['@dev']",
-            SCRATCH,
-            "The `output` field in target HERE:image must be 'registry' or 'oci' for an image that"
-            " names registries, but it is 'docker' and `registries` has '@dev'. Remove one of the"
-            " two fields, or set `registries=[]`.",
-            id="local-image-with-registries",
-        ),
-        pytest.param(
             "output='registry', registries=[]",
             SCRATCH,
             "The `output` field in target HERE:image must not be 'registry' for an image without a"

@@ -67,7 +67,6 @@ from pants_docker_buildkit.util_rules.image_names import (
     image_repository,
     image_tags,
     local_references,
-    output_of_run,
     placeholders,
     uses_git,
     with_git,
@@ -147,15 +146,15 @@ async def _names(
     if output is ImageOutput.REGISTRY:
         return image_repositories(field_set, registries, default, values), ()
     repository = image_repository(field_set, None, default, values)
-    if uses_git(field_set, ()):
+    if uses_git(field_set, registries):
         commit = await read_git_commit(**implicitly())
         values = with_git(field_set, values, commit)
-    tags = image_tags(field_set, values)
-    local_tags = local_references(repository, registries, tags)
-    if output_of_run(field_set, subsystem.output) is not None:
-        # What is written for the registries finds the image of this run, too.
-        names = image_repositories(field_set, registries, default, values)
-        local_tags += tuple(f"{name}:{tag}" for name in names for tag in tags)
+    named = [
+        (registry, name)
+        for registry in registries
+        for name in image_repositories(field_set, (registry,), default, values)
+    ]
+    local_tags = local_references(repository, named, image_tags(field_set, values), values)
     return (repository,), local_tags
 
 

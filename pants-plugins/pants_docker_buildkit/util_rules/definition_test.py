@@ -181,20 +181,31 @@ def test_an_image_for_the_local_engine_gets_its_tags_there(runner: ImageRunner) 
     declare(runner, "output='docker', image_tags=['1.0', '{build_args.VERSION}-x']")
     definition = runner.definition("src/team/app:image")
     assert definition.job.repositories == ("app/image",)
-    assert definition.local_tags == ("app/image:1.0", "app/image:1.2-x")
+    assert definition.local_tags == (
+        "app/image:1.0",
+        "app/image:1.2-x",
+        "localhost:5000/app/image:1.0",
+        "localhost:5000/app/image:1.2-x",
+    )
 
 
-def test_an_image_for_the_local_engine_is_also_named_by_local_aliases() -> None:
+def test_an_image_for_the_local_engine_is_also_named_as_in_its_registries() -> None:
     runner = ImageRunner()
-    aliased = "'address': 'ghcr.io', 'default': True, 'use_local_alias': True"
-    runner.set_options(f"registries={{'hub': {{{aliased}}}}}")
+    aliased = "'address': 'ghcr.io', 'use_local_alias': True"
+    extra = "'address': 'quay.io', 'repository': 'acme/{name}', 'extra_image_tags': ['edge']"
+    runner.set_options(f"registries={{'hub': {{{aliased}}}, 'quay': {{{extra}}}}}")
     runner.write({"src/team/app/Dockerfile": DOCKERFILE})
-    declare(runner, "output='docker', image_tags=['1.0', '2.0']")
+    declare(runner, "output='docker', registries=['@hub', '@quay'], image_tags=['1.0', '2.0']")
     assert runner.definition("src/team/app:image").local_tags == (
         "src/team/app/image:1.0",
         "src/team/app/image:2.0",
+        "ghcr.io/src/team/app/image:1.0",
+        "ghcr.io/src/team/app/image:2.0",
         "hub/src/team/app/image:1.0",
         "hub/src/team/app/image:2.0",
+        "quay.io/acme/image:1.0",
+        "quay.io/acme/image:2.0",
+        "quay.io/acme/image:edge",
     )
 
 

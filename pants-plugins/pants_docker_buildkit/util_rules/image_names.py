@@ -150,15 +150,6 @@ def image_output(
             f"`{field_set.registries.alias}` is empty and no configured registry is a default",
             "Configure '[docker-buildkit.registries]', or use 'oci'.",
         )
-    named = [each for each in field_set.registries.value or () if each != ALL_DEFAULT_REGISTRIES]
-    if output is ImageOutput.DOCKER and named:
-        raise InvalidImageFieldError(
-            field.alias,
-            field_set.address,
-            "be 'registry' or 'oci' for an image that names registries",
-            f"it is {output.value!r} and `{field_set.registries.alias}` has {named[0]!r}",
-            f"Remove one of the two fields, or set `{field_set.registries.alias}=[]`.",
-        )
     return output
 
 
@@ -256,13 +247,22 @@ def _tags(
 
 def local_references(
     repository: str,
-    registries: tuple[ConfiguredRegistry, ...],
+    registries: Iterable[tuple[ConfiguredRegistry, str]],
     tags: tuple[str, ...],
+    context: Placeholders,
 ) -> tuple[str, ...]:
-    """The names of an image in the local engine, also below the aliases of registries."""
-    aliases = [each.alias for each in registries if each.uses_local_alias and each.alias]
-    names = (repository, *(f"{alias}/{repository}" for alias in aliases))
-    return tuple(f"{name}:{tag}" for name in names for tag in tags)
+    """The names of an image in the local engine, where `docker_image` gives it these, too.
+
+    `registries` come with the name of the image's repository in each, as what is written for a
+    registry has to find the image.
+    """
+    names = [f"{repository}:{tag}" for tag in tags]
+    for registry, name in registries:
+        in_registry = (*tags, *extra_tags(registry, context))
+        names += (f"{name}:{tag}" for tag in in_registry)
+        if registry.uses_local_alias and registry.alias:
+            names += (f"{registry.alias}/{repository}:{tag}" for tag in in_registry)
+    return tuple(dict.fromkeys(names))
 
 
 def _bad_registry(
