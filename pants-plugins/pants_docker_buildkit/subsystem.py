@@ -25,8 +25,11 @@ class DockerBuildKitSubsystem(Subsystem):
     options_scope = "docker-buildkit"
     help = softwrap(
         """
-        Build container images with BuildKit, skip the unchanged ones, and pin dependents to their
+        Build container images with BuildKit, skip unchanged ones, and pin dependents to their
         digests.
+
+        An image is rebuilt only if its cache key changes. An option of which the help says that
+        changing it rebuilds nothing is not part of any key.
         """
     )
 
@@ -46,32 +49,32 @@ class DockerBuildKitSubsystem(Subsystem):
             - `default`: whether images that name no registry are pushed there. Defaults to false,
             or to true for the alias `default`.
 
-            - `repository`: the repository template for this registry, in place of the target's. It
-            may use `{target_repository}` and `{default_repository}`.
+            - `repository`: a template for the repository in this registry, which replaces the
+            target's. It may use `{target_repository}` and `{default_repository}`.
 
-            - `insecure`: whether to speak plain HTTP. Defaults to true for loopback addresses only.
+            - `insecure`: whether to use plain HTTP. Defaults to true for loopback addresses only.
 
-            - `ca_file`: a file with the certificates to trust besides the system's.
+            - `ca_file`: a file with certificates to trust in addition to the system's.
 
             - `cert_file`, `key_file`: a client certificate and its private key.
 
-            - `username`, `password`: the account to use there, in place of the one in the Docker
+            - `username`, `password`: the account to use there instead of the one in Docker's
             configuration. The password is `env=NAME`, `file=PATH` or `command=COMMAND`, and is read
-            when it is needed; the user name may be such a source, or the name itself.
+            when it is needed. The user name is one of these or the name itself.
 
-            - `repositories`: the paths below which that account is used, as ["team-a"]. Several
-            entries may have the same `address`. Defaults to all.
+            - `repositories`: the paths that the account is for, such as ["team-a"]. Several entries
+            can have the same `address`. Defaults to all.
 
-            - `skip_push`: whether `publish` moves no tags there. What `package` pushes, by digest,
-            is not affected. Defaults to false.
+            - `skip_push`: whether `publish` skips this registry. `package` still pushes there, by
+            digest. Defaults to false.
 
-            - `extra_image_tags`: tags that `publish` gives every image there, besides its own.
+            - `extra_image_tags`: tags that `publish` adds to every image there.
 
-            - `digest_tags`: whether an image that is pushed there gets a tag `digest-…` that names
-            its digest, which keeps it where what has no tag is cleaned up. Defaults to true.
+            - `digest_tags`: whether pushed images get a tag `digest-…` that contains their digest,
+            so that a clean-up of untagged images keeps them. Defaults to true.
 
-            - `immutable_tags`: whether tags cannot move there. Then no inline cache is kept, whose
-            tag moves. Defaults to false.
+            - `immutable_tags`: whether the registry forbids moving tags. If so, no inline cache is
+            kept there, because its tag moves. Defaults to false.
 
             - `use_local_alias`: whether images with `output="docker"` are also named
             `ALIAS/REPOSITORY:TAG` in the local engine. Defaults to false.
@@ -83,7 +86,7 @@ class DockerBuildKitSubsystem(Subsystem):
         default="{full_directory}/{name}",
         help=softwrap(
             """
-            The repository of images that set none. May use the placeholders of the `repository`
+            The repository of images that do not set `repository`. May use the placeholders of that
             field, such as `org/{directory}`. By default each target has a repository of its own.
             """
         ),
@@ -93,19 +96,19 @@ class DockerBuildKitSubsystem(Subsystem):
         enum_type=RunOutput,
         help=softwrap(
             """
-            Where all images go in this run (`--output`), in place of what the field `output` and
-            their registries say.
+            Where all images of this run go (`--output`). Overrides the field `output` and the
+            registries of targets.
 
-            - `docker`: into the local engine, for one platform, named by `image_tags` in the
-            repository alone and in each of its registries. They are not `reproducible`. What
-            they are built on goes where it would without the option, so that switching
-            forth and back builds nothing again that BuildKit has.
+            - `docker`: into the local engine, for one platform, with the names that `image_tags`
+            give in the repository alone and in each registry. `reproducible` has no effect. Images
+            that they are based on go where they would go without this option, so switching back and
+            forth does not repeat builds.
 
-            - `oci`: OCI image layouts, which need no registry.
+            - `oci`: into OCI image layouts, which need no registry.
 
-            - `registry`: pushed. All images need a registry then.
+            - `registry`: into their registries. Every image needs one.
 
-            It is in the key of each image, as the field is.
+            Like the field, it is part of each image's key.
             """
         ),
     )
@@ -113,16 +116,16 @@ class DockerBuildKitSubsystem(Subsystem):
         default="",
         help=softwrap(
             """
-            The build context's directory for images that set no `context_root`: relative to the
-            build root, or to the directory of the BUILD file if it starts with `./`.
+            The directory of the build context for images that do not set `context_root`: relative
+            to the build root, or to the directory of the BUILD file if it starts with `./`.
             """
         ),
     )
     default_platforms = StrListOption(
         help=softwrap(
             """
-            The platforms of images that set none. Empty by default: `linux/` and this machine's
-            architecture. Set it where machines of several architectures share a cache.
+            The platforms of images that do not set `platforms`. Defaults to `linux/` and this
+            machine's architecture. Set it if machines of several architectures share a cache.
             """
         ),
     )
@@ -130,10 +133,10 @@ class DockerBuildKitSubsystem(Subsystem):
         default=None,
         help=softwrap(
             """
-            The platform that Dockerfiles get to see as that of the builder: `BUILDPLATFORM`,
-            `BUILDOS`, `BUILDARCH`, `BUILDVARIANT`. Defaults to what the builder says, and is in the
-            key of images whose Dockerfile uses one of them, as `FROM --platform=$BUILDPLATFORM`
-            does. Set it where machines of several architectures share a cache.
+            The platform of the builder for Dockerfiles that use `BUILDPLATFORM`, `BUILDOS`,
+            `BUILDARCH` or `BUILDVARIANT`, as in `FROM --platform=$BUILDPLATFORM`. It is part of the
+            key of these images. Defaults to what the builder reports. Set it if machines of several
+            architectures share a cache.
             """
         ),
     )
@@ -142,17 +145,17 @@ class DockerBuildKitSubsystem(Subsystem):
             """
             Build arguments for every image whose Dockerfile declares them (`--build-arg`):
             `NAME=value`, or `NAME` to take the value from the environment of Pants. The field
-            `extra_build_args` wins over them.
+            `extra_build_args` overrides them.
             """
         ),
     )
     env_vars = ShellStrListOption(
         help=softwrap(
             """
-            Environment variables for `docker` and its credential helpers, in addition to the ones
-            that Docker and BuildKit document: `NAME=value`, or `NAME` to take the value from the
-            environment of Pants. Changing them rebuilds nothing. So variables
-            that change an image, such as `SOURCE_DATE_EPOCH`, are refused.
+            Environment variables for `docker` and its credential helpers, in addition to those that
+            Docker and BuildKit document: `NAME=value`, or `NAME` to take the value from the
+            environment of Pants. Changing them rebuilds nothing; therefore variables that change an
+            image, such as `SOURCE_DATE_EPOCH`, are errors.
             """
         ),
         advanced=True,
@@ -182,18 +185,18 @@ class DockerBuildKitSubsystem(Subsystem):
         default=None,
         help=softwrap(
             """
-            The name of the builder to use (`--builder`): one that `builders` describes, else one of
-            buildx. Defaults to the one that `docker buildx use` chose, or the Docker Engine of the
-            current context. Changing it rebuilds nothing.
+            The name of the builder to use (`--builder`): one that `builders` describes, or else one
+            that `docker buildx ls` lists. Defaults to the builder that `docker buildx use` chose,
+            or the Docker Engine of the current context. Changing it rebuilds nothing.
             """
         ),
     )
     builders = DictOption[Any](
         help=softwrap(
             """
-            Builders to create if they do not exist, boot and reuse: a name and its settings. They
-            are separate from the builders that `docker buildx ls` lists, which are left alone.
-            Changing them rebuilds nothing.
+            Builders to create if they do not exist, boot and reuse, as tables of settings by name.
+            They are separate from the builders that `docker buildx ls` lists. Changing them
+            rebuilds nothing.
 
             ```
                 [docker-buildkit.builders.ci]
@@ -206,38 +209,40 @@ class DockerBuildKitSubsystem(Subsystem):
 
             - `driver`: `docker`, `docker-container`, `kubernetes` or `remote`. Required.
 
-            - `endpoint`: for `docker` and `docker-container` a Docker context or the address of an
-            engine, by default the current one; for `remote` the address of a BuildKit.
+            - `endpoint`: for `docker` and `docker-container`, a Docker context or the address of an
+            engine (default: the current one); for `remote`, the address of a BuildKit.
 
-            - `endpoints`: for `remote`, several BuildKits in place of `endpoint`. Each image is
-            built by one of them, the same each time, while that answers and has room.
+            - `endpoints`: for `remote`, several BuildKits instead of `endpoint`. Each image is
+            always built by the same one, unless that does not answer or is full.
 
-            - `acquire`, `release`: for `remote`, in place of `endpoint`, commands that hand out an
-            endpoint for one build and take it back, as lists of texts.
+            - `acquire`, `release`: for `remote`, commands (lists of strings) that lease an endpoint
+            for one build and return it, instead of `endpoint`.
 
-            - `max_builds`: how many builds may run at once on one BuildKit from this machine.
+            - `max_builds`: how many builds from this machine may run on one BuildKit at once.
 
-            - `platforms`: what it builds for, if not the platforms it reports (`--platform`).
+            - `platforms`: the platforms it builds, if not those it reports (`--platform`).
 
-            - `cacert`, `cert`, `key`: the TLS files for an endpoint of `remote` with `tcp://`.
+            - `cacert`, `cert`, `key`: TLS files for a `tcp://` endpoint of `remote`.
 
             - `driver_opts`: a table of options for the driver (`--driver-opt`).
 
-            - `nodes`: a list of tables with the settings above, in place of them, for several
-            BuildKits. There `driver_opts` win over those of the builder.
+            - `nodes`: several BuildKits, as a list of tables with the settings above. Their
+            `driver_opts` override those of the builder.
 
-            - `boot_timeout`: seconds to wait for it. Defaults to 120, for `remote` to 20.
+            - `boot_timeout`: seconds to wait for it. Defaults to 120, for `remote` to 20, and for
+            `endpoints` to 5.
 
-            - `registries`: from a host to how the BuildKit reaches it: `mirrors`, `http`,
-            `insecure`, `ca` (a list of files), `keypair` (a list of tables with `cert` and `key`).
+            - `registries`: how the BuildKit reaches a registry, as a table by host: `mirrors`,
+            `http`, `insecure`, `ca` (a list of files), `keypair` (a list of tables with `cert` and
+            `key`).
 
-            - `gc`: how much its cache may take: `enabled`, `reserved_space`, `max_used_space`,
+            - `gc`: limits of its cache: `enabled`, `reserved_space`, `max_used_space`,
             `min_free_space`.
 
-            - `entitlements`: what builds may be allowed, such as `network.host`.
+            - `entitlements`: privileges that targets may request, such as `network.host`.
 
-            - `buildkitd_config`: a file with the BuildKit's whole configuration, in place of the
-            last three (`--buildkitd-config`).
+            - `buildkitd_config`: a `buildkitd.toml` file, instead of the last three settings
+            (`--buildkitd-config`).
 
             Paths are relative to the build root.
             """
@@ -247,8 +252,9 @@ class DockerBuildKitSubsystem(Subsystem):
     mirrors = DictOption[str](
         help=softwrap(
             """
-            Where images are read in place of what Dockerfiles and fields name: from a registry, or
-            a path in one, to what stands for it. The longest name that fits wins.
+            Mirrors: where to read images instead of the registry that Dockerfiles and fields name.
+            A table from a registry, or a path in one, to its replacement. The longest matching name
+            is used.
 
             ```
                 [docker-buildkit.mirrors]
@@ -256,18 +262,19 @@ class DockerBuildKitSubsystem(Subsystem):
                 "ghcr.io/org" = "mirror.example/github"
             ```
 
-            Holds for base images, `COPY --from`, `# syntax`, `external_sources` and images in
-            `build_contexts`, by tag and by digest. What is read is the same digest, so it is in no
-            key: machines with a mirror and without share records. Unlike mirrors of a builder, it
-            is also where this plugin asks for the digests of tags.
+            Applies to base images, `COPY --from`, `# syntax`, `external_sources` and images in
+            `build_contexts`, by tag and by digest. Changing it rebuilds nothing, because the
+            digests are the same: machines with and without a mirror share records. Unlike mirrors
+            in a builder's configuration, these are also used to look up the digests of tags.
             """
         ),
     )
     external_sources = StrListOption(
         help=softwrap(
             """
-            What every image may read from outside without its Dockerfile naming it, in addition to
-            the field of the same name. It is pinned, and part of the key of every image.
+            External sources that every image may read although its Dockerfile does not name them,
+            in addition to the field of the same name. They are pinned, and part of the key of every
+            image.
             """
         ),
         advanced=True,
@@ -276,15 +283,15 @@ class DockerBuildKitSubsystem(Subsystem):
         default=BaseImages.FOLLOW,
         help=softwrap(
             """
-            What the tags of base images stand for, and other moving names: what URLs, Git branches
-            and `external_sources` give. See `resolves`.
+            How to resolve names that can change: tags of base images, URLs, Git branches and
+            `external_sources`. See `resolves`.
 
-            - `follow`: what registries and servers say in this session.
+            - `follow`: ask registries and servers in every session.
 
-            - `locked`: what the lock says, without asking anybody. What the lock lacks is looked
-            up, with a warning.
+            - `locked`: use the lock, without asking anybody. A name that is not in the lock is
+            looked up, with a warning.
 
-            - `frozen`: what the lock says. What the lock lacks is an error.
+            - `frozen`: use the lock. A name that is not in the lock is an error.
             """
         ),
     )
@@ -292,24 +299,24 @@ class DockerBuildKitSubsystem(Subsystem):
         default={"docker-images": "3rdparty/docker/images.lock.dockerfile"},
         help=softwrap(
             """
-            The locks of what images take from outside, from the name of a resolve to a file below
-            the build root, which `pants generate-lockfiles --resolve=NAME` writes. The file is a
-            Dockerfile; with a name that ends in `.dockerfile`, Renovate and Dependabot keep it up
-            to date. The field `resolve` says which of them an image uses.
+            The locks of external sources: from the name of a resolve to a file below the build
+            root, which `pants generate-lockfiles --resolve=NAME` writes. The file is a Dockerfile;
+            if its name ends in `.dockerfile`, Renovate and Dependabot can update it. The field
+            `resolve` chooses the lock of an image.
             """
         ),
     )
     default_resolve = StrOption(
         default="docker-images",
-        help="The resolve of images that do not set the field `resolve`.",
+        help="The resolve of images that do not set `resolve`.",
     )
     lock_update = StrListOption(
         help=softwrap(
             """
-            What `generate-lockfiles` looks up again, as patterns of images, such as
-            `python:3.12` or `ghcr.io/org/*`, and URLs. Other entries of the lock stay as they are;
-            what the lock lacks is added, and what no image uses any more is removed. Empty by
-            default: everything is looked up again.
+            The entries that `generate-lockfiles` looks up again, as patterns of images and URLs,
+            such as `python:3.12` or `ghcr.io/org/*`. Other entries stay as they are; missing
+            entries are added, and unused ones removed. Empty by default: everything is looked up
+            again.
             """
         ),
     )
@@ -317,7 +324,7 @@ class DockerBuildKitSubsystem(Subsystem):
         default=True,
         help=softwrap(
             """
-            Whether records list what their images were made from: images, URLs and Git repositories
+            Whether records list the images, URLs and Git repositories that an image was made from,
             with their digests. Changing it rebuilds nothing.
             """
         ),
@@ -326,21 +333,22 @@ class DockerBuildKitSubsystem(Subsystem):
         default=False,
         help=softwrap(
             """
-            Whether each image has SLSA provenance: a statement of what it was built from, beside
-            its record in `dist/`, and in registries as an OCI referrer, which leaves the image's
-            digest as it is. Images that are not built have it, too. In no key.
+            Whether to write SLSA provenance for each image, including those that are not built: a
+            statement of what the image was built from, beside its record in `dist/` and as an OCI
+            referrer in its registries. It does not change the image's digest, and changing the
+            option rebuilds nothing.
             """
         ),
     )
     sbom_command = ShellStrListOption(
         help=softwrap(
             """
-            A command that prints an SBOM of an image in SPDX or CycloneDX (JSON), such as
-            `syft scan oci-dir:{layout} --source-name={name} --output=spdx-json`. `{layout}` is an
-            OCI image layout of one platform, `{name}` the repository, `{digest}` that of the
-            manifest. It is run once for each image, platform and `sbom_scanner`, and the result is
-            kept in Pants' caches, in `dist/`, and beside the image in its registries. Empty by
-            default: there are no SBOMs. The image's key does not have it.
+            A command that prints an SBOM of an image in SPDX or CycloneDX (JSON), such as `syft
+            scan oci-dir:{layout} --source-name={name} --output=spdx-json`. `{layout}` is an OCI
+            image layout of one platform, `{name}` the repository, `{digest}` the digest of the
+            manifest. It runs once for each image, platform and `sbom_scanner`. The result is stored
+            in Pants' caches, in `dist/`, and beside the image in its registries. Empty by default:
+            no SBOMs. Changing it rebuilds nothing.
             """
         ),
     )
@@ -348,18 +356,17 @@ class DockerBuildKitSubsystem(Subsystem):
         default=None,
         help=softwrap(
             """
-            Name and version of the program in `sbom_command`, and of its data, such as
-            `syft 1.18.1`. With another value, all images are scanned again. Required with
-            `sbom_command`.
+            Name and version of the program in `sbom_command` and of its data, such as `syft
+            1.18.1`. Changing it scans all images again. Required with `sbom_command`.
             """
         ),
     )
     policies = StrListOption(
         help=softwrap(
             """
-            Policies in Rego that judge what every image is built from (`--policy`), in addition to
-            the `.rego` file beside its Dockerfile: paths from the build root. They are part of the
-            key of every image, and need buildx 0.32 and BuildKit 0.27 or later.
+            Rego policies that decide what every image may be built from (`--policy`), in addition
+            to the `.rego` file beside its Dockerfile: paths relative to the build root. They are
+            part of the key of every image, and need buildx 0.32 and BuildKit 0.27 or later.
             """
         ),
         advanced=True,
@@ -369,7 +376,7 @@ class DockerBuildKitSubsystem(Subsystem):
         help=softwrap(
             """
             Where the key for hashing `hashed_secrets` comes from: `env=NAME`, `file=PATH` or
-            `command=COMMAND`. All machines that share a cache need the same one.
+            `command=COMMAND`. All machines that share a cache need the same key.
             """
         ),
         advanced=True,
@@ -378,21 +385,26 @@ class DockerBuildKitSubsystem(Subsystem):
         default=True,
         help=softwrap(
             """
-            Whether `RUN` steps get the proxies of the Docker configuration, or else of
+            Whether `RUN` steps get the proxies of the Docker configuration, or else those of
             `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` and `ALL_PROXY`, as BuildKit's predefined build
-            arguments. They do not end up in the image, and changing them rebuilds nothing. A proxy
-            on this machine's loopback is passed with `build_network="host"` only.
+            arguments. They are not stored in the image, and changing them rebuilds nothing. A proxy
+            on this machine's loopback is passed only with `build_network="host"`.
             """
         ),
     )
     cache_from = StrListOption(
-        help="BuildKit caches to import for every image (`--cache-from`). They rebuild nothing.",
+        help=softwrap(
+            """
+            BuildKit caches to import for every image (`--cache-from`). Changing it rebuilds
+            nothing.
+            """
+        ),
     )
     cache_to = StrListOption(
         help=softwrap(
             """
-            Where BuildKit exports the cache of every image that was built (`--cache-to`). In no
-            key.
+            Where BuildKit exports the cache of every image that is built (`--cache-to`). Changing
+            it rebuilds nothing.
             """
         ),
     )
@@ -400,8 +412,8 @@ class DockerBuildKitSubsystem(Subsystem):
         default="buildcache",
         help=softwrap(
             """
-            The moving tag of each repository that the next build imports the inline cache from. It
-            is moved whenever an image with `inline_cache` is pushed, except in registries with
+            The tag in each repository from which the next build imports the inline cache. It moves
+            whenever an image with `inline_cache` is pushed, except in registries with
             `immutable_tags`. Changing it rebuilds nothing.
             """
         ),
@@ -411,10 +423,10 @@ class DockerBuildKitSubsystem(Subsystem):
         default=None,
         help=softwrap(
             """
-            How many builds of this user may run at once on a builder, from this machine, in all
-            sessions together. The others wait, each in one of Pants' slots for processes
-            (`process_execution_local_parallelism`). `max_builds` in `builders` counts more. No
-            limit by default but that of Pants. In no key.
+            How many builds of this user may run on one builder at once, in all sessions on this
+            machine. Other builds wait, each in one of Pants' process slots
+            (`process_execution_local_parallelism`). `max_builds` in `builders` takes precedence. No
+            limit by default except that of Pants. Changing it rebuilds nothing.
             """
         ),
     )
@@ -422,18 +434,17 @@ class DockerBuildKitSubsystem(Subsystem):
         default=None,
         help=softwrap(
             """
-            How many seconds the build of an image may take before it is ended and fails, for images
-            that do not set the field `build_timeout`. No limit by default. Changing it rebuilds
-            nothing.
+            How many seconds a build may take before it is cancelled and fails, for images that do
+            not set the field `build_timeout`. No limit by default. Changing it rebuilds nothing.
             """
         ),
     )
     resources = DictOption[str](
         help=softwrap(
             """
-            What each `RUN` step may take of its builder (`--resource`, buildx 0.36 or later), such
-            as `{"memory": "2g", "cpu-quota": "50000"}`. The field `resources` counts more. A
-            BuildKit that is too old ignores it. In no key.
+            Limits of each `RUN` step (`--resource`, buildx 0.36 or later), such as `{"memory":
+            "2g", "cpu-quota": "50000"}`. The field `resources` takes precedence. A BuildKit that is
+            too old ignores them. Changing it rebuilds nothing.
             """
         ),
     )
@@ -442,8 +453,8 @@ class DockerBuildKitSubsystem(Subsystem):
         help=softwrap(
             """
             Whether builds of the same definition give the same image, bit by bit, for images that
-            are pushed or written as layouts and do not set the field `reproducible`, whose help
-            says what it costs.
+            are pushed or written as layouts. The field `reproducible` overrides it, and its help
+            explains the cost.
             """
         ),
     )
@@ -451,7 +462,8 @@ class DockerBuildKitSubsystem(Subsystem):
         help=softwrap(
             """
             Options for every `docker run` of the `run` goal, before those of the field
-            `extra_run_args`. `--rm` and `--interactive` are always given, `--tty` in a terminal.
+            `extra_run_args`. `--rm` and `--interactive` are always passed, and `--tty` in a
+            terminal.
             """
         ),
     )
@@ -459,16 +471,16 @@ class DockerBuildKitSubsystem(Subsystem):
         default=ShownProgress.AUTO,
         help=softwrap(
             """
-            What is shown of a running build (`--progress`). A failed build always shows the
-            failing step with its output.
+            What to show of a running build (`--progress`). A failed build always shows the failing
+            step with its output.
 
-            - `auto`: on a terminal, steps that take longer than a second, when they start and
-            end, and every few seconds what one of them printed last; elsewhere, as in CI, steps
-            that take longer than five seconds, when they start and end.
+            - `auto`: in a terminal, the start and end of steps that take longer than a second, and
+            every few seconds the latest output; elsewhere, as in CI, the start and end of steps
+            that take longer than five seconds.
 
-            - `quiet`: one line when a build starts and one when it ends.
+            - `quiet`: one line at the start of a build and one at its end.
 
-            - `plain`: every step and all of its output, as it comes.
+            - `plain`: every step and all of its output.
             """
         ),
     )
@@ -476,8 +488,8 @@ class DockerBuildKitSubsystem(Subsystem):
         default=False,
         help=softwrap(
             """
-            Whether it is an error if an image is in no cache of Pants, and nothing is built: for
-            jobs that deploy, and machines without a builder.
+            Whether to fail instead of building an image that is in no cache of Pants. For
+            deployment jobs and machines without a builder.
             """
         ),
     )
@@ -485,15 +497,15 @@ class DockerBuildKitSubsystem(Subsystem):
         default=False,
         help=softwrap(
             """
-            Whether a registry is asked for the layers of an image, too, and not for its manifest
-            alone: once a day for each layer. An image that lost one is built again.
+            Whether to ask registries for the layers of images, and not only for the manifest: once
+            a day for each layer. An image that lost a layer is rebuilt.
             """
         ),
         advanced=True,
     )
     registry_timeout = IntOption(
         default=30,
-        help="Seconds to wait for an answer of a registry, each time it is asked.",
+        help="Seconds to wait for each response of a registry.",
         advanced=True,
     )
     tailor = BoolOption(
@@ -505,15 +517,15 @@ class DockerBuildKitSubsystem(Subsystem):
 
 class SignaturesSubsystem(Subsystem):
     options_scope = "docker-buildkit-signatures"
-    help = "Sign what `publish` publishes, and verify signatures. In no key."
+    help = "Sign what `publish` publishes, and verify signatures. Changing this rebuilds nothing."
 
     key = StrOption(
         default=None,
         help=softwrap(
             """
-            The private key with which cosign signs each image that `publish` gives a tag:
-            `env=NAME`, `file=PATH` or `command=COMMAND`, which is read when it is needed, or a key
-            in a key store as cosign names it, such as `awskms://…`. No image is signed by default.
+            The private key with which cosign signs each image that `publish` tags: `env=NAME`,
+            `file=PATH` or `command=COMMAND`, which is read when it is needed, or a key in a key
+            store as cosign names it, such as `awskms://…`. Empty by default: nothing is signed.
             """
         ),
     )
@@ -522,15 +534,15 @@ class SignaturesSubsystem(Subsystem):
         help=softwrap(
             """
             The password of `key`: `env=NAME`, `file=PATH` or `command=COMMAND`. Defaults to the
-            environment variable `COSIGN_PASSWORD`, or else to none.
+            environment variable `COSIGN_PASSWORD`, if it is set.
             """
         ),
     )
     signer = ShellStrListOption(
         help=softwrap(
             """
-            A command that signs in place of cosign and `key`, with the protocol of signers of
-            rules_img: it is run as `PROGRAM sign-oci-artifact ARGUMENT…`, gets the descriptor of an
+            A command that signs instead of cosign and `key`, with the protocol of rules_img's
+            signers: it is run as `PROGRAM sign-oci-artifact ARGUMENT…`, gets the descriptor of an
             image in JSON, and prints an OCI image layout with the signature as a tar. It has the
             environment of Pants.
             """
@@ -540,8 +552,8 @@ class SignaturesSubsystem(Subsystem):
         default=False,
         help=softwrap(
             """
-            Whether the images for each platform are signed, too, and not the image index alone
-            (`cosign sign --recursive`).
+            Whether to sign the image of each platform in addition to the image index (`cosign sign
+            --recursive`).
             """
         ),
     )
@@ -549,8 +561,8 @@ class SignaturesSubsystem(Subsystem):
         default="cosign",
         help=softwrap(
             """
-            The cosign that signs and verifies, 3.0.5 or later: a name to search for on
-            `[docker-buildkit].executable_search_paths`, or a path, relative to the build root.
+            The cosign program, 3.0.5 or later: a name to search for on
+            `[docker-buildkit].executable_search_paths`, or a path relative to the build root.
             """
         ),
         advanced=True,
@@ -558,9 +570,9 @@ class SignaturesSubsystem(Subsystem):
     verify = DictOption[Any](
         help=softwrap(
             """
-            How images must be signed, from a pattern of their names, such as `ghcr.io/org/*` or
-            `python:3.*`, to what is accepted: one table or several, of which one is enough. The
-            longest pattern that matches counts.
+            Which signatures images must have: a table from a pattern of image names, such as
+            `ghcr.io/org/*` or `python:3.*`, to what is accepted, as one table or as a list of
+            alternatives. The longest matching pattern is used.
 
             ```
                 [docker-buildkit-signatures.verify."registry.example/*"]
@@ -573,19 +585,19 @@ class SignaturesSubsystem(Subsystem):
 
             - `key`: a file with a public key, or a key in a key store.
 
-            - `identity` or `identity_regexp`, `issuer` or `issuer_regexp`: whom a certificate is
-            for, and who says so.
+            - `identity` or `identity_regexp`, and `issuer` or `issuer_regexp`: the subject and the
+            issuer of a certificate.
 
-            - `trusted_root`: a file with what is trusted, in place of the public Sigstore, for
-            which cosign needs a network.
+            - `trusted_root`: a file with trusted certificates and logs, instead of the public
+            Sigstore instance, for which cosign needs a network.
 
             - `transparency_log`: whether the signature must be in a transparency log. Defaults to
             true for identities, and to false for keys.
 
-            - `unsigned = true`: no signature is needed, in place of all others.
+            - `unsigned = true`: no signature is needed. Cannot be combined with other settings.
 
-            Base images are verified when `generate-lockfiles` writes their lock; see
-            `require_signed` for images of this repository.
+            Base images are verified when `generate-lockfiles` writes their lock. For images of this
+            repository, see `require_signed`.
             """
         ),
         fromfile=True,
@@ -594,9 +606,9 @@ class SignaturesSubsystem(Subsystem):
         default=False,
         help=softwrap(
             """
-            Whether an image of this repository that is in a registry must be signed, as `verify`
-            says for its name, before `run` starts it, and before its reference gets into manifests
-            and files of references. An image that no pattern matches is an error.
+            Whether images of this repository that are in a registry must be signed, as `verify`
+            says for their names, before `run` starts them and before their references are written
+            to manifests and files of references. An image that matches no pattern is an error.
             """
         ),
     )
@@ -604,15 +616,16 @@ class SignaturesSubsystem(Subsystem):
 
 class BuildReportSubsystem(Subsystem):
     options_scope = "docker-buildkit-report"
-    help = "Write down what was built in a run, step by step. In no key."
+    help = "Report what a run built, step by step. Changing this rebuilds nothing."
 
     file = StrOption(
         default=None,
         metavar="<path>",
         help=softwrap(
             """
-            Where to write the report of a run: a page that ends in `.html`, trace events for
-            https://ui.perfetto.dev in `.json`, or a summary in `.md`. Relative to the build root.
+            Where to write the report of a run: a page (`.html`), trace events for
+            https://ui.perfetto.dev (`.json`), or a summary (`.md`). The path is relative to the
+            build root.
             """
         ),
     )

@@ -149,17 +149,17 @@ class BuildKitImageTarget(Target):
     core_fields = (*COMMON_TARGET_FIELDS, *_IMAGE_FIELDS)
     help = help_text(
         """
-        A container image that BuildKit builds from a Dockerfile, and only when something that the
-        build sees has changed.
+        A container image that BuildKit builds from a Dockerfile, but only if something that the
+        build can see has changed.
 
-        What the build sees is its dependencies, packaged if need be, its Dockerfile, and the
-        digests of its base images. `package` builds it and writes an image record with its digest;
-        dependents get a reference that is pinned to that digest. An image that Pants has a record
-        of, locally or in the remote cache, is not built, if its registry still has it. `publish`
-        moves the image's tags to the digest, and `run` runs a container of it.
+        A build sees its dependencies, packaged if necessary, its Dockerfile, and the digests of its
+        base images. `package` builds the image and writes an image record with its digest;
+        dependents get a reference that is pinned to this digest. An image of which Pants has a
+        record, locally or in a remote cache, is not built, as long as its registry still has it.
+        `publish` moves the image's tags to the digest, and `run` runs a container of it.
 
-        Images can be built on images: give an `ARG` the address of another image target and use it
-        in `FROM`, or name it in `build_contexts`.
+        To build on another image, set an `ARG` to the address of its target and use it in `FROM`,
+        or name the target in `build_contexts`.
 
         Example:
 
@@ -191,12 +191,11 @@ class BuildKitImagesTarget(TargetGenerator):
     )
     help = help_text(
         """
-        Several images of one Dockerfile: a `docker_buildkit_image` for each stage that `stages`
-        names.
+        Several images from one Dockerfile: a `docker_buildkit_image` for each stage in `stages`.
 
-        All fields of `docker_buildkit_image` but `target_stage` go to each of them, and `overrides`
-        gives some of them other values. What their stages share is built once, as far as they have
-        a builder and its cache in common.
+        All fields of `docker_buildkit_image` except `target_stage` apply to each of them, and
+        `overrides` changes them for some. Steps that the images share are run once if they use the
+        same builder.
 
         Example:
 
@@ -229,7 +228,7 @@ class BuildKitImageRefsTarget(Target):
         A generated file with the pinned references of images, for tests, scripts and deployments.
 
         Any target can depend on it: tests, `shell_command`, `adhoc_tool`, archives, the context of
-        another image. It changes when the digest of an image does, and only then. `package` writes
+        another image. The file changes only when the digest of an image changes. `package` writes
         it to `dist/`.
 
         Example:
@@ -257,12 +256,12 @@ class BuildKitManifestsTarget(Target):
     )
     help = help_text(
         """
-        Kubernetes manifests, values files of Helm, and other YAML that names images by the
-        addresses of their targets.
+        Kubernetes manifests, Helm values files, and other YAML that names images by the addresses
+        of their targets.
 
-        `package` writes the files to `dist/` with pinned references in place of the addresses;
-        comments and formatting stay. `run` prints them as one stream, for
-        `kubectl apply --filename=-`. The images are inferred as dependencies.
+        `package` replaces the addresses with pinned references and writes the files to `dist/`;
+        comments and formatting are kept. `run` prints them as one stream, for `kubectl apply
+        --filename=-`. The images are inferred as dependencies.
 
         Example:
 
@@ -291,10 +290,10 @@ class BuildKitImageTestTarget(Target):
     )
     help = help_text(
         """
-        Tests of a container image, which run inside of BuildKit on each platform of the image.
+        Tests of a container image, which run inside BuildKit on each platform of the image.
 
-        `test` builds the image if need be and tests it where its builder is, without an engine. An
-        image that has not changed is not tested again, on any machine that shares a cache.
+        `test` builds the image if necessary and tests it on its builder, without an engine. An
+        unchanged image is not tested again on any machine that shares a cache.
 
         Example:
 
@@ -316,10 +315,10 @@ class ImageInputTarget(Target):
     core_fields = (*COMMON_TARGET_FIELDS, ImageInputSourceField)
     help = help_text(
         """
-        A file that BuildKit reads and no BUILD file declares: an ignore file, or a policy beside a
-        Dockerfile.
+        A file that BuildKit reads although no BUILD file declares it: an ignore file, or a policy
+        beside a Dockerfile.
 
-        Such targets are there by themselves, and images depend on them by inference, so that
-        `--changed-since`, `dependents` and `filedeps` know of these files.
+        These targets are generated, and inferred as dependencies of images, so that
+        `--changed-since`, `dependents` and `filedeps` know about these files.
         """
     )

@@ -7,10 +7,31 @@ from collections.abc import Iterator
 
 import pytest
 from pants.engine.target import COMMON_TARGET_FIELDS
+from pants.option.subsystem import Subsystem
 
+from pants_docker_buildkit.goals.lint import DockerfileChecksSubsystem
+from pants_docker_buildkit.goals.list_images import ListImagesSubsystem
+from pants_docker_buildkit.goals.migrate import MigrateDockerImagesSubsystem
+from pants_docker_buildkit.goals.plan_images import PlanImagesSubsystem
 from pants_docker_buildkit.register import target_types
-from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.subsystem import (
+    BuildReportSubsystem,
+    DockerBuildKitSubsystem,
+    SignaturesSubsystem,
+)
 from pants_docker_buildkit.target_types import BuildKitImageTarget
+from pants_docker_buildkit.util_rules.image_tests import ImageTestSubsystem
+
+SUBSYSTEMS: tuple[type[Subsystem], ...] = (
+    DockerBuildKitSubsystem,
+    SignaturesSubsystem,
+    BuildReportSubsystem,
+    ImageTestSubsystem,
+    DockerfileChecksSubsystem,
+    ListImagesSubsystem,
+    MigrateDockerImagesSubsystem,
+    PlanImagesSubsystem,
+)
 
 PLACEHOLDERS = {
     "chroot",
@@ -49,15 +70,17 @@ def fields() -> Iterator[tuple[str, str]]:
 
 
 def options() -> Iterator[tuple[str, str]]:
-    for name, member in vars(DockerBuildKitSubsystem).items():
-        if type(member).__name__.endswith("Option"):
-            yield f"option {name}", _text(member.get_flag_options(DockerBuildKitSubsystem)["help"])
+    for subsystem in SUBSYSTEMS:
+        for name, member in vars(subsystem).items():
+            if type(member).__name__.endswith("Option"):
+                text = _text(member.get_flag_options(subsystem)["help"])
+                yield f"option {subsystem.options_scope}.{name}", text
 
 
 def all_texts() -> list[tuple[str, str]]:
     return [
         *((f"target {target.alias}", _text(target.help)) for target in target_types()),
-        ("subsystem", _text(DockerBuildKitSubsystem.help)),
+        *((f"subsystem {each.options_scope}", _text(each.help)) for each in SUBSYSTEMS),
         *fields(),
         *options(),
     ]

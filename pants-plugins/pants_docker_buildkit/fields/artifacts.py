@@ -13,15 +13,15 @@ class BuildKitImageOutputFilesField(StringSequenceField):
     default = ()
     help = help_text(
         """
-        Files of the stage's root file system to keep, in place of an image
+        Files of the stage's root file system to produce instead of an image
         (`--output=type=local`), such as `["usr/bin/app", "licenses/*.txt"]`.
 
-        Other targets depend on them, as on what an `adhoc_tool` makes. They lie below the directory
-        of the BUILD file, or below `output_path`, also in `dist/`. There is no image then that
-        could be pushed, run or built on. `target_stage` names the stage.
+        Other targets can depend on them, as on the outputs of an `adhoc_tool`. They are written
+        below the directory of the BUILD file, or below `output_path`, also in `dist/`. There is no
+        image to push, run or build on. `target_stage` names the stage.
 
-        Paths are relative to the root, and may be patterns: `*` and `?` within a name, `**` for
-        directories. A link is followed where what it leads to is not kept itself. For several
+        Paths are relative to the root, and may contain wildcards: `*` and `?` within a name, `**`
+        for directories. A link is followed if the file it leads to is not kept itself. With several
         platforms, each has a directory such as `linux_amd64`, as with `docker buildx build`.
         """
     )
@@ -32,8 +32,8 @@ class BuildKitImageOutputDirectoriesField(StringSequenceField):
     default = ()
     help = help_text(
         f"""
-        Directories of the stage's root file system to keep with all that is in them, in place of
-        an image; `"."` is all of it. See `{BuildKitImageOutputFilesField.alias}`.
+        Directories of the stage's root file system to produce with all their contents, instead of
+        an image; `"."` is the whole file system. See `{BuildKitImageOutputFilesField.alias}`.
         """
     )
 
@@ -64,7 +64,7 @@ class BuildKitImageOutputsMatchModeField(StringField):
     default = OutputsMatchMode.ALL_WARN.value
     help = help_text(
         f"""
-        What follows where the build leaves nothing that a path of
+        What happens if the build produces nothing that a path in
         `{BuildKitImageOutputFilesField.alias}` or `{BuildKitImageOutputDirectoriesField.alias}`
         matches.
 
@@ -74,6 +74,6 @@ class BuildKitImageOutputsMatchModeField(StringField):
         - `at_least_one`: an error if none does.
         - `allow_empty`: nothing.
 
-        It does not affect whether it is built.
+        Changing it rebuilds nothing.
         """
     )

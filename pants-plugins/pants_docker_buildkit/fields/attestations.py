@@ -11,13 +11,13 @@ class BuildKitImageAttestField(StringSequenceField):
     default = ()
     help = help_text(
         """
-        The attestations that BuildKit puts into the image index (`--attest`): provenance, an SBOM,
-        or both. With them, each build gives another digest, because provenance has the times of the
-        build, so that whatever depends on the image is built again with it.
-        `[docker-buildkit].provenance` and `sbom_command` put them beside the image instead.
+        The attestations that BuildKit adds to the image index (`--attest`): provenance, an SBOM, or
+        both. With them, every build gives a different digest, because provenance contains the times
+        of the build, so dependents of the image are rebuilt with it. `[docker-buildkit].provenance`
+        and `sbom_command` put attestations beside the image instead.
 
-        The image that scans for the SBOM (`generator`) is pinned as base images are, and part of
-        the key.
+        The image that generates the SBOM (`generator`) is pinned like a base image, and part of the
+        key.
 
         Example: `attest=["type=provenance,mode=max", "type=sbom"]`.
         """

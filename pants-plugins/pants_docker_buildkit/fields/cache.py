@@ -26,10 +26,10 @@ class BuildKitImageInlineCacheField(BoolField):
     default = True
     help = help_text(
         """
-        Whether the image carries BuildKit's inline cache (`--cache-to type=inline`), and the next
-        build imports it from the repository's moving cache tag.
+        Whether the image contains BuildKit's inline cache (`--cache-to type=inline`), which the
+        next build imports from the repository's cache tag.
 
-        Only for images that are pushed. It records when steps were run, so an image with
+        Applies to pushed images only. The cache records when steps ran, so an image with
         `reproducible` has none.
         """
     )
@@ -42,15 +42,16 @@ class BuildKitImageReproducibleField(TriBoolField):
         Whether two builds of the same definition give the same image, bit by bit, on any builder
         (`--output …,rewrite-timestamp=true`). Defaults to `[docker-buildkit].reproducible`.
 
-        With `True`, the times of files, layers and history are not later than
-        `SOURCE_DATE_EPOCH`, which is 0 unless the Dockerfile or `extra_build_args` sets it, and
-        there is no `{BuildKitImageInlineCacheField.alias}`. It holds for steps that are
-        deterministic, on one version of BuildKit. BuildKit compresses changed layers twice, and
-        what steps see as the time of a file is not what the image has.
+        With `True`, the times of files, layers and history are at most `SOURCE_DATE_EPOCH`, which
+        is 0 unless the Dockerfile or `extra_build_args` sets it, and there is no
+        `{BuildKitImageInlineCacheField.alias}`. Steps must be deterministic, and builders must have
+        the same version of BuildKit. BuildKit compresses changed layers twice, and a step sees
+        other file times than those in the image.
 
-        With `False`, cache, speed and times are those of plain `docker buildx build`.
+        With `False`, caching, speed and times are those of plain `docker buildx build`.
 
-        Not for `output="docker"`: the Docker Engine does not load rewritten layers.
+        Not supported with `output="docker"`, because the Docker Engine does not load rewritten
+        layers.
         """
     )
 
@@ -88,7 +89,7 @@ class BuildKitImageCacheFromField(_CachesField):
         `[docker-buildkit].cache_from`. A path (`type=local,src=PATH`) is relative to the build
         root, or to the BUILD file if it starts with `./`.
 
-        Makes a build faster. Does not affect whether the image is built.
+        They make builds faster, but do not affect whether the image is built.
         """
     )
 
@@ -103,7 +104,7 @@ class BuildKitImageCacheToField(_CachesField):
         same. Added to `[docker-buildkit].cache_to`. A path (`type=local,dest=PATH`) is relative to
         the build root, or to the BUILD file if it starts with `./`.
 
-        Nothing is exported for an image that was not built.
+        An image that is not built exports nothing.
         """
     )
 
@@ -113,10 +114,10 @@ class BuildKitImageBuilderField(StringField):
     help = help_text(
         """
         The name of the builder to use (`--builder`): one that `[docker-buildkit.builders]`
-        describes, else one that `docker buildx ls` lists.
+        describes, or else one that `docker buildx ls` lists.
 
-        Defaults to `[docker-buildkit].builder`, then to the one that `docker buildx use` chose. It
-        does not affect whether the image is built.
+        Defaults to `[docker-buildkit].builder`, then to the builder that `docker buildx use` chose.
+        Changing it rebuilds nothing.
         """
     )
 
@@ -126,10 +127,9 @@ class BuildKitImageBuildTimeoutField(IntField):
     valid_numbers = ValidNumbers.positive_only
     help = help_text(
         """
-        How many seconds a build may take before it is ended and fails.
+        How many seconds a build may take before it is cancelled and fails.
 
-        Defaults to `[docker-buildkit].build_timeout`. It does not affect whether the image is
-        built.
+        Defaults to `[docker-buildkit].build_timeout`. Changing it rebuilds nothing.
         """
     )
 
@@ -138,10 +138,10 @@ class BuildKitImageResourcesField(DictStringToStringField):
     alias = "resources"
     help = help_text(
         """
-        What each `RUN` step may take of its builder (`--resource`, buildx 0.36 or later), such as
-        `{'memory': '2g', 'cpu-quota': '50000'}`. A BuildKit that is too old ignores it.
+        Limits of each `RUN` step (`--resource`, buildx 0.36 or later), such as `{'memory': '2g',
+        'cpu-quota': '50000'}`. A BuildKit that is too old ignores them.
 
-        Limits of `[docker-buildkit].resources` that are not named here stay. It does not affect
-        whether the image is built.
+        Limits in `[docker-buildkit].resources` that are not named here still apply. Changing it
+        rebuilds nothing.
         """
     )

@@ -11,7 +11,7 @@ class SkipDockerfileChecksField(BoolField):
     default = False
     help = help_text(
         """
-        Whether `lint` leaves out BuildKit's checks of this target's Dockerfile. A single rule is
-        switched off by a line `# check=skip=RULE` in the Dockerfile itself.
+        Whether `lint` skips BuildKit's checks of this target's Dockerfile. To disable a single
+        rule, put a line `# check=skip=RULE` into the Dockerfile.
         """
     )

@@ -30,11 +30,11 @@ class BuildKitImageCompressionField(StringField):
     valid_choices = LayerCompression
     help = help_text(
         """
-        What the layers of the image are compressed with (`--output=…,compression=`).
+        The compression of the image's layers (`--output=…,compression=`).
 
-        Defaults to what BuildKit does, which is `gzip`. Layers of base images stay as they are,
-        unless `force_compression` is set. `estargz` can be read by a snapshotter before it is
-        there as a whole; `zstd` needs Docker 23 or containerd 1.5 where the image is pulled.
+        Defaults to BuildKit's default, `gzip`. Layers of base images are not recompressed, unless
+        `force_compression` is set. `estargz` lets a snapshotter read a layer before it is fully
+        downloaded; `zstd` needs Docker 23 or containerd 1.5 where the image is pulled.
         """
     )
 
@@ -43,8 +43,8 @@ class BuildKitImageCompressionLevelField(IntField):
     alias = "compression_level"
     help = help_text(
         f"""
-        How hard layers are compressed (`compression-level`): 0 to 9 for `gzip` and `estargz`, 0 to
-        22 for `zstd`. Without `{BuildKitImageCompressionField.alias}` it is that of `gzip`.
+        The compression level (`compression-level`): 0 to 9 for `gzip` and `estargz`, 0 to 22 for
+        `zstd`. Without `{BuildKitImageCompressionField.alias}` it applies to `gzip`.
         """
     )
 
@@ -54,8 +54,8 @@ class BuildKitImageForceCompressionField(BoolField):
     default = False
     help = help_text(
         f"""
-        Whether layers that have another compression, as those of base images, are compressed again
-        (`force-compression`), so that all of the image have that of
+        Whether to recompress layers that have a different compression, such as those of base images
+        (`force-compression`), so that all layers of the image have the one of
         `{BuildKitImageCompressionField.alias}`.
         """
     )

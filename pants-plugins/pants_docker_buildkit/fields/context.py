@@ -19,11 +19,11 @@ class BuildKitImageDependenciesField(Dependencies):
     supports_transitive_excludes = True
     help = help_text(
         """
-        What goes into the build context: files and resources as they are, everything else as
-        `pants package` would write it.
+        The targets whose files are in the build context: files and resources as they are,
+        everything else as `pants package` would write it.
 
-        Much of it is inferred from the Dockerfile: image targets named by `FROM`, `ARG`,
-        `COPY --from` and `RUN --mount`, and the packages and files that `COPY` and `ADD` name.
+        Most of them are inferred from the Dockerfile: image targets that `FROM`, `ARG`, `COPY
+        --from` and `RUN --mount` name, and packages and files that `COPY` and `ADD` name.
         """
     )
 
@@ -32,12 +32,11 @@ class BuildKitImageContextRootField(StringField):
     alias = "context_root"
     help = help_text(
         """
-        The directory whose content is the build context, so the directory that paths in `COPY` and
-        `ADD` are relative to.
+        The directory that is the build context, to which paths in `COPY` and `ADD` are relative.
 
         `"files"` is relative to the build root, `"./files"` to the directory of the BUILD file.
-        Defaults to `[docker-buildkit].default_context_root`. A `.dockerignore` file in this
-        directory applies, unless there is one next to the Dockerfile that is named after it
+        Defaults to `[docker-buildkit].default_context_root`. The `.dockerignore` file in this
+        directory applies, unless there is one named after the Dockerfile beside it
         (`app.Dockerfile.dockerignore`).
         """
     )
@@ -73,14 +72,13 @@ class BuildKitImageContextInputsField(StringField):
     default = ContextInputs.REACHED.value
     help = help_text(
         """
-        Which files of the context are input of the image, so that it is built again when they
-        change, and may be read by its build.
+        Which files of the context are input of the image: its build can read only these, and they
+        rebuild it when they change.
 
-        `"reached"`: those that `COPY`, `ADD` and `RUN --mount` name in the stages that the build
-        reaches. BuildKit is kept from reading others. Where one of these lines cannot be understood
-        beforehand, all files are.
+        `"reached"`: the files that `COPY`, `ADD` and `RUN --mount` name in the stages that the
+        build reaches. If one of these lines cannot be understood in advance, all files.
 
-        `"declared"`: all that the dependencies of the target provide.
+        `"declared"`: all files that the dependencies of the target provide.
         """
     )
     value: str
@@ -95,7 +93,7 @@ class BuildKitImageBuildContextsField(DictStringToStringField):
 
         Each value is the address of an image target, the address of a target that provides files,
         `docker-image://…@sha256:…`, or a Git URL that ends in `#` and a full commit. A target whose
-        one file is a `.tar` with an image, as of `docker save`, stands for that image.
+        only file is a `.tar` with an image, such as that of `docker save`, means that image.
 
         Example:
 
@@ -109,7 +107,6 @@ class BuildKitImageBuildContextsField(DictStringToStringField):
 
         ```
 
-        Anything that could change without the build noticing, such as a tag or a branch, is
-        refused.
+        A reference that can change, such as a tag or a branch, is an error.
         """
     )

@@ -45,9 +45,9 @@ class BuildKitImageSourceField(OptionalSingleSourceField):
         """
         The Dockerfile to build the image from (`--file`).
 
-        Defaults to `Dockerfile` in the directory of the BUILD file. Set `instructions` instead to
-        keep the Dockerfile's text in the BUILD file; a target may not have both. Where there is no
-        `Dockerfile`, a `dockerfile` is used, as buildx does.
+        Defaults to `Dockerfile` in the directory of the BUILD file or, if there is none, to
+        `dockerfile`, as in buildx. To keep the Dockerfile's text in the BUILD file, set
+        `instructions` instead; a target cannot have both.
         """
     )
 
@@ -84,7 +84,7 @@ class BuildKitImageInstructionsField(StringSequenceField):
         """
         The text of the Dockerfile, typically one instruction per item.
 
-        Replaces the file that `source` names. Empty by default.
+        Use it instead of `source`. Empty by default.
 
         Example:
 
@@ -104,7 +104,7 @@ class BuildKitImageTargetStageField(StringField):
     alias = "target_stage"
     help = help_text(
         """
-        The name of the stage of a multi-stage Dockerfile to build (`--target`).
+        The stage of a multi-stage Dockerfile to build (`--target`).
 
         Defaults to the last stage. Stages that the chosen one does not need are not built.
         """

@@ -22,7 +22,7 @@ class ImageTestImageField(SpecialCasedDependencies):
     value: str  # type: ignore[assignment]
     help = help_text(
         """
-        The address of the image target to test, such as `:image`. It is built if need be, and
+        The address of the image target to test, such as `:image`. It is built if necessary, and
         tested on each of its platforms.
         """
     )
@@ -58,8 +58,8 @@ class ImageTestSourceField(OptionalSingleSourceField):
     uses_source_roots = False
     help = help_text(
         """
-        A file of structure tests: what commands must print and end with, which files must exist
-        with which owner and mode and content, what the image's configuration must say.
+        A file of structure tests: the expected output and exit codes of commands, the expected
+        files with their owners, modes and contents, and the expected configuration of the image.
 
         The schema is that of container-structure-test, version 2.0.0 or 1.0.0, in YAML or JSON; see
         https://github.com/GoogleContainerTools/container-structure-test. The tests run in BuildKit,
@@ -72,8 +72,8 @@ class ImageTestStageField(StringField):
     alias = "target_stage"
     help = help_text(
         """
-        A stage of the image's Dockerfile that is built as a test: it passes if all of its steps
-        succeed, for each platform. Its context, arguments and secrets are those of the image.
+        A stage of the image's Dockerfile to build as a test, with the image's context, arguments
+        and secrets. It passes if all of its steps succeed on each platform.
         """
     )
 
@@ -83,13 +83,13 @@ class ImageTestReproducibleField(BoolField):
     default = False
     help = help_text(
         """
-        Whether to test that two builds of the image give the same bytes: one after the other,
-        without a cache, with another host name, and on the builder
-        `[docker-buildkit-tests].second_builder` if that is set. Where they do not, the first file
-        that differs in the first layer that differs is named.
+        Whether to test that two builds of the image give the same bytes. The second build runs
+        after the first, without a cache, with a different host name, and on
+        `[docker-buildkit-tests].second_builder` if that is set. If they differ, the test names the
+        first layer that differs, and the first file in it.
 
-        An image passes only with `reproducible=True` of its own, because its times differ
-        otherwise.
+        An image can pass only if it has `reproducible=True` itself, because otherwise its times
+        differ.
         """
     )
 
@@ -97,13 +97,13 @@ class ImageTestReproducibleField(BoolField):
 class SkipImageTestField(BoolField):
     alias = "skip_tests"
     default = False
-    help = "Whether `test` leaves this target out."
+    help = "Whether `test` skips this target."
 
 
 class ImageTestTimeoutField(TestTimeoutField):
     help = help_text(
         """
-        How many seconds the tests of one platform may take before they are ended and fail.
+        How many seconds the tests of one platform may take before they are cancelled and fail.
 
         Defaults to `[test].timeout_default`, and is never more than `[test].timeout_maximum`. No
         limit by default.

@@ -17,10 +17,10 @@ class BuildKitImagePlatformsField(StringSequenceField):
     alias = "platforms"
     help = help_text(
         """
-        The platforms to build for (`--platform`), such as `linux/amd64` and `linux/arm64`; several
-        give an image index, built in one solve.
+        The platforms to build for (`--platform`), such as `linux/amd64` and `linux/arm64`. Several
+        platforms give an image index, built in one solve.
 
-        Defaults to `[docker-buildkit].default_platforms`. `build_platform` is another name of this
+        Defaults to `[docker-buildkit].default_platforms`. `build_platform` is another name for this
         field.
         """
     )
@@ -28,7 +28,7 @@ class BuildKitImagePlatformsField(StringSequenceField):
 
 class BuildKitImageBuildPlatformField(StringSequenceField):
     alias = "build_platform"
-    help = "Another name of `platforms`, as in `docker_image`. A target may set only one of them."
+    help = "Another name for `platforms`, as in `docker_image`. Set only one of them."
 
 
 class BuildKitImageBuildArgsField(StringSequenceField):
@@ -39,9 +39,9 @@ class BuildKitImageBuildArgsField(StringSequenceField):
         Build arguments (`--build-arg`): `NAME=value`, or `NAME` to take the value from the
         environment of Pants.
 
-        Added to `[docker-buildkit].build_args`, which they override. An argument that no `ARG` of
-        the Dockerfile declares is an error, unless it is from `__defaults__`. They are stored in
-        the image's history: use `secrets` for what must stay secret.
+        They are added to `[docker-buildkit].build_args`, and override them. An argument that the
+        Dockerfile does not declare with `ARG` is an error, unless it comes from `__defaults__`.
+        Build arguments are stored in the image's history: use `secrets` for secret values.
         """
     )
 
@@ -52,8 +52,8 @@ class BuildKitImageLabelsField(DictStringToStringField):
         """
         Labels of the image (`--label`). Values may use the placeholders of `repository`.
 
-        A label is part of the image, so a value that changes with each commit builds the image with
-        each commit.
+        Labels are part of the image, so a value that changes with every commit rebuilds the image
+        with every commit.
         """
     )
 
@@ -64,7 +64,8 @@ class BuildKitImageAnnotationsField(DictStringToStringField):
         """
         OCI annotations of the image (`--annotation`). A key may start with the level it is for:
         `manifest:`, `index:`, `manifest-descriptor:` or `index-descriptor:`, with a platform in
-        square brackets where it is for one only. Values may use the placeholders of `repository`.
+        square brackets if it is for one platform only. Values may use the placeholders of
+        `repository`.
         """
     )
 
@@ -74,13 +75,13 @@ class BuildKitImageExternalSourcesField(StringSequenceField):
     default = ()
     help = help_text(
         """
-        What the build reads from outside without the Dockerfile naming it: what a frontend
-        (`# syntax`), or a trigger (`ONBUILD`) of an image that cannot be read in advance, asks for.
+        External sources that the build may read although the Dockerfile does not name them: what a
+        frontend (`# syntax`) requests, or a trigger (`ONBUILD`) of an image that cannot be read in
+        advance.
 
-        Each is `docker-image://REFERENCE`, a URL, or a Git URL. It is pinned as base images and
-        downloads are: what it is now is part of the key, and exactly that is read. BuildKit denies
-        whatever is neither here nor in the Dockerfile. Those of
-        `[docker-buildkit].external_sources` are added.
+        Each is `docker-image://REFERENCE`, a URL, or a Git URL. They are pinned like base images
+        and downloads, and part of the key. BuildKit denies any source that is neither here, nor in
+        `[docker-buildkit].external_sources`, nor in the Dockerfile.
 
         Example: `external_sources=["docker-image://ghcr.io/org/frontend-helper:1"]`.
         """
@@ -91,9 +92,9 @@ class BuildKitImageResolveField(StringField):
     alias = "resolve"
     help = help_text(
         """
-        The lock that says what the Dockerfile's tags, URLs and Git branches stand for: a name of
-        `[docker-buildkit].resolves`. Defaults to `[docker-buildkit].default_resolve`. Without
-        effect where `[docker-buildkit].base_images` is `follow`.
+        The lock to resolve the Dockerfile's tags, URLs and Git branches with: a name in
+        `[docker-buildkit].resolves`. Defaults to `[docker-buildkit].default_resolve`. Has no effect
+        if `[docker-buildkit].base_images` is `follow`.
         """
     )
 
@@ -102,19 +103,19 @@ class BuildKitImageSecretsField(DictStringToStringField):
     alias = "secrets"
     help = help_text(
         """
-        What `RUN --mount=type=secret` may read (`--secret`), from the secret's ID to where its
-        value comes from:
+        Secrets for `RUN --mount=type=secret` (`--secret`): from the secret's ID to the source of
+        its value:
 
         - a path, or `file=PATH`: absolute, below `~/`, or relative to the build root, or to the
         BUILD file if it starts with `./`.
 
         - `env=NAME`: an environment variable of Pants.
 
-        - `command=COMMAND`: what a command prints, which is run without a shell.
+        - `command=COMMAND`: the output of a command, which is run without a shell.
 
-        A secret is read only when the image is built, and only BuildKit gets its value: it is in no
-        key and no cache, and changing it builds nothing. Its ID is part of the build. Where the
-        content should count, see `hashed_secrets`.
+        A secret is read only when the image is built, and only BuildKit gets its value. The value
+        is in no key and no cache, and changing it rebuilds nothing; to rebuild the image with a new
+        value, use `hashed_secrets`. The ID is part of the key.
 
         Example: `secrets={"npmrc": "~/.npmrc", "token": "env=NPM_TOKEN"}`.
         """
@@ -126,12 +127,11 @@ class BuildKitImageHashedSecretsField(StringSequenceField):
     default = ()
     help = help_text(
         """
-        IDs of `secrets` whose content is part of the build: another value builds the image again,
-        and each `RUN` step of it.
+        IDs of `secrets` whose value is part of the key: a new value rebuilds the image and runs
+        each of its `RUN` steps.
 
-        The cache key contains a keyed hash of the value, which is useless without the key that
-        `[docker-buildkit].secret_hash_key` names. Everyone who packages the image then needs the
-        secrets, even if it is not built.
+        The key contains a hash of the value, keyed with `[docker-buildkit].secret_hash_key`.
+        Everyone who packages the image then needs these secrets, even if it is not built.
         """
     )
 
@@ -141,9 +141,8 @@ class BuildKitImageSshField(StringSequenceField):
     default = ()
     help = help_text(
         """
-        SSH agents and keys that `RUN --mount=type=ssh` may use (`--ssh`), as
-        `default` or `ID=SOCKET_OR_KEY`. A path is relative to the build root, or to the BUILD file
-        if it starts with `./`.
+        SSH agents and keys for `RUN --mount=type=ssh` (`--ssh`): `default` or `ID=SOCKET_OR_KEY`. A
+        path is relative to the build root, or to the BUILD file if it starts with `./`.
         """
     )
 
@@ -163,7 +162,7 @@ class BuildKitImageBuildNetworkField(StringField):
         """
         The network of `RUN` steps (`--network`).
 
-        - `default`: what the builder gives.
+        - `default`: the builder's default.
 
         - `none`: no network, so that a build cannot depend on it.
 
@@ -176,8 +175,9 @@ class BuildKitImageExtraHostsField(DictStringToStringField):
     alias = "extra_build_hosts"
     help = help_text(
         """
-        Lines for `/etc/hosts` of `RUN` steps (`--add-host`), from host name to IP address. The
-        address `host-gateway` is that of the Docker Engine's machine; other builders have none.
+        Entries for `/etc/hosts` in `RUN` steps (`--add-host`), from host name to IP address. The
+        address `host-gateway` is that of the Docker Engine's machine, and works only with a Docker
+        Engine.
         """
     )
 
@@ -189,7 +189,7 @@ class BuildKitImageShmSizeField(StringField):
 
 class BuildKitImageUlimitsField(DictStringToStringField):
     alias = "ulimits"
-    help = "Limits of `RUN` steps (`--ulimit`), such as `{'nofile': '1024:2048'}`."
+    help = "Limits of `RUN` steps (`--ulimit`) as soft:hard, such as `{'nofile': '1024:2048'}`."
 
 
 class BuildKitImageEntitlementsField(StringSequenceField):
@@ -197,8 +197,8 @@ class BuildKitImageEntitlementsField(StringSequenceField):
     default = ()
     help = help_text(
         """
-        Privileges that the build may use (`--allow`): `network.host`, `security.insecure` or
-        `device`. The builder must have been started with them allowed.
+        Privileges of the build (`--allow`): `network.host`, `security.insecure` or `device`. The
+        builder must have been started with them allowed.
         """
     )
 
@@ -208,8 +208,8 @@ class BuildKitImageNoCacheField(BoolField):
     default = False
     help = help_text(
         """
-        Whether BuildKit runs every step again when it builds (`--no-cache`).
+        Whether BuildKit runs every step when it builds the image (`--no-cache`).
 
-        Whether it builds at all is decided as for every image: an unchanged one is not built.
+        It does not cause a build: an unchanged image is still not built.
         """
     )

@@ -13,13 +13,13 @@ class BuildKitManifestsSourcesField(MultipleSourcesField):
     uses_source_roots = False
     help = help_text(
         """
-        The files: Kubernetes manifests, values files of Helm, or any other YAML, with one or more
+        The files: Kubernetes manifests, Helm values files, or any other YAML, with one or more
         documents.
 
-        A value that is `pants://` and the address of an image target, or ends in it, as in
-        `--image=pants://src/app:image`, gets the pinned reference of that image in its place.
-        `pants://:image` is a target of the same BUILD file. Keys, comments and block scalars are
-        left as they are. Templates of Helm are not YAML: name the values files that they use.
+        In a value such as `pants://src/app:image` or `--image=pants://src/app:image`, the pinned
+        reference of that image replaces the address. `pants://:image` is a target in the same BUILD
+        file. Keys, comments and block scalars are left unchanged. Helm templates are not YAML: name
+        the values files that they use.
 
         Example: `sources=["k8s/*.yaml", "!k8s/draft.yaml"]`.
         """
@@ -29,7 +29,7 @@ class BuildKitManifestsSourcesField(MultipleSourcesField):
 class BuildKitManifestsDependenciesField(Dependencies):
     help = help_text(
         """
-        Other targets that the files need. The images that they name are inferred.
+        Other targets that the files need. The images they name are inferred.
         """
     )
 
@@ -37,8 +37,8 @@ class BuildKitManifestsDependenciesField(Dependencies):
 class BuildKitManifestsOutputPathField(OutputPathField):
     help = help_text(
         """
-        The directory below `dist/` that `package` writes the files to, with their paths from the
-        BUILD file. It is emptied before.
+        The directory below `dist/` to which `package` writes the files, with their paths relative
+        to the BUILD file. It is emptied first.
 
         Defaults to a path made from the target's address, such as `src.app/manifests` for
         `src/app:manifests`.

@@ -54,8 +54,9 @@ class BuildKitImageRegistriesField(StringSequenceField):
         The registries that the image is pushed to: addresses such as `ghcr.io` or
         `localhost:5000`, or aliases such as `@dev` of `[docker-buildkit.registries.dev]`.
 
-        Defaults to every configured registry with `default = true`. With an empty list, or where
-        none is configured, the image is not pushed, but kept as an OCI image layout; see `output`.
+        Defaults to every configured registry with `default = true`. If the list is empty, or no
+        registry is configured, the image is not pushed but kept as an OCI image layout; see
+        `output`.
         """
     )
 
@@ -66,10 +67,23 @@ class BuildKitImageRepositoryField(StringField):
         """
         The repository of the image in its registries, such as `team/app`.
 
-        Defaults to `[docker-buildkit].default_repository`; a registry may have its own. May use the
-        placeholders `{name}`, `{stage}`, `{directory}`, `{parent_directory}`, `{full_directory}`,
-        `{default_repository}`, `{target_repository}`, `{build_args.NAME}`, `{tags.STAGE}` and
-        `{pants.hash}`.
+        Defaults to `[docker-buildkit].default_repository`; a registry may override it. May use
+        these placeholders:
+
+        - `{name}`: the target's name, with the stage for one of several images
+
+        - `{stage}`: the value of `target_stage`
+
+        - `{directory}`, `{parent_directory}`, `{full_directory}`: the last part, the part before
+        it, and the whole path of the BUILD file's directory
+
+        - `{default_repository}`, `{target_repository}`: the option, and the target's repository
+
+        - `{build_args.NAME}`: the value of a build argument
+
+        - `{tags.STAGE}`: the tag of the image that a stage is based on
+
+        - `{pants.hash}`: a hash of context, Dockerfile and build arguments.
         """
     )
 
@@ -81,9 +95,9 @@ class BuildKitImageTagsField(StringSequenceField):
         """
         The tags that `publish` moves to the image.
 
-        They do not take part in the build: a new tag never causes one. May use the placeholders of
-        `repository`, and `{git_sha}` for the commit that is checked out; `{git_sha:.12}` are its
-        first twelve digits. Besides them, a registry may add its `extra_image_tags`.
+        They are not part of the build, so a new tag never causes one. May use the placeholders of
+        `repository`, and `{git_sha}` for the checked-out commit; `{git_sha:.12}` gives its first
+        twelve digits. A registry can add `extra_image_tags`.
         """
     )
 
@@ -91,7 +105,7 @@ class BuildKitImageTagsField(StringSequenceField):
 class BuildKitImageSkipPushField(BoolField):
     alias = "skip_push"
     default = False
-    help = "Whether `publish` leaves this image out. Does not affect what `package` pushes."
+    help = "Whether `publish` skips this image. `package` pushes it all the same."
 
 
 class BuildKitImageOutputField(StringField):
@@ -101,18 +115,19 @@ class BuildKitImageOutputField(StringField):
         """
         Where BuildKit puts the image (`--output`).
 
-        - `registry`: pushed to each of `registries` under its digest. The default where the image
-        has a registry. Dependents get `registry/repository@sha256:…`.
+        - `registry`: pushed by digest to each of `registries`. The default if the image has a
+        registry. Dependents get `registry/repository@sha256:…`.
 
-        - `oci`: an OCI image layout in Pants' cache and in `dist/`. The default where the image has
-        no registry. Needs no registry at all; `publish` uploads it to those that it has.
+        - `oci`: an OCI image layout in Pants' cache and in `dist/`. The default if the image has no
+        registry. `publish` uploads it to the registries that the image names.
 
-        - `docker`: loaded into the local Docker Engine, which then must be running in every
-        session that uses the image.
-        - `tar`: no image, but its root file system as `rootfs.tar`, and beside it `metadata.json`
-        with `env`, `user`, `workdir`, `entrypoint` and `cmd`, in a directory that dependents and
-        `dist/` have. For several platforms, each has a directory in the tar and an object in the
-        JSON, such as `linux_amd64`.
+        - `docker`: loaded into the local Docker Engine, which must then be running in every session
+        that uses the image.
+
+        - `tar`: no image, but `rootfs.tar` with its root file system and `metadata.json` with its
+        `env`, `user`, `workdir`, `entrypoint` and `cmd`, in `dist/` and for dependents. With
+        several platforms, the tar has a directory and the JSON an object for each, such as
+        `linux_amd64`.
         """
     )
 
@@ -120,10 +135,10 @@ class BuildKitImageOutputField(StringField):
 class BuildKitImageOutputPathField(OutputPathField):
     help = help_text(
         """
-        Where `package` writes the image record, below `dist/`; `.image.json` is added to it.
+        Where `package` writes the image record, below `dist/`; `.image.json` is appended.
 
-        Defaults to a path made from the target's address. An OCI image layout lies beside the
-        record and ends in `.oci`.
+        Defaults to a path made from the target's address. An OCI image layout is written beside the
+        record, with the ending `.oci`.
         """
     )
 

@@ -30,8 +30,8 @@ class BuildKitImageRefsImagesField(SpecialCasedDependencies):
         The images that the file refers to: from a key of your choice to the address of an image
         target, such as `{"APP": ":image", "DATABASE": "src/database:image"}`.
 
-        The images have to be pushed to a registry. With `format="env"` keys are names of
-        environment variables.
+        The images must be in a registry. With `format="env"`, the keys are names of environment
+        variables.
         """
     )
 
@@ -67,18 +67,17 @@ class BuildKitImageRefsFormatField(StringField):
     default = RefsFormat.JSON.value
     help = help_text(
         """
-        How the file spells the references.
+        The format of the file.
 
-        - `json`: an object with a member for each key, which has `reference`, `repository`,
-        `digest`, `references` (one for each registry) and `platforms`. Also what
-        `terraform -var-file` reads.
+        - `json`: an object with one member per key, which has `reference`, `repository`, `digest`,
+        `references` (one per registry) and `platforms`. `terraform -var-file` can read it.
 
-        - `yaml`: the same as YAML, such as a values file for Helm.
+        - `yaml`: the same as YAML, for example as a Helm values file.
 
         - `env`: lines `KEY=reference`, `KEY_REPOSITORY=…`, `KEY_DIGEST=…` and `KEY_PLATFORMS=…`,
         for a shell, `docker --env-file`, or the output file of a CI system.
 
-        - `text`: only the references, a line for each key in the order of the keys.
+        - `text`: only the references, one per line, in the order of the keys.
         """
     )
 
@@ -86,8 +85,8 @@ class BuildKitImageRefsFormatField(StringField):
 class BuildKitImageRefsOutputPathField(OutputPathField):
     help = help_text(
         """
-        The path of the file: below `dist/` when it is packaged, and in the sandbox of whoever
-        depends on it.
+        The path of the file: below `dist/` when it is packaged, and in the sandbox of its
+        dependents.
 
         Defaults to a path made from the target's address, such as `src.app/refs.json` for
         `src/app:refs`.

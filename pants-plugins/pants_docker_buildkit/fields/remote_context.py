@@ -10,15 +10,17 @@ class BuildKitImageContextField(StringField):
     alias = "context"
     help = help_text(
         """
-        A Git repository that is the build context, as in `docker buildx build URL`:
+        A Git repository to use as the build context, as in `docker buildx build URL`:
         `https://example.org/project.git#REFERENCE:SUBDIRECTORY`.
 
-        The reference is a commit, a branch or a tag, and by default the branch that the repository
-        has for that. A name that moves stands for the commit that it is now, or that the lock has.
-        `source` is then a path in the repository, below the subdirectory, unless there is such a
-        file beside the BUILD file, or `instructions` have the text. What the user's Git has access
-        to can be read; a password or token in the URL is an error.
+        The reference is a commit, a branch or a tag, and defaults to the default branch of the
+        repository. A branch or tag is resolved in every session, or taken from the lock. `source`
+        is then a path in the repository, below the subdirectory, unless that file exists beside the
+        BUILD file or `instructions` is set.
 
-        The files lie in the caches of Pants, as if they were in this repository.
+        The repository is read with the user's Git and its credentials. A password or token in the
+        URL is an error.
+
+        The files are stored in Pants' caches, as if they were in this repository.
         """
     )

@@ -11,11 +11,10 @@ class BuildKitImageExtraRunArgsField(StringSequenceField):
     default = ()
     help = help_text(
         """
-        More options for `docker run`, such as `["--publish=8080:80"]`, after those of
-        `[docker-buildkit].run_args`. The arguments of the container follow `--` on the command
-        line.
+        Options for `docker run`, such as `["--publish=8080:80"]`, after those of
+        `[docker-buildkit].run_args`. Arguments for the container follow `--` on the command line.
 
-        As the `runnable` of an `adhoc_tool` target, `{chroot}` stands for the sandbox:
-        `["--volume={chroot}:/work", "--workdir=/work"]` shows it to the container.
+        If the image is the `runnable` of an `adhoc_tool`, `{chroot}` means the sandbox:
+        `["--volume={chroot}:/work", "--workdir=/work"]` makes it visible in the container.
         """
     )

@@ -20,9 +20,8 @@ class BuildKitImagesStagesField(StringSequenceField):
     value: tuple[str, ...]
     help = help_text(
         """
-        The stages of the Dockerfile that are images, each of which is a target of its own:
-        `stages=["test", "release"]` of the target `:image` gives `:image#test` and
-        `:image#release`.
+        The stages of the Dockerfile to build as images. Each becomes a target: `stages=["test",
+        "release"]` of the target `:image` gives `:image#test` and `:image#release`.
         """
     )
 
@@ -48,8 +47,8 @@ class BuildKitImagesStagesField(StringSequenceField):
 class BuildKitImagesOverridesField(OverridesField):
     help = help_text(
         """
-        Fields that some of the images have otherwise: from the name of a stage, or a tuple of
-        names, to fields of `docker_buildkit_image`.
+        Other values of `docker_buildkit_image` fields for some of the images, by the name of a
+        stage or a tuple of names.
 
         Example: `overrides={"test": {"skip_push": True}}`.
         """

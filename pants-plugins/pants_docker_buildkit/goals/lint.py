@@ -47,8 +47,8 @@ class DockerfileChecksSubsystem(Subsystem):
     name = "BuildKit's checks"
     help = softwrap(
         """
-        The checks of Dockerfiles that BuildKit has (https://docs.docker.com/reference/build-checks/).
-        A line `# check=skip=RULE` in a Dockerfile switches a rule off.
+        BuildKit's checks of Dockerfiles (https://docs.docker.com/reference/build-checks/). A line
+        `# check=skip=RULE` in a Dockerfile disables a rule.
         """
     )
     skip = SkipOption("lint")
@@ -56,7 +56,7 @@ class DockerfileChecksSubsystem(Subsystem):
         default=FindingFormat.TEXT,
         help=softwrap(
             """
-            `text` as `FILE:LINE: RULE: …`, or `github` for annotations of a job in GitHub Actions.
+            `text`: `FILE:LINE: RULE: …`; `github`: annotations for a job in GitHub Actions.
             """
         ),
     )

@@ -35,13 +35,13 @@ class ListImagesSubsystem(Outputting, GoalSubsystem):
     name = "list-images"
     help = softwrap(
         """
-        List images with their references, digests, tags and sizes, as records and registries have
-        them. Nothing is built: of an image without a record, that is said.
+        List images with their references, digests, tags and sizes, from records and registries.
+        Nothing is built: images without a record are listed as such.
         """
     )
     format = EnumOption(
         default=ListingFormat.TEXT,
-        help="`text` for people, `json` for programs: see `docs/what-is-where.md`.",
+        help="`text` for people, `json` for programs.",
     )
 
 

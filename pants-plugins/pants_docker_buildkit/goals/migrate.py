@@ -48,17 +48,18 @@ class MigrateDockerImagesSubsystem(GoalSubsystem):
     name = "migrate-docker-images"
     help = softwrap(
         """
-        Make `docker_image` targets `docker_buildkit_image` targets, in BUILD files and macros.
+        Convert `docker_image` targets to `docker_buildkit_image` targets, in BUILD files and
+        macros.
 
-        Takes the BUILD files to change, as `::` for all. Both backends have to be enabled.
-        Formatting and comments stay. A target that has something without an equivalent stays a
-        `docker_image`, and a line says why. The options to write in place of `[docker]` are
+        Converts the given BUILD files, such as `::` for all. Both backends must be enabled.
+        Formatting and comments are kept. A target that uses something without an equivalent stays a
+        `docker_image`, and a line says why. The options that replace those of `[docker]` are
         printed.
         """
     )
     check = BoolOption(
         default=False,
-        help="Write nothing, say what would change, and exit with 1 if anything would.",
+        help="Write nothing, print what would change, and exit with 1 if anything would.",
     )
 
 

@@ -56,16 +56,15 @@ class PlanImagesSubsystem(Outputting, GoalSubsystem):
     name = "plan-images"
     help = softwrap(
         """
-        Say for each image whether `package` would build it and why, and which tags `publish` would
-        move. No builder is asked, nothing is built and nothing is pushed.
+        Show for each image whether `package` would build it and why, and which tags `publish` would
+        move. Does not contact a builder, build or push.
         """
     )
     format = EnumOption(
         default=PlanFormat.TEXT,
         help=softwrap(
             """
-            `text` for people, `json` for programs, `markdown` for a comment on a pull request. See
-            `docs/plan.md` for what is in the JSON.
+            `text` for people, `json` for programs, `markdown` for a comment on a pull request.
             """
         ),
     )
@@ -74,9 +73,9 @@ class PlanImagesSubsystem(Outputting, GoalSubsystem):
         metavar="<path>",
         help=softwrap(
             """
-            A plan in JSON, an image record, or a directory of such records: then the reasons are
-            how each image differs from the one in there. A path that is not absolute is relative to
-            the build root.
+            A JSON plan, an image record, or a directory of image records, to compare with: the
+            reasons are then the differences from it. A path that is not absolute is relative to the
+            build root.
             """
         ),
     )
@@ -84,9 +83,9 @@ class PlanImagesSubsystem(Outputting, GoalSubsystem):
         default=False,
         help=softwrap(
             """
-            Exit with 0 if no image would be built, and with 2 if any would, or depends on one that
-            would. With `--against`, with 2 if any image is different. In both cases with 1 if the
-            plan of any image is an error.
+            Exit with 2 if any image would be built, or depends on one that would; with `--against`,
+            if any image differs. Otherwise exit with 0, or with 1 if any image has the outcome
+            `error`.
             """
         ),
     )
@@ -94,8 +93,8 @@ class PlanImagesSubsystem(Outputting, GoalSubsystem):
         default=False,
         help=softwrap(
             """
-            Ask registries and servers what the names in locks stand for now, and say which have
-            moved since they were locked. With `--detailed-exit-code`, exit with 2 if any has.
+            Ask registries and servers to resolve the names in locks now, and show which have moved
+            since they were locked. With `--detailed-exit-code`, exit with 2 if any has.
             """
         ),
     )

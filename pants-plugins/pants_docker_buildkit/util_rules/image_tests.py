@@ -28,9 +28,9 @@ class ImageTestSubsystem(Subsystem):
         ),
         help=softwrap(
             """
-            The image that has what tests need and tested images lack: a static `/bin/busybox`, for
-            the platforms of the images and of the builders. With a digest: another helper has all
-            images tested again. `[docker-buildkit].mirrors` say where it is read from.
+            The image with the tools that tests need and tested images may lack: a static
+            `/bin/busybox` for the platforms of the images and of the builders. Name it by digest;
+            changing it tests all images again. `[docker-buildkit].mirrors` applies to it.
             """
         ),
     )
@@ -38,9 +38,9 @@ class ImageTestSubsystem(Subsystem):
         default=None,
         help=softwrap(
             """
-            The builder of the second build where `reproducible` is tested, as
-            `[docker-buildkit].builder` names them: another version of BuildKit on another machine
-            finds most. Defaults to the builder of the first. Changing it builds nothing again.
+            The builder for the second build of `reproducible` tests, as in
+            `[docker-buildkit].builder`, ideally another version of BuildKit on another machine.
+            Defaults to the builder of the first build. Changing it rebuilds nothing.
             """
         ),
     )
