@@ -187,19 +187,23 @@ class TagPlans:
 
     def move(self) -> MoveReport:
         """Move all tags, unless that was begun already, and wait for them for a moment."""
-        self._begin()
-        is_done = self._is_done.wait(_SECONDS_BETWEEN_LINES)
+        is_done = self._await_moves()
         with self._lock:
-            tags = self._tags or {}
             if not is_done:
-                return MoveReport(len(self._moved), len(tags))
-            moved = tuple(self._moved.get(name, self._unmoved(tags[name])) for name in sorted(tags))
+                return self._progress()
+            tags = self._tags or {}
+            moved = tuple(
+                self._moved.get(name) or self._unmoved(tags[name]) for name in sorted(tags)
+            )
             return MoveReport(len(tags), len(tags), moved)
 
     def outcome(self, ticket: str, tag: PlannedTag) -> MovedTag:
         """What became of a tag. Moves all, if nobody has asked for that yet, and waits for them."""
-        while (report := self.move()).tags is None:
-            logger.info(report.line)
+        # It is asked for each of a thousand tags, so it looks at no other.
+        while not self._await_moves():
+            with self._lock:
+                line = self._progress().line
+            logger.info(line)
         with self._lock:
             is_current = self._last_tickets.get(self._targets[ticket].address) == ticket
             known = self._moved.get(tag.name)
@@ -211,6 +215,14 @@ class TagPlans:
         """Move no more tags: the session is over."""
         self._is_closed.set()
         self._is_done.set()
+
+    def _await_moves(self) -> bool:
+        """Have all tags move, and say after a moment at most whether all that will have moved."""
+        self._begin()
+        return self._is_done.wait(_SECONDS_BETWEEN_LINES)
+
+    def _progress(self) -> MoveReport:
+        return MoveReport(len(self._moved), len(self._tags or {}))
 
     def _unmoved(self, tag: PlannedTag) -> MovedTag:
         return MovedTag(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -27,17 +29,21 @@ class Scene:
         for image in (OLD, NEW):
             image.push(clients.client(registry.address), "app")
         self.workers = Workers("test")
+        self.clients = clients
         self.plans = TagPlans(clients.client, self.workers)
 
     def tag(self, name: str) -> PlannedTag:
         return PlannedTag(f"{self.registry.address}/app:{name}", "there")
 
-    def plan(self, ticket: str, image: SmallImage, *tags: str) -> None:
+    def plan(
+        self, ticket: str, image: SmallImage, *tags: str, plans: TagPlans | None = None
+    ) -> None:
+        plans = plans or self.plans
         planned = [self.tag(each) for each in tags]
-        self.plans.claim(ticket, image.digest, [each.name for each in planned])
+        plans.claim(ticket, image.digest, [each.name for each in planned])
         moves = tuple(TagMove(each, None) for each in tags)
         wanted = RepositoryMoves(self.registry.address, "app", image.digest, moves)
-        self.plans.plan(ticket, planned, wanted, ())
+        plans.plan(ticket, planned, wanted, ())
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +105,33 @@ def test_many_may_ask_for_the_moves_at_once(scene: Scene) -> None:
     assert reports[0].tags is not None
     assert len(reports[0].tags) == reports[0].total == 20
     assert scene.registry.count("PUT", "/manifests/tag-") == 20
+
+
+def test_the_outcome_of_a_tag_takes_no_longer_among_many(scene: Scene) -> None:
+    steps = []
+    for number in (1, 100):
+        plans = TagPlans(scene.clients.client, scene.workers)
+        ticket = plans.begin("app")
+        scene.plan(ticket, NEW, *map(str, range(number)), plans=plans)
+        plans.move()
+        steps.append(_count_steps(partial(plans.outcome, ticket, scene.tag("0"))))
+    assert steps[0] == steps[1]
+
+
+def _count_steps(action: Callable[[], object]) -> int:
+    """How many functions an action calls, however long they take."""
+    steps = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal steps
+        steps += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return steps
 
 
 def test_a_session_that_ends_moves_no_more_tags(
