@@ -25,6 +25,7 @@ from pants_docker_buildkit.plans.comparison import (
     read_known_images,
     removed,
 )
+from pants_docker_buildkit.plans.drift import LockDrift
 from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, to_json
 from pants_docker_buildkit.plans.rendering import to_markdown, to_text
 from pants_docker_buildkit.util_rules.build_context import has_build
@@ -94,7 +95,8 @@ class PlanImagesSubsystem(Outputting, GoalSubsystem):
         help=softwrap(
             """
             Ask registries and servers to resolve the names in locks now, and show which have moved
-            since they were locked. With `--detailed-exit-code`, exit with 2 if any has.
+            since they were locked. With `--detailed-exit-code`, exit with 2 if any has. Exit with 1
+            if any of them cannot be resolved.
             """
         ),
     )
@@ -117,10 +119,11 @@ async def plan_all_images(
     with running.planning():
         planned = await plan_with_tags(TaggedPlansRequest(images), **implicitly())
         asked = images if subsystem.drift else ()
-        drift = await find_lock_drift(LockDriftRequest(asked), **implicitly())
-    for line in drift.lines:
-        logger.warning(line)
+        found = await find_lock_drift(LockDriftRequest(asked), **implicitly())
     plans = planned.all
+    # What makes the plan of an image an error need not be said twice.
+    broken = frozenset(each.target for each in plans if each.outcome is PlanOutcome.ERROR)
+    drift = found.drift.without(broken) if subsystem.drift else None
     if others is not None:
         unplanned = others.keys() - {each.target for each in plans}
         gone = await find_gone_targets(GoneTargetsRequest(tuple(sorted(unplanned))), **implicitly())
@@ -129,11 +132,8 @@ async def plan_all_images(
             sorted((*compared, *map(removed, gone.targets)), key=lambda plan: plan.target)
         )
     with subsystem.output(console) as write:
-        write(_FORMATS[subsystem.format](plans))
-    exit_code = _exit_code(subsystem, plans)
-    if drift.lines and subsystem.detailed_exit_code:
-        exit_code = exit_code or _SOMETHING
-    return PlanImages(exit_code=exit_code)
+        write(_FORMATS[subsystem.format](plans, drift))
+    return PlanImages(exit_code=_exit_code(subsystem, plans, drift))
 
 
 _FORMATS = {
@@ -158,13 +158,16 @@ def _read_others(subsystem: PlanImagesSubsystem) -> Mapping[str, Optional[KnownI
         ) from e
 
 
-def _exit_code(subsystem: PlanImagesSubsystem, plans: Iterable[ImagePlan]) -> int:
-    if any(each.outcome is PlanOutcome.ERROR for each in plans):
+def _exit_code(
+    subsystem: PlanImagesSubsystem, plans: Iterable[ImagePlan], drift: LockDrift | None
+) -> int:
+    if any(each.outcome is PlanOutcome.ERROR for each in plans) or (drift and drift.unknown):
         return _FAILED
     if subsystem.against is None:
         is_something = any(not each.is_there for each in plans)
     else:
         is_something = any(each.reasons for each in plans)
+    is_something = is_something or bool(drift and drift.moved)
     return _SOMETHING if is_something and subsystem.detailed_exit_code else _NOTHING
 
 

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
+from pants_docker_buildkit.plans.drift import LockDrift
 from pants_docker_buildkit.plans.reasons import Reason
 
 SCHEMA_VERSION = 1
@@ -114,7 +115,10 @@ def count_outcomes(plans: Iterable[ImagePlan]) -> Mapping[PlanOutcome, int]:
     return {outcome: found[outcome] for outcome in PlanOutcome if found[outcome]}
 
 
-def to_json(plans: Iterable[ImagePlan]) -> str:
-    """The whole plan, as `--format=json` gives it."""
+def to_json(plans: Iterable[ImagePlan], drift: LockDrift | None = None) -> str:
+    """The whole plan, as `--format=json` gives it; with what was asked of `drift`."""
     images = [each.to_document() for each in plans]
-    return json.dumps({"schema": SCHEMA_VERSION, "images": images}, indent=1) + "\n"
+    document: dict[str, Any] = {"schema": SCHEMA_VERSION, "images": images}
+    if drift is not None:
+        document["drift"] = drift.to_document()
+    return json.dumps(document, indent=1) + "\n"

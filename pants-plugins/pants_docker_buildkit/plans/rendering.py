@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from pants_docker_buildkit.plans.drift import LockDrift
 from pants_docker_buildkit.plans.image_plan import (
     ImagePlan,
     PlanOutcome,
@@ -20,8 +21,11 @@ _MOST_CHARACTERS = 60_000
 _TICKS = re.compile("`+")
 
 
-def to_text(plans: Sequence[ImagePlan]) -> str:
-    """One paragraph for each image that is not unchanged, and a last line that counts all."""
+def to_text(plans: Sequence[ImagePlan], drift: LockDrift | None = None) -> str:
+    """One paragraph for each image that is not unchanged, and a last line that counts all.
+
+    Before that one, there is a paragraph for each name that moved since it was locked.
+    """
     lines: list[str] = []
     for plan in plans:
         said = list(_notes(plan))
@@ -29,22 +33,31 @@ def to_text(plans: Sequence[ImagePlan]) -> str:
             continue
         lines.append(f"{plan.outcome.value:<9} {plan.target}")
         lines += [f"  {each}" for each in said]
-    return "\n".join((*lines, count_line(plans), ""))
+    for outcome, subject, said in _drift(drift):
+        lines.append(f"{outcome:<9} {subject}")
+        lines += [f"  {each}" for each in said]
+    return "\n".join((*lines, _counts(plans, drift), ""))
 
 
-def to_markdown(plans: Sequence[ImagePlan]) -> str:
+def to_markdown(plans: Sequence[ImagePlan], drift: LockDrift | None = None) -> str:
     """A heading with the counts, and a list with a paragraph for each image that is worth it.
 
     GitHub takes comments of 65,536 characters, and so what is longer is cut, and says so.
     """
-    parts = [f"**Images:** {count_line(plans)}\n"]
+    parts = [f"**Images:** {_counts(plans, drift)}\n"]
     left = _MOST_CHARACTERS - len(parts[0])
-    shown = [each for each in plans if each.outcome is not PlanOutcome.UNCHANGED or _said(each)]
-    for number, plan in enumerate(shown):
-        part = "\n".join(_markdown(plan))
+    # What moved comes first: there is little of it, and images may be many.
+    shown = [_markdown(*each) for each in _drift(drift)]
+    shown += [
+        _markdown(plan.outcome.value, plan.target, said)
+        for plan in plans
+        for said in [list(_notes(plan))]
+        if plan.outcome is not PlanOutcome.UNCHANGED or said
+    ]
+    for number, part in enumerate(shown):
         left -= len(part) + 1
         if left < 0:
-            parts.append(f"- … and {len(shown) - number} more images")
+            parts.append(f"- … and {len(shown) - number} more")
             break
         parts.append(part)
     return "\n".join((*parts, ""))
@@ -56,8 +69,25 @@ def count_line(plans: Iterable[ImagePlan]) -> str:
     return ", ".join(f"{count} {outcome.value}" for outcome, count in found.items()) or "no images"
 
 
-def _said(plan: ImagePlan) -> bool:
-    return any(True for _ in _notes(plan))
+def _counts(plans: Iterable[ImagePlan], drift: LockDrift | None) -> str:
+    if drift is None:
+        return count_line(plans)
+    return f"{count_line(plans)}; {len(drift.moved) or 'nothing'} moved since locked"
+
+
+def _drift(drift: LockDrift | None) -> Iterator[tuple[str, str, list[str]]]:
+    """What has moved, and what is not known: a word for it, what it is about, and what to say."""
+    if drift is None:
+        return
+    for pin in drift.moved:
+        said = [f"{pin.lock} has {pin.before}, and it is {pin.after} now"]
+        said += [f"read by {each}" for each in pin.targets[:_SHOWN_REASONS]]
+        more = len(pin.targets) - _SHOWN_REASONS
+        said += [f"and by {more} more images"] if more > 0 else []
+        yield "moved", pin.name, [*said, f"'{pin.command}' brings the lock up to date"]
+    for each in drift.unknown:
+        finding = "what it reads could not be looked up"
+        yield "error", each.target, [finding, *each.problem.strip().splitlines()]
 
 
 def _notes(plan: ImagePlan) -> Iterator[str]:
@@ -90,9 +120,10 @@ def _tag(tag: TagPlan) -> str:
     return f"tag {tag.name} {verb} move from {tag.before[:_SHORT_DIGEST]} to {after}"
 
 
-def _markdown(plan: ImagePlan) -> Iterator[str]:
-    yield f"- **{plan.outcome.value}** {_code(plan.target)}"
-    yield from (f"  - {_code(each)}" for each in _notes(plan))
+def _markdown(outcome: str, subject: str, said: Iterable[str]) -> str:
+    return "\n".join(
+        (f"- **{outcome}** {_code(subject)}", *(f"  - {_code(each)}" for each in said))
+    )
 
 
 def _code(text: str) -> str:

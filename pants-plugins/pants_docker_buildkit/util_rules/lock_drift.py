@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Optional
 
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import Target
 
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
-from pants_docker_buildkit.locks.lock_file import Lock, merge_locks
+from pants_docker_buildkit.locks.lock_file import Lock
+from pants_docker_buildkit.plans.drift import LockDrift, MovedPin, UnknownDrift
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.image_lock import (
@@ -34,44 +36,81 @@ class LockDriftRequest:
 
 
 @dataclass(frozen=True)
-class LockDrift:
-    """A sentence for each name that moved since it was locked. Empty where none did."""
+class FoundDrift:
+    """What registries and servers say now, where locks say something else."""
 
-    lines: tuple[str, ...]
+    drift: LockDrift
 
 
-def _drift(path: str, resolve: str, locked: Lock, found: Lock) -> Iterable[str]:
-    before = locked.entries()
-    for name, pin in found.entries().items():
-        old = before.get(name)
-        if old is not None and old != pin:
-            yield (
-                f"{redact(name)} has moved: the lock {path} has {old}, and there it is {pin} now."
-                f" '{generating_command(resolve)}' brings the lock up to date."
-            )
+@dataclass(frozen=True)
+class ImageNamesRequest:
+    """Asks what the names that move, which an image reads, stand for now."""
+
+    image: Target
+
+
+@dataclass(frozen=True)
+class ImageNames:
+    """What they stand for, and the lock of the image, if there is one; or why that is not known."""
+
+    found: Lock = field(default_factory=Lock)
+    resolve: str = ""
+    locked: Optional[Lock] = None
+    problem: str = ""
+
+
+def _moved(path: str, resolve: str, images: Sequence[tuple[str, ImageNames]]) -> Iterable[MovedPin]:
+    """Of images of one resolve, which have the same lock."""
+    before = next((names.locked.entries() for _, names in images if names.locked is not None), {})
+    readers: dict[tuple[str, str], list[str]] = {}
+    for target, names in images:
+        for moved in names.found.entries().items() - before.items():
+            readers.setdefault(moved, []).append(target)
+    for (name, pin), targets in sorted(readers.items()):
+        # What is in no lock has not moved since.
+        if name in before:
+            command = generating_command(resolve)
+            yield MovedPin(redact(name), path, before[name], pin, tuple(sorted(targets)), command)
+
+
+@rule(desc="Look up what an image reads")
+async def find_image_names(
+    request: ImageNamesRequest, subsystem: DockerBuildKitSubsystem
+) -> ImageNames:
+    field_set = BuildKitImageFieldSet.create(request.image)
+    try:
+        resolve = image_resolve(field_set, subsystem)
+        path = lock_paths(subsystem)[resolve]
+        locked = await read_lock_file(ImageLockRequest(path), **implicitly())
+        found = await find_moving_sources(MovingSourcesRequest(field_set, Lock()), **implicitly())
+    except Exception as e:
+        # One that cannot be read, or whose registry is away, is no reason to know nothing.
+        return ImageNames(problem=str(e).strip() or type(e).__name__)
+    return ImageNames(found.lock, resolve, locked.lock)
 
 
 @rule(desc="Compare locks of images with registries")
 async def find_lock_drift(
     request: LockDriftRequest, subsystem: DockerBuildKitSubsystem
-) -> LockDrift:
-    field_sets = [BuildKitImageFieldSet.create(each) for each in request.images]
+) -> FoundDrift:
     found = await concurrently(
-        find_moving_sources(MovingSourcesRequest(each, Lock()), **implicitly())
-        for each in field_sets
+        find_image_names(ImageNamesRequest(each), **implicitly()) for each in request.images
     )
-    by_resolve: dict[str, list[Lock]] = {}
-    for field_set, sources in zip(field_sets, found):
-        by_resolve.setdefault(image_resolve(field_set, subsystem), []).append(sources.lock)
+    by_resolve: dict[str, list[tuple[str, ImageNames]]] = {}
+    unknown = []
+    for image, names in zip(request.images, found):
+        target = image.address.spec
+        if names.problem:
+            unknown.append(UnknownDrift(target, names.problem))
+        else:
+            by_resolve.setdefault(names.resolve, []).append((target, names))
     paths = lock_paths(subsystem)
-    files = await concurrently(
-        read_lock_file(ImageLockRequest(paths[each]), **implicitly()) for each in by_resolve
+    moved = (
+        pin
+        for resolve, images in sorted(by_resolve.items())
+        for pin in _moved(paths[resolve], resolve, images)
     )
-    lines: list[str] = []
-    for (resolve, locks), file in zip(by_resolve.items(), files):
-        if file.lock is not None:
-            lines += _drift(paths[resolve], resolve, file.lock, merge_locks(locks))
-    return LockDrift(tuple(lines))
+    return FoundDrift(LockDrift(tuple(moved), tuple(unknown)))
 
 
 def rules() -> Iterable[Rule]:

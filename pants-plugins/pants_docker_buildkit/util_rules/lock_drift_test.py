@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 from pants.engine.rules import QueryRule
+from pants.testutil.rule_runner import GoalRuleResult
 
 from pants_docker_buildkit.goals.plan_images import PlanImages
+from pants_docker_buildkit.plans.drift import LockDrift, MovedPin
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
-from pants_docker_buildkit.util_rules.lock_drift import LockDrift, LockDriftRequest
+from pants_docker_buildkit.util_rules.lock_drift import FoundDrift, LockDriftRequest
 
 LOCK = "3rdparty/docker/images.lock.dockerfile"
 OLD, NEW = SmallImage.create("old"), SmallImage.create("new")
+GONE = "127.0.0.1:1/gone:1"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def registry() -> Iterator[FakeRegistry]:
 
 @pytest.fixture(scope="module")
 def shared_runner() -> Iterator[ImageRunner]:
-    runner = ImageRunner(create_rule_runner(rules=[QueryRule(LockDrift, (LockDriftRequest,))]))
+    runner = ImageRunner(create_rule_runner(rules=[QueryRule(FoundDrift, (LockDriftRequest,))]))
     yield runner
     runner.close()
 
@@ -46,9 +50,9 @@ def runner(shared_runner: ImageRunner, registry: FakeRegistry) -> ImageRunner:
     return shared_runner
 
 
-def drift(runner: ImageRunner) -> tuple[str, ...]:
+def drift(runner: ImageRunner) -> LockDrift:
     request = LockDriftRequest((runner.target("app:app"),))
-    return runner.runner.request(LockDrift, (request,)).lines
+    return runner.runner.request(FoundDrift, (request,)).drift
 
 
 @pytest.mark.parametrize("base_images", ["follow", "locked", "frozen"])
@@ -56,29 +60,59 @@ def test_what_moved_since_it_was_locked_is_said(
     runner: ImageRunner, registry: FakeRegistry, base_images: str
 ) -> None:
     runner.set_options(f"base-images={base_images}")
-    assert drift(runner) == ()
+    assert drift(runner) == LockDrift()
     host = registry.address
     names = (f"{host}/moved:1", f"{host}/still:1")
     runner.write({LOCK: "".join(f"FROM {each}@{OLD.digest}\n" for each in names)})
-    (line,) = drift(runner)
-    assert line == (
-        f"{host}/moved:1 has moved: the lock {LOCK} has {OLD.digest}, and there it is"
-        f" {NEW.digest} now. 'pants generate-lockfiles --resolve=docker-images' brings the lock up"
-        " to date."
+    command = "pants generate-lockfiles --resolve=docker-images"
+    moved = MovedPin(f"{host}/moved:1", LOCK, OLD.digest, NEW.digest, ("app:app",), command)
+    assert drift(runner) == LockDrift((moved,))
+
+
+def planned(runner: ImageRunner, *options: str) -> GoalRuleResult:
+    return runner.runner.run_goal_rule(
+        PlanImages,
+        args=[*options, "::"],
+        global_args=["--docker-buildkit-base-images=locked"],
+        env_inherit={"PATH"},
     )
 
 
 def test_the_plan_goal_tells_when_it_is_asked_to(
-    runner: ImageRunner, registry: FakeRegistry, caplog: pytest.LogCaptureFixture
+    runner: ImageRunner, registry: FakeRegistry
 ) -> None:
-    runner.write({LOCK: f"FROM {registry.address}/moved:1@{OLD.digest}\n"})
-    for options, moved in ([], False), (["--drift"], True):
-        done = runner.runner.run_goal_rule(
-            PlanImages,
-            args=[*options, "app:app"],
-            global_args=["--docker-buildkit-base-images=locked"],
-            env_inherit={"PATH"},
-        )
-        assert "app:app" in done.stdout
-        assert done.exit_code == 0
-        assert (f"{registry.address}/moved:1 has moved" in caplog.text) == moved
+    name = f"{registry.address}/moved:1"
+    runner.write({LOCK: f"FROM {name}@{OLD.digest}\n"})
+    assert "moved" not in planned(runner).stdout.replace("moved:1", "")
+    assert "drift" not in json.loads(planned(runner, "--format=json").stdout)
+    done = planned(runner, "--drift")
+    said = f"  {LOCK} has {OLD.digest}, and it is {NEW.digest} now\n  read by app:app\n"
+    assert f"moved     {name}\n{said}" in done.stdout
+    assert done.stdout.endswith("; 1 moved since locked\n")
+    assert done.exit_code == 0
+    done = planned(runner, "--drift", "--format=json", "--detailed-exit-code")
+    (found,) = json.loads(done.stdout)["drift"]["moved"]
+    assert (found["from"], found["to"]) == (OLD.digest, NEW.digest)
+    assert done.exit_code == 2
+    assert f"- **moved** `{name}`\n" in planned(runner, "--drift", "--format=markdown").stdout
+
+
+def test_what_cannot_be_looked_up_is_said_beside_the_rest(
+    runner: ImageRunner, registry: FakeRegistry
+) -> None:
+    runner.write(
+        {
+            LOCK: f"FROM {registry.address}/moved:1@{OLD.digest}\nFROM {GONE}@{OLD.digest}\n",
+            "gone/BUILD": "docker_buildkit_image(platforms=['linux/amd64'])",
+            "gone/Dockerfile": f"FROM {GONE}\n",
+            "broken/BUILD": "docker_buildkit_image(resolve='none')",
+            "broken/Dockerfile": "FROM scratch\n",
+        }
+    )
+    done = planned(runner, "--drift", "--format=json")
+    found = json.loads(done.stdout)["drift"]
+    assert [each["name"] for each in found["moved"]] == [f"{registry.address}/moved:1"]
+    (unknown,) = found["unknown"]
+    assert unknown["target"] == "gone:gone"
+    assert GONE in unknown["problem"]
+    assert done.exit_code == 1
