@@ -334,7 +334,7 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             id="missing-file-with-a-suggestion",
         ),
         pytest.param(
-            "dependencies=['docs:guide'], context_root='.'",
+            "dependencies=['docs:guide'], context_root='./'",
             f"{SCRATCH}COPY guide.txt /\n",
             "Line 2 of HERE/Dockerfile copies 'guide.txt', but no dependency of HERE:image provides"
             " it, or an ignore file excludes it. Some dependencies lie outside of `context_root`,"
@@ -374,7 +374,7 @@ def test_a_bad_ignore_file_is_named_with_the_field_of_its_context(
     must = "field in target HERE:image must have an ignore file that BuildKit can read, but"
     main = f"ignore-{name}"
     runner.write({f"{main}/.dockerignore": content})
-    text = failure(runner, main, "context_root='.'", SCRATCH)
+    text = failure(runner, main, "context_root='./'", SCRATCH)
     assert text.startswith(f"The `context_root` {must} {finding.format('HERE/.dockerignore')}")
     named = f"ignore-named-{name}"
     runner.write({f"{named}/.dockerignore": content, f"{named}/a": ""})

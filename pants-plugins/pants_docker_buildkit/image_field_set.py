@@ -162,7 +162,10 @@ class BuildKitImageFieldSet(PackageFieldSet):
 
 
 def path_from_buildroot(path: str, address: Address) -> str:
-    """A path as BUILD files write it: from the build root, or with `./` from the BUILD file."""
-    if path.startswith("./") or path == ".":
+    """A path as BUILD files write it: from the build root, or with `./` from the BUILD file.
+
+    `.` alone is the build root, as for `docker_image`.
+    """
+    if path.startswith("./"):
         path = os.path.join(address.spec_path, path)
     return "" if os.path.normpath(path) == "." else os.path.normpath(path)

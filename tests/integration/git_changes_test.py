@@ -41,7 +41,7 @@ FILES = {
     "other/Dockerfile.dockerignore": "*.log\n",
     "other/Dockerfile.rego": "package docker\n\ndefault decision := {'allow': true}\n",
     "rooted/BUILD": "docker_buildkit_image(name='image', context_root='root')\n"
-    "docker_buildkit_image(name='child', source=None, context_root='.',"
+    "docker_buildkit_image(name='child', source=None, context_root='./',"
     " instructions=['ARG BASE=rooted:image', 'FROM $BASE'])\n",
     "rooted/dockerfile": "FROM scratch\nCOPY <<EOF /a\nEOF\n",
     "root/.dockerignore": "*.log\n",

@@ -80,7 +80,7 @@ def test_structure_tests_run_on_each_platform_and_again_only_if_they_fail(
     options = f"{helper_option(registry, busybox)}[test]\nreport = true\n"
     image = (
         "docker_buildkit_image(name='{0}', platforms=['linux/amd64', 'linux/arm64'], source='{0}'"
-        ", dependencies=[':files'], context_root='.', {1})\n"
+        ", dependencies=[':files'], context_root='./', {1})\n"
     )
     checkout = machine.checkout(
         "checkout",

@@ -83,7 +83,7 @@ def test_a_directory_is_copied_with_what_pants_knows_below_it_and_the_dockerfile
             ),
             "app/BUILD": "files(name='files', sources=['conf/**/*.txt'])\n"
             "shell_sources(name='scripts', sources=['conf/*.sh'])\n"
-            "docker_buildkit_image(name='image', context_root='.', output='oci',"
+            "docker_buildkit_image(name='image', context_root='./', output='oci',"
             " cache_to=['type=local,dest=cache'], image_labels={'meta': '{{\"id\": \"{name}\"}}'})",
             "app/Dockerfile": "FROM scratch\nCOPY conf Dockerfile /all/\n",
             "app/conf/a.txt": "a",

@@ -43,7 +43,10 @@ def test_paths_are_relative_to_the_build_root_unless_said_otherwise(runner: Imag
 @pytest.mark.parametrize(
     ("root", "paths"),
     [
-        pytest.param("'.'", ["a.txt", "deep/b.txt"], id="directory-of-the-build-file"),
+        pytest.param("'./'", ["a.txt", "deep/b.txt"], id="directory-of-the-build-file"),
+        pytest.param(
+            "'.'", ["roots/a.txt", "roots/deep/b.txt"], id="build-root-as-in-docker_image"
+        ),
         pytest.param("'./deep'", ["b.txt"], id="below-the-build-file"),
         pytest.param("'roots/deep'", ["b.txt"], id="from-the-build-root"),
         pytest.param("''", ["roots/a.txt", "roots/deep/b.txt"], id="build-root"),
@@ -105,7 +108,7 @@ def test_an_ignore_file_in_the_context_root_applies_without_being_declared(
     runner: ImageRunner,
 ) -> None:
     files = {"a.txt": "", "deep/b.txt": "", ".dockerignore": "# no\n**/b.txt\n"}
-    fields = "dependencies=[':files'], context_root='.'"
+    fields = "dependencies=[':files'], context_root='./'"
     # BuildKit sends a directory of which nothing is left, too.
     assert context(runner, "ignore", fields, files, FILES) == ["a.txt", "deep"]
 
@@ -120,7 +123,7 @@ def test_the_ignore_file_of_a_dockerfile_wins(runner: ImageRunner) -> None:
     runner.write(
         {
             "own-ignore/BUILD": f"{FILES}\ndocker_buildkit_image(name='image',"
-            " source='My.dockerfile', dependencies=[':files'], context_root='.')",
+            " source='My.dockerfile', dependencies=[':files'], context_root='./')",
             "own-ignore/My.dockerfile": "FROM scratch\n",
             "own-ignore/My.dockerfile.dockerignore": "a.txt\n",
             "own-ignore/.dockerignore": "deep\n",
@@ -135,8 +138,8 @@ def test_the_ignore_file_of_a_dockerfile_wins(runner: ImageRunner) -> None:
     ("fields", "ignored", "paths"),
     [
         pytest.param("", "", ["HERE/Dockerfile"], id="below-the-build-root"),
-        pytest.param("context_root='.'", "", ["Dockerfile"], id="in-the-context-root"),
-        pytest.param("context_root='.'", "Docker*", [], id="that-an-ignore-file-names"),
+        pytest.param("context_root='./'", "", ["Dockerfile"], id="in-the-context-root"),
+        pytest.param("context_root='./'", "Docker*", [], id="that-an-ignore-file-names"),
         pytest.param("context_root='./deep'", "", [], id="outside-of-the-context-root"),
         pytest.param("source='deep/D'", "", ["HERE/deep/D"], id="in-a-directory-of-its-own"),
     ],
@@ -162,7 +165,7 @@ def test_the_dockerfile_is_in_the_context(
 
 def test_what_an_ignore_file_excludes_does_not_change_the_digest(runner: ImageRunner) -> None:
     files = {"a.txt": "", "noise.txt": "1", ".dockerignore": "noise.txt\n"}
-    fields = "dependencies=[':files'], context_root='.'"
+    fields = "dependencies=[':files'], context_root='./'"
     context(runner, "noise", fields, files, FILES)
     before = runner.definition("noise:image")
     runner.write({"noise/noise.txt": "2", "noise/.dockerignore": "# again\nnoise.txt\n"})
@@ -181,7 +184,7 @@ def test_named_contexts_have_their_own_directory_and_ignore_file(runner: ImageRu
             "named/.dockerignore": "**\n",
         }
     )
-    fields = "build_contexts={'web': 'named/web'}, context_root='.'"
+    fields = "build_contexts={'web': 'named/web'}, context_root='./'"
     assert context(runner, "named", fields, {}) == []
     definition = runner.definition("named:image")
     assert {name: [e.path for e in entries] for name, entries in definition.contexts} == {
@@ -210,7 +213,7 @@ def input_paths(runner: ImageRunner, definition: ImageDefinition, prefix: str) -
 def test_the_input_tree_holds_the_dockerfile_and_the_job_and_of_the_context_the_digest(
     runner: ImageRunner,
 ) -> None:
-    context(runner, "tree", "dependencies=[':files'], context_root='.'", {"a.txt": ""}, FILES)
+    context(runner, "tree", "dependencies=[':files'], context_root='./'", {"a.txt": ""}, FILES)
     definition = runner.definition("tree:image")
     assert input_paths(runner, definition, "build/") == [
         "dockerfile/Dockerfile",

@@ -67,7 +67,7 @@ def test_what_lies_beside_a_dockerfile_is_of_its_image_also_once_it_is_gone(
 
 
 def test_named_contexts_have_ignore_files_of_their_own(runner: ImageRunner) -> None:
-    write_image(runner, "build_contexts={'theme': 'theme:files'}, context_root='.'")
+    write_image(runner, "build_contexts={'theme': 'theme:files'}, context_root='./'")
     runner.write({"src/app/Dockerfile": "FROM scratch\nCOPY --from=theme . /\n"})
     runner.write({"theme/BUILD": "files(name='files', sources=['*.css'])", "theme/a.css": ""})
     assert runner.input_files("src/app:image") == {ROOT}
