@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 from pants.backend.shell import register as shell
 from pants.backend.shell.target_types import ShellCommandTarget, ShellSourcesGeneratorTarget
@@ -133,7 +133,7 @@ class ImageRunner:
 
     runner: RuleRunner = field(default_factory=create_rule_runner)
 
-    def write(self, files: Mapping[str, str]) -> None:
+    def write(self, files: Mapping[str, Union[str, bytes]]) -> None:
         """Write files below the build root."""
         self.runner.write_files(dict(files))
 

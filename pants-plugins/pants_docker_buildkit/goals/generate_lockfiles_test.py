@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,11 @@ from pants.testutil.rule_runner import GoalRuleResult
 from pants_docker_buildkit.goals.generate_lockfiles import LockedVersion
 from pants_docker_buildkit.locks.lock_file import Lock, parse_lock
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
-from pants_docker_buildkit.registry.testing.images import SmallImage
+from pants_docker_buildkit.registry.testing.images import (
+    SmallImage,
+    several_platforms,
+    write_layout,
+)
 from pants_docker_buildkit.testutil import ImageRunner
 
 DEFAULT = "3rdparty/docker/images.lock.dockerfile"
@@ -120,6 +126,44 @@ def test_images_of_this_repository_are_not_built_and_not_locked(
     )
     assert generate(runner).exit_code == 0
     assert lock().images == {name: digest}
+
+
+def archive(directory: Path, *triggers: str) -> bytes:
+    """An image with triggers, as `docker save` packs it."""
+    image = SmallImage.create("archived", triggers)
+    write_layout(directory, several_platforms(image), image)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.add(directory, arcname=".")
+    return packed.getvalue()
+
+
+def test_what_images_in_archives_trigger_is_locked(
+    runner: ImageRunner, registry: FakeRegistry, tmp_path: Path
+) -> None:
+    names = [f"{registry.address}/archived-{each}:1" for each in ("context", "argument", "late")]
+    digests = {name: push(registry, name.partition("/")[2]) for name in names}
+    for name, reads in zip(("context", "argument", "late"), names):
+        trigger = f"COPY --from={reads} / /"
+        others = ("COPY --from=other / /",) if name == "context" else ()
+        content = archive(tmp_path / name, trigger, *others)
+        runner.write({f"3rdparty/{name}.tar": content})
+    build = "".join(f"file(name='{each}', source='{each}.tar')\n" for each in ("context", "late"))
+    contexts = "build_contexts={'base': '3rdparty:context', 'late': '3rdparty:late'}"
+    runner.write(
+        {
+            "3rdparty/BUILD": f"{build}file(name='argument', source='argument.tar')\n"
+            # Of what is not built on, nothing is asked.
+            "shell_command(name='never', command='exit 1', tools=[], output_files=['a.tar'])",
+            "a/BUILD": f"docker_buildkit_image(name='image', {contexts})",
+            # Only what the trigger copies from makes the other stage one that is built.
+            "a/Dockerfile": "FROM late AS other\nFROM base\n",
+            "b/BUILD": "docker_buildkit_image(build_contexts={'never': '3rdparty:never'})",
+            "b/Dockerfile": "ARG BASE=3rdparty:argument\nFROM $BASE\nCOPY --from=never . /\n",
+        }
+    )
+    assert generate(runner).exit_code == 0
+    assert lock().images == digests
 
 
 def test_each_resolve_has_its_own_images(runner: ImageRunner, registry: FakeRegistry) -> None:

@@ -6,7 +6,7 @@ reference does that is pinned: what images of this repository are is in no lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address
@@ -39,7 +39,7 @@ from pants_docker_buildkit.util_rules.image_inputs import (
 )
 from pants_docker_buildkit.util_rules.image_lock import AppliedLock
 from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest, pin_sources
-from pants_docker_buildkit.util_rules.upstream_images import Upstream
+from pants_docker_buildkit.util_rules.upstream_images import Upstream, find_archived_images
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
     UpstreamTargetsRequest,
@@ -87,12 +87,30 @@ def _planned_images(
     )
 
 
-async def _plan_upstream(targets: UpstreamTargets) -> Upstream:
-    """What other targets would give to the build, had they been built."""
+def _possible_archives(
+    dockerfile: ImageDockerfile, targets: UpstreamTargets, images: Container[Address]
+) -> list[Address]:
+    """The targets whose files may be an image that a stage is based on."""
+    bases = {stage.base.text for each in dockerfile.analyses for stage in each.stages}
+    addresses = [address for name, address in targets.contexts if name in bases]
+    addresses += [address for _, address in targets.arguments]
+    return [each for each in dict.fromkeys(addresses) if each not in images]
+
+
+async def _plan_upstream(
+    field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile, targets: UpstreamTargets
+) -> Upstream:
+    """What other targets would give to the build, had they been built.
+
+    An archive is there without being built, and what the image in it triggers is not known before.
+    """
     dockerfiles = await read_upstream_dockerfiles(targets)
+    archives = await find_archived_images(
+        field_set, _possible_archives(dockerfile, targets, dockerfiles)
+    )
     contexts = tuple(
         NamedContext(name, ContextKind.IMAGE, _stand_in(address)[0])
-        if address in dockerfiles
+        if address in dockerfiles or address in archives
         else NamedContext(name, ContextKind.FILES)
         for name, address in targets.contexts
     )
@@ -101,6 +119,7 @@ async def _plan_upstream(targets: UpstreamTargets) -> Upstream:
         _stand_in(address)[1]: () for address in targets.addresses
     }
     planned.update(_planned_images(*each) for each in dockerfiles.items())
+    planned.update((_stand_in(each)[1], image.platforms) for each, image in archives.items())
     return Upstream(contexts, arguments, (), (), tuple(planned.items()))
 
 
@@ -155,7 +174,7 @@ async def find_moving_sources(request: MovingSourcesRequest, host: Platform) -> 
         field_set = replace(field_set, context=pinned_context)
     dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
     targets = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
-    upstream = await _plan_upstream(targets)
+    upstream = await _plan_upstream(field_set, dockerfile, targets)
     is_asked = _depends_on_builder(dockerfile, field_set, upstream, host)
     understood = await understand_dockerfile(
         field_set, dockerfile, targets, upstream, lock, asks_builder=is_asked

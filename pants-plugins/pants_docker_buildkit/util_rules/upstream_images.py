@@ -174,6 +174,19 @@ async def _collect_files(
     return dict(zip(targets, trees))
 
 
+async def find_archived_images(
+    field_set: BuildKitImageFieldSet, addresses: Iterable[Address]
+) -> Mapping[Address, ArchivedImage]:
+    """The images that the files of some of these targets are, none of which is an image target."""
+    wanted = tuple(addresses)
+    resolved = await concurrently(
+        resolve_address_targets(**implicitly(Addresses([address]))) for address in wanted
+    )
+    targets = {address: tuple(each) for address, each in zip(wanted, resolved)}
+    found = await _unpack(field_set, await _collect_files(field_set, targets))
+    return {address: each.image for address, each in found.items()}
+
+
 async def _unpack(
     field_set: BuildKitImageFieldSet, files: Mapping[Address, ContextTree]
 ) -> Mapping[Address, _ArchiveLayout]:
@@ -287,7 +300,7 @@ def _unusable_archive(
         field_set.build_contexts.alias,
         field_set.address,
         "name image archives that hold one whole image",
-        f"of {request.file.path} of {address}: {problem}",
+        f"of {request.file.path} of {address}: {problem.rstrip('.')}",
         "Save it again, as with `docker save` or `skopeo copy … oci-archive:…`.",
     )
 
