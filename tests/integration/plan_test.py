@@ -203,6 +203,11 @@ def test_an_error_of_one_image_is_said_and_the_others_are_planned(
             "above/BUILD": "docker_buildkit_image(name='image')",
             "tagged/BUILD": "docker_buildkit_image(name='image',"
             " instructions=['FROM scratch', 'LABEL a=1'], image_tags=['{nothing}'])",
+            "shared/BUILD": "".join(
+                f"docker_buildkit_image(name='{name}', repository='{repository}/shared',"
+                f" instructions=['FROM scratch', 'LABEL a={name}'], image_tags=['1', '{name}'])\n"
+                for name in ("one", "two")
+            ),
             "above/Dockerfile": "ARG BASE=alone:image\nFROM $BASE\n",
         }
     )
@@ -211,6 +216,13 @@ def test_an_error_of_one_image_is_said_and_the_others_are_planned(
     assert "above:image\n  It needs alone:image, whose plan is an error.\n" in run.output
     # `publish` would refuse it.
     assert "build     tagged:image\n  The `image_tags` field in target tagged:" in run.output
+    shared = f"{registry.address}/{repository}/shared"
+    for name in ("one", "two"):
+        assert (
+            f"  tag {shared}:1 would be refused: The tag {shared}:1 must stand for one image, but"
+            " these targets are different ones and have it: shared:one, shared:two."
+        ) in run.output
+        assert f"  tag {shared}:{name} would be created for what is built\n" in run.output
     assert (
         "error     alone:image\n  The `extra_build_args` field in target alone:image" in run.output
     )
@@ -219,7 +231,7 @@ def test_an_error_of_one_image_is_said_and_the_others_are_planned(
             f"error     {each}:image\n  The image ring:image must not need itself, but each of"
             " these needs the next: ring:image → chain:image → ring:image."
         ) in run.output
-    assert "2 build, 1 depends, 5 error" in run.output
+    assert "4 build, 1 depends, 5 error" in run.output
     assert run.docker_calls == ()
 
 

@@ -312,7 +312,7 @@ def test_a_tag_that_two_images_want_is_moved_to_neither(
     )
     assert done.failure(name(dev, "shared", "latest")) == (
         f"The tag {dev.address}/shared:latest must stand for one image, but these targets are"
-        " different ones and have it: twins:one, twins:two. It was not moved. Give them"
+        " different ones and have it: twins:one, twins:two. It stays where it is. Give them"
         " repositories or tags of their own."
     )
     assert dev.repository("shared").tags == {}

@@ -34,12 +34,16 @@ class PlanOutcome(str, Enum):
 
 
 class TagOutcome(str, Enum):
-    """What `publish` would do with a tag. `DEPENDS`: it moves unless the image is spared."""
+    """What `publish` would do with a tag.
+
+    `DEPENDS`: it moves unless the image is spared. `REFUSED`: it stays, as two images have it.
+    """
 
     NONE = "none"
     CREATE = "create"
     MOVE = "move"
     DEPENDS = "depends"
+    REFUSED = "refused"
     UNKNOWN = "unknown"
 
 
@@ -47,7 +51,7 @@ class TagOutcome(str, Enum):
 class TagPlan:
     """A tag, as `registry/repository:tag`, from where to where it would move.
 
-    `after` is empty where the image is not built yet. `problem` is why it is not known.
+    `after` is empty where the image is not built yet. `problem` is why it is not known, or refused.
     """
 
     name: str

@@ -113,6 +113,8 @@ def _reasons(plan: ImagePlan) -> Iterator[str]:
 def _tag(tag: TagPlan) -> str:
     if tag.outcome is TagOutcome.UNKNOWN:
         return f"tag {tag.name} is not known: {tag.problem}"
+    if tag.outcome is TagOutcome.REFUSED:
+        return f"tag {tag.name} would be refused: {tag.problem}"
     after = tag.after[:_SHORT_DIGEST] or "what is built"
     if tag.outcome is TagOutcome.CREATE:
         return f"tag {tag.name} would be created for {after}"

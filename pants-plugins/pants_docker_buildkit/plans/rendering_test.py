@@ -21,6 +21,7 @@ PLANS = (
             TagPlan("r/b:1", TagOutcome.MOVE, ONE),
             TagPlan("r/b:2", TagOutcome.CREATE),
             TagPlan("r/b:3", TagOutcome.UNKNOWN, problem="No answer."),
+            TagPlan("r/b:4", TagOutcome.REFUSED, problem="Two have it."),
         ),
         last_build_seconds=72.4,
     ),
@@ -34,6 +35,7 @@ build     b:b
   tag r/b:1 would move from sha256:111111111111 to what is built
   tag r/b:2 would be created for what is built
   tag r/b:3 is not known: No answer.
+  tag r/b:4 would be refused: Two have it.
   last build took 1 min 12 s
 restored  c:c
   tag r/c:1 would move from sha256:111111111111 to sha256:222222222222

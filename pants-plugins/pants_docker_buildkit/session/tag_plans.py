@@ -331,6 +331,6 @@ def describe_conflict(name: str, addresses: Iterable[str]) -> str:
     """What to say of a tag that several targets have for different images."""
     return (
         f"The tag {name} must stand for one image, but these targets are different ones and"
-        f" have it: {', '.join(sorted(addresses))}. It was not moved. Give them repositories or"
-        " tags of their own."
+        f" have it: {', '.join(sorted(addresses))}. It stays where it is. Give them repositories"
+        " or tags of their own."
     )

@@ -7,7 +7,8 @@ names that image, because a session that plans builds none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address, Addresses
@@ -38,6 +39,7 @@ from pants_docker_buildkit.plans.image_plan import (
 )
 from pants_docker_buildkit.plans.reasons import Reason, ReasonKind
 from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Unknown
+from pants_docker_buildkit.session.tag_plans import describe_conflict
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build import (
     BuildFilesRequest,
@@ -330,27 +332,41 @@ async def plan_with_tags(request: TaggedPlansRequest) -> TaggedPlans:
     wanted = tuple(dict.fromkeys(tag for each in found for tag in each.tags))
     lookup = await look_up_tags(TagLookupRequest(wanted), **implicitly())
     answers = dict(zip(wanted, lookup.answers))
+    sharing = defaultdict[ImageReference, list[ImagePlan]](list)
+    for field_set, tags in zip(named, found):
+        for tag in tags.tags:
+            sharing[tag].append(planned[field_set.address])
     for field_set, tags in zip(named, found):
         plan = planned[field_set.address]
         planned[field_set.address] = replace(
             plan,
-            tags=tuple(_plan_tag(tag, answers[tag], plan) for tag in tags.tags),
+            tags=tuple(_plan_tag(tag, answers[tag], plan, sharing[tag]) for tag in tags.tags),
             problem=tags.problem,
         )
     return TaggedPlans(tuple(planned[each] for each in sorted(planned)))
 
 
-def _plan_tag(tag: ImageReference, answer: Confirmation, plan: ImagePlan) -> TagPlan:
+def _plan_tag(
+    tag: ImageReference, answer: Confirmation, plan: ImagePlan, sharing: Sequence[ImagePlan]
+) -> TagPlan:
     name, digest = str(tag), plan.digest
     if isinstance(answer, Unknown):
         return TagPlan(name, TagOutcome.UNKNOWN, after=digest, problem=str(answer.error))
-    if isinstance(answer, Missing):
+    before = "" if isinstance(answer, Missing) else str(answer.descriptor.digest)
+    if len(set(map(_what_is_tagged, sharing))) > 1:
+        problem = describe_conflict(name, (each.target for each in sharing))
+        return TagPlan(name, TagOutcome.REFUSED, before, digest, problem)
+    if not before:
         return TagPlan(name, TagOutcome.CREATE, after=digest)
-    before = str(answer.descriptor.digest)
     if plan.outcome is PlanOutcome.DEPENDS:
         return TagPlan(name, TagOutcome.DEPENDS, before)
     outcome = TagOutcome.NONE if before == digest else TagOutcome.MOVE
     return TagPlan(name, outcome, before, digest)
+
+
+def _what_is_tagged(plan: ImagePlan) -> str:
+    """The image, as far as it is known which one that will be."""
+    return plan.digest or (plan.inputs.build_digest if plan.inputs else plan.target)
 
 
 @dataclass(frozen=True)

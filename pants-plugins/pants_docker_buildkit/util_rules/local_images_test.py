@@ -65,7 +65,7 @@ def test_two_images_with_one_tag_are_refused(user: User) -> None:
     user.runner.package("one:image")
     assert user.runner.failure("two:image", of_build=True) == (
         "The tag app:1 must stand for one image, but these targets are different ones and have it:"
-        " one:image, two:image. It was not moved. Give them repositories or tags of their own."
+        " one:image, two:image. It stays where it is. Give them repositories or tags of their own."
     )
 
 
