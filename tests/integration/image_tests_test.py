@@ -197,6 +197,11 @@ def test_stages_and_second_builds_are_tests(
     ):
         assert found in run.output, run.output
 
+    passed = ("app:staged-test", "app:same-test")
+    assert checkout.pants("test", *passed, pantsd=True).builds == []
+    for _ in range(2):
+        assert len(checkout.pants("test", "--force", *passed, pantsd=True).builds) == 3
+
     checkout.replace("app/staged", "grep integration", "grep nothing")
     run = checkout.pants("test", "app:staged-test", pantsd=True, may_fail=True)
     assert run.exit_code == 1

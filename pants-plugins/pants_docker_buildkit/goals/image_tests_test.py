@@ -194,6 +194,18 @@ def test_a_stage_is_built_as_a_test(runner: ImageRunner, tmp_path: Path) -> None
     writes(runner, stages.format("true"), "target_stage='check'")
     result = run(runner)
     assert (result.exit_code, output(result)) == (0, "linux/amd64\n  ✓ stage: check\n")
+
+    # Pants' caches have it now, and a builder that fails is asked only by force.
+    docker = FakeDocker(tmp_path / "failing").answer("buildx inspect", _BUILDER)
+    docker.answer("buildx build", stderr="ERROR: nothing here\n", exit_code=1)
+    env = {"PATH": f"{tmp_path}/failing:/usr/bin:/bin", "HOME": "/nonexistent"}
+    runner.set_options(env=env, inherit=())
+    assert run(runner).exit_code == 0
+    runner.runner.set_options(["--test-force"], env=env)
+    assert "nothing here" in output(run(runner))
+    writes(runner, stages.format("true"), "reproducible=True")
+    assert "nothing here" in output(run(runner))
+    has_builds(runner, tmp_path / "again", "first")
     writes(runner, stages.format("false"), "target_stage='check'")
     result = run(runner)
     assert result.exit_code == 1

@@ -163,14 +163,15 @@ async def _test(
     _check_kind(field_set)
     image = await _find_image(field_set)
     timeout = field_set.timeout.calculate_from_global_options(test_subsystem)
+    is_forced = bool(test_subsystem.force)
     tested: tuple[ImageTested, ...] = ()
     if field_set.stage.value:
-        stage = field_set.stage.value
-        tested = (await test_stage(StageTestRequest(image, stage, timeout), **implicitly()),)
+        stage = StageTestRequest(image, field_set.stage.value, timeout, is_forced)
+        tested = (await test_stage(stage, **implicitly()),)
     if field_set.source.value:
         tested += await _test_structure(field_set, image, test_subsystem, timeout)
     if field_set.reproducible.value:
-        request = ReproductionTestRequest(image, timeout)
+        request = ReproductionTestRequest(image, timeout, is_forced)
         tested = (*tested, await test_reproduction(request, **implicitly()))
     return tested
 

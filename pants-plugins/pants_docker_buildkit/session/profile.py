@@ -34,7 +34,7 @@ class BuildSettings:
 
     `secrets` maps IDs to sources (`registry/secret_source.py`). With `passes_proxies`, `RUN` steps
     get the user's proxies. `progress` says how much of a running build goes into the session's
-    `PROGRESS_FILE`. `build_timeout` is in seconds.
+    `PROGRESS_FILE`. `build_timeout` is in seconds; with `is_test`, it is the `timeout` of a test.
     `max_builds` is how many builds run at once on the builder, from this machine. `resources` are
     limits of each `RUN` step.
     `described_builder` is what the options say of `builder`, unless that is one of the user's own.
@@ -52,6 +52,7 @@ class BuildSettings:
     secrets: tuple[tuple[str, str], ...] = ()
     ssh: tuple[str, ...] = ()
     build_timeout: Optional[int] = None
+    is_test: bool = False
     max_builds: Optional[int] = None
     resources: tuple[tuple[str, str], ...] = ()
     passes_proxies: bool = True

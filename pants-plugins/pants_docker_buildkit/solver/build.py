@@ -59,6 +59,7 @@ from pants_docker_buildkit.solver.errors import (
     BuildFailedError,
     BuildTimeoutError,
     SourceChangedError,
+    TestsTimeoutError,
 )
 from pants_docker_buildkit.solver.failure import summarize_failure
 from pants_docker_buildkit.solver.image_tags import build_tag, inline_cache_references, tag_image
@@ -383,7 +384,8 @@ def run_buildx(command: BuildCommand, settings: BuildSettings, workplace: Workpl
         process.wait()
     timeline.end(progress.status, has_failed=process.returncode != 0)
     if timeout is not None and deadline.has_passed:
-        raise BuildTimeoutError(timeout, summarize_failure(output))
+        kind = TestsTimeoutError if settings.is_test else BuildTimeoutError
+        raise kind(timeout, summarize_failure(output))
     if process.returncode != 0:
         loss = find_loss(output)
         if loss is not None:

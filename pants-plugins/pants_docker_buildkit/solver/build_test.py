@@ -25,7 +25,11 @@ from pants_docker_buildkit.solver.definition import (
     NamedContext,
 )
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import BuildFailedError, BuildTimeoutError
+from pants_docker_buildkit.solver.errors import (
+    BuildFailedError,
+    BuildTimeoutError,
+    TestsTimeoutError,
+)
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE
 from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND
 from pants_docker_buildkit.solver.result import BuildResult
@@ -336,6 +340,9 @@ def test_a_build_that_hangs_ends(docker: FakeDocker, tmp_path: Path) -> None:
         "The build was ended because it took more than 1 seconds, the `build_timeout`. Raise that"
         " in the target or in '[docker-buildkit]', or see what it waited for:\nERROR: waiting"
     )
+    settings = replace(settings, is_test=True)
+    with pytest.raises(TestsTimeoutError, match="1 seconds, the `timeout`"):
+        build_image(JOB, settings, workplace(docker.cli(), tmp_path))
 
 
 def test_a_failed_build_says_what_failed(docker: FakeDocker, tmp_path: Path) -> None:

@@ -40,10 +40,8 @@ from pants_docker_buildkit.solver.errors import (
     EXIT_TESTS_FAILED,
     BuilderLostError,
     BuildFailedError,
-    BuildTimeoutError,
     HelperImageError,
     TestsNotRunError,
-    TestsTimeoutError,
     UntestedImageError,
 )
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT, TESTS_FILE
@@ -117,8 +115,6 @@ def _build(
             known = replace(test, user=f"{user}:0")
             dockerfile.write_text(render_dockerfile(known, config, helper))
             run_buildx(command, settings, place)
-    except BuildTimeoutError as e:
-        raise TestsTimeoutError(e.seconds, e.output) from e
     except BuilderLostError:
         raise
     except BuildFailedError as e:

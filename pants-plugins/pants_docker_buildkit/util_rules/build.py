@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Optional, Union
 
 from pants.base.build_environment import get_buildroot
 from pants.engine.engine_aware import EngineAwareReturnType
 from pants.engine.fs import Digest, RemovePrefix
-from pants.engine.process import FallibleProcessResult, Process
+from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
 from pants.engine.rules import Rule, collect_rules
 from pants.option.global_options import GlobalOptions
 from pants.util.logging import LogLevel
@@ -121,9 +121,15 @@ class ImageOutcome(str, Enum):
 
 @dataclass(frozen=True)
 class BuildImageRequest:
-    """Asks for the image of a target, built if need be."""
+    """Asks for the image of a target, built if need be.
+
+    A test has so many seconds as its `timeout`. With `is_forced` it is built in each session,
+    whatever the caches of Pants have, and they do not get it.
+    """
 
     field_set: BuildKitImageFieldSet
+    timeout: Optional[int] = None
+    is_forced: bool = False
 
 
 @dataclass(frozen=True)
@@ -259,7 +265,8 @@ class _Place:
     """Where the build of a definition is tried. With `only_looks_up`, nothing is built.
 
     With `is_plan`, the local engine is not told of tags either. With `expects_build`, contexts are
-    laid out before the caches are asked, which then takes one process and not three.
+    laid out before the caches are asked, which then takes one process and not three. With
+    `is_forced`, none is asked.
     """
 
     keeper: SessionKeeper
@@ -267,6 +274,7 @@ class _Place:
     only_looks_up: bool
     is_plan: bool
     expects_build: bool = False
+    is_forced: bool = False
 
     def seconds(self, definition: ImageDefinition, generation: int) -> float | None:
         """How long the build took that this session ran; `None` if it ran none."""
@@ -332,6 +340,8 @@ async def _run(
             definition, generation, place.session, name, attempt, with_all=is_last
         )
         process = _build_process(definition, generation, description, attempt)
+        if place.is_forced:
+            process = replace(process, cache_scope=ProcessCacheScope.PER_SESSION)
         result = await execute_process(process, **implicitly())
         if result.exit_code != EXIT_CONTEXT_NEEDED or is_last:
             return result
@@ -352,7 +362,7 @@ async def _find_or_run(
         if found is None:
             raise ImageNotBuiltError(definition.address, reasons)
         return found
-    if place.expects_build and generation == 0:
+    if place.is_forced or (place.expects_build and generation == 0):
         return await _run(definition, generation, place, reasons)
     result = await execute_process(process, **implicitly())
     if result.exit_code in _NOT_CACHED:
@@ -408,16 +418,19 @@ class _Built:
 
 
 async def _build(
-    field_set: BuildKitImageFieldSet,
+    request: Union[BuildImageRequest, BuildFilesRequest],
     subsystem: DockerBuildKitSubsystem,
     global_options: GlobalOptions,
     attempt: int,
 ) -> _Built:
+    field_set = request.field_set
     definition = await define_image(ImageDefinitionRequest(field_set, attempt), **implicitly())
     running = await running_session()
     builders = await read_described_builders(**implicitly())
     environment = await resolve_docker_environment(**implicitly())
     settings = build_settings(field_set, subsystem, builders, environment.home)
+    if isinstance(request, BuildImageRequest) and request.timeout is not None:
+        settings = replace(settings, build_timeout=request.timeout, is_test=True)
     keeper = await keep_session(**implicitly())
     only_looks_up = running.is_plan or subsystem.require_built
     if not only_looks_up:
@@ -434,6 +447,7 @@ async def _build(
         only_looks_up,
         is_plan=running.is_plan,
         expects_build=expects_build,
+        is_forced=isinstance(request, BuildImageRequest) and request.is_forced,
     )
     if not is_same:
         reasons = explain_build(read_past_inputs(history), describe_inputs(definition))
@@ -473,16 +487,16 @@ def image_history(
 
 
 async def _build_current(
-    field_set: BuildKitImageFieldSet,
+    request: Union[BuildImageRequest, BuildFilesRequest],
     subsystem: DockerBuildKitSubsystem,
     global_options: GlobalOptions,
 ) -> tuple[_Built, ImageOutcome]:
     """What came of a target as it is now, and how."""
     try:
-        built = await _build(field_set, subsystem, global_options, 0)
+        built = await _build(request, subsystem, global_options, 0)
     except ImageSourceChangedError:
         # Since the definition was made. What there is now is another image.
-        built = await _build(field_set, subsystem, global_options, 1)
+        built = await _build(request, subsystem, global_options, 1)
     solved = built.solved
     if solved.seconds is not None:
         outcome = ImageOutcome.BUILT
@@ -491,7 +505,7 @@ async def _build_current(
     else:
         outcome = ImageOutcome.RESTORED
     why = f" ({reason_line(solved.reasons)})" if outcome is ImageOutcome.BUILT else ""
-    logger.debug(f"{field_set.address}: {outcome.value}{why}.")
+    logger.debug(f"{request.field_set.address}: {outcome.value}{why}.")
     if outcome is not ImageOutcome.UNCHANGED:
         # In the next session it is, if nothing changes, although this rule would not run again.
         await mark_session(**implicitly())
@@ -506,7 +520,7 @@ async def build_image(
     artifacts = field_set.artifacts_field
     if artifacts is not None:
         raise NoImageError(artifacts.alias, field_set.address)
-    built, outcome = await _build_current(field_set, subsystem, global_options)
+    built, outcome = await _build_current(request, subsystem, global_options)
     solved, output = built.solved, built.definition.output
     assert solved.record is not None
     layout = None
@@ -520,7 +534,7 @@ async def build_image(
 async def build_files(
     request: BuildFilesRequest, subsystem: DockerBuildKitSubsystem, global_options: GlobalOptions
 ) -> BuiltFiles:
-    built, outcome = await _build_current(request.field_set, subsystem, global_options)
+    built, outcome = await _build_current(request, subsystem, global_options)
     tree = await remove_prefix(RemovePrefix(built.solved.output, OUTPUT_ARTIFACTS))
     definition = built.definition.job.definition
     return BuiltFiles(tree, definition, outcome, built.solved.reasons)

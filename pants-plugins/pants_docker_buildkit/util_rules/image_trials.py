@@ -26,30 +26,28 @@ _HOST_NAME = "BUILDKIT_SANDBOX_HOSTNAME=another-host"
 
 @dataclass(frozen=True)
 class StageTestRequest:
-    """Asks to build a stage of an image's Dockerfile."""
+    """Asks to build a stage of an image's Dockerfile. With `is_forced`, all of its steps run."""
 
     field_set: BuildKitImageFieldSet
     stage: str
     timeout: Optional[int] = None
+    is_forced: bool = False
 
 
 @dataclass(frozen=True)
 class ReproductionTestRequest:
-    """Asks to build an image twice, and to compare."""
+    """Asks to build an image twice, and to compare. With `is_forced`, both builds run."""
 
     field_set: BuildKitImageFieldSet
     timeout: Optional[int] = None
+    is_forced: bool = False
 
 
-def _variant(
-    field_set: BuildKitImageFieldSet, name: str, timeout: Optional[int], **values: Any
-) -> BuildKitImageFieldSet:
+def _variant(field_set: BuildKitImageFieldSet, name: str, **values: Any) -> BuildKitImageFieldSet:
     """The image with other values of fields, as a layout. It has a history of its own."""
     address = field_set.address
     own = "" if address.generated_name is None else f"{address.generated_name}-"
     values = {"output": ImageOutput.OCI.value, "cache_to": None, "attest": None, **values}
-    if timeout is not None:
-        values["build_timeout"] = timeout
     return replace(
         field_set,
         address=Address(
@@ -67,10 +65,13 @@ def _variant(
 
 @rule(desc="Build stage as a test")
 async def test_stage(request: StageTestRequest) -> ImageTested:
+    values = {"no_cache": True} if request.is_forced else {}
     variant = _variant(
-        request.field_set, f"{request.stage}-test", request.timeout, target_stage=request.stage
+        request.field_set, f"{request.stage}-test", target_stage=request.stage, **values
     )
-    image = await build_image(BuildImageRequest(variant), **implicitly())
+    image = await build_image(
+        BuildImageRequest(variant, request.timeout, request.is_forced), **implicitly()
+    )
     platforms = ",".join(str(each.platform) for each in image.record.result.platforms)
     return ImageTested(TestRun(platforms, (Outcome("stage", request.stage),)))
 
@@ -89,18 +90,18 @@ async def test_reproduction(
     request: ReproductionTestRequest, options: ImageTestSubsystem
 ) -> ImageTested:
     field_set = request.field_set
-    first = _variant(field_set, "first-build", request.timeout, no_cache=True)
+    first = _variant(field_set, "first-build", no_cache=True)
     second = _variant(
         field_set,
         "second-build",
-        request.timeout,
         no_cache=True,
         builder=options.second_builder or field_set.builder.value,
         build_args=(*(field_set.build_args.value or ()), _HOST_NAME),
     )
-    one = await build_image(BuildImageRequest(first), **implicitly())
+    timeout, is_forced = request.timeout, request.is_forced
+    one = await build_image(BuildImageRequest(first, timeout, is_forced), **implicitly())
     # Not at the same time, which both would have then.
-    other = await build_image(BuildImageRequest(second), **implicitly())
+    other = await build_image(BuildImageRequest(second, timeout, is_forced), **implicitly())
     problems: tuple[str, ...] = ()
     if one.record.image_digest != other.record.image_digest:
         read_one, read_other = await _blobs(one), await _blobs(other)

@@ -157,6 +157,7 @@ async def test_image(
         cache_from=(),
         cache_to=(),
         build_timeout=request.timeout,
+        is_test=True,
     )
     content = b"test\0" + job.to_json() + request.test.to_json()
     key = hashlib.sha256(content).hexdigest()[:32]
