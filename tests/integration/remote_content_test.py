@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.remote.testing.git_server import PASSWORD, credential_helper, serving
 from tests.integration.conftest import Machines
 from tests.integration.workbench.image_files import image_files
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
@@ -27,6 +29,12 @@ def site(tmp_path: Path) -> Iterator[WebSite]:
     site = WebSite(tmp_path / "site")
     yield site
     site.close()
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
 
 
 def one_image(registry: Registry, repository: str, dockerfile: str) -> dict[str, str]:
@@ -166,6 +174,7 @@ def test_a_repository_is_the_context_of_a_build(
     registry: Registry,
     repository: str,
     site: WebSite,
+    stack: ExitStack,
     tmp_path: Path,
 ) -> None:
     served = ServedRepository(tmp_path)
@@ -176,19 +185,23 @@ def test_a_repository_is_the_context_of_a_build(
         "other/b.txt": "b",
     }
     commit = served.commit(made)
-    url = f"{site.url}/tools.git"
+    server = stack.enter_context(serving(tmp_path / "site"))
+    # Pants has to log in there; plain buildx, which cannot ask Git's helpers, reads the same.
+    url = f"{server}/tools.git"
     files = {
         "pants.toml": repository_settings(registry.address, repository),
         "app/BUILD": f"docker_buildkit_image(name='image', context='{url}#main:app')\n",
         "lib/BUILD": f"docker_buildkit_image(name='image', context='{url}#{commit}:app')\n",
     }
-    one = machines.new("one", remote_cache=remote_cache).checkout("checkout", files)
+    machine = machines.new("one", remote_cache=remote_cache)
+    (machine.home / ".gitconfig").write_text(credential_helper(machine.home))
+    one = machine.checkout("checkout", files)
     assert set(one.pants("package", "::").kinds.values()) <= {"built"}
     plain = tmp_path / "plain"
     subprocess.run(
         [
             *(str(docker_program()), "buildx", "build", "--provenance=false"),
-            *(f"--output=type=local,dest={plain}", f"{url}#main:app"),
+            *(f"--output=type=local,dest={plain}", f"{site.url}/tools.git#main:app"),
         ],
         env={**os.environ, "DOCKER_HOST": docker_host()},
         check=True,
@@ -202,11 +215,21 @@ def test_a_repository_is_the_context_of_a_build(
     record = json.loads(one.record(TARGET))
     assert [each["digest"] for each in record["materials"]] == [f"sha1:{commit}"]
 
-    served.commit({"app/a.txt": "two"})
+    one.pants("generate-lockfiles", "--resolve=docker-images")
+    lock = (one.directory / "3rdparty/docker/images.lock.dockerfile").read_text()
+    assert f"\nADD --checksum={commit} {url}#main:app /\n" in lock
+    assert PASSWORD not in lock
+    second = served.commit({"app/a.txt": "two"})
+    frozen = {"PANTS_DOCKER_BUILDKIT_BASE_IMAGES": "frozen"}
+    assert one.pants("package", "app:image", env=frozen).kinds == {TARGET: "unchanged"}
+    options = ("--drift", "--format=json", "--output-file=plan.json")
+    one.pants("plan-images", *options, "app:image", env=frozen)
+    (moved,) = json.loads((one.directory / "plan.json").read_text())["drift"]["moved"]
+    assert (moved["name"], moved["from"], moved["to"]) == (f"{url}#main:app", commit, second)
     assert one.pants("package", "app:image").kinds == {TARGET: "built"}
     assert files_of(one, registry)["a.txt"] == "two"
     # Where the commit is known, nobody needs the repository again.
-    site.close()
+    stack.close()
     two = machines.new("two", remote_cache=remote_cache).checkout("checkout", files)
     restored = two.pants("package", "lib:image")
     assert restored.kinds == {"lib:image": "restored"}

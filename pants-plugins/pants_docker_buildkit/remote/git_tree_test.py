@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.remote.git_commit import find_commit
 from pants_docker_buildkit.remote.git_tree import check_out
+from pants_docker_buildkit.remote.testing.git_server import PASSWORD, credential_helper, serving
 from pants_docker_buildkit.remote.web_content import RemoteContentError
 
 CONFIG = """\
@@ -123,6 +125,31 @@ def test_submodules_are_checked_out_as_repositories_are(
         "inner/odd name/.gitattributes": "*.txt filter=loud\n",
         "inner/odd name/deepest.txt": "deepest\n",
     }
+
+
+def test_who_can_log_in_reads_repositories_and_their_submodules(
+    repository: Repository, tmp_path: Path
+) -> None:
+    inner = Repository(tmp_path / "inner", repository.environment)
+    inner.commit({"inner.txt": "inner\n"})
+    repository.git("submodule", "--quiet", "add", "../inner", "inner")
+    commit = repository.commit({"a.txt": "a\n"})
+    repository.commit({"a.txt": "later\n"})
+    with serving(tmp_path) as address:
+        url = f"{address}/source/.git"
+        repository.git("config", "--file=.gitmodules", "submodule.inner.url", "../../inner")
+        later = repository.commit({"b.txt": ""})
+        with pytest.raises(RemoteContentError, match="could not read Username"):
+            find_commit(url, "main", repository.environment)
+        with (tmp_path / "home/.gitconfig").open("a") as config:
+            config.write(credential_helper(tmp_path / "home"))
+        assert find_commit(url, "main", repository.environment) == later
+        tree = check_out(url, later, "inner", tmp_path, repository.environment)
+        assert listing(tree) == {"inner.txt": "inner\n"}
+        (tmp_path / "gone").mkdir()
+        with pytest.raises(RemoteContentError) as raised:
+            check_out(f"{address}/gone", commit, "", tmp_path / "gone", repository.environment)
+        assert PASSWORD not in raised.value.finding
 
 
 def test_submodules_on_this_machine_and_without_url_are_refused(

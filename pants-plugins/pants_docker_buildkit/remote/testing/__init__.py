@@ -1,0 +1,1 @@
+"""What tests of Git repositories need: a server that wants a login."""
