@@ -9,12 +9,12 @@ import pytest
 
 from tests.integration.conftest import Machines
 from tests.integration.workbench.machine import Checkout
-from tests.integration.workbench.required import plugin_sources
+from tests.integration.workbench.required import pants_version, plugin_sources
 
-SETTINGS = f"""\
+SETTINGS = """\
 [GLOBAL]
-pants_version = "2.17.1"
-pythonpath = ["{plugin_sources()}"]
+pants_version = "{version}"
+pythonpath = ["{plugin}"]
 backend_packages = ["pants_docker_buildkit"]
 
 [anonymous-telemetry]
@@ -26,7 +26,6 @@ policies = ["policies/org.rego"]
 APP = "app:image"
 OTHER = "other:image"
 FILES = {
-    "pants.toml": SETTINGS,
     ".gitignore": ".pants*\n/dist/\n",
     ".dockerignore": "*.log\n",
     "app/BUILD": "docker_buildkit_image(name='image', build_contexts={'theme': 'theme:files'})\n"
@@ -73,7 +72,9 @@ def git(checkout: Checkout, *arguments: str) -> None:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     machines = Machines(tmp_path_factory.mktemp("git"))
-    checkout = machines.new("machine").checkout("checkout", FILES)
+    settings = SETTINGS.format(version=pants_version(), plugin=plugin_sources())
+    files = {"pants.toml": settings, **FILES}
+    checkout = machines.new("machine").checkout("checkout", files)
     git(checkout, "init")
     git(checkout, "add", ".")
     git(checkout, "commit", "--message=all")

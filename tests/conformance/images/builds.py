@@ -24,7 +24,7 @@ ENVIRONMENT = {SECRET: "a secret of the tests", "TREE_ARGUMENT": "from the envir
 
 SETTINGS = """\
 [GLOBAL]
-pants_version = "2.17.1"
+pants_version = "{version}"
 pythonpath = ["{plugin}"]
 backend_packages = ["pants_docker_buildkit", "pants.backend.shell"]
 

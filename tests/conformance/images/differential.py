@@ -22,7 +22,11 @@ from tests.conformance.images.tree import Tree
 from tests.conformance.images.trees.all_trees import TREES, TREES_BY_SUBJECT
 from tests.integration.workbench.machine import Machine
 from tests.integration.workbench.registry import Registry
-from tests.integration.workbench.required import plugin_sources, registry_address
+from tests.integration.workbench.required import (
+    pants_version,
+    plugin_sources,
+    registry_address,
+)
 
 _BATCH = 50
 
@@ -92,7 +96,7 @@ def workbench(directory: Path) -> Iterator[Differential]:
     machine = Machine(directory / "machine")
     with provide_sources(directory, registry, f"differential/{uuid.uuid4().hex}") as words:
         files = {
-            "pants.toml": SETTINGS.format(plugin=plugin_sources()),
+            "pants.toml": SETTINGS.format(version=pants_version(), plugin=plugin_sources()),
             ".gitignore": "*.ignored\n",
         }
         checkout = machine.checkout("checkout", files)

@@ -23,7 +23,7 @@ from tests.conformance.staleness.random_inputs import random_input
 from tests.conformance.staleness.world import World, provide_world
 from tests.integration.workbench.machine import Checkout, Machine
 from tests.integration.workbench.registry import Registry
-from tests.integration.workbench.required import plugin_sources, registry_address
+from tests.integration.workbench.required import pants_version, plugin_sources, registry_address
 
 SECRET_HASH_KEY = """
 [docker-buildkit]
@@ -139,7 +139,8 @@ def run(inputs: Sequence[Input], directory: Path) -> dict[str, list[str]]:
     machine = Machine(directory / "machine")
     repository = f"staleness/{uuid.uuid4().hex}"
     with provide_world(directory / "world", registry, repository) as world:
-        settings = SETTINGS.format(plugin=plugin_sources()) + SECRET_HASH_KEY
+        settings = SETTINGS.format(version=pants_version(), plugin=plugin_sources())
+        settings += SECRET_HASH_KEY
         files = {
             "pants.toml": settings,
             ".gitignore": "/dist/\n",
