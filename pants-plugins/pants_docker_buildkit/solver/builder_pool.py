@@ -38,22 +38,18 @@ _ASK_AGAIN_SECONDS = 0.2
 Check = Callable[[ChosenBuilder], None]
 
 
-def _accept(_: ChosenBuilder) -> None:
-    pass
-
-
 @contextmanager
 def reserve_builder(
     docker: DockerCli,
     settings: BuildSettings,
     platforms: Iterable[str],
     session: Path,
-    check: Check = _accept,
+    check: Check,
 ) -> Iterator[ChosenBuilder]:
     """A builder that answers and has room for a build for these platforms, until the block ends.
 
     It is the same for whoever asks for the same target and platforms. Raises a `SolverError` where
-    none answers. If all that do are full, it waits. An endpoint of a pool for which `check` raises
+    none answers. If all that do are full, it waits. A builder for which `check` raises
     `OtherBuildPlatformError` does not count; where that is all of them, it is raised.
     """
     image = _image(settings, platforms)
@@ -62,18 +58,18 @@ def reserve_builder(
         candidates = [_own_builder(docker, settings.builder, session)]
     elif description.acquire:
         with acquire_builder(description, image, docker.environment) as member:
-            yield choose_described_builder(docker, member, session)
+            chosen = choose_described_builder(docker, member, session)
+            check(chosen)
+            yield chosen
         return
     else:
         members = rank_members(description, image)
-        # Another builder may have to be booted first, so whoever asks for it checks it.
-        check = check if description.pool else _accept
-        candidates = [_member(docker, each, session, check) for each in members]
+        candidates = [_member(docker, each, session) for each in members]
     most = settings.max_builds
     if description is not None and description.max_builds is not None:
         most = description.max_builds
     told = f"{settings.target} waits for room on its builder ({most} builds are running there)…"
-    with _first_free(candidates, most, session, told) as chosen:
+    with _first_free(candidates, most, session, check, told) as chosen:
         yield chosen
 
 
@@ -125,17 +121,12 @@ def _own_builder(docker: DockerCli, name: str | None, session: Path) -> _Candida
     )
 
 
-def _member(
-    docker: DockerCli, member: BuilderDescription, session: Path, check: Check
-) -> _Candidate:
+def _member(docker: DockerCli, member: BuilderDescription, session: Path) -> _Candidate:
     endpoints = [node.endpoint or member.name for node in member.nodes]
-
-    def choose() -> ChosenBuilder:
-        chosen = choose_described_builder(docker, member, session)
-        check(chosen)
-        return chosen
-
-    return _Candidate(json.dumps([member.driver, endpoints]), choose)
+    return _Candidate(
+        json.dumps([member.driver, endpoints]),
+        lambda: choose_described_builder(docker, member, session),
+    )
 
 
 @contextmanager
@@ -143,6 +134,7 @@ def _first_free(
     candidates: Sequence[_Candidate],
     most: int | None,
     session: Path,
+    check: Check,
     told: str,
 ) -> Iterator[ChosenBuilder]:
     """The first of the candidates that is not full, answers and suits. Waits while all are full."""
@@ -160,6 +152,7 @@ def _first_free(
                 mark = _mark(session, candidate)
                 try:
                     chosen = candidate.choose()
+                    check(chosen)
                 except BuilderNotReadyError as e:
                     mark.set()
                     problem = e

@@ -158,8 +158,8 @@ def _platforms(session: SessionClient, key: str, *platforms: str) -> str:
     from pants_docker_buildkit.solver.builder_pool import reserve_builder
 
     docker = chosen_docker(session.profile())
-    settings = session.settings(key)
-    with reserve_builder(docker, settings, platforms, session.directory) as chosen:
+    settings, where = session.settings(key), session.directory
+    with reserve_builder(docker, settings, platforms, where, lambda _: None) as chosen:
         return render_nodes(find_node_platforms(chosen))
 
 

@@ -92,6 +92,17 @@ def _at_engine(chosen: ChosenBuilder) -> DockerCli:
     return docker if is_current else docker.at_engine(builder.endpoint)
 
 
+def _accept(
+    definition: BuildDefinition, repositories: dict[str, str], config: Path, chosen: ChosenBuilder
+) -> None:
+    """Make ready for a builder, and refuse one that would make another image."""
+    if chosen.builder.images:
+        # The build boots the builder, which pulls what it runs.
+        add_references(repositories, chosen.builder.images)
+        allow_logins(config, repositories)
+    check_build_platforms(definition, chosen)
+
+
 @contextmanager
 def open_workplace(
     job: BuildJob,
@@ -114,14 +125,11 @@ def open_workplace(
         mirrors = ImageMirrors(settings.mirrors)
         docker = docker.with_environment(_build_environment(job.definition, mirrors, scratch))
         docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
-        check = partial(check_build_platforms, job.definition)
-        where = (job.definition.platforms, session.directory, check)
-        chosen = stack.enter_context(reserve_builder(docker, settings, *where))
-        if chosen.builder.images:
-            # The build boots the builder, which pulls what it runs.
-            add_references(repositories, chosen.builder.images)
-            allow_logins(scratch / "docker", repositories)
-        check(chosen)
+        accept = partial(_accept, job.definition, repositories, scratch / "docker")
+        platforms = job.definition.platforms
+        chosen = stack.enter_context(
+            reserve_builder(docker, settings, platforms, session.directory, accept)
+        )
         docker, builder = _at_engine(chosen), chosen.builder
         if builder.is_docker_engine and not builder.has_containerd_store:
             raise ContainerdStoreError(output)
