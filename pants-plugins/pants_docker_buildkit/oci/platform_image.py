@@ -13,6 +13,7 @@ from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.oci.manifest import (
     MAX_INDEX_DEPTH,
     ImageIndex,
+    ImageManifest,
     InvalidManifestError,
     parse_manifest,
     read_platform,
@@ -59,13 +60,20 @@ def read_platform_images(root: Descriptor, read: ReadContent) -> tuple[PlatformI
 
     Attestations are left out. Where an index does not name a platform, the config does.
     """
-    images = _walk(root, read, set(), depth=0)
-    return tuple(sorted(images, key=lambda image: (str(image.platform), image.manifest_digest)))
+    return tuple(image for image, _ in read_platform_manifests(root, read))
+
+
+def read_platform_manifests(
+    root: Descriptor, read: ReadContent
+) -> list[tuple[PlatformImage, ImageManifest]]:
+    """The images as `read_platform_images` has them, each with its manifest."""
+    found = _walk(root, read, set(), depth=0)
+    return sorted(found, key=lambda each: (str(each[0].platform), each[0].manifest_digest))
 
 
 def _walk(
     root: Descriptor, read: ReadContent, indexes: set[OciDigest], depth: int
-) -> Iterator[PlatformImage]:
+) -> Iterator[tuple[PlatformImage, ImageManifest]]:
     if depth > MAX_INDEX_DEPTH:
         raise InvalidManifestError("indexes are nested too deeply")
     content = parse_manifest(read(root), root.media_type)
@@ -80,7 +88,7 @@ def _walk(
         config = read(content.config)
         platform = root.platform or read_config_platform(config)
         triggers = read_config_triggers(config)
-        yield PlatformImage(platform, root.digest, content.config.digest, triggers)
+        yield PlatformImage(platform, root.digest, content.config.digest, triggers), content
 
 
 def read_config_platform(config: bytes) -> ImagePlatform:

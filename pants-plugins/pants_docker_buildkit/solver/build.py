@@ -24,18 +24,13 @@ from pants_docker_buildkit.buildx.metadata import (
 )
 from pants_docker_buildkit.oci.content import InvalidContentError
 from pants_docker_buildkit.oci.descriptor import Descriptor
-from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.layout import InvalidLayoutError
-from pants_docker_buildkit.oci.manifest import (
-    ImageManifest,
-    InvalidManifestError,
-    parse_manifest,
-)
+from pants_docker_buildkit.oci.manifest import InvalidManifestError
 from pants_docker_buildkit.oci.platform_image import (
     PlatformImage,
     ReadContent,
-    read_platform_images,
+    read_platform_manifests,
 )
 from pants_docker_buildkit.registry.rules_of_registries import find_rule
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
@@ -431,17 +426,10 @@ def _read_platforms(
     root: Descriptor, read: ReadContent, workplace: Workplace
 ) -> tuple[PlatformImage, ...]:
     """The images for each platform. How large they are is left behind for the report."""
-    contents: dict[OciDigest, bytes] = {}
-
-    def read_and_keep(descriptor: Descriptor) -> bytes:
-        contents[descriptor.digest] = content = read(descriptor)
-        return content
-
-    images = read_platform_images(root, read_and_keep)
-    sizes = []
-    for each in images:
-        manifest = parse_manifest(contents[each.manifest_digest])
-        if isinstance(manifest, ImageManifest):
-            sizes.append((str(each.platform), [layer.size for layer in manifest.layers]))
+    found = read_platform_manifests(root, read)
+    sizes = [
+        (str(image.platform), [layer.size for layer in manifest.layers])
+        for image, manifest in found
+    ]
     write_sizes(workplace.session.directory, workplace.attempt, sizes)
-    return images
+    return tuple(image for image, _ in found)
