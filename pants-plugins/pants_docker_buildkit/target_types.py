@@ -6,39 +6,8 @@ from pants.core.goals.run import RestartableField
 from pants.engine.target import COMMON_TARGET_FIELDS, Target, TargetGenerator
 from pants.util.strutil import help_text
 
-from pants_docker_buildkit.compat import EnvironmentField
-from pants_docker_buildkit.fields.artifacts import (
-    BuildKitImageOutputDirectoriesField,
-    BuildKitImageOutputFilesField,
-    BuildKitImageOutputsMatchModeField,
-)
-from pants_docker_buildkit.fields.attestations import BuildKitImageAttestField
-from pants_docker_buildkit.fields.cache import (
-    BuildKitImageBuilderField,
-    BuildKitImageBuildTimeoutField,
-    BuildKitImageCacheFromField,
-    BuildKitImageCacheToField,
-    BuildKitImageInlineCacheField,
-    BuildKitImageReproducibleField,
-    BuildKitImageResourcesField,
-)
 from pants_docker_buildkit.fields.checks import SkipDockerfileChecksField
-from pants_docker_buildkit.fields.compression import (
-    BuildKitImageCompressionField,
-    BuildKitImageCompressionLevelField,
-    BuildKitImageForceCompressionField,
-)
-from pants_docker_buildkit.fields.context import (
-    BuildKitImageBuildContextsField,
-    BuildKitImageContextInputsField,
-    BuildKitImageContextRootField,
-    BuildKitImageDependenciesField,
-)
-from pants_docker_buildkit.fields.dockerfile import (
-    BuildKitImageInstructionsField,
-    BuildKitImageSourceField,
-    BuildKitImageTargetStageField,
-)
+from pants_docker_buildkit.fields.dockerfile import BuildKitImageTargetStageField
 from pants_docker_buildkit.fields.image_tests import (
     ImageTestImageField,
     ImageTestReproducibleField,
@@ -48,36 +17,10 @@ from pants_docker_buildkit.fields.image_tests import (
     SkipImageTestField,
 )
 from pants_docker_buildkit.fields.input_files import ImageInputSourceField
-from pants_docker_buildkit.fields.inputs import (
-    BuildKitImageAnnotationsField,
-    BuildKitImageBuildArgsField,
-    BuildKitImageBuildNetworkField,
-    BuildKitImageBuildPlatformField,
-    BuildKitImageEntitlementsField,
-    BuildKitImageExternalSourcesField,
-    BuildKitImageExtraHostsField,
-    BuildKitImageHashedSecretsField,
-    BuildKitImageLabelsField,
-    BuildKitImageNoCacheField,
-    BuildKitImagePlatformsField,
-    BuildKitImageResolveField,
-    BuildKitImageSecretsField,
-    BuildKitImageShmSizeField,
-    BuildKitImageSshField,
-    BuildKitImageUlimitsField,
-)
 from pants_docker_buildkit.fields.manifests import (
     BuildKitManifestsDependenciesField,
     BuildKitManifestsOutputPathField,
     BuildKitManifestsSourcesField,
-)
-from pants_docker_buildkit.fields.naming import (
-    BuildKitImageOutputField,
-    BuildKitImageOutputPathField,
-    BuildKitImageRegistriesField,
-    BuildKitImageRepositoryField,
-    BuildKitImageSkipPushField,
-    BuildKitImageTagsField,
 )
 from pants_docker_buildkit.fields.references import (
     BuildKitImageRefsFormatField,
@@ -85,62 +28,19 @@ from pants_docker_buildkit.fields.references import (
     BuildKitImageRefsOutputPathField,
     BuildKitImageRefsSourcesField,
 )
-from pants_docker_buildkit.fields.remote_context import BuildKitImageContextField
 from pants_docker_buildkit.fields.running import BuildKitImageExtraRunArgsField
 from pants_docker_buildkit.fields.stages import (
     BuildKitImagesOverridesField,
     BuildKitImagesStagesField,
 )
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 
 _IMAGE_FIELDS = (
-    BuildKitImageSourceField,
-    BuildKitImageInstructionsField,
-    BuildKitImageTargetStageField,
-    BuildKitImageDependenciesField,
-    BuildKitImageContextRootField,
-    BuildKitImageContextField,
-    BuildKitImageContextInputsField,
-    BuildKitImageBuildContextsField,
-    BuildKitImageExternalSourcesField,
-    BuildKitImageResolveField,
-    BuildKitImagePlatformsField,
-    BuildKitImageBuildPlatformField,
-    BuildKitImageBuildArgsField,
-    BuildKitImageLabelsField,
-    BuildKitImageAnnotationsField,
-    BuildKitImageSecretsField,
-    BuildKitImageHashedSecretsField,
-    BuildKitImageSshField,
-    BuildKitImageBuildNetworkField,
-    BuildKitImageExtraHostsField,
-    BuildKitImageShmSizeField,
-    BuildKitImageUlimitsField,
-    BuildKitImageEntitlementsField,
-    BuildKitImageNoCacheField,
-    BuildKitImageInlineCacheField,
-    BuildKitImageReproducibleField,
-    BuildKitImageCacheFromField,
-    BuildKitImageCacheToField,
-    BuildKitImageBuilderField,
-    BuildKitImageBuildTimeoutField,
-    BuildKitImageResourcesField,
-    BuildKitImageRegistriesField,
-    BuildKitImageRepositoryField,
-    BuildKitImageTagsField,
-    BuildKitImageSkipPushField,
-    SkipDockerfileChecksField,
-    BuildKitImageOutputField,
-    BuildKitImageCompressionField,
-    BuildKitImageCompressionLevelField,
-    BuildKitImageForceCompressionField,
-    BuildKitImageAttestField,
-    BuildKitImageOutputPathField,
-    BuildKitImageOutputFilesField,
-    BuildKitImageOutputDirectoriesField,
-    BuildKitImageOutputsMatchModeField,
+    *BuildKitImageFieldSet.fields.values(),
+    # What single goals alone read.
     BuildKitImageExtraRunArgsField,
     RestartableField,
-    EnvironmentField,
+    SkipDockerfileChecksField,
 )
 
 
