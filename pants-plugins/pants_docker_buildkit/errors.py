@@ -100,7 +100,10 @@ class NoImageError(InvalidImageFieldError):
 
 
 class MissingArtifactsError(InvalidImageFieldError):
-    """A build left nothing that `paths` match. `found` is what it left of what was named."""
+    """A build left nothing that `paths` match. `found` is what it left of what was named.
+
+    `directories` are those that platforms have, where there are several.
+    """
 
     def __init__(
         self,
@@ -109,18 +112,21 @@ class MissingArtifactsError(InvalidImageFieldError):
         paths: Iterable[str],
         found: Iterable[str],
         mode: tuple[str, str],
+        directories: Iterable[str] = (),
     ) -> None:
         names = ", ".join(repr(each) for each in paths)
         kept = list(found)
         more = f" and {len(kept) - 5} more" if len(kept) > 5 else ""
         has = f"{', '.join(kept[:5])}{more}" if kept else "none"
+        places = ", ".join(f"'{each}/'" for each in directories)
+        platforms = f", where each platform has a directory: {places}" if places else ""
         super().__init__(
             alias,
             address,
             f"name what the stage has (`{mode[0]}` is {mode[1]!r})",
             f"nothing there matches {names}. Of all that it names, these are there: {has}",
-            "Paths are relative to the root of the stage. Files belong in `output_files`,"
-            " directories in `output_directories`.",
+            f"Paths are relative to the root of the stage{platforms}. Files belong in"
+            " `output_files`, directories in `output_directories`.",
         )
 
 

@@ -34,6 +34,10 @@ docker_buildkit_image(
     output_directories=["out/share"],
 )
 docker_buildkit_image(name="strict", output_files=["out/none"], outputs_match_mode="all")
+docker_buildkit_image(
+    name="no-platform", output_files=["out/bin/app"], outputs_match_mode="all",
+    platforms=["linux/amd64", "linux/arm64"],
+)
 docker_buildkit_image(name="lax", output_files=["out/none", "out/bin/app"])
 docker_buildkit_image(
     name="both",
@@ -177,6 +181,7 @@ def test_files_of_a_stage_are_used_as_those_of_any_target(
 
     for arguments, finding in (
         (("package", "app:strict"), "(`outputs_match_mode` is 'all')"),
+        (("package", "app:no-platform"), "each platform has a directory: 'linux_amd64/', 'linux_"),
         (("run", "app:rootfs"), "The `output` field in target app:rootfs must be left out where"),
         (("run", "app:files"), "The `output_files` field in target app:files must be left out"),
         (("package", "app:child"), "app:files is not one: it leaves files (`output_files`)"),

@@ -105,6 +105,11 @@ def test_a_test_fails_with_what_is_wrong_and_passes_once_that_is_right(
             "The `source` field in target app:test must name a file of structure tests",
         ),
         (
+            "docker_buildkit_test(name='test', image=':image', source='none.yaml')",
+            "The `source` field in target app:test must name a file that exists, but there is no"
+            " app/none.yaml.",
+        ),
+        (
             "docker_buildkit_test(name='test', image=':none', source='tests.yaml')",
             "The `image` field in target app:test must name image targets, but it names ':none',"
             " which does not exist",

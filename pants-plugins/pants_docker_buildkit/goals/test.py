@@ -106,7 +106,16 @@ def _check_kind(field_set: ImageTestFieldSet) -> None:
 async def _read_tests(field_set: ImageTestFieldSet) -> StructureTest:
     field = field_set.source
     sources = await hydrate_sources(HydrateSourcesRequest(field), **implicitly())
-    (file,) = await get_digest_contents(sources.snapshot.digest)
+    files = await get_digest_contents(sources.snapshot.digest)
+    if not files:
+        raise InvalidImageFieldError(
+            field.alias,
+            field_set.address,
+            "name a file that exists",
+            f"there is no {field.file_path}",
+            "Create it, or name another one.",
+        )
+    (file,) = files
     try:
         return read_structure_test(file.content, file.path)
     except InvalidStructureTestError as e:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Optional, TypeVar
@@ -147,7 +148,8 @@ def _compose(content: bytes, path: str) -> yaml.Node:
         node: Optional[yaml.Node] = yaml.compose(text, yaml.SafeLoader)  # type: ignore[no-untyped-call]
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
-        finding = str(e.problem or e.context)
+        # PyYAML begins some of them with the word that introduces a finding.
+        finding = re.sub("^but ", "", str(e.problem or e.context))
         raise InvalidStructureTestError(
             mark.line + 1 if mark else 1, "", f"be {kind}", finding
         ) from e
@@ -193,7 +195,7 @@ class _Members:
         for name, key in self._keys.items():
             if name not in names:
                 near = difflib.get_close_matches(name, names, n=1)
-                hint = f". Did you mean `{near[0]}`?" if near else ""
+                hint = f" (did you mean `{near[0]}`?)" if near else ""
                 requirement = f"be one of {', '.join(f'`{each}`' for each in names)}"
                 finding = f"it is none{hint}"
                 raise InvalidStructureTestError(_line(key), self._at(name), requirement, finding)

@@ -131,8 +131,9 @@ def test_json_may_be_indented_with_tabs_and_escape_what_it_likes() -> None:
             id="an empty command",
         ),
         pytest.param(HEAD, 1, "", "it has none", id="no tests"),
+        pytest.param(f"{HEAD}---\na: b", 2, "", "found another document", id="two documents"),
         pytest.param(
-            HEAD + "commandTest: []", 2, "commandTest", "Did you mean `commandTests`?", id="typo"
+            HEAD + "commandTest: []", 2, "commandTest", "(did you mean `commandTests`?)", id="typo"
         ),
         pytest.param(HEAD + "commandTests: {}", 2, "commandTests", "it is a mapping", id="no list"),
         pytest.param(

@@ -83,12 +83,14 @@ def _check(
     if not unmatched or (not mode.needs_all and len(unmatched) < len(named)):
         return
     field = field_set.output_files if no_files else field_set.output_directories
+    platforms = [each.replace("/", "_") for each in definition.platforms]
     error = MissingArtifactsError(
         field.alias,
         field_set.address,
         unmatched,
         sorted(files),
         (field_set.outputs_match_mode.alias, mode.value),
+        platforms if len(platforms) > 1 else (),
     )
     if mode.is_strict:
         raise error
