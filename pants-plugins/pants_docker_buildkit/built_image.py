@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 from pants.backend.docker.package_types import BuiltDockerImage
 from pants.core.goals.package import BuiltPackage
 from pants.engine.fs import EMPTY_DIGEST, Digest
 
+from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 
@@ -19,7 +21,7 @@ class BuiltBuildKitImage(BuiltDockerImage):
     As Pants' own `BuiltDockerImage`, it has the pinned references as its `tags`, so that a core
     `docker_image` can be built on it. `references` is empty for an image that is only an OCI image
     layout, whose tree is `layout`.
-    `provenance` is its statement, where there is one.
+    `provenance` is its statement, where there is one; `descriptor` what that is about.
     """
 
     # Fields need defaults, because those of the class that this one extends have some.
@@ -28,6 +30,7 @@ class BuiltBuildKitImage(BuiltDockerImage):
     layout: Digest = EMPTY_DIGEST
     platforms: tuple[PlatformImage, ...] = ()
     provenance: bytes = b""
+    descriptor: Optional[Descriptor] = None
 
 
 def image_in(package: BuiltPackage) -> BuiltBuildKitImage:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.image_record import ImageRecord
+from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.referrer import Referrer
 from pants_docker_buildkit.registry.redaction import redact_urls
 from pants_docker_buildkit.solver.definition import BuildDefinition
@@ -53,10 +54,10 @@ def provenance_statement(record: ImageRecord, definition: BuildDefinition) -> by
     return (json.dumps(document, indent=1) + "\n").encode()
 
 
-def provenance_referrer(record: ImageRecord, statement: bytes) -> Referrer:
+def provenance_referrer(image: Descriptor, statement: bytes) -> Referrer:
     """The statement as it lies beside the image in a registry."""
     annotations = ((_PREDICATE_ANNOTATION, PREDICATE_TYPE),)
-    return Referrer(record.result.descriptor, _MEDIA_TYPE, statement, annotations)
+    return Referrer(image, _MEDIA_TYPE, statement, annotations)
 
 
 def _subjects(record: ImageRecord) -> Iterable[dict[str, Any]]:

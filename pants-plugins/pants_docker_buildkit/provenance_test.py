@@ -77,7 +77,7 @@ def test_nothing_secret_and_nothing_of_one_run_is_in_it() -> None:
 
 def test_a_referrer_is_the_same_bytes_and_names_its_image() -> None:
     statement = provenance_statement(RECORD, DEFINITION)
-    one, other = (provenance_referrer(RECORD, statement) for _ in range(2))
+    one, other = (provenance_referrer(RECORD.result.descriptor, statement) for _ in range(2))
     assert one.manifest == other.manifest
     manifest = json.loads(one.manifest)
     assert manifest["artifactType"] == "application/vnd.in-toto+json"

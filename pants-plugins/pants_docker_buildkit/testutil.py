@@ -42,7 +42,10 @@ from pants_docker_buildkit.dependency_inference import InferImageDependencies
 from pants_docker_buildkit.goals.publish import PublishImageFieldSet, PublishImageRequest
 from pants_docker_buildkit.goals.tailor import PutativeImageTargetsRequest
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.oci.layout import blob_name
+from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.session.running import SessionKeeper
@@ -216,8 +219,10 @@ class ImageRunner:
         provenance: bytes = b"",
     ) -> PublishProcesses:
         """What the goal is told to do for an image that was packaged."""
-        tree = EMPTY_DIGEST
+        tree, descriptor = EMPTY_DIGEST, None
         if layout is not None:
+            root = layout.get(blob_name(digest), b"")
+            descriptor = Descriptor(MediaType.OCI_IMAGE_INDEX.value, digest, len(root))
             files = [FileContent(path, content) for path, content in layout.items()]
             tree = self.runner.request(Digest, (CreateDigest(files),))
         image = BuiltBuildKitImage(
@@ -229,6 +234,7 @@ class ImageRunner:
             layout=tree,
             platforms=tuple(platforms),
             provenance=provenance,
+            descriptor=descriptor,
         )
         field_set = PublishImageFieldSet.create(self.target(address))
         request = PublishImageRequest(field_set, (BuiltPackage(EMPTY_DIGEST, (image,)),))

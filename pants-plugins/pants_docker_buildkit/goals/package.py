@@ -117,6 +117,7 @@ async def package_image(
         references=image.record.references,
         platforms=image.record.result.platforms,
         provenance=provenance,
+        descriptor=image.record.result.descriptor,
         **({"layout": image.layout} if image.layout is not None else {}),
     )
     return BuiltPackage(digest, (artifact,))

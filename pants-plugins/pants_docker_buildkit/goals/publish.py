@@ -21,7 +21,8 @@ from pants_docker_buildkit.built_image import BuiltBuildKitImage
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
-from pants_docker_buildkit.provenance import PREDICATE_TYPE
+from pants_docker_buildkit.oci.referrer import Referrer
+from pants_docker_buildkit.provenance import PREDICATE_TYPE, provenance_referrer
 from pants_docker_buildkit.session.directory import PROCESS_PATH, PROGRAM
 from pants_docker_buildkit.session.running import RunningSession
 from pants_docker_buildkit.session.tag_plans import PlannedTag, TagPlans
@@ -181,6 +182,13 @@ def _statements(image: BuiltBuildKitImage) -> tuple[Statement, ...]:
     return (Statement(image.provenance, PREDICATE_TYPE, is_exact=True),)
 
 
+def _referrers(image: BuiltBuildKitImage) -> tuple[Referrer, ...]:
+    """What is to be beside an image that `package` has left in no registry."""
+    if not image.provenance or image.descriptor is None:
+        return ()
+    return (provenance_referrer(image.descriptor, image.provenance),)
+
+
 def _without_registry(field_set: PublishImageFieldSet, names: PublishedNames) -> PublishPackages:
     field = field_set.output
     artifacts = field_set.artifacts_field
@@ -231,6 +239,7 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
             layout=image.layout if names.output is ImageOutput.OCI else None,
             platforms=tuple(each.manifest_digest for each in image.platforms),
             statements=_statements(image),
+            referrers=_referrers(image) if names.output is ImageOutput.OCI else (),
         ),
         **implicitly(),
     )

@@ -14,6 +14,7 @@ from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.registry import tag_move
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.referrers import list_referrers
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.certificates import TestCertificates
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
@@ -442,6 +443,20 @@ def test_a_layout_is_uploaded_once_and_then_tagged(
     assert all("skipped (already at" in each for each in run(again).lines)
     for registry in (dev, prod):
         assert {each.method for each in registry.requests} == {"HEAD"}
+    # What is said of it is beside it, also where that is switched on later.
+    for _ in range(2):
+        set_options(runner, dev, prod)
+        told = runner.publish("app:layouts", INDEX_DIGEST, layout=files, provenance=b"{}")
+        assert all("skipped (already at" in each for each in run(told).lines)
+    for registry in (dev, prod):
+        clients = RegistryClients()
+        found = list_referrers(clients.client(registry.address), "layouts", INDEX_DIGEST)
+        assert [each.artifact_type for each in found] == ["application/vnd.in-toto+json"]
+        clients.close()
+    set_options(runner, dev, prod)
+    prod.plan(faults.oci_error(403, "DENIED"), "/referrers/", times=None)
+    told = runner.publish("app:layouts", INDEX_DIGEST, layout=files, provenance=b"{}")
+    assert "What is said of" in run(told).failure(name(prod, "layouts", "latest"))
 
 
 def test_a_layout_for_a_repository_that_has_to_be_created_first_is_told_so(

@@ -114,7 +114,7 @@ async def attest_image(
     if subsystem.provenance:
         statement = provenance_statement(record, request.definition)
         files.append((FILE_ENDING, statement))
-        referrers.append(provenance_referrer(record, statement))
+        referrers.append(provenance_referrer(record.result.descriptor, statement))
     is_pushed = request.output is ImageOutput.REGISTRY
     if subsystem.sbom_command and is_pushed:
         name = record.references[0].partition("@")[0]

@@ -7,7 +7,7 @@ only looked at: `session/tag_plans.py` moves them, once everything was packaged.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
@@ -30,6 +30,7 @@ from pants_docker_buildkit.compat import (
 )
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.oci.referrer import Referrer
 from pants_docker_buildkit.registry.client import Purpose
 from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Present, Unknown
 from pants_docker_buildkit.registry.errors import RegistryError
@@ -63,7 +64,8 @@ class PublicationRequest:
 
     `references` are where it is, pinned; `layout` is its tree if it is nowhere else. `ticket` is
     from `TagPlans.begin`. `platforms` are its images for each platform, `statements` what
-    is signed of it besides that it is published.
+    is signed of it besides that it is published, and `referrers` what a layout is to have beside
+    it.
     """
 
     address: Address
@@ -74,6 +76,7 @@ class PublicationRequest:
     layout: Digest | None
     platforms: tuple[OciDigest, ...] = ()
     statements: tuple[Statement, ...] = ()
+    referrers: tuple[Referrer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -239,6 +242,28 @@ def _plan(
         )
 
 
+async def _attach(
+    running: RunningSession, request: PublicationRequest, lacking: Container[str]
+) -> Mapping[str, str]:
+    """Put what is said of a layout beside it, and say which repositories did not take it."""
+    repositories = [each for each in request.repositories if each.name not in lacking]
+    futures = [
+        running.attachments.submit(
+            ImageReference(each.registry, each.repository), request.referrers
+        )
+        for each in repositories
+    ]
+    await wait_for(running, futures)
+    problems = {}
+    for each, future in zip(repositories, futures):
+        try:
+            future.result()
+        except RegistryError as e:
+            name = f"{each.name}@{request.digest}"
+            problems[each.name] = f"What is said of {name} must be beside it. {e}"
+    return problems
+
+
 async def _find_missing_signatures(
     running: RunningSession, request: PublicationRequest, lookup: _Lookup
 ) -> Mapping[PublishedRepository, MissingSignature]:
@@ -302,6 +327,8 @@ async def plan_publication(request: PublicationRequest) -> Publication:
         names = tuple(each.name for each in lacking)
         uploaded = await execute_process(_upload_process(request.layout, names), **implicitly())
         problems = _problems(uploaded, names)
+    if request.referrers:
+        problems = {**problems, **await _attach(running, request, problems)}
     wanted = (f"{each.name}:{tag}" for each in request.repositories for tag in each.tags)
     running.plans.claim(request.ticket, request.digest, wanted)
     missing = await _find_missing_signatures(running, request, lookup)
