@@ -81,14 +81,16 @@ class Pace:
         """A request got an answer after so many seconds, or with `None` did not get any."""
         with self._turn:
             self._in_flight -= 1
+            limit = self.limit
             if seconds is not None:
                 self._answers += 1
                 self._fastest = min(self._fastest * _FORGETTING, seconds)
                 is_far = self._fastest >= _SHORTEST_DISTANCE
                 if is_far and self.waiting and seconds <= self._fastest * _CONGESTED:
                     self._limit = min(self._limit + 1, MOST_IN_FLIGHT)
-            # One for the place that is free now, and one for that by which the limit grew.
-            self._turn.notify(2)
+            # One for the place that is free now, and one for that by which the limit grew: to wake
+            # a thread that has to wait again costs as much as half of a request.
+            self._turn.notify(1 + self.limit - limit)
 
     def pause(self, seconds: float) -> None:
         """The server wants to be left alone for a while, and to be asked less after that."""
