@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
@@ -73,11 +74,18 @@ class ScopedLogins:
         )
 
     def _all(self) -> Iterator[ScopedLogin]:
-        directory = buildx_config_directory(self.environment)
-        root = None if directory is None else directory / LOGINS_DIRECTORY
-        for path, _, files in os.walk(root) if root is not None else ():
-            if root is not None and _CONFIG_FILE in files and Path(path) != root:
+        root = self._root
+        # It is looked for with each request, and few users have it.
+        if root is None or not os.path.isdir(root):
+            return
+        for path, _, files in os.walk(root):
+            if _CONFIG_FILE in files and Path(path) != root:
                 yield ScopedLogin.parse(root, Path(path))
+
+    @cached_property
+    def _root(self) -> Path | None:
+        directory = buildx_config_directory(self.environment)
+        return None if directory is None else directory / LOGINS_DIRECTORY
 
 
 def buildx_config_directory(environment: Mapping[str, str]) -> Path | None:
