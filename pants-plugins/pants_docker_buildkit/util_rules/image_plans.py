@@ -38,6 +38,7 @@ from pants_docker_buildkit.plans.image_plan import (
     TagPlan,
 )
 from pants_docker_buildkit.plans.reasons import Reason, ReasonKind
+from pants_docker_buildkit.registry.client import Purpose
 from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Unknown
 from pants_docker_buildkit.session.tag_plans import describe_conflict
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -119,25 +120,9 @@ async def _find_built(field_set: BuildKitImageFieldSet, plan: ImagePlan) -> Imag
     )
 
 
-@rule(desc="Plan image")
-async def plan_image(request: ImagePlanRequest, subsystem: DockerBuildKitSubsystem) -> ImagePlan:
-    """The plan without tags."""
-    running = await running_session()
-    # What is in no cache now may be in one in the next session.
-    await mark_session(**implicitly())
-    field_set = request.field_set
+async def _plan_alone(field_set: BuildKitImageFieldSet, plan: ImagePlan) -> ImagePlan:
+    """The plan of an image all of whose bases are there."""
     address = field_set.address
-    past = read_past_build(image_history(running.directory, field_set, subsystem))
-    plan = ImagePlan(
-        address.spec,
-        PlanOutcome.ERROR,
-        last_build_seconds=None if past is None else past.seconds,
-    )
-    if request.broken:
-        problem = f"It needs {', '.join(request.broken)}, whose plan is an error."
-        return replace(plan, problem=problem, depends_on=request.broken)
-    if request.waits_for:
-        return _depending(plan, request.waits_for)
     try:
         plan = await _find_built(field_set, plan)
     except ImageNotBuiltError as e:
@@ -157,6 +142,33 @@ async def plan_image(request: ImagePlanRequest, subsystem: DockerBuildKitSubsyst
         context_digest=definition.context_digest,
         inputs=describe_inputs(definition),
     )
+
+
+@rule(desc="Plan image")
+async def plan_image(request: ImagePlanRequest, subsystem: DockerBuildKitSubsystem) -> ImagePlan:
+    """The plan without tags.
+
+    A later session takes over that an image is there, as `package` does. Everything else is found
+    out anew: what is in no cache now may be in one by then.
+    """
+    running = await running_session()
+    field_set = request.field_set
+    past = read_past_build(image_history(running.directory, field_set, subsystem))
+    plan = ImagePlan(
+        field_set.address.spec,
+        PlanOutcome.ERROR,
+        last_build_seconds=None if past is None else past.seconds,
+    )
+    if request.broken:
+        problem = f"It needs {', '.join(request.broken)}, whose plan is an error."
+        plan = replace(plan, problem=problem, depends_on=request.broken)
+    elif request.waits_for:
+        plan = _depending(plan, request.waits_for)
+    else:
+        plan = await _plan_alone(field_set, plan)
+    if not plan.is_there:
+        await mark_session(**implicitly())
+    return plan
 
 
 def _depending(plan: ImagePlan, images: tuple[str, ...]) -> ImagePlan:
@@ -265,7 +277,8 @@ class TagLookup:
 
 @uncacheable_rule(desc="Look up tags")
 async def look_up_tags(request: TagLookupRequest) -> TagLookup:
-    return TagLookup(await ask_registries(request.tags))
+    # As `publish` will: a tag that HEAD does not find is not asked for once more.
+    return TagLookup(await ask_registries(request.tags, Purpose.MOVE))
 
 
 @dataclass(frozen=True)
