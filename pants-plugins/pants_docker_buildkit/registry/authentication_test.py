@@ -48,9 +48,9 @@ def test_without_credentials_the_error_says_how_to_log_in(
 ) -> None:
     registry.access = BASIC
     with pytest.raises(UnauthorizedError) as info:
-        make_client(registry.address).list_tags("app")
+        make_client(registry.address).get_manifest("app", "1")
     assert str(info.value) == (
-        f"Could not list the tags of {registry.address}/app "
+        f"Could not read {registry.address}/app:1 "
         "(HTTP 401 UNAUTHORIZED: unauthorized). "
         f"No credentials for {registry.address} were found: "
         f"log in with 'docker login {registry.address}'."
@@ -62,7 +62,7 @@ def test_refused_credentials_are_named_without_the_password(
 ) -> None:
     registry.access = BASIC
     with pytest.raises(UnauthorizedError, match="refused the credentials of user 'me'") as info:
-        make_client(registry.address, Credentials("me", "wrong pony")).list_tags("app")
+        make_client(registry.address, Credentials("me", "wrong pony")).get_manifest("app", "1")
     assert "pony" not in str(info.value)
 
 
@@ -112,7 +112,8 @@ def test_mounting_asks_for_both_repositories(
 ) -> None:
     registry.access = access = TokenAccess("me", "correct horse")
     client = make_client(registry.address, ME)
-    client.mount_blob("app", IMAGE.layer_blob.digest, "base")
+    layer = [IMAGE.layer]
+    client.upload_blob("app", IMAGE.layer_blob, lambda: layer, source_repository="base")
     assert access.requests[0][1]["scope"] == ["repository:app:pull,push", "repository:base:pull"]
 
 

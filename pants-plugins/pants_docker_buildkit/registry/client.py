@@ -30,7 +30,6 @@ from pants_docker_buildkit.registry.channel import Call, Channel
 from pants_docker_buildkit.registry.errors import (
     ContentMismatchError,
     Inquiry,
-    NameUnknownError,
     RegistryUnavailableError,
     UnexpectedResponseError,
 )
@@ -45,9 +44,7 @@ from pants_docker_buildkit.registry.uploads import BlobUpload
 
 _ACCEPTED_MANIFESTS = {"Accept": ", ".join(each.value for each in MANIFEST_MEDIA_TYPES)}
 _UNKNOWN_METHOD = (405, 501)
-_MAX_TAG_PAGE = 8 * 1024 * 1024
-_TAGS_PER_PAGE = 1000
-_MAX_TAG_PAGES = 1000
+_MAX_PAGES = 1000
 _SIZE = re.compile("[0-9]{1,15}")
 
 
@@ -171,7 +168,7 @@ class RegistryClient:
         inquiry = self._inquiry("list what refers to", repository, subject)
         target = f"/v2/{repository}/referrers/{subject}"
         found: list[ReferrerEntry] = []
-        for _ in range(_MAX_TAG_PAGES):
+        for _ in range(_MAX_PAGES):
             call = Call(
                 inquiry,
                 "GET",
@@ -218,43 +215,6 @@ class RegistryClient:
             raise ContentMismatchError(inquiry, finding)
         return written, response
 
-    def delete_manifest(self, repository: str, digest: OciDigest) -> bool:
-        """Remove a manifest and all its tags; `False` if there was none."""
-        call = Call(
-            self._inquiry("delete", repository, digest),
-            "DELETE",
-            f"/v2/{repository}/manifests/{digest}",
-            repository_scopes(repository, "delete", "pull"),
-            accepted=(200, 202, 404),
-        )
-        response = self._channel.ask(call)
-        response.discard()
-        return response.status != 404
-
-    def list_tags(self, repository: str) -> tuple[str, ...]:
-        """All tags of a repository, sorted; none where there is no such repository.
-
-        Registries disagree on whether a repository without tags exists.
-        """
-        inquiry = Inquiry(self.registry, f"list the tags of {self.registry}/{repository}")
-        tags: set[str] = set()
-        target = f"/v2/{repository}/tags/list?n={_TAGS_PER_PAGE}"
-        for _ in range(_MAX_TAG_PAGES):
-            call = Call(inquiry, "GET", target, repository_scopes(repository, "pull"))
-            try:
-                response = self._channel.ask(call)
-            except NameUnknownError:
-                return ()
-            try:
-                tags.update(JsonObject.parse(_read(inquiry, response, _MAX_TAG_PAGE)).texts("tags"))
-            except InvalidJsonError as e:
-                raise UnexpectedResponseError(inquiry, f"of its answer, {e}") from e
-            next_page = _next_page(inquiry, response)
-            if next_page is None:
-                return tuple(sorted(tags))
-            target = next_page
-        raise UnexpectedResponseError(inquiry, "its list of tags has no end")
-
     def has_blob(self, repository: str, digest: OciDigest, *, to_write: bool = False) -> bool:
         """Whether the repository has a blob. With `to_write`, asked as somebody who may write."""
         call = Call(
@@ -296,13 +256,6 @@ class RegistryClient:
             inquiry = self._inquiry("read the blob", repository, blob.digest)
             raise ContentMismatchError(inquiry, f"it has {blob.size} bytes, which is no config")
         return b"".join(self.get_blob(repository, blob))
-
-    def mount_blob(self, repository: str, digest: OciDigest, source_repository: str) -> bool:
-        """Take over a blob from another repository of the registry without sending it.
-
-        `False` if the registry does not do so: then it must be uploaded.
-        """
-        return self._upload(repository, digest).mount(source_repository)
 
     def upload_blob(
         self,
@@ -395,7 +348,7 @@ def _next_page(inquiry: Inquiry, response: Response) -> str | None:
             try:
                 return resolve_location(response.origin, "/", address[1:])[1]
             except InvalidUrlError as e:
-                raise UnexpectedResponseError(inquiry, f"its next page of tags is {e}") from e
+                raise UnexpectedResponseError(inquiry, f"its next page is {e}") from e
     return None
 
 

@@ -141,7 +141,7 @@ def test_the_text_of_an_answer_that_is_no_registrys_is_shown(
 ) -> None:
     registry.plan(faults.status(400, b"Client sent an HTTP request to an HTTPS server.\n"))
     with pytest.raises(RejectedError, match="HTTP 400: Client sent an HTTP request to an HTTPS"):
-        client.list_tags("org/app")
+        client.get_manifest("org/app", "1.0")
 
 
 def test_put_manifest_moves_a_tag(registry: FakeRegistry, client: RegistryClient) -> None:
@@ -169,43 +169,15 @@ def test_put_manifest_notices_that_the_registry_stored_something_else(
         client.put_manifest("org/app", "v1", IMAGE.manifest, MANIFEST_TYPE)
 
 
-def test_delete_manifest_removes_it_and_its_tags(client: RegistryClient) -> None:
-    IMAGE.push(client, "org/app", "1.0")
-    assert client.delete_manifest("org/app", IMAGE.digest)
-    assert client.head_manifest("org/app", "1.0") is None
-    assert not client.delete_manifest("org/app", IMAGE.digest)
-
-
-def test_list_tags_reads_all_pages(registry: FakeRegistry, client: RegistryClient) -> None:
-    registry.tags_per_page = 2
-    for tag in ("e", "a", "d", "b", "c"):
-        IMAGE.push(client, "org/app", tag)
-    assert client.list_tags("org/app") == ("a", "b", "c", "d", "e")
-
-
-def test_list_tags_of_a_repository_without_tags_is_empty(client: RegistryClient) -> None:
-    IMAGE.push(client, "org/app")
-    assert client.list_tags("org/app") == ()
-
-
-def test_list_tags_of_a_repository_that_does_not_exist_is_empty(client: RegistryClient) -> None:
-    assert client.list_tags("org/app") == ()
-
-
-def test_list_tags_asks_no_other_server_for_the_next_page(
+def test_get_referrers_asks_no_other_server_for_the_next_page(
     registry: FakeRegistry, client: RegistryClient, other_registry: FakeRegistry
 ) -> None:
-    IMAGE.push(client, "org/app", "b")
-    link = f'<{other_registry.url}/v2/org/app/tags/list?last=a>; rel="next"'
-    registry.plan(faults.content(b'{"tags": ["a"]}', Link=link))
-    assert client.list_tags("org/app") == ("a", "b")
+    IMAGE.push(client, "org/app")
+    link = f'<{other_registry.url}/v2/org/app/referrers/{IMAGE.digest}?last=a>; rel="next"'
+    registry.plan(faults.content(b'{"schemaVersion": 2, "manifests": []}', Link=link))
+    assert client.get_referrers("org/app", IMAGE.digest) == ()
+    assert registry.count("GET", "last=a") == 1
     assert other_registry.requests == []
-
-
-def test_list_tags_refuses_what_is_no_list(registry: FakeRegistry, client: RegistryClient) -> None:
-    registry.plan(faults.content(b'{"tags": [1]}'))
-    with pytest.raises(UnexpectedResponseError, match="'tags' must be an array of texts"):
-        client.list_tags("org/app")
 
 
 def test_get_blob_gives_the_content(client: RegistryClient) -> None:

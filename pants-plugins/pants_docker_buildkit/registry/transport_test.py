@@ -43,9 +43,9 @@ def test_a_registry_that_stays_broken_is_unavailable(
 ) -> None:
     registry.plan(faults.oci_error(503, "UNAVAILABLE", "storage is down"), times=None)
     with pytest.raises(RegistryUnavailableError) as info:
-        client.list_tags("app")
+        client.get_manifest("app", "1")
     assert str(info.value) == (
-        f"Could not list the tags of {registry.address}/app "
+        f"Could not read {registry.address}/app:1 "
         "(HTTP 503 UNAVAILABLE: storage is down). "
         f"Check that {registry.address} is up and reachable from here, then run again."
     )

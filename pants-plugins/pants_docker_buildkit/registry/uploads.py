@@ -44,11 +44,6 @@ class BlobUpload:
         self._digest = digest
         self._scopes: Scopes = repository_scopes(repository, "pull", "push")
 
-    def mount(self, source_repository: str) -> bool:
-        """Take the blob over from another repository; `False` where the registry declines."""
-        # An upload that the registry began in its place ends by itself.
-        return self._start(source_repository) is None
-
     def send(
         self,
         size: int,

@@ -52,16 +52,6 @@ def test_a_blob_is_sent_where_the_registry_does_not_mount(
     assert stored(registry) == CONTENT
 
 
-def test_mount_blob_says_where_the_registry_does_not_mount(client: RegistryClient) -> None:
-    assert not client.mount_blob("org/app", BLOB.digest, "org/base")
-
-
-def test_mount_blob_takes_a_blob_over(registry: FakeRegistry, client: RegistryClient) -> None:
-    client.upload_blob("org/base", BLOB, chunks)
-    assert client.mount_blob("org/app", BLOB.digest, "org/base")
-    assert stored(registry) == CONTENT
-
-
 @pytest.mark.parametrize(
     "fault",
     [

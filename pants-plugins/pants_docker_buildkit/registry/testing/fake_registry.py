@@ -29,7 +29,6 @@ _MANIFEST = re.compile(r"/v2/(?P<name>.+)/manifests/(?P<reference>[^/]+)")
 _BLOB = re.compile(r"/v2/(?P<name>.+)/blobs/(?P<digest>sha256:[0-9a-f]{64})")
 _UPLOADS = re.compile(r"/v2/(?P<name>.+)/blobs/uploads/(?P<session>[0-9]*)")
 _REFERRERS = re.compile(r"/v2/(?P<name>.+)/referrers/(?P<digest>sha256:[0-9a-f]{64})")
-_TAGS = re.compile(r"/v2/(?P<name>.+)/tags/list")
 
 
 class Access(Protocol):
@@ -79,7 +78,6 @@ class FakeRegistry:
     supports_mount: bool = True
     supports_referrers: bool = True
     tells_digest: bool = True
-    tags_per_page: int = 1000
     repositories: dict[str, Repository] = field(default_factory=dict)
     requests: list[SeenRequest] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
@@ -223,7 +221,6 @@ class _Handler(BaseHTTPRequestHandler):
             (_UPLOADS, self._serve_upload),
             (_BLOB, self._serve_blob),
             (_MANIFEST, self._serve_manifest),
-            (_TAGS, self._serve_tags),
             (_REFERRERS, self._serve_referrers),
         )
         for pattern, serve in routes:
@@ -248,10 +245,6 @@ class _Handler(BaseHTTPRequestHandler):
         digest = repository.tags.get(reference, reference)
         if digest not in repository.manifests:
             self._error(404, "MANIFEST_UNKNOWN")
-        elif self.command == "DELETE":
-            del repository.manifests[digest]
-            repository.tags = {k: v for k, v in repository.tags.items() if v != digest}
-            self._answer(202)
         else:
             media_type, content = repository.manifests[digest]
             told = {"Docker-Content-Digest": digest} if self.registry.tells_digest else {}
@@ -338,19 +331,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _accept_upload(self, name: str, session: str) -> None:
         self._answer(202, b"", {"Location": f"/v2/{name}/blobs/uploads/{session}?state=1"})
-
-    def _serve_tags(self, match: re.Match[str], body: bytes) -> None:
-        repository = self.registry.repositories.get(match["name"])
-        if repository is None:
-            self._error(404, "NAME_UNKNOWN")
-            return
-        last = parse_qs(urlsplit(self.path).query).get("last", [""])[0]
-        tags = sorted(each for each in repository.tags if each > last)
-        page = tags[: self.registry.tags_per_page]
-        headers = {"Content-Type": "application/json"}
-        if page != tags:
-            headers["Link"] = f'<{urlsplit(self.path).path}?last={page[-1]}>; rel="next"'
-        self._answer(200, json.dumps({"tags": page or None}).encode(), headers)
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
