@@ -62,10 +62,6 @@ def _posix_class(name: str) -> Ranges | None:
 class InvalidGoRegexpError(ValueError):
     """Go refuses the expression, or it uses what Python cannot express."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
-
 
 def escaped_class(go: str, start: int) -> tuple[Characters, int] | None:
     r"""The class that begins with the backslash at `start`, `\d` or `\p{L}`, and where it ends."""

@@ -134,7 +134,7 @@ class _Reader:
             if "<<" in text and self._may_have_heredoc(instruction):
                 instruction = self._with_heredocs(instruction)
         except MalformedArgumentsError as e:
-            self.limits.append(Limit(start, e.why))
+            self.limits.append(Limit(start, str(e)))
             return None
         return replace(instruction, end_line=self._line)
 

@@ -202,4 +202,4 @@ def _go_regexp(pattern: str, go: str) -> GoRegexp:
     try:
         return GoRegexp(go)
     except InvalidGoRegexpError as e:
-        raise InvalidPatternError(pattern, f"be one that BuildKit accepts ({e.reason})") from e
+        raise InvalidPatternError(pattern, f"be one that BuildKit accepts ({e})") from e

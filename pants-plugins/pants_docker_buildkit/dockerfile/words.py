@@ -23,11 +23,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class MalformedArgumentsError(ValueError):
-    """An instruction has arguments that BuildKit refuses. `why` reads as a part of a sentence."""
-
-    def __init__(self, why: str) -> None:
-        self.why = why
-        super().__init__(why)
+    """An instruction has arguments that BuildKit refuses. Its text is part of a sentence."""
 
 
 def split_keyword(line: str) -> tuple[str, str]:

@@ -332,7 +332,7 @@ def _check_expression(text: str, line: int, field: str) -> None:
         GoExpression(text)
     except InvalidGoRegexpError as e:
         requirement = "be a regular expression of Go"
-        finding = f"{text!r} is none: {e.reason}"
+        finding = f"{text!r} is none: {e}"
         raise InvalidStructureTestError(line, field, requirement, finding) from e
 
 

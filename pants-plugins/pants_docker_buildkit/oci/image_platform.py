@@ -18,7 +18,6 @@ ARCHITECTURES = (
     *("386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc"),
     *("ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x", "sparc", "sparc64", "wasm"),
 )
-UNKNOWN = "unknown"
 
 _COMPONENT = re.compile(r"[A-Za-z0-9_.-]+")
 _OPERATING_SYSTEM = re.compile(r"(?P<os>[A-Za-z0-9_-]+)(?:\((?P<version>[A-Za-z0-9_.-]*)\))?")
@@ -118,11 +117,6 @@ class ImagePlatform:
         if self.architecture not in ARCHITECTURES:
             requirement = f"name one of these architectures: {', '.join(ARCHITECTURES)}"
             raise InvalidImagePlatformError(text, requirement)
-
-    @property
-    def is_unknown(self) -> bool:
-        """Whether this is `unknown/unknown`, which BuildKit writes for attestation manifests."""
-        return self.os == UNKNOWN and self.architecture == UNKNOWN
 
     def __str__(self) -> str:
         version = f"({self.os_version})" if self.os_version else ""

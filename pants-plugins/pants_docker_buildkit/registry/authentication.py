@@ -124,7 +124,7 @@ class Authentication:
             refusal = Refusal(e.status, message="its token server gives no token")
             raise UnauthorizedError(inquiry, refusal, self.identity) from e
         except TokenServerError as e:
-            raise RegistryUnavailableError(inquiry, e.finding) from e
+            raise RegistryUnavailableError(inquiry, str(e)) from e
 
     def _current_credentials(self, inquiry: Inquiry) -> Credentials | None:
         with self._lock:

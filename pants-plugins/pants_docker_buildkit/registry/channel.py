@@ -64,11 +64,11 @@ class Channel:
         try:
             response = self._ask_authorized(call)
         except UntrustedServerError as e:
-            raise TlsError(call.inquiry, e.finding) from e
+            raise TlsError(call.inquiry, str(e)) from e
         except UnusableProxyError as e:
-            raise ProxyError(call.inquiry, e.finding) from e
+            raise ProxyError(call.inquiry, str(e)) from e
         except TransportError as e:
-            raise RegistryUnavailableError(call.inquiry, e.finding) from e
+            raise RegistryUnavailableError(call.inquiry, str(e)) from e
         if response.status in call.accepted:
             return response
         identity = self._authentication.identity

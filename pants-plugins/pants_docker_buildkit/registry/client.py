@@ -246,7 +246,7 @@ class RegistryClient:
         except InvalidContentError as e:
             raise ContentMismatchError(inquiry, _finding(e)) from e
         except TransportError as e:
-            raise RegistryUnavailableError(inquiry, e.finding) from e
+            raise RegistryUnavailableError(inquiry, str(e)) from e
         finally:
             response.close()
 
@@ -335,9 +335,9 @@ def _read(inquiry: Inquiry, response: Response, limit: int) -> bytes:
     try:
         return response.read(limit)
     except BodyTooLargeError as e:
-        raise ContentMismatchError(inquiry, e.finding) from e
+        raise ContentMismatchError(inquiry, str(e)) from e
     except TransportError as e:
-        raise RegistryUnavailableError(inquiry, e.finding) from e
+        raise RegistryUnavailableError(inquiry, str(e)) from e
 
 
 def _next_page(inquiry: Inquiry, response: Response) -> str | None:

@@ -30,11 +30,7 @@ _LONGEST_LOOK = 0.5
 
 
 class NoTurnError(Exception):
-    """A request is not to be sent any more. `finding` says why."""
-
-    def __init__(self, finding: str) -> None:
-        self.finding = finding
-        super().__init__(finding)
+    """A request is not to be sent any more. Its text says why."""
 
 
 class Pace:

@@ -114,7 +114,7 @@ def test_who_waits_for_a_server_that_is_lost_hears_so(*, answers_since: bool) ->
         try:
             pace.enter(is_over)
         except NoTurnError as e:
-            found.append(e.finding)
+            found.append(str(e))
 
     threads = [threading.Thread(target=wait, daemon=True) for _ in range(2)]
     for thread in threads:

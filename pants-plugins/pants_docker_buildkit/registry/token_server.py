@@ -31,11 +31,7 @@ class TokenRefusedError(Exception):
 
 
 class TokenServerError(Exception):
-    """The token server cannot be used. `finding` says why, without secrets."""
-
-    def __init__(self, finding: str) -> None:
-        self.finding = finding
-        super().__init__(finding)
+    """The token server cannot be used. Its text says why, without secrets."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ class TokenServer:
             response = self._request(sorted(scopes), credentials)
             body = response.read(_MAX_TOKEN_SIZE)
         except TransportError as e:
-            raise TokenServerError(f"no token from {self._origin}: {e.finding}") from e
+            raise TokenServerError(f"no token from {self._origin}: {e}") from e
         if response.status in (400, 401, 403):
             raise TokenRefusedError(response.status)
         if response.status != 200:

@@ -36,11 +36,7 @@ _TRANSIENT_STATUSES = frozenset({408, _TOO_MANY, 500, 502, 503, 504})
 
 
 class TransportError(Exception):
-    """No whole answer was had. `finding` says why, without secrets."""
-
-    def __init__(self, finding: str) -> None:
-        self.finding = finding
-        super().__init__(finding)
+    """No whole answer was had. Its text says why, without secrets."""
 
 
 class UntrustedServerError(TransportError):
@@ -188,7 +184,7 @@ class Transport:
                 raise
             except TransportError as e:
                 if left <= 0:
-                    pace.lose(e.finding, answers)
+                    pace.lose(str(e), answers)
                     raise
             else:
                 if response.status == _TOO_MANY and refusals_left > 0:
@@ -212,7 +208,7 @@ class Transport:
         try:
             pace.enter(self._closed)
         except NoTurnError as e:
-            raise TransportClosedError(e.finding) from e
+            raise TransportClosedError(str(e)) from e
         seconds = None
         try:
             response = self._exchange(request)

@@ -28,11 +28,7 @@ _MAX_REDIRECTS = 10
 
 
 class RemoteContentError(Exception):
-    """What a URL or a repository gives cannot be known. `finding` says why, without secrets."""
-
-    def __init__(self, finding: str) -> None:
-        self.finding = finding
-        super().__init__(finding)
+    """What a URL or a repository gives cannot be known. Its text says why, without secrets."""
 
 
 class ContentChangedError(RemoteContentError):
@@ -90,7 +86,7 @@ class WebContents:
             for chunk in response.chunks():
                 content.update(chunk)
         except TransportError as e:
-            raise RemoteContentError(e.finding) from e
+            raise RemoteContentError(str(e)) from e
         finally:
             response.close()
         return OciDigest(f"sha256:{content.hexdigest()}")
@@ -110,7 +106,7 @@ class WebContents:
         except (InvalidUrlError, InvalidProxyError) as e:
             raise RemoteContentError(f"of it, or of what leads to it, there is {e}") from e
         except TransportError as e:
-            raise RemoteContentError(e.finding) from e
+            raise RemoteContentError(str(e)) from e
         raise RemoteContentError(f"the server redirects more than {_MAX_REDIRECTS} times")
 
     def _transport(self) -> Transport:

@@ -66,7 +66,7 @@ async def find_web_version(request: WebVersionRequest) -> RemoteAnswer:
     try:
         return RemoteAnswer(future.result())
     except RemoteContentError as e:
-        return RemoteAnswer("", e.finding)
+        return RemoteAnswer("", str(e))
 
 
 @uncacheable_rule(desc="Look at Git repository")
@@ -77,7 +77,7 @@ async def find_git_commit(request: GitCommitOfRequest) -> RemoteAnswer:
     try:
         return RemoteAnswer(future.result())
     except RemoteContentError as e:
-        return RemoteAnswer("", e.finding)
+        return RemoteAnswer("", str(e))
 
 
 @rule(desc="Find checksum of URL")
