@@ -16,6 +16,7 @@ from tests.integration.workbench.required import oras_program, syft_program
 TARGET = "app:image"
 PROVENANCE = "application/vnd.in-toto+json"
 SBOM = "application/spdx+json"
+PROVENANCE_ONLY = {"PANTS_DOCKER_BUILDKIT_PROVENANCE": "true"}
 PACKAGES = """\
 Package: tools
 Status: install ok installed
@@ -129,7 +130,8 @@ def test_attestations_of_buildkit_are_in_the_index(
         }
     )
     scanner = f"{registry.address}/{repository}/scanner"
-    attest = f"attest=['type=sbom,generator={scanner}:1', 'type=provenance,mode=max']"
+    both = "platforms=['linux/amd64', 'linux/arm64']"
+    attest = f"{both}, attest=['type=sbom,generator={scanner}:1', 'type=provenance,mode=max']"
     files = {
         "pants.toml": repository_settings(registry.address, repository),
         "scanner/BUILD": f"docker_buildkit_image(repository='{repository}/scanner',"
@@ -138,22 +140,25 @@ def test_attestations_of_buildkit_are_in_the_index(
         'ENTRYPOINT ["/bin/sh", "-c", "cp /document $BUILDKIT_SCAN_DESTINATION/a.spdx.json"]\n',
         "app/BUILD": f"docker_buildkit_image(name='image', {attest})\n"
         f"docker_buildkit_image(name='layout', image_tags=['layout'], output='oci', {attest})\n"
-        "docker_buildkit_image(name='child', image_tags=['child'], source=None,"
+        f"docker_buildkit_image(name='child', image_tags=['child'], source=None, {both},"
         " build_contexts={'base': ':image'}, instructions=['FROM base', 'LABEL b=1'])\n",
         "app/Dockerfile": f"FROM {busybox}\nLABEL a={repository}\n",
     }
     checkout = machine.checkout("checkout", files)
     checkout.pants("publish", "scanner:scanner")
     targets = (TARGET, "app:layout", "app:child")
-    built = checkout.pants("package", "publish", *targets)
+    built = checkout.pants("package", "publish", *targets, env=PROVENANCE_ONLY)
     assert set(built.kinds.values()) == {"built"}
     record = json.loads(checkout.record(TARGET))
     (reference,) = record["references"]
-    (platform,) = record["platforms"]
+    platforms = [each["digest"] for each in record["platforms"]]
     listed = registry.manifest(reference)["manifests"]
-    assert [each["digest"] for each in listed][:1] == [platform["digest"]]
+    assert [each["digest"] for each in listed if "annotations" not in each] == platforms
+    of_platforms = [each["annotations"] for each in listed if "annotations" in each]
+    assert [each["vnd.docker.reference.digest"] for each in of_platforms] == platforms
     name = reference.partition("@")[0]
-    attestations = registry.manifest(f"{name}@{listed[1]['digest']}")["layers"]
+    attested = next(each["digest"] for each in listed if "annotations" in each)
+    attestations = registry.manifest(f"{name}@{attested}")["layers"]
     statements = [json.loads(registry.blob(name, each["digest"])) for each in attestations]
     predicates = {each["predicateType"].rpartition("/")[0]: each for each in statements}
     assert predicates["https://spdx.dev"]["predicate"]["name"] == "scanned"
@@ -167,4 +172,9 @@ def test_attestations_of_buildkit_are_in_the_index(
     assert reference in again.output
     assert "unknown" not in again.output
     assert json.loads(checkout.record(TARGET)) == record
-    assert registry.manifest(f"{name}:layout")["manifests"][1]["annotations"]
+    layout = f"{name}@{registry.digest(f'{name}:layout')}"
+    of_layout = registry.manifest(layout)["manifests"]
+    assert len([each for each in of_layout if "annotations" in each]) == len(platforms)
+    # A layout gets its provenance beside it where it is published.
+    for each in (reference, layout):
+        assert [found["artifactType"] for found in discover(each)] == [PROVENANCE]
