@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.processor import ProcessorTimes
+
 Step = Callable[[], object]
 
 
@@ -26,9 +28,14 @@ class Contender:
 
 @dataclass(frozen=True)
 class Samples:
-    """What one contender took in each run: seconds, or bytes."""
+    """What one contender took in each run: seconds, or bytes.
+
+    `processor` is what each class of process took of the processor meanwhile, in seconds, where
+    that was measured.
+    """
 
     values: tuple[float, ...]
+    processor: tuple[tuple[str, float], ...] = ()
 
     @property
     def median(self) -> float:
@@ -47,24 +54,33 @@ class Samples:
 
     def times(self, factor: float) -> Samples:
         """What `factor` times as much would take."""
-        return Samples(tuple(value * factor for value in self.values))
+        processor = tuple((kind, seconds * factor) for kind, seconds in self.processor)
+        return Samples(tuple(value * factor for value in self.values), processor)
 
 
 def interleave(contenders: Sequence[Contender], runs: int) -> Mapping[str, Samples]:
     """Time every contender `runs` times, one after the other in each round."""
     values: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    processor: dict[str, list[Mapping[str, float]]] = {each.name: [] for each in contenders}
     for number in range(runs):
         for contender in contenders:
             if contender.most_runs is not None and number >= contender.most_runs:
                 continue
             if contender.prepare is not None:
                 contender.prepare()
+            before = ProcessorTimes.now()
             start = time.perf_counter()
             contender.step()
             took = time.perf_counter() - start
             values[contender.name].append(took)
+            processor[contender.name].append(ProcessorTimes.now().since(before))
             say(f"  {number + 1}/{runs} {contender.name}: {took:.2f} s")
-    return {name: Samples(tuple(each)) for name, each in values.items()}
+    return {name: Samples(tuple(each), _medians(processor[name])) for name, each in values.items()}
+
+
+def _medians(runs: Sequence[Mapping[str, float]]) -> tuple[tuple[str, float], ...]:
+    kinds = dict.fromkeys(kind for each in runs for kind in each)
+    return tuple((kind, statistics.median(run.get(kind, 0.0) for run in runs)) for kind in kinds)
 
 
 class Clock:

@@ -9,6 +9,7 @@ from typing import Any
 from bench.measure import Samples
 
 _MEBIBYTE = 1 << 20
+_LEAST = 0.05
 
 
 @dataclass(frozen=True)
@@ -40,19 +41,25 @@ class Row:
     def cells(self) -> tuple[str, ...]:
         """The columns of the table."""
         samples, goal = self.samples, self.goal
-        spread = f"{self._amount(samples.low)} to {self._amount(samples.high)}"
-        if goal is None:
-            return (self.scenario, self.contender, self._amount(samples.median), spread, "", "", "")
-        limit = "" if goal.limit is None else f"<= {_ratio(goal.limit)}"
+        ratio = limit = verdict = ""
+        if goal is not None:
+            ratio, verdict = f"{_ratio(goal.ratio)} {goal.meaning}", goal.verdict
+            limit = "" if goal.limit is None else f"<= {_ratio(goal.limit)}"
         return (
             self.scenario,
             self.contender,
             self._amount(samples.median),
-            spread,
-            f"{_ratio(goal.ratio)} {goal.meaning}",
+            f"{self._amount(samples.low)} to {self._amount(samples.high)}",
+            ratio,
             limit,
-            goal.verdict,
+            verdict,
+            self._processor(),
         )
+
+    def _processor(self) -> str:
+        """What the classes of processes took that took anything to speak of."""
+        shown = ((kind, seconds) for kind, seconds in self.samples.processor if seconds >= _LEAST)
+        return ", ".join(f"{kind} {seconds:.2f}" for kind, seconds in shown)
 
     def _amount(self, value: float) -> str:
         return f"{value / _MEBIBYTE:.0f} MiB" if self.unit == "bytes" else f"{value:.2f} s"
@@ -62,7 +69,7 @@ def _ratio(value: float) -> str:
     return f"{value:.2f}" if value >= 1 else f"{value:.3f}"
 
 
-_HEADER = ("scenario", "contender", "median", "spread", "ratio", "goal", "")
+_HEADER = ("scenario", "contender", "median", "spread", "ratio", "goal", "", "processor, seconds")
 
 
 def render(rows: Iterable[Row]) -> str:
@@ -87,7 +94,10 @@ def from_document(document: Iterable[Mapping[str, Any]]) -> tuple[Row, ...]:
         Row(
             scenario=each["scenario"],
             contender=each["contender"],
-            samples=Samples(tuple(each["samples"]["values"])),
+            samples=Samples(
+                tuple(each["samples"]["values"]),
+                tuple((kind, seconds) for kind, seconds in each["samples"]["processor"]),
+            ),
             unit=each["unit"],
             goal=Goal(**each["goal"]) if each["goal"] else None,
         )

@@ -1,0 +1,84 @@
+"""Where does processor time go? By class of process, as Linux counts it.
+
+Beside a time that a user waits, it says which program works meanwhile, whatever else the machine
+does. Processes are told by their names, so other engines and registries of the machine count too.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+COMMANDS = "commands"
+"""What is run and ends: the client of Pants, all of Pants without its daemon, plain buildx."""
+
+PANTS = "pantsd"
+PROCESSES = "processes of pantsd"
+REGISTRY = "registry"
+ENGINE = "engine"
+
+_CLASSES = {
+    "pantsd": PANTS,
+    "docker-registry": REGISTRY,
+    "registry": REGISTRY,
+    "dockerd": ENGINE,
+    "containerd": ENGINE,
+    "buildkitd": ENGINE,
+}
+_PROC = Path("/proc")
+# Of `proc(5)`, counted from after the name: times of its own, of children that ended, its start.
+_OWN, _OF_CHILDREN, _START = slice(11, 13), slice(13, 15), 19
+
+
+@dataclass(frozen=True)
+class _Times:
+    """What one process and its children that ended took, in ticks of the clock."""
+
+    kind: str
+    own: int
+    of_children: int
+
+
+@dataclass(frozen=True)
+class ProcessorTimes:
+    """What all processes took until a moment."""
+
+    commands: float
+    processes: Mapping[tuple[str, str], _Times]
+
+    @classmethod
+    def now(cls, proc: Path = _PROC) -> ProcessorTimes:
+        """As it is now."""
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        found = {}
+        for path in proc.glob("[0-9]*/stat"):
+            try:
+                name, _, values = path.read_text().partition("(")[2].rpartition(")")
+            except OSError:
+                # It has ended.
+                continue
+            kind = _CLASSES.get(name.partition(" ")[0])
+            if kind is not None:
+                fields = values.split()
+                times = _Times(kind, _sum(fields[_OWN]), _sum(fields[_OF_CHILDREN]))
+                found[path.parent.name, fields[_START]] = times
+        return cls(ended.ru_utime + ended.ru_stime, found)
+
+    def since(self, before: ProcessorTimes) -> Mapping[str, float]:
+        """What each class took since then, in seconds."""
+        ticks: defaultdict[str, int] = defaultdict(int)
+        for process, times in self.processes.items():
+            old = before.processes.get(process, _Times(times.kind, 0, 0))
+            ticks[times.kind] += times.own - old.own
+            kind = PROCESSES if times.kind == PANTS else times.kind
+            ticks[kind] += times.of_children - old.of_children
+        seconds = {kind: each / os.sysconf("SC_CLK_TCK") for kind, each in ticks.items()}
+        return {COMMANDS: self.commands - before.commands, **seconds}
+
+
+def _sum(values: list[str]) -> int:
+    return sum(map(int, values))
