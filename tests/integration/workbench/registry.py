@@ -23,7 +23,7 @@ _ACCEPT = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     )
 )
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 
 
 class Registry:
