@@ -192,7 +192,9 @@ def _name(kind: str, process: int, thread: int, name: str) -> dict[str, Any]:
 def _event(
     process: int, thread: int, name: str, started: float, seconds: float, details: dict[str, Any]
 ) -> dict[str, Any]:
-    times = {"ts": round(started * 1e6), "dur": round(seconds * 1e6)}
+    # Of slices in one track, none may begin before the last has ended: both ends are rounded.
+    begin, end = round(started * 1e6), round((started + seconds) * 1e6)
+    times = {"ts": begin, "dur": end - begin}
     return {"ph": "X", "name": name, "pid": process, "tid": thread, **times, "args": details}
 
 

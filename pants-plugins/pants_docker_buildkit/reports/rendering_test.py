@@ -105,6 +105,16 @@ def test_trace_events_have_a_process_for_each_image() -> None:
     assert (step["ts"], step["dur"], step["args"]["failed"]) == (101_000_000, 3_000_000, True)
 
 
+def test_no_event_of_a_trace_begins_before_the_last_in_its_track_has_ended() -> None:
+    for number in range(50):
+        started = 1_795_711_617.053272 + number * 0.37e-6
+        late = replace(BUILD, started=started, waited=6.4335917 + number / 3e6, steps=())
+        events = json.loads(to_trace_events((late,)))["traceEvents"]
+        spans = {each["name"]: each for each in events if each["ph"] == "X"}
+        waiting = spans["waiting"]
+        assert waiting["ts"] + waiting["dur"] <= spans["a:a"]["ts"]
+
+
 def test_markdown_has_a_line_for_each_image_and_the_slowest_steps() -> None:
     lines = to_markdown((BUILD, OTHER)).splitlines()
     assert lines[0] == "**2 images built in 20 s**"
