@@ -19,6 +19,7 @@ def test_buildkit_checks_all_stages_and_is_asked_once(
             ".dockerignore": "app/secret.txt\n",
             "app/BUILD": "docker_buildkit_image(name='image')\n"
             "docker_buildkit_image(name='other', source='Other')\n"
+            "docker_buildkit_image(name='strict', source='Strict, or not')\n"
             "docker_buildkit_image(name='skipped', source='Skipped',"
             " skip_dockerfile_checks=True)\n",
             "app/Dockerfile": f"# check=experimental=all\nFROM {busybox} AS One\n"
@@ -26,6 +27,7 @@ def test_buildkit_checks_all_stages_and_is_asked_once(
             # No image is built for what a base is.
             "app/Other": "# check=skip=SecretsUsedInArgOrEnv\nARG BASE=app:image\nFROM $BASE\n"
             "ENV PASSWORD=1\n",
+            "app/Strict, or not": "# check=error=true\nFROM scratch\nCMD a\n",
             "app/Skipped": "from scratch\nENV PASSWORD=1\n",
         },
     )
@@ -33,6 +35,7 @@ def test_buildkit_checks_all_stages_and_is_asked_once(
     assert run.exit_code == 1
     assert "app/Dockerfile:2: StageNameCasing: Stage name 'One' should be lowercase" in run.output
     assert "app/Dockerfile:4: CopyIgnoredFile:" in run.output
+    assert "app/Strict, or not:3: JSONArgsRecommended:" in run.output
     assert "app/Other" not in run.output
     assert "app/Skipped" not in run.output
     assert all("--call" in call for call in run.builds)
@@ -40,8 +43,10 @@ def test_buildkit_checks_all_stages_and_is_asked_once(
     github = ("--dockerfile-checks-format=github", *LINT)
     run = checkout.pants(*github, pantsd=True, may_fail=True, env=NOWHERE)
     assert "::warning file=app/Dockerfile,line=2,title=StageNameCasing::Stage name" in run.output
+    assert "::warning file=app/Strict%2C or not,line=3,title=JSONArgs" in run.output
     assert run.docker_calls == ()
 
+    checkout.replace("app/Strict, or not", "CMD a", "LABEL a=b")
     checkout.replace("app/Dockerfile", "AS One", "AS one")
     run = checkout.pants(*LINT, pantsd=True, may_fail=True, env=NOWHERE)
     assert run.exit_code == 1

@@ -110,17 +110,18 @@ async def lint_dockerfiles(
 
 def _line(finding: CheckFinding, style: FindingFormat) -> str:
     if style is FindingFormat.GITHUB:
-        where = f"file={_escape(finding.path)},line={finding.line},title={_escape(finding.rule)}"
-        return f"::warning {where}::{_escape(finding.detail)} ({finding.url})\n"
+        path, title = _escape(finding.path, "%\r\n:,"), _escape(finding.rule, "%\r\n:,")
+        detail = _escape(finding.detail, "%\r\n")
+        return (
+            f"::warning file={path},line={finding.line},title={title}::{detail} ({finding.url})\n"
+        )
     about = f" ({finding.url})" if finding.url else ""
     return f"{finding.path}:{finding.line}: {finding.rule}: {finding.detail}{about}\n"
 
 
-def _escape(text: str) -> str:
-    """As commands of a job's log have to be written."""
-    for each in "%\r\n":
-        text = text.replace(each, f"%{ord(each):02X}")
-    return text.replace(",", "%2C") if "::" in text else text
+def _escape(text: str, special: str) -> str:
+    """As commands of a job's log have to be written; of properties, more is `special`."""
+    return "".join(f"%{ord(each):02X}" if each in special else each for each in text)
 
 
 def rules() -> Iterable[Rule | UnionRule]:

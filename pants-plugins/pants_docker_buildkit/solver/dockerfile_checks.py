@@ -34,6 +34,8 @@ from pants_docker_buildkit.solver.input_tree import (
 from pants_docker_buildkit.solver.workplace import Workplace, open_workplace
 
 _CALL = "lint,format=json"
+_FINDINGS_ARE_ERRORS = "lint violation found"
+"""What is said of a Dockerfile with `# check=error=true`, besides its findings."""
 
 
 def check_dockerfile(job: BuildJob, settings: BuildSettings, workplace: Workplace) -> str:
@@ -64,7 +66,7 @@ def check_dockerfile(job: BuildJob, settings: BuildSettings, workplace: Workplac
         findings = sorted(_findings(document), key=lambda each: (each["line"], each["rule"]))
     except (ValueError, LookupError, TypeError, AttributeError) as e:
         raise BuildFailedError(summarize_failure(said, done.returncode)) from e
-    if error:
+    if error and not (findings and str(error.get("message")).startswith(_FINDINGS_ARE_ERRORS)):
         raise BuildFailedError(f"line {_line(error)}: {error.get('message')}")
     return json.dumps(findings)
 
