@@ -94,7 +94,7 @@ class NoImageError(InvalidImageFieldError):
             alias,
             address,
             "be left out where an image is needed",
-            f"with it there are files and no image{use and f', which {use}'}",
+            f"the target produces files and no image{use and f', which {use}'}",
             "Use another target for the image, or depend on this one for its files.",
         )
 
@@ -211,7 +211,7 @@ class UnresolvedBaseImageError(BuildKitImageError):
         where = "" if line is None else f" (line {line} of its Dockerfile)"
         super().__init__(
             f"The base image {reference} of {address}{where} must have a digest, but its registry"
-            f" did not tell one. {reason} To build without asking, pin it as"
+            f" did not return one. {reason} To build without asking, pin it as"
             f" '{reference}@sha256:…'. If it is a target of this repository, give an `ARG` its"
             " address and use that in `FROM`."
         )
@@ -348,8 +348,8 @@ class ImageCheckError(BuildKitImageError):
 
     def __init__(self, address: Address, reason: str) -> None:
         super().__init__(
-            f"The image {address} has a record, but whether it is where the record says is not"
-            f" known, so its reference cannot be trusted. {reason}"
+            f"The image {address} has a record, but it is not known whether it is still there, so"
+            f" its reference cannot be trusted. {reason}"
         )
 
 

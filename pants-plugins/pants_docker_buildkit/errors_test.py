@@ -92,7 +92,7 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             "platforms=['linux']",
             SCRATCH,
             "The `platforms` field in target HERE:image must hold platforms, each of which must"
-            " name an architecture too, as in 'linux/amd64', but 'linux' is none.",
+            " name an architecture too, as in 'linux/amd64', but 'linux' is not valid.",
             id="bad-platform",
         ),
         pytest.param(
@@ -158,7 +158,7 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             SCRATCH,
             "The `image_tags` field in target HERE:image must hold tags, each of which must be at"
             " most 128 letters, digits, '_', '.' and '-', and not start with '.' or '-', but 'a b'"
-            " is none.",
+            " is not valid.",
             id="bad-tag",
         ),
         pytest.param(
@@ -312,7 +312,7 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             "",
             "FROM 127.0.0.1:1/team/app:1\n",
             "The base image 127.0.0.1:1/team/app:1 of HERE:image (line 1 of its Dockerfile) must"
-            " have a digest, but its registry did not tell one. Could not look up"
+            " have a digest, but its registry did not return one. Could not look up"
             " 127.0.0.1:1/team/app:1 (connection refused). Check that 127.0.0.1:1 is up and"
             " reachable from here, then run again. To build without asking, pin it as"
             " '127.0.0.1:1/team/app:1@sha256:…'. If it is a target of this repository, give an"
@@ -475,7 +475,7 @@ def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunn
         pytest.param(
             ('registries={"dev": {"address": "a.io", "username": "me"}}',),
             "The option `[docker-buildkit].registries.dev.password` must be a text beside"
-            " `username`, but is none.",
+            " `username`, but is not.",
             id="username-without-password",
         ),
         pytest.param(
@@ -516,7 +516,7 @@ def test_a_cache_without_a_type_is_refused_before_buildx_is_called(
         tuple(field_caches(field_set, getattr(field_set, alias), "/home/me"))
     assert str(raised.value) == (
         f"The `{alias}` field in target {name}:image must name caches, each of which must have a"
-        " type, as in 'type=registry,ref=ghcr.io/org/cache', but 'ref=a,x=y' is none."
+        " type, as in 'type=registry,ref=ghcr.io/org/cache', but 'ref=a,x=y' is not valid."
     )
 
 
@@ -529,9 +529,8 @@ def test_a_failed_build_is_told_with_its_target_first() -> None:
 def test_a_registry_that_cannot_be_asked_makes_a_reference_untrusted() -> None:
     text = str(ImageCheckError(APP, "Could not look up a (HTTP 503). Check that a is up."))
     assert text == (
-        "The image src/app:image has a record, but whether it is where the record says is not"
-        " known, so its reference cannot be trusted. Could not look up a (HTTP 503). Check that a"
-        " is up."
+        "The image src/app:image has a record, but it is not known whether it is still there, so"
+        " its reference cannot be trusted. Could not look up a (HTTP 503). Check that a is up."
     )
 
 

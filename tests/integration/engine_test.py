@@ -182,7 +182,7 @@ def test_the_docker_that_was_chosen_builds(user: User) -> None:
 def test_a_docker_that_was_chosen_and_is_not_there_is_an_error(user: User) -> None:
     assert user.reads("docker=/nowhere/docker").startswith(
         "Building app:image failed:\n\nThe option '[docker-buildkit].docker' must name an"
-        " executable 'docker' or 'docker-buildx', but '/nowhere/docker' is none. Correct it,"
+        " executable 'docker' or 'docker-buildx', but '/nowhere/docker' is not one. Correct it,"
     )
 
 

@@ -54,7 +54,7 @@ def test_a_lock_is_what_images_are_built_from(
     site.pages[PAGE] = b"one"
     assert checkout.pants("package", "::", env=FROZEN).kinds == {TARGET: "built"}
     follows = checkout.pants("package", "::", may_fail=True)
-    assert "its registry did not tell one" in follows.output
+    assert "its registry did not return one" in follows.output
 
     own_registry.start()
     site.pages[PAGE] = b"two"

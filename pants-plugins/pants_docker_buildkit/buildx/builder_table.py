@@ -157,7 +157,7 @@ def _nodes(builder: OptionTable, driver: str, resolve: ResolvePath) -> tuple[Nod
     endpoints = [node.endpoint for node in nodes]
     if driver != KUBERNETES and len(set(endpoints)) < len(endpoints):
         twice = next(each for each in endpoints if endpoints.count(each) > 1)
-        finding = f"{twice!r} is that of two" if twice else "two have none"
+        finding = f"two have {twice!r}" if twice else "two have none"
         raise InvalidTableError("nodes", "each have an `endpoint` of its own", finding)
     return nodes
 

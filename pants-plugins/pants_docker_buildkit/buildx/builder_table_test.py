@@ -172,7 +172,7 @@ SECONDS = "be a whole number of seconds above 0"
             {**CONTAINER, "nodes": [{"endpoint": "a"}, {"endpoint": "a"}]},
             "nodes",
             "each have an `endpoint` of its own",
-            "'a' is that of two",
+            "two have 'a'",
         ),
         (
             {**CONTAINER, "nodes": [{}, {}]},

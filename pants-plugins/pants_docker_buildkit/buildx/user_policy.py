@@ -87,7 +87,7 @@ def _enum(value: object, names: tuple[str, ...]) -> str:
     if isinstance(value, int):
         return names[value]
     if value not in names:
-        raise ValueError(f"{value!r} is none of {', '.join(names)}")
+        raise ValueError(f"{value!r} is not one of {', '.join(names)}")
     return str(value)
 
 

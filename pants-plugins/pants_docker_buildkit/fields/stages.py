@@ -30,7 +30,9 @@ class BuildKitImagesStagesField(StringSequenceField):
         """The names as written. BuildKit takes names that differ in case only for one."""
         stages = super().compute_value(raw_value, address) or ()
         names = [stage.lower() for stage in stages]
-        finding = next((f"{each!r} is none" for each in stages if not _STAGE.fullmatch(each)), None)
+        finding = next(
+            (f"{each!r} is not valid" for each in stages if not _STAGE.fullmatch(each)), None
+        )
         if not stages:
             finding = "it is empty"
         elif finding is None and len(set(names)) < len(names):

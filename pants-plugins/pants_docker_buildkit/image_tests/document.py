@@ -332,7 +332,7 @@ def _check_expression(text: str, line: int, field: str) -> None:
         GoExpression(text)
     except InvalidGoRegexpError as e:
         requirement = "be a regular expression of Go"
-        finding = f"{text!r} is none: {e}"
+        finding = f"{text!r} is not valid: {e}"
         raise InvalidStructureTestError(line, field, requirement, finding) from e
 
 
@@ -443,7 +443,7 @@ def _license(members: _Members) -> LicenseTest:
     files = members.texts("files")
     for file in files:
         if not file.startswith("/"):
-            raise members.error("files", "be absolute paths", f"{file!r} is none")
+            raise members.error("files", "be absolute paths", f"{file!r} is not one")
     return LicenseTest(members.boolean("debian", default=False), files)
 
 

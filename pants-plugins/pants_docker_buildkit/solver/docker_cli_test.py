@@ -61,8 +61,8 @@ def test_a_docker_that_was_chosen_and_is_not_there_is_named(chosen: str, where: 
         DockerCli.find({"PATH": "/nowhere"}, chosen)
     assert str(raised.value) == (
         "The option '[docker-buildkit].docker' must name an executable 'docker' or 'docker-buildx',"
-        f" but '{chosen}' is none{where}. Correct it, or leave it out to have one searched for. An"
-        " image that Pants has a record of needs no Docker."
+        f" but '{chosen}' is not one{where}. Correct it, or leave it out to have one searched for."
+        " An image that Pants has a record of needs no Docker."
     )
 
 

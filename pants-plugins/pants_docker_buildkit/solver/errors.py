@@ -53,8 +53,8 @@ class ChosenDockerError(SolverError):
         where = "" if "/" in chosen else f" on the path {search_path!r}"
         super().__init__(
             "The option '[docker-buildkit].docker' must name an executable 'docker' or"
-            f" 'docker-buildx', but {chosen!r} is none{where}. Correct it, or leave it out to have"
-            " one searched for. An image that Pants has a record of needs no Docker."
+            f" 'docker-buildx', but {chosen!r} is not one{where}. Correct it, or leave it out to"
+            " have one searched for. An image that Pants has a record of needs no Docker."
         )
 
 

@@ -101,7 +101,7 @@ def _caches(
             yield from read_caches(value, resolve)
         except InvalidAttributesError as e:
             requirement = f"name caches, each of which must {e.requirement}"
-            raise refuse(requirement, f"{e.text!r} is none") from e
+            raise refuse(requirement, f"{e.text!r} is not valid") from e
 
 
 def _option_caches(option: str, values: Iterable[str], home: str) -> Iterator[str]:

@@ -89,7 +89,7 @@ def test_an_option_that_is_no_cache_is_named(runner: ImageRunner) -> None:
         settings(runner, "", cache_to="ref=a,x=y")
     assert str(raised.value) == (
         "The option `[docker-buildkit].cache_to` must name caches, each of which must have a type,"
-        " as in 'type=registry,ref=ghcr.io/org/cache', but 'ref=a,x=y' is none."
+        " as in 'type=registry,ref=ghcr.io/org/cache', but 'ref=a,x=y' is not valid."
     )
 
 

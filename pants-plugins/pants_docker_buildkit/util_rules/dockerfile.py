@@ -114,7 +114,7 @@ def image_platforms(
             field.alias,
             field_set.address,
             f"hold platforms, each of which must {e.requirement}",
-            f"{e.text!r} is none",
+            f"{e.text!r} is not valid",
         ) from e
 
 

@@ -242,7 +242,7 @@ def _tags(
         return tuple(dict.fromkeys(parse_tag(each) for each in texts))
     except InvalidTagError as e:
         requirement = f"hold tags, each of which must {e.requirement}"
-        raise refuse(requirement, f"{e.text!r} is none") from e
+        raise refuse(requirement, f"{e.text!r} is not valid") from e
 
 
 def local_references(

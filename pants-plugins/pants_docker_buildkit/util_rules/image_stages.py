@@ -38,7 +38,7 @@ def _check_overrides(request: GenerateImagesRequest, stages: Iterable[str]) -> N
     for stage in sorted(set(request.overrides) - set(stages)):
         raise InvalidFieldException(
             f"The `{field}` field in target {address} must have names of"
-            f" `{BuildKitImagesStagesField.alias}` as keys, but {stage!r} is none of them. They"
+            f" `{BuildKitImagesStagesField.alias}` as keys, but {stage!r} is not one of them. They"
             f" are: {listed}."
         )
     chosen = BuildKitImageTargetStageField.alias

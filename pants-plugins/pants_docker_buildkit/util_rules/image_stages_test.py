@@ -126,12 +126,12 @@ def test_a_stage_that_is_not_there_is_an_error_of_the_field_that_names_it(
     ("fields", "expected"),
     [
         pytest.param("stages=[]", "but it is empty", id="none"),
-        pytest.param("stages=['a b']", "but 'a b' is none", id="no-name"),
+        pytest.param("stages=['a b']", "but 'a b' is not valid", id="no-name"),
         pytest.param("stages=['a', 'A']", "but 'a' is there twice", id="twice"),
         pytest.param(
             "stages=['test'], overrides={'tset': {'skip_push': True}}",
             "The `overrides` field in target wrong:images must have names of `stages` as keys, but"
-            " 'tset' is none of them. They are: 'test'.",
+            " 'tset' is not one of them. They are: 'test'.",
             id="override",
         ),
         pytest.param(

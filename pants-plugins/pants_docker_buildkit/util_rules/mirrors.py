@@ -16,4 +16,4 @@ def image_mirrors(subsystem: DockerBuildKitSubsystem) -> ImageMirrors:
         requirement = (
             f"map registries, with a path or without, to such, each of which must {e.requirement}"
         )
-        raise InvalidOptionError("mirrors", requirement, f"{e.text!r} is none") from e
+        raise InvalidOptionError("mirrors", requirement, f"{e.text!r} is not valid") from e

@@ -52,7 +52,7 @@ async def read_policies(request: PoliciesRequest, subsystem: DockerBuildKitSubsy
     for path in shared:
         if path not in found:
             raise InvalidOptionError(
-                "policies", "name files in the repository", f"{path!r} is none"
+                "policies", "name files in the repository", f"{path!r} is not one"
             )
     files = [FileContent(OWN_POLICY, found[path]) for path in own if path in found]
     for number, path in enumerate(shared):

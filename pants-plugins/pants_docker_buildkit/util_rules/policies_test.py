@@ -69,5 +69,5 @@ def test_a_policy_that_is_not_there_is_an_error_of_the_option(runner: ImageRunne
     runner.set_options("policies=['policies/none.rego']")
     assert runner.failure("app:inline") == (
         "The option `[docker-buildkit].policies` must name files in the repository, but"
-        " 'policies/none.rego' is none."
+        " 'policies/none.rego' is not one."
     )

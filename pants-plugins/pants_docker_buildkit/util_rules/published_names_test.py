@@ -87,11 +87,11 @@ def test_a_tag_that_is_none_is_an_error_of_the_field_or_of_the_option(runner: Im
     )
     assert failure(runner, dev) == (
         f"The option `[docker-buildkit].registries.dev.extra_image_tags` {requirement}"
-        " 'image x' is none."
+        " 'image x' is not valid."
     )
     assert failure(
         runner, {"dev": {"address": "ghcr.io", "default": True}}, "image_tags=['-']"
-    ) == (f"The `image_tags` field in target app:image {requirement} '-' is none.")
+    ) == (f"The `image_tags` field in target app:image {requirement} '-' is not valid.")
 
 
 def test_a_placeholder_that_nobody_knows_is_an_error(runner: ImageRunner) -> None:

@@ -143,7 +143,7 @@ def _account(table: OptionTable, alias: str, registry: str) -> Account | None:
         ("password", password, "username"),
     ):
         if not isinstance(value, str) or not value:
-            raise InvalidTableError(table.at(key), f"be a text beside `{other}`", "is none")
+            raise InvalidTableError(table.at(key), f"be a text beside `{other}`", "is not")
     return Account(
         name=alias,
         registry=registry,

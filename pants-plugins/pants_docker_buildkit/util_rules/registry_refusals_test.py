@@ -86,7 +86,7 @@ def test_a_refusal_is_told_with_what_was_asked_and_the_next_step(
     text = base_image_failure(runner, registry)
     assert text.startswith(
         "The base image REGISTRY/team/base:1 of app:image (line 1 of its Dockerfile) must have a"
-        " digest, but its registry did not tell one. "
+        " digest, but its registry did not return one. "
     )
     assert sentence in text
     assert registry.count("HEAD") + registry.count("GET", "manifests") >= requests
