@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,8 +153,14 @@ def by_file(keys: KeyPair, **others: str) -> tuple[list[str], dict[str, str]]:
 
 
 def test_an_image_is_signed_once_and_later_without_a_build(
-    publishing: Publishing, dev: FakeRegistry, client: RegistryClient, keys: KeyPair
+    publishing: Publishing,
+    dev: FakeRegistry,
+    client: RegistryClient,
+    keys: KeyPair,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Where a killed process leaves files that nobody removes.
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
     IMAGE.push(client, "image")
     publishing.session()
     assert publishing.publish().has_moved_all
