@@ -32,11 +32,15 @@ def main() -> None:
         _make_engine_for_plugins_late()
         _fork_for_each_line()
     # A client makes no engine, and imports little.
-    elif "--no-pantsd" in sys.argv or "PANTS_DAEMON_ENTRYPOINT" in os.environ:
+    elif _has_no_daemon() or "PANTS_DAEMON_ENTRYPOINT" in os.environ:
         _make_engine_for_plugins_late()
     from pants.bin import pants_loader
 
     pants_loader.main()
+
+
+def _has_no_daemon() -> bool:
+    return "--no-pantsd" in sys.argv or os.environ.get("PANTS_PANTSD") == "false"
 
 
 def _import_all() -> None:
