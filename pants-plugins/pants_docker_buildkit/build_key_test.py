@@ -262,6 +262,12 @@ def runner() -> ImageRunner:
     return runner
 
 
+@pytest.fixture(scope="module")
+def runner_with_options() -> ImageRunner:
+    """One image for all that differ in one option."""
+    return ImageRunner()
+
+
 def declared_targets() -> Iterator[str]:
     for alias, variation in FIELDS.items():
         for number, value in enumerate((variation.base, *variation.changes, *variation.keeps)):
@@ -313,8 +319,10 @@ def test_a_field_that_cannot_change_the_image_keeps_the_build_digest(
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_an_option_changes_the_build_digest_if_it_can_change_the_image(name: str) -> None:
-    runner = ImageRunner()
+def test_an_option_changes_the_build_digest_if_it_can_change_the_image(
+    runner_with_options: ImageRunner, name: str
+) -> None:
+    runner = runner_with_options
     registries = '["@dev"]' if name == "registries" else MEMBERS["registries"]
     target = declare("image", "registries", registries)
     runner.write({**FILES, "app/BUILD": f"{TARGETS}\n{target}"})

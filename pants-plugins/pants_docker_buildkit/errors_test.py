@@ -42,6 +42,14 @@ def runner() -> ImageRunner:
     return runner
 
 
+@pytest.fixture(scope="module")
+def runner_with_options() -> ImageRunner:
+    """A repository in which nothing is wrong but an option."""
+    runner = ImageRunner()
+    runner.write({"app/BUILD": "docker_buildkit_image(name='image')", "app/Dockerfile": SCRATCH})
+    return runner
+
+
 def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None) -> str:
     """What the user reads for `name:image`, with `HERE` in place of its directory."""
     runner.write({f"{name}/BUILD": f"docker_buildkit_image(name='image', {fields})"})
@@ -498,11 +506,11 @@ def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunn
         ),
     ],
 )
-def test_the_user_of_options_reads(options: tuple[str, ...], text: str) -> None:
-    runner = ImageRunner()
-    runner.set_options(*options)
-    runner.write({"app/BUILD": "docker_buildkit_image(name='image')", "app/Dockerfile": SCRATCH})
-    assert runner.failure("app:image") == text
+def test_the_user_of_options_reads(
+    runner_with_options: ImageRunner, options: tuple[str, ...], text: str
+) -> None:
+    runner_with_options.set_options(*options)
+    assert runner_with_options.failure("app:image") == text
 
 
 @pytest.mark.parametrize("alias", ["cache_from", "cache_to"])

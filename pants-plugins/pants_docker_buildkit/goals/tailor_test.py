@@ -7,11 +7,17 @@ from pants_docker_buildkit.goals.tailor import PutativeImageTargetsRequest
 from pants_docker_buildkit.testutil import ImageRunner
 
 
-@pytest.fixture
-def runner() -> ImageRunner:
+@pytest.fixture(scope="module")
+def shared_runner() -> ImageRunner:
     runner = ImageRunner()
     runner.set_options()
     return runner
+
+
+@pytest.fixture
+def runner(shared_runner: ImageRunner) -> ImageRunner:
+    shared_runner.clear()
+    return shared_runner
 
 
 def tailored(runner: ImageRunner) -> dict[str, PutativeTarget]:

@@ -43,7 +43,7 @@ def registry() -> Iterator[FakeRegistry]:
         yield registry
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def runner() -> ImageRunner:
     rule = QueryRule(Attestations, (AttestationsRequest,))
     return ImageRunner(create_rule_runner(rules=[rule]))

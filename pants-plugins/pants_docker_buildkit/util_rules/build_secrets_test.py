@@ -10,12 +10,17 @@ from pants_docker_buildkit.util_rules.build_secrets import hash_secret
 KEY = "secret-hash-key=env=KEY"
 
 
+@pytest.fixture(scope="module")
+def shared_runner() -> ImageRunner:
+    return ImageRunner()
+
+
 @pytest.fixture
-def runner() -> ImageRunner:
-    runner = ImageRunner()
-    runner.set_options(KEY, env={"KEY": "k3y", "TOKEN": "s3cret", "PATH": "/usr/bin:/bin"})
-    runner.write({"app/Dockerfile": "FROM scratch\n", "app/token": "s3cret"})
-    return runner
+def runner(shared_runner: ImageRunner) -> ImageRunner:
+    shared_runner.clear()
+    shared_runner.set_options(KEY, env={"KEY": "k3y", "TOKEN": "s3cret", "PATH": "/usr/bin:/bin"})
+    shared_runner.write({"app/Dockerfile": "FROM scratch\n", "app/token": "s3cret"})
+    return shared_runner
 
 
 def declare(runner: ImageRunner, fields: str) -> None:

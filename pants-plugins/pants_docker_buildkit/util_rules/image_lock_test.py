@@ -25,9 +25,15 @@ def registry() -> Iterator[FakeRegistry]:
         yield registry
 
 
-@pytest.fixture
-def runner() -> ImageRunner:
+@pytest.fixture(scope="module")
+def shared_runner() -> ImageRunner:
     return ImageRunner()
+
+
+@pytest.fixture
+def runner(shared_runner: ImageRunner) -> ImageRunner:
+    shared_runner.clear()
+    return shared_runner
 
 
 def write(runner: ImageRunner, dockerfile: str, lock: Lock | None, fields: str = "") -> None:

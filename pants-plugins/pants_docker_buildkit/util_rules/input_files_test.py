@@ -13,11 +13,16 @@ IMAGE = "docker_buildkit_image(name='image', {})"
 ROOT = "//:_.dockerignore"
 
 
+@pytest.fixture(scope="module")
+def shared_runner() -> ImageRunner:
+    return ImageRunner(create_rule_runner(rules=[QueryRule(Owners, (OwnersRequest,))]))
+
+
 @pytest.fixture
-def runner() -> ImageRunner:
-    runner = ImageRunner(create_rule_runner(rules=[QueryRule(Owners, (OwnersRequest,))]))
-    runner.set_options()
-    return runner
+def runner(shared_runner: ImageRunner) -> ImageRunner:
+    shared_runner.clear()
+    shared_runner.set_options()
+    return shared_runner
 
 
 def write_image(runner: ImageRunner, fields: str = "") -> None:

@@ -11,6 +11,19 @@ IMAGE = "docker_buildkit_image(name='image', registries=[])"
 FILES = "files(name='files', sources=['**/*.txt'])"
 
 
+@pytest.fixture(scope="module")
+def shared_runner() -> ImageRunner:
+    return ImageRunner()
+
+
+@pytest.fixture
+def runner(shared_runner: ImageRunner) -> ImageRunner:
+    shared_runner.clear()
+    # In a session of its own, for each session tells it once.
+    shared_runner.set_options()
+    return shared_runner
+
+
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
 
@@ -27,10 +40,8 @@ def define(runner: ImageRunner, directory: str, dockerfile: str, *names: str) ->
 
 
 def test_files_of_a_copied_directory_that_no_target_owns_are_told(
-    caplog: pytest.LogCaptureFixture,
+    runner: ImageRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
-    runner = ImageRunner()
-    runner.set_options()
     names = ("d/a.txt", "d/[b].md", "d/e/c.md", "d/BUILD", "d/BUILD.more", "f.md")
     define(runner, "app", "FROM scratch\nCOPY app/d /d/\n", *names)
     (warning,) = warnings(caplog)
@@ -49,17 +60,19 @@ def test_files_of_a_copied_directory_that_no_target_owns_are_told(
     ],
 )
 def test_nothing_else_is_told(
-    caplog: pytest.LogCaptureFixture, directory: str, dockerfile: str, names: tuple[str, ...]
+    runner: ImageRunner,
+    caplog: pytest.LogCaptureFixture,
+    directory: str,
+    dockerfile: str,
+    names: tuple[str, ...],
 ) -> None:
-    runner = ImageRunner()
-    runner.set_options()
     define(runner, directory, f"FROM scratch\n{dockerfile}\n", *names)
     assert warnings(caplog) == []
 
 
-def test_what_an_ignore_file_excludes_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
-    runner = ImageRunner()
-    runner.set_options()
+def test_what_an_ignore_file_excludes_is_not_told(
+    runner: ImageRunner, caplog: pytest.LogCaptureFixture
+) -> None:
     runner.write({"app/Dockerfile.dockerignore": "**/*.md\n"})
     define(runner, "app", "FROM scratch\nCOPY app/d /d/\n", "d/a.txt", "d/b.md")
     assert warnings(caplog) == []
