@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 _QUIET_SECONDS = 1.0
 _LOOK_SECONDS = 0.1
+_PAUSE_SECONDS = 0.2
 
 
 class MissingImages:
@@ -26,6 +27,7 @@ class MissingImages:
         self._looking = 0
         self._looked_at = 0.0
         self._settled: Future[Mapping[str, str]] | None = None
+        self._pause: Future[None] | None = None
 
     @contextmanager
     def looking(self) -> Iterator[None]:
@@ -49,6 +51,18 @@ class MissingImages:
                 self._settled = Future()
                 threading.Thread(target=self._settle, args=(self._settled,), daemon=True).start()
             return self._settled
+
+    def pause(self) -> Future[None]:
+        """What is done in a moment, for all who wait for `add`.
+
+        Who waits holds what look-ups need as well: one of Pants' processes, which may also wait for
+        the registries that others ask. So nobody may wait for `add` itself.
+        """
+        with self._lock:
+            if self._pause is None or self._pause.done():
+                self._pause = Future()
+                threading.Timer(_PAUSE_SECONDS, self._pause.set_result, (None,)).start()
+            return self._pause
 
     def _settle(self, settled: Future[Mapping[str, str]]) -> None:
         while not self._is_quiet():

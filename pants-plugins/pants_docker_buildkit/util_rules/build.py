@@ -463,7 +463,10 @@ async def _build(
         if running.is_plan:
             raise
         missing = running.missing.add(field_set.address.spec, reason_line(e.reasons))
-        await wait_for(running, [missing])
+        while not missing.done():
+            pause = running.missing.pause()
+            await wait_for(running, [pause])
+            pause.result()
         raise ImageNotBuiltError(field_set.address, e.reasons, missing.result()) from None
     if not running.is_plan and (not is_same or solved.seconds is not None):
         seconds = past.seconds if past is not None and solved.seconds is None else solved.seconds
