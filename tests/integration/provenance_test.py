@@ -147,7 +147,8 @@ def test_attestations_of_buildkit_are_in_the_index(
     checkout = machine.checkout("checkout", files)
     checkout.pants("publish", "scanner:scanner")
     targets = (TARGET, "app:layout", "app:child")
-    built = checkout.pants("package", "publish", *targets, env=PROVENANCE_ONLY)
+    built = checkout.pants("package", "publish", "list-images", *targets, env=PROVENANCE_ONLY)
+    assert "no record" not in built.output
     assert set(built.kinds.values()) == {"built"}
     record = json.loads(checkout.record(TARGET))
     (reference,) = record["references"]

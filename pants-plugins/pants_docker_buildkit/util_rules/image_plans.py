@@ -45,6 +45,7 @@ from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build import (
     BuildFilesRequest,
     BuildImageRequest,
+    ImageOutcome,
     build_files,
     build_image,
     describe_inputs,
@@ -106,15 +107,20 @@ class ImagePlanRequest:
     broken: tuple[str, ...] = ()
 
 
+def _outcome(found: ImageOutcome) -> PlanOutcome:
+    """What `package` would do now with what a session found, or has built by now."""
+    return PlanOutcome.RESTORED if found is ImageOutcome.RESTORED else PlanOutcome.UNCHANGED
+
+
 async def _find_built(field_set: BuildKitImageFieldSet, plan: ImagePlan) -> ImagePlan:
     """The plan of what a cache has. Raises `ImageNotBuiltError` where none has it."""
     if field_set.artifacts_field is not None:
         files = await build_files(BuildFilesRequest(field_set), **implicitly())
-        return replace(plan, outcome=PlanOutcome(files.outcome.value))
+        return replace(plan, outcome=_outcome(files.outcome))
     image = await build_image(BuildImageRequest(field_set), **implicitly())
     return replace(
         plan,
-        outcome=PlanOutcome(image.outcome.value),
+        outcome=_outcome(image.outcome),
         digest=str(image.record.image_digest),
         references=image.record.references,
     )
