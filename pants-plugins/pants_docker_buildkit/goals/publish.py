@@ -18,7 +18,7 @@ from pants.engine.rules import Rule, collect_rules
 from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.built_image import BuiltBuildKitImage
-from pants_docker_buildkit.compat import implicitly, uncacheable_rule
+from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.referrer import Referrer
@@ -40,7 +40,7 @@ from pants_docker_buildkit.util_rules.published_names import (
     PublishedRepository,
     name_published_image,
 )
-from pants_docker_buildkit.util_rules.session import running_session
+from pants_docker_buildkit.util_rules.session import mark_session, running_session
 
 _ALL_TAGS = "image tags"
 """What the goal calls that which its one process moves."""
@@ -211,7 +211,7 @@ def _reason_to_skip(field_set: PublishImageFieldSet, repository: PublishedReposi
     return None if repository.tags else f"it has no `{field_set.image_tags.alias}`"
 
 
-@uncacheable_rule(desc="Publish image")
+@rule(desc="Publish image")
 async def publish_image(request: PublishImageRequest) -> PublishProcesses:
     field_set = request.field_set
     names = await name_published_image(PublishedNamesRequest(field_set.packaged()), **implicitly())
@@ -225,10 +225,11 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
     )
     assert image.image_digest is not None
     running = await running_session()
+    # What is planned is for this session only.
+    await mark_session(**implicitly())
     ticket = running.plans.begin(field_set.address.spec)
     reasons = {each: _reason_to_skip(field_set, each) for each in names.repositories}
     publication = await plan_publication(
-        running,
         PublicationRequest(
             address=field_set.address,
             ticket=ticket,
@@ -240,6 +241,7 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
             statements=_statements(image),
             referrers=_referrers(image) if names.output is ImageOutput.OCI else (),
         ),
+        **implicitly(),
     )
     skipped = [_skipped(each, image, reason) for each, reason in reasons.items() if reason]
     return PublishProcesses((*_results(publication, image, running, ticket), *skipped))

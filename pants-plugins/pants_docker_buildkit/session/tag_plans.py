@@ -148,6 +148,11 @@ class TagPlans:
             self._last_tickets[address] = ticket
         return ticket
 
+    def has_begun(self, ticket: str) -> bool:
+        """Whether a ticket is of this session."""
+        with self._lock:
+            return ticket in self._targets
+
     def claim(self, ticket: str, digest: OciDigest, names: Iterable[str]) -> None:
         """Say which tags an image is to have, whether they have to move or not."""
         with self._lock:

@@ -20,11 +20,13 @@ from pants.engine.process import (
     FallibleProcessResult,
     Process,
 )
+from pants.engine.rules import Rule, collect_rules
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.compat import (
     execute_process,
     implicitly,
+    uncacheable_rule,
 )
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.reference import ImageReference
@@ -43,7 +45,7 @@ from pants_docker_buildkit.signatures.errors import SignatureError
 from pants_docker_buildkit.signatures.statement import Statement
 from pants_docker_buildkit.solver.main import UPLOAD_COMMAND
 from pants_docker_buildkit.util_rules.published_names import PublishedRepository
-from pants_docker_buildkit.util_rules.session import ask_registries, wait_for
+from pants_docker_buildkit.util_rules.session import ask_registries, running_session, wait_for
 from pants_docker_buildkit.util_rules.session_process import session_process
 
 
@@ -311,11 +313,13 @@ async def _look_up(request: PublicationRequest) -> _Lookup:
     return _Lookup(request, answers)
 
 
-async def plan_publication(running: RunningSession, request: PublicationRequest) -> Publication:
-    """Look up the tags of an image, and have those moved in the end that are elsewhere.
-
-    Only for rules that run again in every session: what is planned is for this one.
-    """
+@uncacheable_rule(desc="Look up published tags")
+async def plan_publication(request: PublicationRequest) -> Publication:
+    running = await running_session()
+    if not running.plans.has_begun(request.ticket):
+        # Pants asks again what it asked in an earlier session, to see whether anything changed. The
+        # session did, so the rule that publishes runs, and asks with another ticket.
+        return Publication()
     lookup = await _look_up(request)
     problems: Mapping[str, str] = {}
     lacking = lookup.lacking()
@@ -343,3 +347,7 @@ async def plan_publication(running: RunningSession, request: PublicationRequest)
         published += tags
     leads = running.plans.leads(request.ticket)
     return Publication(tuple(published), leads, tuple(missing.values()))
+
+
+def rules() -> Iterable[Rule]:
+    return collect_rules()
