@@ -141,7 +141,9 @@ def duration(seconds: float) -> str:
 
 
 def _title(builds: Sequence[TimedBuild]) -> str:
-    return f"{_count(len(builds), 'image')} built in {duration(_span(builds))}"
+    failed = sum(each.has_failed for each in builds)
+    said = f"{_count(len(builds) - failed, 'image')} built"
+    return f"{said}{f' and {failed} failed' if failed else ''} in {duration(_span(builds))}"
 
 
 def _count(number: int, noun: str) -> str:

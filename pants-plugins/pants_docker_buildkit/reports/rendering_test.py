@@ -53,7 +53,7 @@ def test_steps_that_overlap_have_lanes_of_their_own() -> None:
 
 def test_a_page_shows_names_as_they_are_and_loads_nothing() -> None:
     page = Page(to_html((BUILD, OTHER)))
-    assert "2 images built in 20 s" in page.text
+    assert "1 image built and 1 failed in 20 s" in page.text
     assert HOSTILE in page.text
     assert not {"script", "link", "img", "iframe"} & set(page.tags)
     assert "src" not in {name for name, _ in page.attributes}
@@ -117,7 +117,8 @@ def test_no_event_of_a_trace_begins_before_the_last_in_its_track_has_ended() -> 
 
 def test_markdown_has_a_line_for_each_image_and_the_slowest_steps() -> None:
     lines = to_markdown((BUILD, OTHER)).splitlines()
-    assert lines[0] == "**2 images built in 20 s**"
+    assert lines[0] == "**1 image built and 1 failed in 20 s**"
+    assert to_markdown((OTHER,)).startswith("**1 image built in 18 s**\n")
     assert lines[4].startswith("| a:a (failed) | \\<script\\>\\`\\|")
     assert lines[4].endswith("| 0.0 | 10.0 | 3 | 1 | 2.0 MB |  |")
     assert lines[5].endswith("| 2.5 | 15.0 | 0 | 0 | 0 B | linux/amd64 1.5 kB, linux/arm64 2 B |")
