@@ -43,6 +43,7 @@ class _Side(asyncio.Protocol):
         self._other: _Side | None = None
         self._transport: asyncio.Transport | None = None
         self._handshake_ends = 0.0
+        self._early: list[Callable[[_Side], None]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be ready to write."""
@@ -52,8 +53,11 @@ class _Side(asyncio.Protocol):
         self._handshake_ends = loop.time() + 2 * self._distance.one_way
 
     def join(self, other: _Side) -> None:
-        """Write to `other` what is read here."""
+        """Write to `other` what is read here, and what was read before there was another side."""
         self._other = other
+        for act in self._early:
+            act(other)
+        self._early.clear()
 
     def data_received(self, data: bytes) -> None:
         """Hand it on after the time of one way, and not before the handshake."""
@@ -77,18 +81,23 @@ class _Side(asyncio.Protocol):
     def _later(self, act: Callable[[_Side], None]) -> None:
         loop = asyncio.get_running_loop()
         arrives = max(loop.time(), self._handshake_ends) + self._distance.one_way
-        loop.call_at(arrives, lambda: act(self._other) if self._other is not None else None)
+        loop.call_at(arrives, self._do, act)
+
+    def _do(self, act: Callable[[_Side], None]) -> None:
+        if self._other is None:
+            self._early.append(act)
+        else:
+            act(self._other)
 
 
 class _Near(_Side):
     """The side of the client, which opens the other one."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Read nothing before there is somebody to hand it to."""
+        """Reach for the other side. Python 3.11 reads meanwhile, also where reading is paused."""
         super().connection_made(transport)
         self._distance.connections += 1
         assert isinstance(transport, asyncio.Transport)
-        transport.pause_reading()
         self._reaching = asyncio.get_running_loop().create_task(self._reach(transport))
 
     async def _reach(self, transport: asyncio.Transport) -> None:
@@ -102,7 +111,6 @@ class _Near(_Side):
             return
         far.join(self)
         self.join(far)
-        transport.resume_reading()
 
 
 async def _serve(port: int, host: str, target_port: int) -> None:
