@@ -123,7 +123,7 @@ async def plan_all_images(
     plans = planned.all
     # What makes the plan of an image an error need not be said twice.
     broken = frozenset(each.target for each in plans if each.outcome is PlanOutcome.ERROR)
-    drift = found.drift.without(broken) if subsystem.drift else None
+    drift = found.without(broken) if subsystem.drift else None
     if others is not None:
         unplanned = others.keys() - {each.target for each in plans}
         gone = await find_gone_targets(GoneTargetsRequest(tuple(sorted(unplanned))), **implicitly())

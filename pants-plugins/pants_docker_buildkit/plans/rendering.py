@@ -27,13 +27,7 @@ def to_text(plans: Sequence[ImagePlan], drift: LockDrift | None = None) -> str:
     Before that one, there is a paragraph for each name that moved since it was locked.
     """
     lines: list[str] = []
-    for plan in plans:
-        said = list(_notes(plan))
-        if plan.outcome is PlanOutcome.UNCHANGED and not said:
-            continue
-        lines.append(f"{plan.outcome.value:<9} {plan.target}")
-        lines += [f"  {each}" for each in said]
-    for outcome, subject, said in _drift(drift):
+    for outcome, subject, said in (*_images(plans), *_drift(drift)):
         lines.append(f"{outcome:<9} {subject}")
         lines += [f"  {each}" for each in said]
     return "\n".join((*lines, _counts(plans, drift), ""))
@@ -47,13 +41,7 @@ def to_markdown(plans: Sequence[ImagePlan], drift: LockDrift | None = None) -> s
     parts = [f"**Images:** {_counts(plans, drift)}\n"]
     left = _MOST_CHARACTERS - len(parts[0])
     # What moved comes first: there is little of it, and images may be many.
-    shown = [_markdown(*each) for each in _drift(drift)]
-    shown += [
-        _markdown(plan.outcome.value, plan.target, said)
-        for plan in plans
-        for said in [list(_notes(plan))]
-        if plan.outcome is not PlanOutcome.UNCHANGED or said
-    ]
+    shown = [_markdown(*each) for each in (*_drift(drift), *_images(plans))]
     for number, part in enumerate(shown):
         left -= len(part) + 1
         if left < 0:
@@ -75,8 +63,20 @@ def _counts(plans: Iterable[ImagePlan], drift: LockDrift | None) -> str:
     return f"{count_line(plans)}; {len(drift.moved) or 'nothing'} moved since locked"
 
 
-def _drift(drift: LockDrift | None) -> Iterator[tuple[str, str, list[str]]]:
-    """What has moved, and what is not known: a word for it, what it is about, and what to say."""
+_Paragraph = tuple[str, str, list[str]]
+"""A word for what is the case, what it is about, and what to say."""
+
+
+def _images(plans: Iterable[ImagePlan]) -> Iterator[_Paragraph]:
+    """Each image that is not unchanged, or of which there is something to say."""
+    for plan in plans:
+        said = list(_notes(plan))
+        if said or plan.outcome is not PlanOutcome.UNCHANGED:
+            yield plan.outcome.value, plan.target, said
+
+
+def _drift(drift: LockDrift | None) -> Iterator[_Paragraph]:
+    """What has moved, and what is not known."""
     if drift is None:
         return
     for pin in drift.moved:

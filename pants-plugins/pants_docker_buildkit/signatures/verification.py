@@ -81,7 +81,7 @@ class Verification:
             return False
         rule = get_rule()
         notes = [self._note(each.digest, subject, rule, statement.identity) for each in bundles]
-        if any(note is not None and note.exists() for note in notes):
+        if _is_noted(notes):
             return True
         for entry, note in zip(bundles, notes):
             bundle = _read_bundle(client, repository, subject, entry)
@@ -106,7 +106,7 @@ class Verification:
         finding = "Nothing beside it is a signature."
         for candidate in _candidates(client, repository, subject):
             notes = [self._note(candidate.descriptor.digest, subject, rule) for rule in wanted]
-            if any(note is not None and note.exists() for note in notes):
+            if _is_noted(notes):
                 return
             image, content = Descriptor(candidate.descriptor.media_type, subject, 1), b""
             if not candidate.is_bundle:
@@ -151,6 +151,10 @@ class Verification:
         with suppress(OSError):
             self._notes.mkdir(mode=0o700, parents=True, exist_ok=True)
             note.touch()
+
+
+def _is_noted(notes: Iterable[Optional[Path]]) -> bool:
+    return any(note is not None and note.exists() for note in notes)
 
 
 def _bundles(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 from pants.base.build_environment import get_buildroot
 from pants.engine.engine_aware import EngineAwareReturnType
@@ -418,7 +418,7 @@ class _Built:
 
 
 async def _build(
-    request: Union[BuildImageRequest, BuildFilesRequest],
+    request: BuildImageRequest,
     subsystem: DockerBuildKitSubsystem,
     global_options: GlobalOptions,
     attempt: int,
@@ -429,7 +429,7 @@ async def _build(
     builders = await read_described_builders(**implicitly())
     environment = await resolve_docker_environment(**implicitly())
     settings = build_settings(field_set, subsystem, builders, environment.home)
-    if isinstance(request, BuildImageRequest) and request.timeout is not None:
+    if request.timeout is not None:
         settings = replace(settings, build_timeout=request.timeout, is_test=True)
     keeper = await keep_session(**implicitly())
     only_looks_up = running.is_plan or subsystem.require_built
@@ -447,7 +447,7 @@ async def _build(
         only_looks_up,
         is_plan=running.is_plan,
         expects_build=expects_build,
-        is_forced=isinstance(request, BuildImageRequest) and request.is_forced,
+        is_forced=request.is_forced,
     )
     if not is_same:
         reasons = explain_build(read_past_inputs(history), describe_inputs(definition))
@@ -490,7 +490,7 @@ def image_history(
 
 
 async def _build_current(
-    request: Union[BuildImageRequest, BuildFilesRequest],
+    request: BuildImageRequest,
     subsystem: DockerBuildKitSubsystem,
     global_options: GlobalOptions,
 ) -> tuple[_Built, ImageOutcome]:
@@ -537,7 +537,8 @@ async def build_image(
 async def build_files(
     request: BuildFilesRequest, subsystem: DockerBuildKitSubsystem, global_options: GlobalOptions
 ) -> BuiltFiles:
-    built, outcome = await _build_current(request, subsystem, global_options)
+    image = BuildImageRequest(request.field_set)
+    built, outcome = await _build_current(image, subsystem, global_options)
     tree = await remove_prefix(RemovePrefix(built.solved.output, OUTPUT_ARTIFACTS))
     definition = built.definition.job.definition
     return BuiltFiles(tree, definition, outcome, built.solved.reasons)

@@ -66,6 +66,7 @@ from pants_docker_buildkit.util_rules.image_names import (
     image_repositories,
     image_repository,
     image_tags,
+    in_registries,
     local_references,
     placeholders,
     uses_git,
@@ -149,11 +150,7 @@ async def _names(
     if uses_git(field_set, registries):
         commit = await read_git_commit(**implicitly())
         values = with_git(field_set, values, commit)
-    named = [
-        (registry, name)
-        for registry in registries
-        for name in image_repositories(field_set, (registry,), default, values)
-    ]
+    named = tuple(in_registries(field_set, registries, default, values))
     local_tags = local_references(repository, named, image_tags(field_set, values), values)
     return (repository,), local_tags
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind
@@ -160,11 +160,20 @@ def image_repositories(
     context: Placeholders,
 ) -> tuple[str, ...]:
     """`registry/repository` for each registry, in the order of the registries."""
-    names = []
+    named = in_registries(field_set, registries, default_repository, context)
+    return tuple(dict.fromkeys(name for _, name in named))
+
+
+def in_registries(
+    field_set: BuildKitImageFieldSet,
+    registries: Iterable[ConfiguredRegistry],
+    default_repository: str,
+    context: Placeholders,
+) -> Iterator[tuple[ConfiguredRegistry, str]]:
+    """Each registry with the `registry/repository` of the image there."""
     for registry in registries:
         repository = image_repository(field_set, registry.repository, default_repository, context)
-        names.append(f"{registry.address}/{repository}")
-    return tuple(dict.fromkeys(names))
+        yield registry, f"{registry.address}/{repository}"
 
 
 def image_repository(

@@ -36,13 +36,6 @@ class LockDriftRequest:
 
 
 @dataclass(frozen=True)
-class FoundDrift:
-    """What registries and servers say now, where locks say something else."""
-
-    drift: LockDrift
-
-
-@dataclass(frozen=True)
 class ImageNamesRequest:
     """Asks what the names that move, which an image reads, stand for now."""
 
@@ -92,7 +85,7 @@ async def find_image_names(
 @rule(desc="Compare locks of images with registries")
 async def find_lock_drift(
     request: LockDriftRequest, subsystem: DockerBuildKitSubsystem
-) -> FoundDrift:
+) -> LockDrift:
     found = await concurrently(
         find_image_names(ImageNamesRequest(each), **implicitly()) for each in request.images
     )
@@ -110,7 +103,7 @@ async def find_lock_drift(
         for resolve, images in sorted(by_resolve.items())
         for pin in _moved(paths[resolve], resolve, images)
     )
-    return FoundDrift(LockDrift(tuple(moved), tuple(unknown)))
+    return LockDrift(tuple(moved), tuple(unknown))
 
 
 def rules() -> Iterable[Rule]:

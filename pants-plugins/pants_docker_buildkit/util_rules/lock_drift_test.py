@@ -12,7 +12,7 @@ from pants_docker_buildkit.plans.drift import LockDrift, MovedPin
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
-from pants_docker_buildkit.util_rules.lock_drift import FoundDrift, LockDriftRequest
+from pants_docker_buildkit.util_rules.lock_drift import LockDriftRequest
 
 LOCK = "3rdparty/docker/images.lock.dockerfile"
 OLD, NEW = SmallImage.create("old"), SmallImage.create("new")
@@ -30,7 +30,7 @@ def registry() -> Iterator[FakeRegistry]:
 
 @pytest.fixture(scope="module")
 def shared_runner() -> Iterator[ImageRunner]:
-    runner = ImageRunner(create_rule_runner(rules=[QueryRule(FoundDrift, (LockDriftRequest,))]))
+    runner = ImageRunner(create_rule_runner(rules=[QueryRule(LockDrift, (LockDriftRequest,))]))
     yield runner
     runner.close()
 
@@ -52,7 +52,7 @@ def runner(shared_runner: ImageRunner, registry: FakeRegistry) -> ImageRunner:
 
 def drift(runner: ImageRunner) -> LockDrift:
     request = LockDriftRequest((runner.target("app:app"),))
-    return runner.runner.request(FoundDrift, (request,)).drift
+    return runner.runner.request(LockDrift, (request,))
 
 
 @pytest.mark.parametrize("base_images", ["follow", "locked", "frozen"])

@@ -24,8 +24,8 @@ from pants_docker_buildkit.util_rules.image_names import (
     extra_tags,
     image_output,
     image_registries,
-    image_repositories,
     image_tags,
+    in_registries,
     uses_git,
     with_git,
 )
@@ -104,8 +104,7 @@ def _repositories(
     tag_values = values if commit is None else with_git(field_set, values, commit)
     tags = image_tags(field_set, tag_values)
     repositories: dict[str, PublishedRepository] = {}
-    for registry in registries:
-        (name,) = image_repositories(field_set, (registry,), default_repository, values)
+    for registry, name in in_registries(field_set, registries, default_repository, values):
         found = _published(registry, name, (*tags, *extra_tags(registry, tag_values)))
         repositories[name] = _merge(repositories.get(name), found)
     return tuple(repositories.values())
