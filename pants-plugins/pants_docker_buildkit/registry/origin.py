@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import string
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
 
@@ -13,6 +14,9 @@ _DOCKER_HUB_HOST = "registry-1.docker.io"
 _LABEL = "[A-Za-z0-9_-]{1,63}"
 _HOST_NAME = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_PATH_CHARACTERS = "%/:;,@&=+$!'()*[]~"
+_CONTROL = re.compile(r"[\x00-\x1F\x7F]")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class InvalidUrlError(ValueError):
@@ -50,7 +54,10 @@ class Origin:
 
 
 def parse_url(url: str) -> tuple[Origin, str]:
-    """The server that `url` leads to, and what to ask of it: path and query."""
+    """The server that `url` leads to, and what to ask of it: path and query.
+
+    Characters that a request cannot hold are escaped, as Go's `net/url` does it for BuildKit.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
@@ -60,10 +67,11 @@ def parse_url(url: str) -> tuple[Origin, str]:
         raise InvalidUrlError("a URL that is neither http nor https")
     if not _is_host(parts.hostname):
         raise InvalidUrlError("a URL whose host is none")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not target.isascii() or any(character <= " " for character in target):
+    if _CONTROL.search(url) or _BAD_ESCAPE.search(parts.path) or " " in parts.query:
         raise InvalidUrlError("a URL with characters that no URL may have")
-    return Origin(parts.scheme, parts.hostname, port), target
+    path = quote(parts.path or "/", safe=_PATH_CHARACTERS)
+    query = quote(parts.query, safe=string.punctuation)
+    return Origin(parts.scheme, parts.hostname, port), f"{path}?{query}" if query else path
 
 
 def _is_host(text: str) -> bool:
@@ -76,9 +84,13 @@ def _is_host(text: str) -> bool:
 
 
 def resolve_location(origin: Origin, target: str, location: str) -> tuple[Origin, str]:
-    """Where a `Location` or `Link` in the answer to a request leads; it may be relative."""
+    """Where a `Location` or `Link` in the answer to a request leads; it may be relative.
+
+    It is as `http.client` gives headers: each byte is a character.
+    """
+    escaped = quote(location, safe=string.punctuation + " ", encoding="latin-1", errors="replace")
     try:
-        url = urljoin(f"{origin}{target}", location)
+        url = urljoin(f"{origin}{target}", escaped)
     except ValueError as e:
         raise InvalidUrlError("a URL that is malformed") from e
     return parse_url(url)

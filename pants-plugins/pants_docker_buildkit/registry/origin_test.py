@@ -21,6 +21,7 @@ HERE = Origin("https", "reg.io", 443)
         ("http://Reg.io:5000/a", Origin("http", "reg.io", 5000), "/a"),
         ("http://[::1]:5000/a", Origin("http", "::1", 5000), "/a"),
         ("https://me:secret@reg.io/", HERE, "/"),
+        ("https://reg.io/ä b|%20[x]?q=ü&%zz", HERE, "/%C3%A4%20b%7C%20[x]?q=%C3%BC&%zz"),
     ],
 )
 def test_parse_url_gives_server_and_target(url: str, origin: Origin, target: str) -> None:
@@ -28,7 +29,11 @@ def test_parse_url_gives_server_and_target(url: str, origin: Origin, target: str
 
 
 @pytest.mark.parametrize(
-    "url", ["", "reg.io/a", "ftp://reg.io/", "https:///a", "https://a:b:c/", "https://r/ä", "//r/"]
+    "url",
+    [
+        *("", "reg.io/a", "ftp://reg.io/", "https:///a", "https://a:b:c/", "//r/"),
+        *("https://r/\n", "https://r/\x7f", "https://r/%zz", "https://r/?a b", "https://ä/"),
+    ],
 )
 def test_parse_url_refuses_what_cannot_be_followed(url: str) -> None:
     with pytest.raises(InvalidUrlError):
@@ -42,6 +47,7 @@ def test_parse_url_refuses_what_cannot_be_followed(url: str) -> None:
         ("sibling", (HERE, "/v2/sibling")),
         ("//cdn.io/x", (Origin("https", "cdn.io", 443), "/x")),
         ("https://cdn.io/x", (Origin("https", "cdn.io", 443), "/x")),
+        ("/ä".encode().decode("latin-1"), (HERE, "/%C3%A4")),
     ],
 )
 def test_a_location_may_be_relative(location: str, expected: tuple[Origin, str]) -> None:

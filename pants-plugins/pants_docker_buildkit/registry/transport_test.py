@@ -120,7 +120,8 @@ def test_who_waits_for_a_registry_that_does_not_answer_need_not_ask(
         list(threads.map(ask, range(100)))
     assert len(errors) == 100
     assert all("(the connection was closed)" in each for each in errors)
-    assert registry.count("HEAD") < 100
+    # Nobody would have asked less than twice, were it not for the others.
+    assert registry.count("HEAD") < 150
 
 
 @pytest.mark.parametrize("value", ["3600", "Wed, 21 Oct 2099 07:28:00 GMT"])
