@@ -54,7 +54,7 @@ if hash(CreateDigest((Directory("a"),))) == hash(CreateDigest((Directory("b"),))
 
 concurrently = MultiGet
 
-_REQUEST = "request"
+_GIVEN = ("request", "field_set")
 """What a rule that is called by name calls the parameter that its caller gives."""
 
 
@@ -181,8 +181,9 @@ def _callable_by_name(function: Any, registered: Any) -> Callable[..., Any]:
     function.__globals__[f"{function.__name__}__rule"] = registered
     hints = get_type_hints(function)
     result_type = hints["return"]
-    if _REQUEST in hints:
-        request_type = hints[_REQUEST]
+    given = next((each for each in _GIVEN if each in hints), None)
+    if given is not None:
+        request_type = hints[given]
 
         def call(*args: Any, **kwargs: Any) -> Get:
             value = args[0] if args else _implicit_input(kwargs)

@@ -21,17 +21,14 @@ from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.context_providers import find_context_providers
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
-    ImageDockerfileRequest,
     analyze_dockerfile,
     read_image_dockerfile,
 )
 from pants_docker_buildkit.util_rules.input_files import (
-    ImageInputFilesRequest,
     find_image_input_files,
 )
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
-    UpstreamTargetsRequest,
     find_upstream_targets,
     read_upstream_dockerfiles,
 )
@@ -83,8 +80,8 @@ async def infer_image_dependencies(
     request: InferImageDependencies, subsystem: DockerBuildKitSubsystem
 ) -> InferredDependencies:
     field_set = request.field_set
-    upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
-    dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
+    upstream = await find_upstream_targets(field_set, **implicitly())
+    dockerfile = await read_image_dockerfile(field_set, **implicitly())
     if upstream.addresses:
         dockerfile = await _understand(field_set, dockerfile, upstream)
     providers = await find_context_providers(**implicitly())
@@ -97,7 +94,7 @@ async def infer_image_dependencies(
         for source in analysis.context_paths
         if source.path is not None and not source.has_wildcard and source.path != "."
     }
-    inputs = await find_image_input_files(ImageInputFilesRequest(field_set), **implicitly())
+    inputs = await find_image_input_files(field_set, **implicitly())
     inferred = {*upstream.addresses, *providers.providing(wanted), *inputs.addresses}
     inferred.discard(field_set.address)
     return InferredDependencies(sorted(inferred))

@@ -58,7 +58,6 @@ from pants_docker_buildkit.target_types import (
     ImageInputTarget,
 )
 from pants_docker_buildkit.util_rules.build_context import (
-    BuildContextRequest,
     ContextTree,
 )
 from pants_docker_buildkit.util_rules.confirmation import (
@@ -69,7 +68,6 @@ from pants_docker_buildkit.util_rules.definition import ImageDefinition, ImageDe
 from pants_docker_buildkit.util_rules.docker_environment import DockerEnvironment
 from pants_docker_buildkit.util_rules.published_names import (
     PublishedNames,
-    PublishedNamesRequest,
 )
 from pants_docker_buildkit.util_rules.session import Session
 
@@ -111,7 +109,7 @@ def create_rule_runner(
             *git.rules(),
             *register.rules(),
             QueryRule(ImageDefinition, (ImageDefinitionRequest,)),
-            QueryRule(ContextTree, (BuildContextRequest,)),
+            QueryRule(ContextTree, (BuildKitImageFieldSet,)),
             QueryRule(InferredDependencies, (InferImageDependencies,)),
             QueryRule(PutativeTargets, (PutativeImageTargetsRequest,)),
             QueryRule(DigestEntries, (Digest,)),
@@ -122,7 +120,7 @@ def create_rule_runner(
             QueryRule(SessionKeeper, ()),
             *rules,
             QueryRule(PublishProcesses, (PublishImageRequest,)),
-            QueryRule(PublishedNames, (PublishedNamesRequest,)),
+            QueryRule(PublishedNames, (BuildKitImageFieldSet,)),
         ),
         preserve_tmpdirs=False,
         isolated_local_store=named_caches is not None,
@@ -182,7 +180,7 @@ class ImageRunner:
 
     def context(self, address: str) -> list[str]:
         """The paths of an image's main context; directories that are listed end with `/`."""
-        request = BuildContextRequest(self.field_set(address))
+        request = self.field_set(address)
         tree = self.runner.request(ContextTree, (request,))
         return sorted(entry.path for entry in tree.entries)
 
@@ -242,7 +240,7 @@ class ImageRunner:
 
     def published_names(self, address: str) -> PublishedNames:
         """The names that an image gets when it is published."""
-        request = PublishedNamesRequest(self.field_set(address))
+        request = self.field_set(address)
         return self.runner.request(PublishedNames, (request,))
 
     def failure(self, address: str, *, of_build: bool = False) -> str:

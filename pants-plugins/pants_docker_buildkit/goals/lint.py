@@ -28,7 +28,6 @@ from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.util_rules.dockerfile_checks import (
     CheckFinding,
-    DockerfileChecksRequest,
     check_dockerfile_with_buildkit,
 )
 
@@ -92,9 +91,7 @@ async def lint_dockerfiles(
     addresses = [each.address for each in request.elements]
     targets = await resolve_address_targets(**implicitly(Addresses(addresses)))
     checks = await concurrently(
-        check_dockerfile_with_buildkit(
-            DockerfileChecksRequest(BuildKitImageFieldSet.create(target)), **implicitly()
-        )
+        check_dockerfile_with_buildkit(BuildKitImageFieldSet.create(target), **implicitly())
         for target in targets
     )
     # Several targets may have one Dockerfile.

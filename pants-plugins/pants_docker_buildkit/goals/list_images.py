@@ -17,7 +17,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.plans.image_plan import PlanOutcome
 from pants_docker_buildkit.plans.listing import ListedImage, listing_to_json, listing_to_text
 from pants_docker_buildkit.util_rules.build_context import is_image
-from pants_docker_buildkit.util_rules.image_layers import ImageLayersRequest, read_image_layers
+from pants_docker_buildkit.util_rules.image_layers import read_image_layers
 from pants_docker_buildkit.util_rules.image_plans import TaggedPlansRequest, plan_with_tags
 from pants_docker_buildkit.util_rules.session import running_session
 
@@ -64,10 +64,7 @@ async def list_all_images(
         plans = {each.target: each for each in planned.all if each.target in addresses}
         there = [each for each in images if plans[each.address.spec].is_there]
         found = await concurrently(
-            read_image_layers(
-                ImageLayersRequest(BuildKitImageFieldSet.create(each)), **implicitly()
-            )
-            for each in there
+            read_image_layers(BuildKitImageFieldSet.create(each), **implicitly()) for each in there
         )
     layers = {target.address.spec: each for target, each in zip(there, found)}
     listed = [

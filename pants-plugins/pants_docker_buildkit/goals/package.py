@@ -25,7 +25,7 @@ from pants_docker_buildkit.output_file import output_file
 from pants_docker_buildkit.plans.reasons import Reason, reason_line
 from pants_docker_buildkit.provenance import FILE_ENDING as PROVENANCE_ENDING
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.artifacts import ArtifactsRequest, find_artifacts
+from pants_docker_buildkit.util_rules.artifacts import find_artifacts
 from pants_docker_buildkit.util_rules.attestations import AttestationsRequest, attest_image
 from pants_docker_buildkit.util_rules.build import (
     BuildImageRequest,
@@ -56,7 +56,7 @@ def outcome_line(image: BuiltImage) -> str:
 
 async def _package_artifacts(field_set: BuildKitImageFieldSet) -> BuiltPackage:
     """The files of a target that leaves some in place of an image."""
-    artifacts = await find_artifacts(ArtifactsRequest(field_set), **implicitly())
+    artifacts = await find_artifacts(field_set, **implicitly())
     count = len(artifacts.paths)
     line = f"{_outcome(artifacts.outcome, artifacts.reasons)}: {count} file{'s'[: count != 1]}"
     if not artifacts.paths:

@@ -14,7 +14,6 @@ from pants_docker_buildkit.compat import create_digest, implicitly, rule
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.util_rules.manifests import (
     ManifestsFieldSet,
-    ResolvedManifestsRequest,
     resolve_manifests,
 )
 
@@ -36,7 +35,7 @@ def _output_directory(field_set: ManifestsFieldSet) -> str:
 
 @rule(desc="Package manifests")
 async def package_manifests(field_set: ManifestsFieldSet) -> BuiltPackage:
-    resolved = await resolve_manifests(ResolvedManifestsRequest(field_set), **implicitly())
+    resolved = await resolve_manifests(field_set, **implicitly())
     directory = _output_directory(field_set)
     digest = await create_digest(
         CreateDigest(

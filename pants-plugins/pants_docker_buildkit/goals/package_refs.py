@@ -11,14 +11,13 @@ from pants.engine.unions import UnionRule
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.util_rules.image_refs import (
     ImageRefsFieldSet,
-    RefsFileRequest,
     write_refs_file,
 )
 
 
 @rule(desc="Package image references")
 async def package_image_refs(field_set: ImageRefsFieldSet) -> BuiltPackage:
-    file = await write_refs_file(RefsFileRequest(field_set), **implicitly())
+    file = await write_refs_file(field_set, **implicitly())
     lines = tuple(f"  {key}: {reference}" for key, reference in file.references)
     return BuiltPackage(file.digest, (BuiltPackageArtifact(file.path, lines),))
 

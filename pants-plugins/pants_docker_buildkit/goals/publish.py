@@ -36,7 +36,6 @@ from pants_docker_buildkit.util_rules.publication import (
 )
 from pants_docker_buildkit.util_rules.published_names import (
     PublishedNames,
-    PublishedNamesRequest,
     PublishedRepository,
     name_published_image,
 )
@@ -214,7 +213,7 @@ def _reason_to_skip(field_set: PublishImageFieldSet, repository: PublishedReposi
 @rule(desc="Publish image")
 async def publish_image(request: PublishImageRequest) -> PublishProcesses:
     field_set = request.field_set
-    names = await name_published_image(PublishedNamesRequest(field_set.packaged()), **implicitly())
+    names = await name_published_image(field_set.packaged(), **implicitly())
     if not names.repositories:
         return PublishProcesses((_without_registry(field_set, names),))
     (image,) = (

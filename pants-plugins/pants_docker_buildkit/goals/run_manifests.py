@@ -13,7 +13,6 @@ from pants_docker_buildkit.compat import create_digest, implicitly, rule
 from pants_docker_buildkit.references.yaml_file import join_files
 from pants_docker_buildkit.util_rules.manifests import (
     ManifestsFieldSet,
-    ResolvedManifestsRequest,
     resolve_manifests,
 )
 
@@ -22,7 +21,7 @@ _STREAM = "manifests.yaml"
 
 @rule(desc="Prepare to print manifests")
 async def print_manifests(field_set: ManifestsFieldSet) -> RunRequest:
-    resolved = await resolve_manifests(ResolvedManifestsRequest(field_set), **implicitly())
+    resolved = await resolve_manifests(field_set, **implicitly())
     stream = join_files((file, text) for _, file, text in resolved.files)
     digest = await create_digest(CreateDigest((FileContent(_STREAM, stream.encode()),)))
     # The file alone, whatever arguments follow.

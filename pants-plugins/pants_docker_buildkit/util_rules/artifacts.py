@@ -31,7 +31,7 @@ from pants_docker_buildkit.output_file import artifacts_directory
 from pants_docker_buildkit.plans.reasons import Reason
 from pants_docker_buildkit.solver.artifact_patterns import unmatched_paths
 from pants_docker_buildkit.solver.definition import BuildDefinition
-from pants_docker_buildkit.util_rules.build import BuildFilesRequest, ImageOutcome, build_files
+from pants_docker_buildkit.util_rules.build import ImageOutcome, build_files
 from pants_docker_buildkit.util_rules.context_providers import parents
 
 logger = logging.getLogger(__name__)
@@ -42,13 +42,6 @@ class GenerateArtifactsRequest(GenerateSourcesRequest):
 
     input = BuildKitImageSourceField
     output = FileSourceField
-
-
-@dataclass(frozen=True)
-class ArtifactsRequest:
-    """Asks for the files that a target leaves in place of an image."""
-
-    field_set: BuildKitImageFieldSet
 
 
 @dataclass(frozen=True)
@@ -103,11 +96,10 @@ def _prefixed(paths: Iterable[str], directory: str) -> Iterator[str]:
 
 
 @rule(desc="Find files that an image target leaves")
-async def find_artifacts(request: ArtifactsRequest) -> Artifacts:
-    field_set = request.field_set
+async def find_artifacts(field_set: BuildKitImageFieldSet) -> Artifacts:
     is_tar = field_set.artifacts_field is field_set.output
     directory = artifacts_directory(field_set.output_path, has_own=is_tar)
-    built = await build_files(BuildFilesRequest(field_set), **implicitly())
+    built = await build_files(field_set, **implicitly())
     entries = await get_digest_entries(built.tree)
     _check(field_set, built.definition, entries)
     digest = built.tree
@@ -130,7 +122,7 @@ async def generate_artifacts(request: GenerateArtifactsRequest) -> GeneratedSour
     if artifacts_field(target) is None:
         return GeneratedSources(EMPTY_SNAPSHOT)
     field_set = BuildKitImageFieldSet.create(target)
-    artifacts = await find_artifacts(ArtifactsRequest(field_set), **implicitly())
+    artifacts = await find_artifacts(field_set, **implicitly())
     return GeneratedSources(await digest_to_snapshot(artifacts.digest))
 
 

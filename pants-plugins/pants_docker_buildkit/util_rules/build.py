@@ -160,13 +160,6 @@ class BuiltImage(EngineAwareReturnType):
 
 
 @dataclass(frozen=True)
-class BuildFilesRequest:
-    """Asks for the files that a target leaves in place of an image, built if need be."""
-
-    field_set: BuildKitImageFieldSet
-
-
-@dataclass(frozen=True)
 class BuiltFiles:
     """The files of a target, with the paths that they have in its stage.
 
@@ -535,9 +528,11 @@ async def build_image(
 
 @rule(desc="Build files with BuildKit")
 async def build_files(
-    request: BuildFilesRequest, subsystem: DockerBuildKitSubsystem, global_options: GlobalOptions
+    field_set: BuildKitImageFieldSet,
+    subsystem: DockerBuildKitSubsystem,
+    global_options: GlobalOptions,
 ) -> BuiltFiles:
-    image = BuildImageRequest(request.field_set)
+    image = BuildImageRequest(field_set)
     built, outcome = await _build_current(image, subsystem, global_options)
     tree = await remove_prefix(RemovePrefix(built.solved.output, OUTPUT_ARTIFACTS))
     definition = built.definition.job.definition

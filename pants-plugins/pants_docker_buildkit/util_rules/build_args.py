@@ -22,13 +22,6 @@ from pants_docker_buildkit.target_types import BuildKitImagesTarget, BuildKitIma
 
 
 @dataclass(frozen=True)
-class BuildArgsRequest:
-    """Asks for the build arguments of a target."""
-
-    field_set: BuildKitImageFieldSet
-
-
-@dataclass(frozen=True)
 class BuildArgs:
     """Build arguments by name.
 
@@ -62,11 +55,11 @@ def _split(
 
 @rule(desc="Resolve build arguments")
 async def resolve_build_args(
-    request: BuildArgsRequest, subsystem: DockerBuildKitSubsystem
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> BuildArgs:
-    field = request.field_set.build_args
+    field = field_set.build_args
     family = await ensure_address_family(
-        **implicitly(AddressFamilyDir(request.field_set.address.spec_path))
+        **implicitly(AddressFamilyDir(field_set.address.spec_path))
     )
     kinds = (BuildKitImageTarget.alias, BuildKitImagesTarget.alias)
     defaults = [family.defaults[each].get(field.alias) for each in kinds if each in family.defaults]
@@ -79,7 +72,7 @@ async def resolve_build_args(
         if value is None:
             raise InvalidImageFieldError(
                 field.alias,
-                request.field_set.address,
+                field_set.address,
                 "hold 'NAME=value', or a NAME that the environment of Pants has",
                 f"{name!r} is not in the environment",
                 f"Set it, or write '{name}=…'.",

@@ -57,12 +57,10 @@ from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifacts_field
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.dockerfile import (
-    ImageDockerfileRequest,
     read_image_dockerfile,
 )
-from pants_docker_buildkit.util_rules.git_contexts import GitContextRequest, read_git_context
+from pants_docker_buildkit.util_rules.git_contexts import read_git_context
 from pants_docker_buildkit.util_rules.upstream_targets import (
-    UpstreamTargetsRequest,
     find_upstream_targets,
 )
 
@@ -107,13 +105,6 @@ class ContextTree:
     entries: tuple[context_entries.ContextEntry, ...]
     outside: tuple[str, ...]
     """A few of the paths that are not below the root."""
-
-
-@dataclass(frozen=True)
-class BuildContextRequest:
-    """Asks for the main build context of an image target."""
-
-    field_set: BuildKitImageFieldSet
 
 
 @dataclass(frozen=True)
@@ -268,15 +259,14 @@ def _is_group(target: Target) -> bool:
 
 @rule(desc="Assemble build context")
 async def assemble_build_context(
-    request: BuildContextRequest, subsystem: DockerBuildKitSubsystem
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> ContextTree:
-    field_set = request.field_set
     if field_set.context.value:
         # BuildKit applies no ignore file to a repository.
-        git = await read_git_context(GitContextRequest(field_set), **implicitly())
+        git = await read_git_context(field_set, **implicitly())
         return await select_context_tree(ContextTreeRequest(git.tree, "", ()), **implicitly())
-    dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
-    upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
+    dockerfile = await read_image_dockerfile(field_set, **implicitly())
+    upstream = await find_upstream_targets(field_set, **implicitly())
     targets = await resolve_dependency_targets(
         **implicitly(DependenciesRequest(field_set.dependencies))
     )

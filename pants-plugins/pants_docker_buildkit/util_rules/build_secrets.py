@@ -30,13 +30,6 @@ _KEY_CONTEXT = "pants-docker-buildkit 2026-11-21 content of build secrets"
 
 
 @dataclass(frozen=True)
-class SecretHashesRequest:
-    """Asks for what counts of the secrets of a target. Only for one with `hashed_secrets`."""
-
-    field_set: BuildKitImageFieldSet
-
-
-@dataclass(frozen=True)
 class SecretHashes:
     """The IDs of secrets whose content counts, sorted, each with a keyed hash of it in hex."""
 
@@ -114,12 +107,12 @@ def hash_secret(name: str, value: bytes, key: bytes) -> str:
 
 @uncacheable_rule(desc="Hash content of secrets")
 async def hash_secrets(
-    request: SecretHashesRequest,
+    field_set: BuildKitImageFieldSet,
     subsystem: DockerBuildKitSubsystem,
     session_values: SessionValues,
 ) -> SecretHashes:
+    """What counts of the secrets of a target that has `hashed_secrets`."""
     # In each session, because Pants notices no change of a command or of a file elsewhere.
-    field_set = request.field_set
     counting = _counting(field_set)
     docker = await resolve_docker_environment(**implicitly())
     environment = source_environment(session_values, docker)

@@ -50,7 +50,6 @@ from pants_docker_buildkit.solver.input_tree import (
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_secrets import (
     SecretHashes,
-    SecretHashesRequest,
     hash_secrets,
 )
 from pants_docker_buildkit.util_rules.git_commit import read_git_commit
@@ -171,7 +170,7 @@ async def define_image(
     values = image_placeholders(field_set, inputs)
     secret_hashes = SecretHashes()
     if field_set.hashed_secrets.value:
-        secret_hashes = await hash_secrets(SecretHashesRequest(field_set), **implicitly())
+        secret_hashes = await hash_secrets(field_set, **implicitly())
     is_reproducible = _is_reproducible(field_set, output, subsystem)
     build_args = _final_build_args(field_set, inputs, is_reproducible=is_reproducible)
     definition = replace(

@@ -35,23 +35,15 @@ from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_args import (
     BuildArgs,
-    BuildArgsRequest,
     resolve_build_args,
 )
 from pants_docker_buildkit.util_rules.build_platform import chosen_build_platform, own_platform
-from pants_docker_buildkit.util_rules.git_contexts import GitContextRequest, read_git_context
+from pants_docker_buildkit.util_rules.git_contexts import read_git_context
 
 logger = logging.getLogger(__name__)
 
 FRONTEND_ARGUMENT = "BUILDKIT_SYNTAX"
 """The build argument that names the frontend, and wins over `# syntax=`."""
-
-
-@dataclass(frozen=True)
-class ImageDockerfileRequest:
-    """Asks for the Dockerfile of a target, understood."""
-
-    field_set: BuildKitImageFieldSet
 
 
 @dataclass(frozen=True)
@@ -173,7 +165,7 @@ def _unknown_stage(
 
 async def _read_from_git(field_set: BuildKitImageFieldSet) -> tuple[str, bytes]:
     """What to call the Dockerfile of the repository that is the context, and its text."""
-    context = await read_git_context(GitContextRequest(field_set), **implicitly())
+    context = await read_git_context(field_set, **implicitly())
     wanted = os.path.normpath(field_set.source.value or "Dockerfile")
     entries = {each.path: each for each in await get_digest_entries(context.tree)}
     found = (entries.get(each) for each in (wanted, lower_case_name(wanted)) if each)
@@ -192,9 +184,8 @@ async def _read_from_git(field_set: BuildKitImageFieldSet) -> tuple[str, bytes]:
 
 @rule(desc="Understand Dockerfile")
 async def read_image_dockerfile(
-    request: ImageDockerfileRequest, subsystem: DockerBuildKitSubsystem, host: Platform
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem, host: Platform
 ) -> ImageDockerfile:
-    field_set = request.field_set
     path, content, remote = None, b"", ""
     sources = await hydrate_sources(HydrateSourcesRequest(field_set.source), **implicitly())
     digest = sources.snapshot.digest
@@ -224,7 +215,7 @@ async def read_image_dockerfile(
             f"there is no {wanted}",
             f"Create it, or set `{field_set.instructions.alias}`.",
         )
-    build_args = await resolve_build_args(BuildArgsRequest(field_set), **implicitly())
+    build_args = await resolve_build_args(field_set, **implicitly())
     platforms = image_platforms(field_set, tuple(subsystem.default_platforms), host)
     # Which builder builds is not asked here: dependencies are the same before there is any.
     native = chosen_build_platform(subsystem.build_platform) or own_platform(host)

@@ -60,26 +60,17 @@ from pants_docker_buildkit.util_rules.builders import read_described_builders
 from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
-    ImageDockerfileRequest,
     read_image_dockerfile,
 )
-from pants_docker_buildkit.util_rules.image_lock import AppliedLockRequest, find_applied_lock
+from pants_docker_buildkit.util_rules.image_lock import find_applied_lock
 from pants_docker_buildkit.util_rules.session import running_session
 from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
-    UpstreamTargetsRequest,
     find_upstream_targets,
 )
 
 _NOTHING = "scratch"
-
-
-@dataclass(frozen=True)
-class DockerfileChecksRequest:
-    """Asks for what BuildKit's checks find in the Dockerfile of a target."""
-
-    field_set: BuildKitImageFieldSet
 
 
 @dataclass(frozen=True)
@@ -139,7 +130,7 @@ def _images(
 
 async def _pin(field_set: BuildKitImageFieldSet, images: Iterable[str]) -> tuple[PinnedSource, ...]:
     """The images as their tags are now. One that is not there BuildKit says better itself."""
-    lock = await find_applied_lock(AppliedLockRequest(field_set), **implicitly())
+    lock = await find_applied_lock(field_set, **implicitly())
     references = [ImageReference.parse_familiar(each) for each in images]
     pinned = {each: each if each.is_pinned else lock.pin(each) for each in references}
     asked = [each for each, pin in pinned.items() if pin is None]
@@ -176,8 +167,8 @@ def _named_contexts(upstream: UpstreamTargets) -> tuple[NamedContext, ...]:
 async def _prepare(
     field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> _Checked:
-    dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
-    upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
+    dockerfile = await read_image_dockerfile(field_set, **implicitly())
+    upstream = await find_upstream_targets(field_set, **implicitly())
     arguments = {
         **dict(dockerfile.build_args.values),
         **{name: _NOTHING for name, _ in upstream.arguments},
@@ -245,10 +236,10 @@ async def _check(
 
 @rule(desc="Check Dockerfile with BuildKit")
 async def check_dockerfile_with_buildkit(
-    request: DockerfileChecksRequest, subsystem: DockerBuildKitSubsystem
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> DockerfileChecks:
     try:
-        return await _check(request.field_set, subsystem)
+        return await _check(field_set, subsystem)
     except Exception as e:
         # One linter that cannot do its work must not keep others from theirs.
         return DockerfileChecks(problem=str(e).strip() or type(e).__name__)

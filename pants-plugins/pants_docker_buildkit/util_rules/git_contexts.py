@@ -24,7 +24,6 @@ from pants_docker_buildkit.solver.input_tree import OUTPUT_TREE
 from pants_docker_buildkit.solver.main import GIT_TREE_COMMAND
 from pants_docker_buildkit.util_rules.image_lock import (
     AppliedLock,
-    AppliedLockRequest,
     find_applied_lock,
 )
 from pants_docker_buildkit.util_rules.remote_content import GitCommitOfRequest, find_git_commit
@@ -33,13 +32,6 @@ from pants_docker_buildkit.util_rules.session_process import cached_process, run
 
 _KNOWN_OPTIONS = frozenset({"ref", "tag", "branch", "subdir", "checksum", "commit"})
 _KEEP_GIT_DIRECTORY = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
-
-
-@dataclass(frozen=True)
-class GitContextRequest:
-    """Asks for the files of the repository that the `context` of a target names."""
-
-    field_set: BuildKitImageFieldSet
 
 
 @dataclass(frozen=True)
@@ -156,11 +148,10 @@ async def find_context_commit(request: ContextCommitRequest) -> ContextCommit:
 
 
 @rule(desc="Check out Git repository")
-async def read_git_context(request: GitContextRequest) -> GitContext:
-    field_set = request.field_set
+async def read_git_context(field_set: BuildKitImageFieldSet) -> GitContext:
     url = field_set.context.value or ""
     _check_others(field_set)
-    lock = await find_applied_lock(AppliedLockRequest(field_set), **implicitly())
+    lock = await find_applied_lock(field_set, **implicitly())
     found = await find_context_commit(ContextCommitRequest(field_set, lock), **implicitly())
     await open_session(**implicitly())
     process = cached_process(

@@ -31,7 +31,6 @@ from pants_docker_buildkit.solver.definition import ContextKind, NamedContext, P
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_triggers import read_new_triggers
 from pants_docker_buildkit.util_rules.build_context import (
-    BuildContextRequest,
     ContextTree,
     assemble_build_context,
 )
@@ -45,7 +44,6 @@ from pants_docker_buildkit.util_rules.context_providers import (
 )
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
-    ImageDockerfileRequest,
     analyze_dockerfile,
     for_one_platform,
     read_image_dockerfile,
@@ -53,7 +51,6 @@ from pants_docker_buildkit.util_rules.dockerfile import (
 from pants_docker_buildkit.util_rules.image_archives import looks_like_archive
 from pants_docker_buildkit.util_rules.image_lock import (
     AppliedLock,
-    AppliedLockRequest,
     find_applied_lock,
 )
 from pants_docker_buildkit.util_rules.image_names import output_of_run
@@ -67,12 +64,10 @@ from pants_docker_buildkit.util_rules.unowned_files import (
 )
 from pants_docker_buildkit.util_rules.upstream_images import (
     Upstream,
-    UpstreamRequest,
     prepare_upstream,
 )
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
-    UpstreamTargetsRequest,
     find_upstream_targets,
     reached_contexts,
 )
@@ -263,15 +258,15 @@ async def resolve_image_inputs(
     request: ImageInputsRequest, subsystem: DockerBuildKitSubsystem, host: Platform
 ) -> ImageInputs:
     field_set = request.field_set
-    dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
+    dockerfile = await read_image_dockerfile(field_set, **implicitly())
     if output_of_run(field_set, subsystem.output) is ImageOutput.DOCKER:
         dockerfile = for_one_platform(dockerfile, host)
     targets, context, upstream = await concurrently(
-        find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly()),
-        assemble_build_context(BuildContextRequest(field_set), **implicitly()),
-        prepare_upstream(UpstreamRequest(field_set), **implicitly()),
+        find_upstream_targets(field_set, **implicitly()),
+        assemble_build_context(field_set, **implicitly()),
+        prepare_upstream(field_set, **implicitly()),
     )
-    lock = await find_applied_lock(AppliedLockRequest(field_set), **implicitly())
+    lock = await find_applied_lock(field_set, **implicitly())
     understood = await understand_dockerfile(field_set, dockerfile, targets, upstream, lock)
     dockerfile, named_contexts = understood.dockerfile, understood.contexts
     _refuse_other_archives(field_set, dockerfile, upstream)

@@ -33,13 +33,6 @@ from pants_docker_buildkit.util_rules.session import running_session, wait_for
 
 
 @dataclass(frozen=True)
-class ImageLayersRequest:
-    """Asks for the layers of an image that is there."""
-
-    field_set: BuildKitImageFieldSet
-
-
-@dataclass(frozen=True)
 class ImageLayers:
     """The layers for each platform, `None` for an image in the local engine. `problem` is why not.
 
@@ -71,8 +64,8 @@ async def _of_layout(layout: Digest, images: Iterable[PlatformImage]) -> ImageLa
 
 
 @uncacheable_rule(desc="Read layers of image")
-async def read_image_layers(request: ImageLayersRequest) -> ImageLayers:
-    image = await build_image(BuildImageRequest(request.field_set), **implicitly())
+async def read_image_layers(field_set: BuildKitImageFieldSet) -> ImageLayers:
+    image = await build_image(BuildImageRequest(field_set), **implicitly())
     platforms = image.record.result.platforms
     try:
         if image.layout is not None:

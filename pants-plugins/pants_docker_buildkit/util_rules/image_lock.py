@@ -144,18 +144,10 @@ async def read_lock_file(request: ImageLockRequest) -> LockFile:
     return LockFile(None)
 
 
-@dataclass(frozen=True)
-class AppliedLockRequest:
-    """Asks which lock the build of an image uses."""
-
-    field_set: BuildKitImageFieldSet
-
-
 @rule(desc="Find lock of image")
 async def find_applied_lock(
-    request: AppliedLockRequest, subsystem: DockerBuildKitSubsystem
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> AppliedLock:
-    field_set = request.field_set
     if subsystem.base_images is BaseImages.FOLLOW:
         if field_set.resolve.value:
             # A name that no resolve has is refused where no lock is used, too.

@@ -43,7 +43,6 @@ from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, U
 from pants_docker_buildkit.session.tag_plans import describe_conflict
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build import (
-    BuildFilesRequest,
     BuildImageRequest,
     ImageOutcome,
     build_files,
@@ -55,23 +54,14 @@ from pants_docker_buildkit.util_rules.build_context import has_build
 from pants_docker_buildkit.util_rules.definition import ImageDefinitionRequest, define_image
 from pants_docker_buildkit.util_rules.image_cycle import find_cycle, needed_by
 from pants_docker_buildkit.util_rules.published_names import (
-    PublishedNamesRequest,
     PublishedRepository,
     name_published_image,
 )
 from pants_docker_buildkit.util_rules.session import ask_registries, mark_session, running_session
 from pants_docker_buildkit.util_rules.upstream_images import as_upstream
 from pants_docker_buildkit.util_rules.upstream_targets import (
-    UpstreamTargetsRequest,
     find_upstream_targets,
 )
-
-
-@dataclass(frozen=True)
-class UpstreamImagesRequest:
-    """Asks which images of the repository an image target refers to."""
-
-    field_set: BuildKitImageFieldSet
 
 
 @dataclass(frozen=True)
@@ -82,11 +72,9 @@ class UpstreamImages:
 
 
 @rule(desc="Find images that an image refers to")
-async def find_upstream_images(request: UpstreamImagesRequest) -> UpstreamImages:
+async def find_upstream_images(field_set: BuildKitImageFieldSet) -> UpstreamImages:
     try:
-        upstream = await find_upstream_targets(
-            UpstreamTargetsRequest(request.field_set), **implicitly()
-        )
+        upstream = await find_upstream_targets(field_set, **implicitly())
     except Exception:
         # Whatever it is, planning the image raises it again.
         return UpstreamImages(())
@@ -115,7 +103,7 @@ def _outcome(found: ImageOutcome) -> PlanOutcome:
 async def _find_built(field_set: BuildKitImageFieldSet, plan: ImagePlan) -> ImagePlan:
     """The plan of what a cache has. Raises `ImageNotBuiltError` where none has it."""
     if field_set.artifacts_field is not None:
-        files = await build_files(BuildFilesRequest(field_set), **implicitly())
+        files = await build_files(field_set, **implicitly())
         return replace(plan, outcome=_outcome(files.outcome))
     image = await build_image(BuildImageRequest(field_set), **implicitly())
     return replace(
@@ -207,9 +195,7 @@ async def _close(targets: Iterable[Target], option: RunOutput | None) -> _Closur
     upstream: dict[BuildKitImageFieldSet, tuple[BuildKitImageFieldSet, ...]] = {}
     new = [BuildKitImageFieldSet.create(each) for each in targets]
     while new:
-        found = await concurrently(
-            find_upstream_images(UpstreamImagesRequest(each), **implicitly()) for each in new
-        )
+        found = await concurrently(find_upstream_images(each, **implicitly()) for each in new)
         for each, images in zip(new, found):
             bases = (BuildKitImageFieldSet.create(target) for target in images.targets)
             upstream[each] = tuple(as_upstream(base, option) for base in bases)
@@ -288,13 +274,6 @@ async def look_up_tags(request: TagLookupRequest) -> TagLookup:
 
 
 @dataclass(frozen=True)
-class ImageTagsRequest:
-    """Asks which tags `publish` would give an image."""
-
-    field_set: BuildKitImageFieldSet
-
-
-@dataclass(frozen=True)
 class ImageTags:
     """The tags of an image in all repositories where it is published, or why they are not known."""
 
@@ -303,9 +282,9 @@ class ImageTags:
 
 
 @rule(desc="Find tags of image")
-async def find_image_tags(request: ImageTagsRequest) -> ImageTags:
+async def find_image_tags(field_set: BuildKitImageFieldSet) -> ImageTags:
     try:
-        names = await name_published_image(PublishedNamesRequest(request.field_set), **implicitly())
+        names = await name_published_image(field_set, **implicitly())
     except (ImageNotBuiltError, BuilderNotAskedError):
         # A name that depends on what would have to be built for it.
         return ImageTags(())
@@ -345,9 +324,7 @@ async def plan_with_tags(request: TaggedPlansRequest) -> TaggedPlans:
         if planned[target.address].outcome is not PlanOutcome.ERROR
         and not target.get(BuildKitImageSkipPushField).value
     ]
-    found = await concurrently(
-        find_image_tags(ImageTagsRequest(each), **implicitly()) for each in named
-    )
+    found = await concurrently(find_image_tags(each, **implicitly()) for each in named)
     wanted = tuple(dict.fromkeys(tag for each in found for tag in each.tags))
     lookup = await look_up_tags(TagLookupRequest(wanted), **implicitly())
     answers = dict(zip(wanted, lookup.answers))

@@ -55,13 +55,6 @@ class GenerateRefsFileRequest(GenerateSourcesRequest):
 
 
 @dataclass(frozen=True)
-class RefsFileRequest:
-    """Asks for the file of a target."""
-
-    field_set: ImageRefsFieldSet
-
-
-@dataclass(frozen=True)
 class RefsFile:
     """A file with references. `references` are the pinned references by key."""
 
@@ -86,8 +79,7 @@ def _render(
 
 
 @rule(desc="Write file with image references")
-async def write_refs_file(request: RefsFileRequest) -> RefsFile:
-    field_set = request.field_set
+async def write_refs_file(field_set: ImageRefsFieldSet) -> RefsFile:
     field = field_set.images
     refs_format = RefsFormat(field_set.format.value)
     mentions = tuple(
@@ -107,7 +99,7 @@ async def write_refs_file(request: RefsFileRequest) -> RefsFile:
 @rule(desc="Generate file with image references")
 async def generate_refs_file(request: GenerateRefsFileRequest) -> GeneratedSources:
     field_set = ImageRefsFieldSet.create(request.protocol_target)
-    file = await write_refs_file(RefsFileRequest(field_set), **implicitly())
+    file = await write_refs_file(field_set, **implicitly())
     return GeneratedSources(await digest_to_snapshot(file.digest))
 
 

@@ -38,12 +38,10 @@ from pants_docker_buildkit.locks.base_images import BaseImages
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import ImageInputTarget
 from pants_docker_buildkit.util_rules.dockerfile import (
-    ImageDockerfileRequest,
     read_image_dockerfile,
 )
 from pants_docker_buildkit.util_rules.image_lock import image_lock_path, lock_paths
 from pants_docker_buildkit.util_rules.upstream_targets import (
-    UpstreamTargetsRequest,
     find_upstream_targets,
 )
 
@@ -57,13 +55,6 @@ class ImageInputTargetsRequest(SyntheticTargetsRequest):
     """Asks for the targets of all such files."""
 
     path: str = SyntheticTargetsRequest.SINGLE_REQUEST_FOR_ALL_TARGETS
-
-
-@dataclass(frozen=True)
-class ImageInputFilesRequest:
-    """Asks for the files of one image."""
-
-    field_set: BuildKitImageFieldSet
 
 
 @dataclass(frozen=True)
@@ -131,11 +122,10 @@ def _dockerfile(path: str) -> str:
 
 @rule(desc="Find files that an image reads")
 async def find_image_input_files(
-    request: ImageInputFilesRequest, subsystem: DockerBuildKitSubsystem
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> ImageInputFiles:
-    field_set = request.field_set
-    dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
-    upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
+    dockerfile = await read_image_dockerfile(field_set, **implicitly())
+    upstream = await find_upstream_targets(field_set, **implicitly())
     root = field_set.context_directory(subsystem.default_context_root)
     path = dockerfile.path
     beside = set[str]() if path is None else set(names_beside(path))

@@ -25,7 +25,6 @@ from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
 from pants_docker_buildkit.util_rules.build_platform import own_platform
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
-    ImageDockerfileRequest,
     analyze_dockerfile,
     read_image_dockerfile,
 )
@@ -42,7 +41,6 @@ from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest
 from pants_docker_buildkit.util_rules.upstream_images import Upstream, find_archived_images
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
-    UpstreamTargetsRequest,
     find_upstream_targets,
     read_upstream_dockerfiles,
 )
@@ -172,8 +170,8 @@ async def find_moving_sources(request: MovingSourcesRequest, host: Platform) -> 
             of_context = Lock({}, {field_set.context.value: context.commit})
         pinned_context = type(field_set.context)(context.pinned_url, field_set.address)
         field_set = replace(field_set, context=pinned_context)
-    dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
-    targets = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
+    dockerfile = await read_image_dockerfile(field_set, **implicitly())
+    targets = await find_upstream_targets(field_set, **implicitly())
     upstream = await _plan_upstream(field_set, dockerfile, targets)
     is_asked = _depends_on_builder(dockerfile, field_set, upstream, host)
     understood = await understand_dockerfile(

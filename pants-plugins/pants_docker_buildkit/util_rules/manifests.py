@@ -43,25 +43,11 @@ class ManifestsFieldSet(PackageFieldSet, RunFieldSet):
 
 
 @dataclass(frozen=True)
-class ManifestFilesRequest:
-    """Asks for the files of a target as they are in the repository."""
-
-    field_set: ManifestsFieldSet
-
-
-@dataclass(frozen=True)
 class ManifestFiles:
     """Files by their paths from the BUILD file, and what the values in them mention."""
 
     files: tuple[tuple[str, YamlFile], ...]
     mentioned: MentionedTargetsRequest
-
-
-@dataclass(frozen=True)
-class ResolvedManifestsRequest:
-    """Asks for the files of a target with pinned references. Images are built if need be."""
-
-    field_set: ManifestsFieldSet
 
 
 @dataclass(frozen=True)
@@ -89,8 +75,7 @@ def _parse(field_set: ManifestsFieldSet, path: str, content: bytes) -> YamlFile:
 
 
 @rule(desc="Read manifests")
-async def read_manifest_files(request: ManifestFilesRequest) -> ManifestFiles:
-    field_set = request.field_set
+async def read_manifest_files(field_set: ManifestsFieldSet) -> ManifestFiles:
     sources = await hydrate_sources(HydrateSourcesRequest(field_set.sources), **implicitly())
     contents = await get_digest_contents(sources.snapshot.digest)
     files = {each.path: _parse(field_set, each.path, each.content) for each in contents}
@@ -109,8 +94,9 @@ async def read_manifest_files(request: ManifestFilesRequest) -> ManifestFiles:
 
 
 @rule(desc="Put references into manifests")
-async def resolve_manifests(request: ResolvedManifestsRequest) -> ResolvedManifests:
-    read = await read_manifest_files(ManifestFilesRequest(request.field_set), **implicitly())
+async def resolve_manifests(field_set: ManifestsFieldSet) -> ResolvedManifests:
+    """Images are built if need be."""
+    read = await read_manifest_files(field_set, **implicitly())
     pinned = await pin_images(PinnedImagesRequest(read.mentioned), **implicitly())
     references = {address: image.reference for address, image in pinned.by_text}
     return ResolvedManifests(

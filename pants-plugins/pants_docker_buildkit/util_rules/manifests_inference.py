@@ -10,7 +10,6 @@ from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.util_rules.manifests import (
-    ManifestFilesRequest,
     ManifestsFieldSet,
     read_manifest_files,
 )
@@ -28,7 +27,7 @@ async def infer_manifests_dependencies(
     request: InferManifestsDependencies,
 ) -> InferredDependencies:
     """Makes `--changed-dependents` find the manifests that a change of an image touches."""
-    files = await read_manifest_files(ManifestFilesRequest(request.field_set), **implicitly())
+    files = await read_manifest_files(request.field_set, **implicitly())
     images = await find_mentioned_images(files.mentioned, **implicitly())
     return InferredDependencies(sorted(images.addresses))
 

@@ -36,13 +36,6 @@ from pants_docker_buildkit.util_rules.registries import (
 
 
 @dataclass(frozen=True)
-class PublishedNamesRequest:
-    """Asks for the names that `publish` gives the image of a target."""
-
-    field_set: BuildKitImageFieldSet
-
-
-@dataclass(frozen=True)
 class PublishedRepository:
     """One repository, and the tags that the image gets there.
 
@@ -70,9 +63,8 @@ class PublishedNames:
 
 @rule(desc="Name published image")
 async def name_published_image(
-    request: PublishedNamesRequest, subsystem: DockerBuildKitSubsystem
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> PublishedNames:
-    field_set = request.field_set
     configured = await read_configured_registries(**implicitly())
     registries = image_registries(field_set, configured)
     output = image_output(field_set, registries, subsystem.output)

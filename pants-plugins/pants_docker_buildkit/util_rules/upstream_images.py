@@ -47,16 +47,8 @@ from pants_docker_buildkit.util_rules.image_archives import (
 )
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
-    UpstreamTargetsRequest,
     find_upstream_targets,
 )
-
-
-@dataclass(frozen=True)
-class UpstreamRequest:
-    """Asks for what the targets that an image refers to give to its build."""
-
-    field_set: BuildKitImageFieldSet
 
 
 @dataclass(frozen=True)
@@ -237,10 +229,9 @@ def _arguments(
 
 @rule(desc="Prepare images that an image refers to")
 async def prepare_upstream(
-    request: UpstreamRequest, subsystem: DockerBuildKitSubsystem
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> Upstream:
-    field_set = request.field_set
-    upstream = await find_upstream_targets(UpstreamTargetsRequest(field_set), **implicitly())
+    upstream = await find_upstream_targets(field_set, **implicitly())
     if not upstream.addresses:
         return Upstream((), (), (), ())
     packages = await _package(field_set, upstream, subsystem)

@@ -31,7 +31,6 @@ from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageRefe
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
-    ImageDockerfileRequest,
     read_image_dockerfile,
 )
 
@@ -42,13 +41,6 @@ _NAMES_A_VERSION = re.compile(r":(v?[0-9][^/]*|latest)\Z|@")
 """A tag as those of public images, which no target is called, or a digest."""
 
 _PASSWORD = re.compile(r"[a-z]+://[^/?#]*:[^/?#]*@|https?://[^/?#]*@")
-
-
-@dataclass(frozen=True)
-class UpstreamTargetsRequest:
-    """Asks what an image target refers to."""
-
-    field_set: BuildKitImageFieldSet
 
 
 @dataclass(frozen=True)
@@ -248,9 +240,8 @@ async def _refuse_literal_targets(
 
 
 @rule(desc="Find targets that an image refers to")
-async def find_upstream_targets(request: UpstreamTargetsRequest) -> UpstreamTargets:
-    field_set = request.field_set
-    dockerfile = await read_image_dockerfile(ImageDockerfileRequest(field_set), **implicitly())
+async def find_upstream_targets(field_set: BuildKitImageFieldSet) -> UpstreamTargets:
+    dockerfile = await read_image_dockerfile(field_set, **implicitly())
     images, remote, wanted = _sort_contexts(field_set)
     reached = _possible_contexts(field_set, dockerfile)
     images = tuple(each for each in images if each[0] in reached)
@@ -419,8 +410,7 @@ async def read_upstream_dockerfiles(targets: UpstreamTargets) -> Mapping[Address
         if len(found) == 1 and BuildKitImageFieldSet.is_applicable(found[0])
     }
     dockerfiles = await concurrently(
-        read_image_dockerfile(ImageDockerfileRequest(each), **implicitly())
-        for each in images.values()
+        read_image_dockerfile(each, **implicitly()) for each in images.values()
     )
     return dict(zip(images, dockerfiles))
 
