@@ -184,8 +184,14 @@ def test_two_builds_are_compared(runner: ImageRunner, tmp_path: Path) -> None:
     result = run(runner)
     assert (result.exit_code, output(result)) == (0, "linux/amd64\n  ✓ reproducible: app:image\n")
 
+    # The first build is known, the one on another builder is not.
     has_builds(runner, tmp_path / "different", "other")
-    writes(runner, "FROM scratch\nLABEL same=0\n", "reproducible=True")
+    writes(runner, "FROM scratch\nLABEL same=1\n", "reproducible=True")
+    assert run(runner).exit_code == 0
+    runner.runner.set_options(
+        ["--docker-buildkit-tests-second-builder=far"],
+        env={"PATH": f"{tmp_path}/different/bin:/usr/bin:/bin", "HOME": "/nonexistent"},
+    )
     result = run(runner)
     assert result.exit_code == 1
     assert (

@@ -81,9 +81,13 @@ def test_order_presence_and_packing_are_told_apart() -> None:
         "/b is in the second build only"
     )
     assert find_layer_difference(layer(first), layer(first, is_compressed=False)) == (
-        "all files are the same, but not how they are packed or compressed"
+        "all files are the same, but not how they are packed"
     )
     assert find_layer_difference(b"no archive", layer(first)).startswith("it cannot be read: ")
+
+
+def _uncompressed(layer: bytes) -> bytes:
+    return gzip.decompress(layer) if layer.startswith(b"\x1f\x8b") else layer
 
 
 class Store:
@@ -100,8 +104,10 @@ class Store:
 
     def image(self, *layers: bytes, **config: Any) -> str:
         history = [{"created_by": f"RUN {number}"} for number in range(len(layers))]
+        diff_ids = [hashlib.sha256(_uncompressed(each)).hexdigest() for each in layers]
+        config = {"history": history, "rootfs": {"diff_ids": diff_ids}, **config}
         manifest = {
-            "config": {"digest": self.add({"history": history, **config})},
+            "config": {"digest": self.add(config)},
             "layers": [{"digest": self.add(each)} for each in layers],
         }
         return self.add(manifest)
@@ -130,4 +136,16 @@ def test_the_first_differing_layer_is_named_with_its_step() -> None:
     created = store.image(old, created="1"), store.image(old, created="2")
     assert find_image_difference(*created, read, read) == (
         'configuration.created differs: "1", then "2"'
+    )
+
+
+def test_compression_is_named_only_where_nothing_else_differs() -> None:
+    store = Store()
+    read = store.blobs.__getitem__
+    one, other = layer(SAME), layer(SAME, is_compressed=False)
+    found = find_image_difference(store.image(one), store.image(other), read, read)
+    assert found.startswith("layer 1 (RUN 0): its content is the same, but not how it is compr")
+    changed = store.image(other, layer(("etc/a", {"mtime": 5})))
+    assert find_image_difference(store.image(one, one), changed, read, read) == (
+        "layer 2 (RUN 1): /etc/a differs in time (1, then 5)"
     )

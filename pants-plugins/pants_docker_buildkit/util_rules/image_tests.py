@@ -40,7 +40,7 @@ class ImageTestSubsystem(Subsystem):
             """
             The builder for the second build of `reproducible` tests, as in
             `[docker-buildkit].builder`, ideally another version of BuildKit on another machine.
-            Defaults to the builder of the first build. Changing it rebuilds nothing.
+            Defaults to the builder of the first build. Another one makes the second build again.
             """
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Optional
@@ -20,8 +21,11 @@ from pants_docker_buildkit.oci.layout import blob_name
 from pants_docker_buildkit.util_rules.build import BuildImageRequest, BuiltImage, build_image
 from pants_docker_buildkit.util_rules.image_tests import ImageTested, ImageTestSubsystem
 
-_HOST_NAME = "BUILDKIT_SANDBOX_HOSTNAME=another-host"
-"""What BuildKit takes for the name of the machine in a step (the frontend's build argument)."""
+_HOST_NAME = "BUILDKIT_SANDBOX_HOSTNAME"
+"""The build argument that BuildKit takes for the name of the machine in a step."""
+
+_NO_HOST_CHARACTERS = re.compile("[^A-Za-z0-9-]+")
+_LONGEST_HOST_NAME = 63
 
 
 @dataclass(frozen=True)
@@ -85,18 +89,25 @@ async def _blobs(image: BuiltImage) -> ReadBlob:
     return lambda digest: found[blob_name(OciDigest(digest))]
 
 
+def _second_host(builder: str | None) -> str:
+    """The host name of the second build: with another builder, a build that no cache has."""
+    name = _NO_HOST_CHARACTERS.sub("-", f"another-host-{builder}" if builder else "another-host")
+    return name[:_LONGEST_HOST_NAME]
+
+
 @rule(desc="Build image twice")
 async def test_reproduction(
     request: ReproductionTestRequest, options: ImageTestSubsystem
 ) -> ImageTested:
     field_set = request.field_set
     first = _variant(field_set, "first-build", no_cache=True)
+    host = _second_host(options.second_builder)
     second = _variant(
         field_set,
         "second-build",
         no_cache=True,
         builder=options.second_builder or field_set.builder.value,
-        build_args=(*(field_set.build_args.value or ()), _HOST_NAME),
+        build_args=(*(field_set.build_args.value or ()), f"{_HOST_NAME}={host}"),
     )
     timeout, is_forced = request.timeout, request.is_forced
     one = await build_image(BuildImageRequest(first, timeout, is_forced), **implicitly())
