@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.integration.conftest import Machines
+from tests.integration.workbench.door import Door
 from tests.integration.workbench.machine import Checkout, Files, Machine, repository_settings
 from tests.integration.workbench.registry import OwnRegistry, Registry
 from tests.integration.workbench.remote_cache import RemoteCache
@@ -235,17 +240,70 @@ def test_an_error_of_one_image_is_said_and_the_others_are_planned(
     assert run.docker_calls == ()
 
 
+SLOW_SECONDS = 4.0
+"""For so long nothing happens in a run that waits for a slow registry, or for a slow package."""
+
+
+@contextmanager
+def slow_way(registry: Registry) -> Iterator[str]:
+    """An address of a registry at which each connection takes a while."""
+    host, port = registry.address.split(":")
+
+    def dial() -> socket.socket:
+        time.sleep(SLOW_SECONDS)
+        return socket.create_connection((host, int(port)))
+
+    door = Door(socket.create_server(("127.0.0.1", 0)), dial)
+    yield f"127.0.0.1:{door.port}"
+    door.close()
+
+
+def slow_images(registry: str, slow: str, busybox: str) -> Files:
+    """Images that are known late: by their bases, their contexts, or what they are built on."""
+    image = "docker_buildkit_image(name='image', {})"
+    return {
+        "far/BUILD": image.format(""),
+        "far/Dockerfile": f"FROM {busybox.replace(registry, slow)}\nRUN echo far > /far\n",
+        "packed/BUILD": image.format("dependencies=[':made']")
+        + "\nshell_command(name='made', tools=['sleep', 'touch'], output_files=['made'],"
+        f" command='sleep {SLOW_SECONDS}; touch made')",
+        "packed/Dockerfile": f"FROM {busybox}\nCOPY packed/made /\n",
+        "middle/BUILD": image.format(""),
+        "middle/Dockerfile": "ARG BASE=far:image\nFROM $BASE\nRUN echo middle > /middle\n",
+        "top/BUILD": image.format("build_contexts={'alone': 'alone:image', 'far': 'far:image'}"),
+        "top/Dockerfile": "ARG BASE=middle:image\nFROM $BASE\n"
+        "COPY --from=alone /alone /\nCOPY --from=far /far /again\n",
+        "refs/BUILD": "docker_buildkit_image_refs(name='refs', images={'A': 'top:image'})",
+    }
+
+
 def test_where_nothing_may_be_built_all_that_is_missing_is_listed(
     machine: Machine, registry: Registry, repository: str, busybox: str
 ) -> None:
-    checkout = machine.checkout("checkout", images(registry.address, repository, busybox))
+    settings = repository_settings(registry.address, repository).replace(
+        '["pants_docker_buildkit"]', '["pants_docker_buildkit", "pants.backend.shell"]'
+    )
     option = "--docker-buildkit-require-built"
-    run = checkout.pants(option, "package", "::", pantsd=True, may_fail=True)
-    assert run.exit_code == 1
-    assert f"  * alone:image ({NO_MEMORY})\n  * base:image ({NO_MEMORY})\n" in run.output
-    assert run.docker_calls == ()
-    checkout.pants("package", "::", pantsd=True)
-    checkout.pants("package", "::", pantsd=True)
-    run = checkout.pants(option, "package", "::", pantsd=True)
+    with slow_way(registry) as slow:
+        checkout = machine.checkout(
+            "checkout",
+            {
+                **images(registry.address, repository, busybox),
+                **slow_images(registry.address, slow, busybox),
+                "pants.toml": settings,
+            },
+        )
+        for missing in (
+            ["alone:image", "base:image", "far:image", "packed:image"],
+            ["base:image", "middle:image", "packed:image"],
+        ):
+            run = checkout.pants(option, "package", "::", pantsd=True, may_fail=True)
+            listed = "\n".join(f"  * {each} ({NO_MEMORY})" for each in missing)
+            assert f"would have to be built:\n\n{listed}\n\nThose that" in run.output
+            assert run.docker_calls == ()
+            checkout.pants("package", "far:image", "alone:image", pantsd=True)
+        checkout.pants("package", "::", pantsd=True)
+        checkout.pants("package", "::", pantsd=True)
+        run = checkout.pants(option, "package", "::", pantsd=True)
     assert set(run.kinds.values()) == {"unchanged"}
     assert run.docker_calls == ()

@@ -89,7 +89,6 @@ class RunningSession:
             partial(scratch_directory, directory),
         )
         self.local_tags = LocalTags()
-        self.missing = MissingImages()
         self.waits = Waits(directory / WAITS_DIRECTORY)
         self._workers = Workers("registry-publication")
         self.builds = BuildServer(directory)
@@ -153,6 +152,7 @@ class SessionKeeper:
     def __init__(self) -> None:
         self.confirmed = ConfirmedImages()
         self.memory = RegistryMemory()
+        self.missing = MissingImages()
         self._graph = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._name: str | None = None
@@ -176,6 +176,7 @@ class SessionKeeper:
                 self._close()
                 self._running, self._name = create(), name
                 self._attempts.clear()
+                self.missing.begin_session()
             self._running.appear(name)
 
     def attempt(self, build_key: str, generation: int, number: int) -> int:

@@ -91,11 +91,11 @@ from pants_docker_buildkit.util_rules.definition import (
 from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
 from pants_docker_buildkit.util_rules.image_names import output_of_run
 from pants_docker_buildkit.util_rules.materials import merge_materials
+from pants_docker_buildkit.util_rules.missing_images import find_all_missing
 from pants_docker_buildkit.util_rules.session import (
     keep_session,
     mark_session,
     running_session,
-    wait_for,
 )
 from pants_docker_buildkit.util_rules.session_process import cached_process, look_up
 
@@ -410,7 +410,7 @@ class _Built:
     is_same: bool
 
 
-async def _build(
+async def _define_and_solve(
     request: BuildImageRequest,
     subsystem: DockerBuildKitSubsystem,
     global_options: GlobalOptions,
@@ -418,13 +418,13 @@ async def _build(
 ) -> _Built:
     field_set = request.field_set
     definition = await define_image(ImageDefinitionRequest(field_set, attempt), **implicitly())
+    keeper = await keep_session(**implicitly())
     running = await running_session()
     builders = await read_described_builders(**implicitly())
     environment = await resolve_docker_environment(**implicitly())
     settings = build_settings(field_set, subsystem, builders, environment.home)
     if request.timeout is not None:
         settings = replace(settings, build_timeout=request.timeout, is_test=True)
-    keeper = await keep_session(**implicitly())
     only_looks_up = running.is_plan or subsystem.require_built
     if not only_looks_up:
         running.answers.add_build(definition.key, settings)
@@ -449,22 +449,34 @@ async def _build(
         f" context digest {definition.context_digest};"
         f" {'as last time here' if is_same else reason_line(reasons)}."
     )
-    try:
-        with running.missing.looking():
-            solved = await _solve(definition, place, reasons)
-    except ImageNotBuiltError as e:
-        if running.is_plan:
-            raise
-        missing = running.missing.add(field_set.address.spec, reason_line(e.reasons))
-        while not missing.done():
-            pause = running.missing.pause()
-            await wait_for(running, [pause])
-            pause.result()
-        raise ImageNotBuiltError(field_set.address, e.reasons, missing.result()) from None
+    solved = await _solve(definition, place, reasons)
     if not running.is_plan and (not is_same or solved.seconds is not None):
         seconds = past.seconds if past is not None and solved.seconds is None else solved.seconds
         write_past_build(history, describe_inputs(definition), seconds)
     return _Built(definition, solved, is_same)
+
+
+async def _build(
+    request: BuildImageRequest,
+    subsystem: DockerBuildKitSubsystem,
+    global_options: GlobalOptions,
+    attempt: int,
+) -> _Built:
+    """What comes of a target. Where nothing may be built, its failure names all that is missing."""
+    field_set = request.field_set
+    keeper = await keep_session(**implicitly())
+    running = await running_session()
+    # Tests name variants of an image, which need what it needs.
+    with keeper.missing.looking(field_set.dependencies.address.spec):
+        try:
+            return await _define_and_solve(request, subsystem, global_options, attempt)
+        except ImageNotBuiltError as e:
+            if running.is_plan or e.address != field_set.address:
+                raise
+            reasons = e.reasons
+            keeper.missing.add(field_set.address.spec, reason_line(reasons))
+    missing = await find_all_missing(keeper.missing, running)
+    raise ImageNotBuiltError(field_set.address, reasons, missing)
 
 
 def image_history(

@@ -6,24 +6,14 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pants.engine.addresses import Address, Addresses
+from pants.engine.addresses import Address
 from pants.engine.rules import Rule, collect_rules
-from pants.engine.target import (
-    Dependencies,
-    DependenciesRequest,
-    SpecialCasedDependencies,
-    Target,
-)
 
-from pants_docker_buildkit.compat import (
-    concurrently,
-    implicitly,
-    resolve_address_targets,
-    resolve_dependency_targets,
-    resolve_unparsed_address_inputs,
-    rule,
+from pants_docker_buildkit.compat import implicitly, rule
+from pants_docker_buildkit.util_rules.needed_targets import (
+    NeededTargetsRequest,
+    find_needed_targets,
 )
-from pants_docker_buildkit.util_rules.build_context import has_build
 
 
 @dataclass(frozen=True)
@@ -38,12 +28,6 @@ class ImageCycle:
     """Targets, each of which needs the next, the first of them last again. Empty if it is none."""
 
     addresses: tuple[Address, ...]
-
-
-def _special_fields(target: Target) -> tuple[SpecialCasedDependencies, ...]:
-    """The fields of a target, such as `packages` of an archive, that also name what it needs."""
-    fields = target.field_values.values()
-    return tuple(each for each in fields if isinstance(each, SpecialCasedDependencies))
 
 
 def _find_way_back(start: Address, needs: Mapping[Address, Sequence[Address]]) -> ImageCycle:
@@ -81,31 +65,8 @@ def needed_by(start: Address, needs: Mapping[Address, Sequence[Address]]) -> tup
 
 @rule(desc="Look for a cycle of images")
 async def find_image_cycle(request: ImageCycleRequest) -> ImageCycle:
-    images: list[Address] = []
-    needs: dict[Address, list[Address]] = {}
-    layer = tuple(await resolve_address_targets(**implicitly(Addresses([request.address]))))
-    while layer:
-        images += (each.address for each in layer if has_build(each))
-        needs.update((each.address, []) for each in layer)
-        ordinary = await concurrently(
-            resolve_dependency_targets(**implicitly(DependenciesRequest(each.get(Dependencies))))
-            for each in layer
-        )
-        special = [(each.address, field) for each in layer for field in _special_fields(each)]
-        inputs = await concurrently(
-            resolve_unparsed_address_inputs(field.to_unparsed_address_inputs(), **implicitly())
-            for _, field in special
-        )
-        named = await concurrently(
-            resolve_address_targets(**implicitly(Addresses(each))) for each in inputs
-        )
-        found: dict[Address, Target] = {}
-        owners = (*(each.address for each in layer), *(address for address, _ in special))
-        for owner, targets in zip(owners, (*ordinary, *named)):
-            needs[owner] += (each.address for each in targets)
-            found.update((each.address, each) for each in targets if each.address not in needs)
-        layer = tuple(found.values())
-    return find_cycle(images, needs)
+    needed = await find_needed_targets(NeededTargetsRequest(request.address.spec), **implicitly())
+    return find_cycle(needed.images, needed.needs)
 
 
 def rules() -> Iterable[Rule]:

@@ -28,6 +28,7 @@ from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem, SignaturesS
 from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.image_names import image_output, image_registries
 from pants_docker_buildkit.util_rules.registries import read_configured_registries
+from pants_docker_buildkit.util_rules.session import keep_session
 from pants_docker_buildkit.util_rules.signatures import SignatureCheckRequest, check_signature
 from pants_docker_buildkit.util_rules.upstream_targets import (
     KnownAddresses,
@@ -105,20 +106,25 @@ def _unknown(
 
 @rule(desc="Find images that are referred to")
 async def find_mentioned_images(request: MentionedTargetsRequest) -> MentionedTargets:
-    texts = tuple(dict.fromkeys(mention.text for mention in request.mentions))
-    written = await resolve_written_addresses(
-        WrittenAddressesRequest(request.owner, texts), **implicitly()
-    )
-    for mention in request.mentions:
-        existing = written.existing(mention.text)
-        if existing is None:
-            raise _unknown(request, mention, written.by_text[mention.text], written.known)
-        several = written.known.why_not_one(existing)
-        if several:
-            raise _error(request, f"{mention.place} names {mention.text!r}, which {several}", "")
-    targets = await concurrently(
-        resolve_address_targets(**implicitly(Addresses(written.by_text[text]))) for text in texts
-    )
+    keeper = await keep_session(**implicitly())
+    with keeper.missing.looking(request.owner.spec, needs=()):
+        texts = tuple(dict.fromkeys(mention.text for mention in request.mentions))
+        written = await resolve_written_addresses(
+            WrittenAddressesRequest(request.owner, texts), **implicitly()
+        )
+        for mention in request.mentions:
+            existing = written.existing(mention.text)
+            if existing is None:
+                raise _unknown(request, mention, written.by_text[mention.text], written.known)
+            several = written.known.why_not_one(existing)
+            if several:
+                raise _error(
+                    request, f"{mention.place} names {mention.text!r}, which {several}", ""
+                )
+        targets = await concurrently(
+            resolve_address_targets(**implicitly(Addresses(written.by_text[text])))
+            for text in texts
+        )
     found = dict(zip(texts, targets))
     for mention in request.mentions:
         _check_image(request, mention, tuple(found[mention.text]))
