@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from pants_docker_buildkit.compat import (
     implicitly,
     rule,
 )
+from pants_docker_buildkit.dockerfile.analysis import ContextPath
 from pants_docker_buildkit.dockerfile.parser import ImageTriggers
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
@@ -75,6 +77,13 @@ def _triggers(base: ImageDockerfile, platform: ImagePlatform | None) -> tuple[st
     return base.analyses[position].own_triggers
 
 
+def _pattern(source: ContextPath) -> str | None:
+    """What a path with wildcards matches. Only with `--parents` has `**` a meaning of its own."""
+    if source.path is None or not source.has_wildcard or source.keyword == "RUN":
+        return None
+    return source.path if source.keeps_parents else re.sub(r"\*{2,}", "*", source.path)
+
+
 @rule(desc="Infer dependencies of images")
 async def infer_image_dependencies(
     request: InferImageDependencies, subsystem: DockerBuildKitSubsystem
@@ -88,14 +97,19 @@ async def infer_image_dependencies(
     root = field_set.context_directory(subsystem.default_context_root)
     # Files of a repository are no targets.
     analyses = () if field_set.context.value else dockerfile.analyses
+    sources = {source for analysis in analyses for source in analysis.context_paths}
     wanted = {
         posixpath.normpath(posixpath.join(root, source.path))
-        for analysis in analyses
-        for source in analysis.context_paths
+        for source in sources
         if source.path is not None and not source.has_wildcard and source.path != "."
     }
+    matched = (
+        providers.matching(root, pattern)
+        for pattern in sorted(filter(None, map(_pattern, sources)))
+    )
     inputs = await find_image_input_files(field_set, **implicitly())
     inferred = {*upstream.addresses, *providers.providing(wanted), *inputs.addresses}
+    inferred.update(*matched)
     inferred.discard(field_set.address)
     return InferredDependencies(sorted(inferred))
 

@@ -157,6 +157,46 @@ archive(name='other', format='zip', output_path='tree/app2/bundle.zip', files=['
 
 
 @pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("wild/a*.txt", {"wild/a.txt:files", "wild/ab.txt:files"}),
+        ("wild/**.txt", {"wild/a.txt:files", "wild/ab.txt:files", "wild/c.txt:files"}),
+        ("wild/[ac].tx?", {"wild/a.txt:files", "wild/c.txt:files"}),
+        ("wild/d*p /", {"wild/deep/d.txt:../files"}),
+        ("*/deep/*", {"wild/deep/d.txt:../files"}),
+        ("--parents wild/**/d.txt", {"wild/deep/d.txt:../files"}),
+        ("wild/*.zip", {"wild:bundle"}),
+        ("wild/out/*.md", {"wild:command"}),
+        ("wild/o*", {"wild:command"}),
+        ("wild/x*", set()),
+    ],
+)
+def test_what_a_wildcard_finds_is_inferred(
+    runner: ImageRunner, source: str, found: set[str]
+) -> None:
+    runner.write({f"wild/{path}": "" for path in ("a.txt", "ab.txt", "c.txt", "deep/d.txt")})
+    build = """\
+files(name='files', sources=['**/*.txt'])
+archive(name='bundle', format='zip', output_path='wild/bundle.zip', files=[':files'])
+shell_command(name='command', command='true', output_directories=['out'])
+"""
+    dockerfile = f"# syntax=docker/dockerfile:1-labs\nFROM scratch\nCOPY {source} /x/\n"
+    inferred = infer(runner, "wild", dockerfile, build)
+    assert {each.replace("/wild:", ":") for each in inferred} == found
+
+
+def test_a_wildcard_is_relative_to_the_context_root(runner: ImageRunner) -> None:
+    runner.write({"wild-root/inner/a.txt": "", "wild-root/b.txt": ""})
+    build = """\
+files(name='files', sources=['**/*.txt'])
+docker_buildkit_image(name='image', context_root='./inner')
+"""
+    assert infer(runner, "wild-root", "FROM scratch\nCOPY *.txt /\n", build) == {
+        "wild-root/inner/a.txt:../files"
+    }
+
+
+@pytest.mark.parametrize(
     ("fields", "path"),
     [
         pytest.param("output_directories=['out']", "made/out/", id="directory"),
@@ -203,7 +243,9 @@ def test_packages_below_a_directory_are_inferred_by_their_default_output_path(
     "instruction",
     [
         pytest.param("COPY . /", id="everything"),
-        pytest.param("COPY nothing/*.txt /", id="wildcard"),
+        pytest.param("COPY * */* /", id="wildcards-that-find-everything"),
+        pytest.param("COPY nothing/[ /", id="wildcard-that-buildkit-refuses"),
+        pytest.param("RUN --mount=type=bind,source=nothing/*.txt,target=/x true", id="no-wildcard"),
         pytest.param("COPY <<EOF /a\nnothing/a.txt\nEOF", id="heredoc"),
         pytest.param("ADD https://example.org/a.txt /", id="download"),
         pytest.param("COPY --from=alpine:3 nothing/a.txt /", id="other-image"),

@@ -6,11 +6,13 @@ import difflib
 import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 
-from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
+from pants_docker_buildkit.dockerfile.analysis import ContextPath, DockerfileAnalysis
 from pants_docker_buildkit.dockerfile.context_entries import ContextEntry, SymlinkEntry
 
 _MANY_PATHS = 5000
+_WILDCARDS = frozenset("*?[\\")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ def find_missing_source(
 ) -> MissingSource | None:
     """The first path that `COPY`, `ADD` or a bind mount names exactly and that is not there.
 
-    A path that leads through a link of the context may be there, and counts as if it were.
+    Of one with wildcards, the directory in which BuildKit looks has to be there, if nothing else. A
+    path that leads through a link of the context may be there, and counts as if it were.
     """
     present: set[str] = {"."}
     links: set[str] = set()
@@ -39,11 +42,21 @@ def find_missing_source(
             present.add(path)
             path = posixpath.dirname(path)
     for source in analysis.context_paths:
-        if source.path is None or source.has_wildcard or source.keeps_parents:
-            continue
-        if source.path not in present and not _leads_through_link(source.path, links):
-            return MissingSource(source.path, source.line, _similar(source.path, present))
+        path = _named_exactly(source)
+        if path and path not in present and not _leads_through_link(path, links):
+            return MissingSource(path, source.line, _similar(path, present))
     return None
+
+
+def _named_exactly(source: ContextPath) -> str:
+    """What has to be there for a source to be found, or to be empty; nothing if that is unknown."""
+    if source.path is None or source.keeps_parents:
+        return ""
+    if not source.has_wildcard:
+        return source.path
+    if source.keyword == "RUN":
+        return ""
+    return "/".join(takewhile(_WILDCARDS.isdisjoint, source.path.split("/")))
 
 
 def _leads_through_link(path: str, links: set[str]) -> bool:

@@ -44,7 +44,9 @@ def missing(*instructions: str) -> MissingSource | None:
         pytest.param("COPY . /", id="everything"),
         pytest.param("COPY empty /", id="empty-directory"),
         pytest.param("COPY current/app/server.pex /", id="through-a-link"),
-        pytest.param("COPY *.txt /", id="wildcard"),
+        pytest.param("COPY *.txt src/*/no*.txt /", id="wildcard"),
+        pytest.param("COPY current/app/*.pex /", id="wildcard-behind-a-link"),
+        pytest.param("COPY --parents ./nowhere/**/*.txt /", id="parents"),
         pytest.param("COPY --from=alpine /etc/passwd /", id="other-image"),
         pytest.param("ADD https://example.org/a.tgz /", id="download"),
         pytest.param("COPY <<EOF /a\ntext\nEOF", id="heredoc"),
@@ -61,6 +63,7 @@ def test_a_source_that_is_there_or_may_be_is_not_missing(instruction: str) -> No
         pytest.param("COPY dist/server.pex /", "dist/server.pex", id="copy"),
         pytest.param("ADD README.txt /", "README.txt", id="add"),
         pytest.param("COPY README.md LICENSE /", "LICENSE", id="second-of-two"),
+        pytest.param("COPY lib/app/*.txt /", "lib/app", id="directory-of-wildcard"),
         pytest.param("RUN --mount=type=bind,source=lib,target=/lib true", "lib", id="mount"),
     ],
 )

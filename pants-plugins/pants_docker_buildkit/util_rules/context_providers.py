@@ -7,6 +7,7 @@ import posixpath
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from pants.base.build_environment import get_buildroot
 from pants.core.goals.package import OutputPathField
@@ -25,6 +26,11 @@ from pants_docker_buildkit.compat import (
     resolve_address_targets,
     resolve_unparsed_address_inputs,
     rule,
+)
+from pants_docker_buildkit.dockerfile.patterns import (
+    IgnorePattern,
+    InvalidPatternError,
+    PatternMatcher,
 )
 from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, has_build, is_image
 from pants_docker_buildkit.util_rules.generated_paths import generated_paths, relocated_path
@@ -67,6 +73,38 @@ class ContextProviders:
             if not paths.isdisjoint(parents(without_ending)) or any(
                 output_path.value_or_default(file_ending=ending) in paths for ending in endings
             ):
+                yield address
+
+    def matching(self, directory: str, pattern: str) -> Iterator[Address]:
+        """The targets that provide what a path with wildcards finds below a directory.
+
+        Both are as BuildKit reads them, the pattern relative to the directory. One that finds
+        everything says nothing, nor does one that BuildKit refuses.
+        """
+        parts = pattern.split("/")
+        if set(parts) <= {"*", "**"}:
+            return
+        try:
+            matcher = PatternMatcher((IgnorePattern(pattern),))
+        except InvalidPatternError:
+            return
+        plain = takewhile(_GLOB_CHARACTERS.isdisjoint, parts)
+        start = posixpath.normpath(posixpath.join(directory, *plain))
+
+        def is_found(path: str) -> bool:
+            inner = posixpath.relpath(path, directory or ".")
+            return any(matcher.last_match(each) == 0 for each in (inner, *parents(inner)))
+
+        for path in self.paths if start == "." else _below(start, self.paths):
+            if is_found(path):
+                yield self.files[path]
+        for place, address in self.generated:
+            if f"{start}/".startswith(f"{place}/") or (_is_below(place, start) and is_found(place)):
+                yield address
+        endings = [each for each in _endings(pattern) if each is None or "*" not in each]
+        for output_path, _, address in self.packages:
+            paths = {output_path.value_or_default(file_ending=ending) for ending in endings}
+            if any((start == "." or _is_below(path, start)) and is_found(path) for path in paths):
                 yield address
 
 
