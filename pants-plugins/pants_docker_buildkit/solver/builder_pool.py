@@ -26,7 +26,6 @@ from pants_docker_buildkit.solver.errors import (
     BuilderLostError,
     BuilderNotReadyError,
     OtherBuildPlatformError,
-    SolverError,
 )
 from pants_docker_buildkit.solver.progress import tell
 
@@ -137,25 +136,32 @@ def _first_free(
     check: Check,
     told: str,
 ) -> Iterator[ChosenBuilder]:
-    """The first of the candidates that is not full, answers and suits. Waits while all are full."""
+    """The first of the candidates that is not full, answers and suits.
+
+    Waits while there is a full one, and none that has room answers and suits.
+    """
     slots = session.resolve().parent / SLOTS_DIRECTORY
     has_told = False
+    lost: dict[str, BuilderNotReadyError] = {}
     refusals: dict[str, OtherBuildPlatformError] = {}
     while True:
-        problem: SolverError | None = None
+        is_any_full = False
         for candidate in sorted(candidates, key=lambda each: _mark(session, each).is_set):
-            is_refused = candidate.identity in refusals
-            slot = None if is_refused else take_slot(slots, candidate.identity, most)
+            mark = _mark(session, candidate)
+            is_lost = candidate.identity in lost and mark.is_set
+            if is_lost or candidate.identity in refusals:
+                continue
+            slot = take_slot(slots, candidate.identity, most)
             if slot is None:
+                is_any_full = True
                 continue
             with slot:
-                mark = _mark(session, candidate)
                 try:
                     chosen = candidate.choose()
                     check(chosen)
                 except BuilderNotReadyError as e:
                     mark.set()
-                    problem = e
+                    lost[candidate.identity] = e
                     continue
                 except OtherBuildPlatformError as e:
                     refusals[candidate.identity] = e
@@ -167,10 +173,8 @@ def _first_free(
                     mark.set()
                     raise
                 return
-        if len(refusals) == len(candidates):
-            problem = next(iter(refusals.values()))
-        if problem is not None:
-            raise problem
+        if not is_any_full:
+            raise next(iter((*lost.values(), *refusals.values())))
         if not has_told:
             tell(session, told)
             has_told = True

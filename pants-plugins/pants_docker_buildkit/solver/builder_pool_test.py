@@ -108,6 +108,33 @@ def test_builds_above_the_limit_go_to_the_next_endpoint(host: Host) -> None:
         assert again.name == names[0]
 
 
+def test_a_build_waits_for_a_full_endpoint_where_the_other_is_lost(host: Host) -> None:
+    pool = replace(POOL, pool=NODES[:2], max_builds=1)
+    with host.reserve(described_builder=pool) as chosen:
+        home = chosen.name
+    found: list[str | None] = []
+
+    def check(chosen: ChosenBuilder) -> None:
+        if chosen.name != home:
+            raise BuilderNotReadyError("pool", "answer", "it was killed")
+
+    def wait() -> None:
+        with host.reserve(check, described_builder=pool) as chosen:
+            found.append(chosen.name)
+
+    waiting = threading.Thread(target=wait)
+    with host.reserve(described_builder=pool):
+        waiting.start()
+        waiting.join(0.5)
+        assert found == []
+    waiting.join(10)
+    assert found == [home]
+    # Where none is full, there is nothing to wait for.
+    gone = replace(pool, pool=NODES[2:])
+    with pytest.raises(BuilderNotReadyError), host.reserve(check, described_builder=gone):
+        pass
+
+
 def test_a_full_endpoint_is_not_replaced_by_one_that_does_not_suit(host: Host) -> None:
     pool = replace(POOL, max_builds=1)
     with ExitStack() as stack:
