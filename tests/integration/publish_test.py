@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from tests.integration.workbench.machine import Checkout, Machine, repository_se
 from tests.integration.workbench.pants_run import PantsRun
 from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.registry import Registry
+
+_RESULT = re.compile(r"[✓✕-] (\S+:\S+ (?:published|failed|skipped) .*)")
 
 pytestmark = pytest.mark.usefixtures("nothing_temporary_is_left")
 
@@ -67,9 +70,12 @@ def is_waiting(registry: FakeRegistry, tag: str) -> bool:
 
 
 def result_lines(run: PantsRun) -> set[str]:
-    """The lines about tags, whoever writes them."""
-    lines = {line[2:] for line in run.output.splitlines() if line[:2] in ("✓ ", "✕ ", "- ")}
-    return {line for line in lines if not line.startswith("image tags ")}
+    """The lines about tags, whoever writes them.
+
+    The client of Pants writes what a process prints and what the daemon logs as both arrive, so a
+    line of the first may follow one of the second whose end has not come yet.
+    """
+    return set(_RESULT.findall(run.output))
 
 
 def test_tags_follow_the_commits_and_only_changes_are_built(
