@@ -1,6 +1,6 @@
 """What a by-name call is on a Pants that has `Get`: a function that builds the `Get`.
 
-Imported only by `compat`, and only below Pants 2.29. Every function here is synchronous and
+Imported only by `compat`, and only below Pants 2.29. Every callee here is a synchronous function
 annotated `-> Get`, because the rule parser of those versions follows exactly such functions; the
 `Get` that it returns can be awaited or handed to `concurrently`.
 """
@@ -70,88 +70,37 @@ def _implicit_input(kwargs: dict[str, Any]) -> Any:
     return given
 
 
-def add_prefix(request: AddPrefix, **_: Any) -> Get:
-    return Get(Digest, AddPrefix, request)
+def _callee(result_type: Any, request_type: Any) -> Callable[..., Get]:
+    """What asks for a result with the one value that it is called with."""
+
+    def call(*args: Any, **kwargs: Any) -> Get:
+        value = args[0] if args else _implicit_input(kwargs)
+        return Get(result_type, request_type, value)
+
+    return call
 
 
-def create_digest(request: CreateDigest, **_: Any) -> Get:
-    return Get(Digest, CreateDigest, request)
-
-
-def determine_source_files(request: SourceFilesRequest, **_: Any) -> Get:
-    return Get(SourceFiles, SourceFilesRequest, request)
-
-
-def digest_to_snapshot(digest: Digest, **_: Any) -> Get:
-    return Get(Snapshot, Digest, digest)
-
-
-def ensure_address_family(**kwargs: Any) -> Get:
-    return Get(AddressFamily, AddressFamilyDir, _implicit_input(kwargs))
-
-
-def environment_aware_package(request: EnvironmentAwarePackageRequest, **_: Any) -> Get:
-    return Get(BuiltPackage, EnvironmentAwarePackageRequest, request)
-
-
-def environment_vars_subset(request: EnvironmentVarsRequest, **_: Any) -> Get:
-    return Get(EnvironmentVars, EnvironmentVarsRequest, request)
-
-
-def execute_process(process: Process, **_: Any) -> Get:
-    return Get(FallibleProcessResult, Process, process)
-
-
-def find_valid_field_sets(request: FieldSetsPerTargetRequest[Any], **_: Any) -> Get:
-    return Get(FieldSetsPerTarget, FieldSetsPerTargetRequest, request)
-
-
-def get_digest_contents(digest: Digest, **_: Any) -> Get:
-    return Get(DigestContents, Digest, digest)
-
-
-def get_digest_entries(digest: Digest, **_: Any) -> Get:
-    return Get(DigestEntries, Digest, digest)
-
-
-def get_git_worktree(request: GitWorktreeRequest, **_: Any) -> Get:
-    return Get(MaybeGitWorktree, GitWorktreeRequest, request)
-
-
-def hydrate_sources(request: HydrateSourcesRequest, **_: Any) -> Get:
-    return Get(HydratedSources, HydrateSourcesRequest, request)
-
-
-def merge_digests(request: MergeDigests, **_: Any) -> Get:
-    return Get(Digest, MergeDigests, request)
-
-
-def path_globs_to_paths(request: PathGlobs, **_: Any) -> Get:
-    return Get(Paths, PathGlobs, request)
-
-
-def path_globs_to_digest(request: PathGlobs, **_: Any) -> Get:
-    return Get(Digest, PathGlobs, request)
-
-
-def remove_prefix(request: RemovePrefix, **_: Any) -> Get:
-    return Get(Digest, RemovePrefix, request)
-
-
-def resolve_address_targets(**kwargs: Any) -> Get:
-    return Get(Targets, Addresses, _implicit_input(kwargs))
-
-
-def resolve_dependency_targets(**kwargs: Any) -> Get:
-    return Get(Targets, DependenciesRequest, _implicit_input(kwargs))
-
-
-def resolve_specs_paths(specs: Specs, **_: Any) -> Get:
-    return Get(SpecsPaths, Specs, specs)
-
-
-def resolve_unparsed_address_inputs(request: UnparsedAddressInputs, **_: Any) -> Get:
-    return Get(Addresses, UnparsedAddressInputs, request)
+add_prefix = _callee(Digest, AddPrefix)
+create_digest = _callee(Digest, CreateDigest)
+determine_source_files = _callee(SourceFiles, SourceFilesRequest)
+digest_to_snapshot = _callee(Snapshot, Digest)
+ensure_address_family = _callee(AddressFamily, AddressFamilyDir)
+environment_aware_package = _callee(BuiltPackage, EnvironmentAwarePackageRequest)
+environment_vars_subset = _callee(EnvironmentVars, EnvironmentVarsRequest)
+execute_process = _callee(FallibleProcessResult, Process)
+find_valid_field_sets = _callee(FieldSetsPerTarget, FieldSetsPerTargetRequest)
+get_digest_contents = _callee(DigestContents, Digest)
+get_digest_entries = _callee(DigestEntries, Digest)
+get_git_worktree = _callee(MaybeGitWorktree, GitWorktreeRequest)
+hydrate_sources = _callee(HydratedSources, HydrateSourcesRequest)
+merge_digests = _callee(Digest, MergeDigests)
+path_globs_to_paths = _callee(Paths, PathGlobs)
+path_globs_to_digest = _callee(Digest, PathGlobs)
+remove_prefix = _callee(Digest, RemovePrefix)
+resolve_address_targets = _callee(Targets, Addresses)
+resolve_dependency_targets = _callee(Targets, DependenciesRequest)
+resolve_specs_paths = _callee(SpecsPaths, Specs)
+resolve_unparsed_address_inputs = _callee(Addresses, UnparsedAddressInputs)
 
 
 def rule(*args: Any, **kwargs: Any) -> Callable[..., Any]:
@@ -183,12 +132,7 @@ def _callable_by_name(function: Any, registered: Any) -> Callable[..., Any]:
     result_type = hints["return"]
     given = next((each for each in _GIVEN if each in hints), None)
     if given is not None:
-        request_type = hints[given]
-
-        def call(*args: Any, **kwargs: Any) -> Get:
-            value = args[0] if args else _implicit_input(kwargs)
-            return Get(result_type, request_type, value)
-
+        call = _callee(result_type, hints[given])
     else:
         # All that it takes comes from the rule graph.
         def call(*_args: Any, **_kwargs: Any) -> Get:

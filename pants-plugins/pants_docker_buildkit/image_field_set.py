@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from pants.core.goals.package import PackageFieldSet
 from pants.engine.addresses import Address
-from pants.engine.target import StringField, StringSequenceField, Target
+from pants.engine.target import Field, StringField, StringSequenceField, Target
 
 from pants_docker_buildkit.compat import EnvironmentField
+from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.artifacts import (
     BuildKitImageOutputDirectoriesField,
     BuildKitImageOutputFilesField,
@@ -154,6 +155,12 @@ class BuildKitImageFieldSet(PackageFieldSet):
     def artifacts_field(self) -> StringSequenceField | StringField | None:
         """As the function of this name, for a target."""
         return _artifacts_field(self.output_files, self.output_directories, self.output)
+
+    def error(
+        self, field: Field, requirement: str, finding: str, next_step: str = ""
+    ) -> InvalidImageFieldError:
+        """What to raise where a field may not have its value. `requirement` completes "must …"."""
+        return InvalidImageFieldError(field.alias, self.address, requirement, finding, next_step)
 
     def context_directory(self, default: str) -> str:
         """The directory of the build context, from the build root, which it may lead out of."""

@@ -130,37 +130,22 @@ def _packages(lock: Lock) -> LockfilePackages:
     )
 
 
-@dataclass(frozen=True)
-class SignedLockRequest:
-    """Asks whether base images are signed, before they get into the lock at `path`."""
-
-    path: str
-    lock: Lock
-
-
-@dataclass(frozen=True)
-class SignedLock:
-    """They are, as far as options want it."""
-
-
 def _name_of(pattern: str) -> str:
     """The part of a pattern of names that says which registry is meant, if it does."""
     return pattern.partition("/")[0]
 
 
-@rule(desc="Verify signatures of base images")
-async def verify_base_images(
-    request: SignedLockRequest, signatures: SignaturesSubsystem
-) -> SignedLock:
+async def _verify_base_images(path: str, lock: Lock, signatures: SignaturesSubsystem) -> None:
+    """Refuse base images that are not signed as options want it, before they get into a lock."""
     if not signatures.verify:
-        return SignedLock()
+        return
     images = {
         name: ImageReference.parse(name).pinned(digest)
-        for name, digest in sorted(request.lock.images.items())
+        for name, digest in sorted(lock.images.items())
     }
     checks = await concurrently(
         check_signature(
-            SignatureCheckRequest(f"{each.familiar}, of the lock {request.path},", (each,)),
+            SignatureCheckRequest(f"{each.familiar}, of the lock {path},", (each,)),
             **implicitly(),
         )
         for each in images.values()
@@ -173,10 +158,9 @@ async def verify_base_images(
     if unused:
         patterns = ", ".join(repr(each) for each in sorted(unused))
         logger.warning(
-            f"No image of the lock {request.path} was verified by these entries of"
+            f"No image of the lock {path} was verified by these entries of"
             f" '[{signatures.options_scope}].verify': {patterns}. Other locks may have such images."
         )
-    return SignedLock()
 
 
 @rule(desc="Generate lock of images")
@@ -184,6 +168,7 @@ async def generate_image_lock(
     request: GenerateImageLock,
     targets: AllTargets,
     subsystem: DockerBuildKitSubsystem,
+    signatures: SignaturesSubsystem,
     goal: GenerateLockfilesSubsystem,
 ) -> GenerateLockfileResult:
     resolve, path = request.resolve_name, request.lockfile_dest
@@ -210,7 +195,7 @@ async def generate_image_lock(
         if image_resolve(each, subsystem) == resolve
     )
     lock = merge_locks(each.lock for each in found)
-    await verify_base_images(SignedLockRequest(path, lock), **implicitly())
+    await _verify_base_images(path, lock, signatures)
     command = goal.custom_command or generating_command(resolve)
     digest = await create_digest(CreateDigest([FileContent(path, render_lock(lock, command))]))
     diff = None

@@ -18,7 +18,7 @@ from pants_docker_buildkit.plans.image_plan import PlanOutcome
 from pants_docker_buildkit.plans.listing import ListedImage, listing_to_json, listing_to_text
 from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.image_layers import read_image_layers
-from pants_docker_buildkit.util_rules.image_plans import TaggedPlansRequest, plan_with_tags
+from pants_docker_buildkit.util_rules.image_plans import plan_with_tags
 from pants_docker_buildkit.util_rules.session import running_session
 
 
@@ -60,8 +60,8 @@ async def list_all_images(
     images = tuple(target for target in targets if is_image(target))
     addresses = {target.address.spec for target in images}
     with running.planning():
-        planned = await plan_with_tags(TaggedPlansRequest(images), **implicitly())
-        plans = {each.target: each for each in planned.all if each.target in addresses}
+        planned = await plan_with_tags(images)
+        plans = {each.target: each for each in planned if each.target in addresses}
         there = [each for each in images if plans[each.address.spec].is_there]
         found = await concurrently(
             read_image_layers(BuildKitImageFieldSet.create(each), **implicitly()) for each in there

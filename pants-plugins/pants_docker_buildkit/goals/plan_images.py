@@ -31,11 +31,10 @@ from pants_docker_buildkit.plans.rendering import to_markdown, to_text
 from pants_docker_buildkit.util_rules.build_context import has_build
 from pants_docker_buildkit.util_rules.image_plans import (
     GoneTargetsRequest,
-    TaggedPlansRequest,
     find_gone_targets,
     plan_with_tags,
 )
-from pants_docker_buildkit.util_rules.lock_drift import LockDriftRequest, find_lock_drift
+from pants_docker_buildkit.util_rules.lock_drift import find_lock_drift
 from pants_docker_buildkit.util_rules.session import running_session
 
 logger = logging.getLogger(__name__)
@@ -117,10 +116,8 @@ async def plan_all_images(
     running = await running_session()
     images = tuple(target for target in targets if has_build(target))
     with running.planning():
-        planned = await plan_with_tags(TaggedPlansRequest(images), **implicitly())
-        asked = images if subsystem.drift else ()
-        found = await find_lock_drift(LockDriftRequest(asked), **implicitly())
-    plans = planned.all
+        plans = await plan_with_tags(images)
+        found = await find_lock_drift(images if subsystem.drift else ())
     # What makes the plan of an image an error need not be said twice.
     broken = frozenset(each.target for each in plans if each.outcome is PlanOutcome.ERROR)
     drift = found.without(broken) if subsystem.drift else None

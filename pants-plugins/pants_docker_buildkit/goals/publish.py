@@ -29,9 +29,11 @@ from pants_docker_buildkit.session.tag_plans import PlannedTag, TagPlans
 from pants_docker_buildkit.signatures.statement import Statement
 from pants_docker_buildkit.solver.main import MOVE_COMMAND
 from pants_docker_buildkit.util_rules.publication import (
+    MissingSignature,
     Publication,
     PublicationRequest,
     TagChange,
+    TagPublication,
     plan_publication,
 )
 from pants_docker_buildkit.util_rules.published_names import (
@@ -107,40 +109,32 @@ def _results(
 
     The first one that is planned has the process, if there is one.
     """
-    assert image.image_digest is not None
+    digest = image.image_digest
+    assert digest is not None
     process = _move_process(running) if publication.leads else None
-    for signature in publication.signatures:
+    entries: Iterable[MissingSignature | TagPublication]
+    entries = (*publication.signatures, *publication.tags)
+    for each in entries:
+        data: dict[str, Any] = {**_where(each.repository, image)}
+        if isinstance(each, MissingSignature):
+            data["signature"], planned = True, each.planned
+        else:
+            before = each.before if each.change is TagChange.MOVED else None
+            data.update(tag=each.tag, change=each.change.value, moved_from=before)
+            planned = each.planned(digest)
+            if not each.is_planned:
+                said = each.describe(digest)
+                yield PublishPackages((each.name,), None, said, PublishOutputData(data))
+                continue
         yield PlannedPackages(
             names=() if process is None else (_ALL_TAGS,),
             process=process,
-            data=PublishOutputData({**_where(signature.repository, image), "signature": True}),
+            data=PublishOutputData(data),
             plans=running.plans,
             ticket=ticket,
-            tag=signature.planned,
+            tag=planned,
         )
         process = None
-    for tag in publication.tags:
-        data = PublishOutputData(
-            {
-                **_where(tag.repository, image),
-                "tag": tag.tag,
-                "change": tag.change.value,
-                "moved_from": tag.before if tag.change is TagChange.MOVED else None,
-            }
-        )
-        if tag.is_planned:
-            yield PlannedPackages(
-                names=() if process is None else (_ALL_TAGS,),
-                process=process,
-                data=data,
-                plans=running.plans,
-                ticket=ticket,
-                tag=tag.planned(image.image_digest),
-            )
-            process = None
-        else:
-            description = tag.describe(image.image_digest)
-            yield PublishPackages(names=(tag.name,), description=description, data=data)
     if process is not None:
         # Files changed, so that there is nothing left to do for the target that leads the others.
         yield PublishPackages(names=(_ALL_TAGS,), process=process)

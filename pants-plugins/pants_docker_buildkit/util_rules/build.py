@@ -73,8 +73,7 @@ from pants_docker_buildkit.solver.result import (
     parse_build_result,
 )
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.build_settings import build_settings
-from pants_docker_buildkit.util_rules.builders import read_described_builders
+from pants_docker_buildkit.util_rules.build_settings import read_build_settings
 from pants_docker_buildkit.util_rules.confirmation import (
     ConfirmationRequest,
     ImageConfirmation,
@@ -88,7 +87,6 @@ from pants_docker_buildkit.util_rules.definition import (
     ImageDefinitionRequest,
     define_image,
 )
-from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
 from pants_docker_buildkit.util_rules.image_names import output_of_run
 from pants_docker_buildkit.util_rules.materials import merge_materials
 from pants_docker_buildkit.util_rules.missing_images import find_all_missing
@@ -97,7 +95,7 @@ from pants_docker_buildkit.util_rules.session import (
     mark_session,
     running_session,
 )
-from pants_docker_buildkit.util_rules.session_process import cached_process, look_up
+from pants_docker_buildkit.util_rules.session_process import cached_process, look_up, said
 
 logger = logging.getLogger(__name__)
 
@@ -217,10 +215,10 @@ def _explain_end(exit_code: int) -> str:
 def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> ImageRecord | None:
     """The record of the image that a build gave; `None` of one that gave files."""
     if result.exit_code != 0:
-        said = result.stderr.decode("utf-8", "replace")
         if result.exit_code == EXIT_SOURCE_CHANGED:
-            raise ImageSourceChangedError(definition.address, said)
-        raise ImageBuildError(definition.address, f"{said}\n{_explain_end(result.exit_code)}")
+            raise ImageSourceChangedError(definition.address, said(result))
+        end = _explain_end(result.exit_code)
+        raise ImageBuildError(definition.address, f"{said(result)}\n{end}")
     try:
         if not definition.output.is_image:
             check_artifacts_result(result.stdout, definition.job.build_digest)
@@ -420,9 +418,7 @@ async def _define_and_solve(
     definition = await define_image(ImageDefinitionRequest(field_set, attempt), **implicitly())
     keeper = await keep_session(**implicitly())
     running = await running_session()
-    builders = await read_described_builders(**implicitly())
-    environment = await resolve_docker_environment(**implicitly())
-    settings = build_settings(field_set, subsystem, builders, environment.home)
+    settings = await read_build_settings(field_set, subsystem)
     if request.timeout is not None:
         settings = replace(settings, build_timeout=request.timeout, is_test=True)
     only_looks_up = running.is_plan or subsystem.require_built

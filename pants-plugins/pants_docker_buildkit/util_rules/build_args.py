@@ -15,7 +15,6 @@ from pants_docker_buildkit.compat import (
     implicitly,
     rule,
 )
-from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import BuildKitImagesTarget, BuildKitImageTarget
@@ -70,9 +69,8 @@ async def resolve_build_args(
     own_values = _with_values(own, environment)
     for name, value in own_values.items():
         if value is None:
-            raise InvalidImageFieldError(
-                field.alias,
-                field_set.address,
+            raise field_set.error(
+                field,
                 "hold 'NAME=value', or a NAME that the environment of Pants has",
                 f"{name!r} is not in the environment",
                 f"Set it, or write '{name}=…'.",

@@ -24,6 +24,7 @@ from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import (
     Dependencies,
     DependenciesRequest,
+    Field,
     FieldSetsPerTargetRequest,
     SourcesField,
     Target,
@@ -283,27 +284,23 @@ async def assemble_build_context(
     )
     root = field_set.context_directory(subsystem.default_context_root)
     if root == ".." or root.startswith("../"):
-        raise InvalidImageFieldError(
-            field_set.context_root.alias,
-            field_set.address,
-            "name a directory below the build root",
-            f"it leads to {root!r}",
+        raise field_set.error(
+            field_set.context_root, "name a directory below the build root", f"it leads to {root!r}"
         )
     request_tree = ContextTreeRequest(tree, root, ignore_file_candidates(dockerfile.path, root))
     try:
         context = await select_context_tree(request_tree, **implicitly())
     except UnreadableIgnoreFileError as e:
-        raise unreadable_ignore_file(field_set, field_set.context_root.alias, e) from e
+        raise unreadable_ignore_file(field_set, field_set.context_root, e) from e
     outside = tuple(path for path in context.outside if path != dockerfile.path)
     return replace(context, outside=outside)
 
 
 def unreadable_ignore_file(
-    field_set: BuildKitImageFieldSet, alias: str, error: UnreadableIgnoreFileError
+    field_set: BuildKitImageFieldSet, field: Field, error: UnreadableIgnoreFileError
 ) -> InvalidImageFieldError:
     """What to raise where a context that a field names has such an ignore file."""
-    requirement = "have an ignore file that BuildKit can read"
-    return InvalidImageFieldError(alias, field_set.address, requirement, error.finding)
+    return field_set.error(field, "have an ignore file that BuildKit can read", error.finding)
 
 
 def _explicit_dependencies(field_set: BuildKitImageFieldSet) -> UnparsedAddressInputs:

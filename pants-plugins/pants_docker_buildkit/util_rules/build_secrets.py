@@ -12,7 +12,7 @@ from pants.engine.internals.session import SessionValues
 from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, uncacheable_rule
-from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidOptionError
+from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.fields.inputs import BuildKitImageSecretsField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
 from pants_docker_buildkit.registry.secret_source import (
@@ -53,9 +53,7 @@ def _source(
         try:
             source = SecretSource.parse(text)
         except InvalidSecretSourceError as e:
-            raise InvalidImageFieldError(
-                field.alias, field_set.address, f"{e.requirement}, or a path", f"{name!r} is not"
-            ) from e
+            raise field_set.error(field, f"{e.requirement}, or a path", f"{name!r} is not") from e
     else:
         source = SecretSource(SecretKind.FILE, text)
     if source.kind is SecretKind.FILE and not source.value.startswith(("~", "/")):
@@ -68,9 +66,8 @@ def _counting(field_set: BuildKitImageFieldSet) -> tuple[tuple[str, SecretSource
     secrets = secret_sources(field_set)
     unknown = sorted(wanted - {name for name, _ in secrets})
     if unknown:
-        raise InvalidImageFieldError(
-            field_set.hashed_secrets.alias,
-            field_set.address,
+        raise field_set.error(
+            field_set.hashed_secrets,
             f"name secrets of the field `{field_set.secrets.alias}`",
             f"it has no {unknown[0]!r}",
         )
@@ -122,9 +119,8 @@ async def hash_secrets(
         try:
             hashes.append((name, hash_secret(name, source.read(environment), key)))
         except SecretUnavailableError as e:
-            raise InvalidImageFieldError(
-                field_set.secrets.alias,
-                field_set.address,
+            raise field_set.error(
+                field_set.secrets,
                 f"give the secret {name!r}, whose content counts",
                 f"of `{source}`, {e.finding}",
             ) from e

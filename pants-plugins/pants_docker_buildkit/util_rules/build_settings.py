@@ -14,16 +14,20 @@ from pants.base.build_environment import get_buildroot
 from pants.engine.target import StringSequenceField
 
 from pants_docker_buildkit.buildx.attributes import InvalidAttributesError, read_caches, read_ssh
+from pants_docker_buildkit.compat import implicitly
 from pants_docker_buildkit.errors import (
     BuildKitImageError,
-    InvalidImageFieldError,
     InvalidOptionError,
 )
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_secrets import secret_sources
-from pants_docker_buildkit.util_rules.builders import DescribedBuilders
+from pants_docker_buildkit.util_rules.builders import (
+    DescribedBuilders,
+    read_described_builders,
+)
+from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
 from pants_docker_buildkit.util_rules.mirrors import image_mirrors
 from pants_docker_buildkit.util_rules.option_paths import option_path
 
@@ -67,6 +71,15 @@ def build_settings(
     )
 
 
+async def read_build_settings(
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+) -> BuildSettings:
+    """The same, with the builders and the environment that the options name."""
+    builders = await read_described_builders(**implicitly())
+    docker = await resolve_docker_environment(**implicitly())
+    return build_settings(field_set, subsystem, builders, docker.home)
+
+
 def _above_zero(option: str, number: int | None, kind: str = "a number") -> int | None:
     """What an option says that has to be positive, where it says something."""
     if number is not None and number <= 0:
@@ -87,7 +100,7 @@ def field_caches(
     return _caches(
         field.value or (),
         lambda path: _field_path(path, field_set, home),
-        partial(InvalidImageFieldError, field.alias, field_set.address),
+        partial(field_set.error, field),
     )
 
 

@@ -17,6 +17,7 @@ from pants_docker_buildkit.util_rules.session_process import (
     cached_process,
     look_up,
     run_in_session,
+    said,
 )
 
 
@@ -52,7 +53,7 @@ async def ask_once(request: CachedAnswerRequest) -> CachedAnswer:
         )
     result = await run_in_session(process)
     if result.exit_code != 0:
-        return CachedAnswer(b"", result.stderr.decode("utf-8", "replace").strip() or "It failed.")
+        return CachedAnswer(b"", said(result) or "It failed.")
     return CachedAnswer(result.stdout)
 
 

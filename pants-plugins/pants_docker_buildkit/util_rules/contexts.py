@@ -44,7 +44,7 @@ from pants_docker_buildkit.solver.context_memory import (
 )
 from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.util_rules.definition import ImageDefinition
-from pants_docker_buildkit.util_rules.session_process import session_process
+from pants_docker_buildkit.util_rules.session_process import said, session_process
 
 _MOST_BYTES = 64 * 1024
 _MOST_FILES = 32
@@ -141,6 +141,5 @@ async def _bring(definition: ImageDefinition, files: Digest, generation: int, at
     )
     result = await execute_process(process, **implicitly())
     if result.exit_code != 0:
-        said = result.stderr.decode("utf-8", "replace")
         end = describe_killing("The process that brings files", result.exit_code)
-        raise ImageBuildError(definition.address, f"{said}\n{end}")
+        raise ImageBuildError(definition.address, f"{said(result)}\n{end}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, CreateDigest, Digest, FileContent, MergeDigests
 from pants.engine.rules import Rule, collect_rules
-from pants.engine.target import StringSequenceField
+from pants.engine.target import DictStringToStringField, StringSequenceField
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.compat import (
@@ -32,7 +32,6 @@ from pants_docker_buildkit.dockerfile.source_date_epoch import (
     find_epoch,
     is_seconds,
 )
-from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.compression import LayerCompression
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import LOCAL_ENVIRONMENT, BuildKitImageFieldSet
@@ -210,9 +209,8 @@ async def define_image(
 def _check_environment(field_set: BuildKitImageFieldSet) -> None:
     field = field_set.environment
     if field.value != LOCAL_ENVIRONMENT:
-        raise InvalidImageFieldError(
-            field.alias,
-            field_set.address,
+        raise field_set.error(
+            field,
             f"be {LOCAL_ENVIRONMENT!r}, because BuildKit is reached from this machine",
             f"it is {field.value!r}",
             "To build elsewhere, name a remote builder in `builder`.",
@@ -236,7 +234,6 @@ def _definition(
     values: Placeholders,
     secret_hashes: SecretHashes,
 ) -> BuildDefinition:
-    labels, annotations = field_set.labels, field_set.annotations
     return BuildDefinition(
         dockerfile=inputs.dockerfile.sha256,
         context=inputs.context_digest,
@@ -246,8 +243,8 @@ def _definition(
         target_stage=field_set.target_stage.value,
         named_contexts=inputs.named_contexts,
         sources=inputs.sources,
-        labels=_filled_pairs(field_set, labels.alias, labels.value, values),
-        annotations=_filled_pairs(field_set, annotations.alias, annotations.value, values),
+        labels=_filled_pairs(field_set, field_set.labels, values),
+        annotations=_filled_pairs(field_set, field_set.annotations, values),
         secret_hashes=secret_hashes.hashes,
         secret_ids=tuple(sorted(field_set.secrets.value or ())),
         ssh_ids=tuple(sorted(each.partition("=")[0] for each in field_set.ssh.value or ())),
@@ -273,9 +270,8 @@ def _with_compression(
         (each for each in (kind, level, force) if each.value not in (None, False)), None
     )
     if set_field is not None and not output.is_image:
-        raise InvalidImageFieldError(
-            set_field.alias,
-            field_set.address,
+        raise field_set.error(
+            set_field,
             "be left out where there is no image",
             f"it is {set_field.value!r}, and files have no layers",
         )
@@ -283,9 +279,8 @@ def _with_compression(
     highest = compression.highest_level
     if level.value is not None and (highest is None or not 0 <= level.value <= highest):
         allowed = "be left out" if highest is None else f"be from 0 to {highest}"
-        raise InvalidImageFieldError(
-            level.alias,
-            field_set.address,
+        raise field_set.error(
+            level,
             f"{allowed} where `{kind.alias}` is {compression.value!r}",
             f"it is {level.value}",
         )
@@ -304,11 +299,8 @@ def _artifact_paths(
     try:
         return tuple(sorted({parse_artifact_path(each) for each in field.value or ()}))
     except InvalidArtifactPathError as e:
-        raise InvalidImageFieldError(
-            field.alias,
-            field_set.address,
-            f"hold paths, each of which must {e.requirement}",
-            f"{e.text!r} is one of them",
+        raise field_set.error(
+            field, f"hold paths, each of which must {e.requirement}", f"{e.text!r} is one of them"
         ) from e
 
 
@@ -320,9 +312,8 @@ def _is_reproducible(
     if output is not ImageOutput.DOCKER:
         return subsystem.reproducible if field.value is None else field.value
     if field.value and subsystem.output is None:
-        raise InvalidImageFieldError(
-            field.alias,
-            field_set.address,
+        raise field_set.error(
+            field,
             f"not be True where `{field_set.output.alias}` is {output.value!r}",
             "the Docker Engine cannot load an image while its times are rewritten",
             "Push the image or write it as a layout, or remove the field.",
@@ -339,9 +330,8 @@ def _final_build_args(
         try:
             epoch = find_epoch(inputs.analysis)
         except AmbiguousEpochError as e:
-            raise InvalidImageFieldError(
-                field_set.reproducible.alias,
-                field_set.address,
+            raise field_set.error(
+                field_set.reproducible,
                 f"be False for a Dockerfile without a single {SOURCE_DATE_EPOCH}",
                 e.finding,
                 f"Set '{SOURCE_DATE_EPOCH}=…' in `{field_set.build_args.alias}`.",
@@ -353,14 +343,11 @@ def _final_build_args(
 
 
 def _filled_pairs(
-    field_set: BuildKitImageFieldSet,
-    alias: str,
-    pairs: Mapping[str, str] | None,
-    values: Placeholders,
+    field_set: BuildKitImageFieldSet, field: DictStringToStringField, values: Placeholders
 ) -> tuple[tuple[str, str], ...]:
     return tuple(
-        (key, fill_in(field_set, alias, value, values))
-        for key, value in sorted((pairs or {}).items())
+        (key, fill_in(field_set, field, value, values))
+        for key, value in sorted((field.value or {}).items())
     )
 
 

@@ -90,9 +90,8 @@ def image_platforms(
     field: StringSequenceField = field_set.platforms
     if field_set.build_platform.value:
         if field.value:
-            raise InvalidImageFieldError(
-                field_set.build_platform.alias,
-                field_set.address,
+            raise field_set.error(
+                field_set.build_platform,
                 f"not be set together with `{field.alias}`",
                 "both are",
                 f"They mean the same; keep `{field.alias}`.",
@@ -102,11 +101,8 @@ def image_platforms(
     try:
         return tuple(dict.fromkeys(ImagePlatform.parse(name) for name in names))
     except InvalidImagePlatformError as e:
-        raise InvalidImageFieldError(
-            field.alias,
-            field_set.address,
-            f"hold platforms, each of which must {e.requirement}",
-            f"{e.text!r} is not valid",
+        raise field_set.error(
+            field, f"hold platforms, each of which must {e.requirement}", f"{e.text!r} is not valid"
         ) from e
 
 
@@ -171,9 +167,8 @@ async def _read_from_git(field_set: BuildKitImageFieldSet) -> tuple[str, bytes]:
     found = (entries.get(each) for each in (wanted, lower_case_name(wanted)) if each)
     file = next((each for each in found if isinstance(each, FileEntry)), None)
     if file is None:
-        raise InvalidImageFieldError(
-            field_set.source.alias,
-            field_set.address,
+        raise field_set.error(
+            field_set.source,
             f"name a file of the repository in `{field_set.context.alias}`",
             f"at {context.commit} there is no {wanted}",
             f"Name another one, or set `{field_set.instructions.alias}`.",
@@ -196,9 +191,8 @@ async def read_image_dockerfile(
         path, content = file.path, file.content
     if field_set.instructions.value:
         if path is not None:
-            raise InvalidImageFieldError(
-                field_set.instructions.alias,
-                field_set.address,
+            raise field_set.error(
+                field_set.instructions,
                 f"not be set where `{field_set.source.alias}` names a Dockerfile",
                 f"there is {path}",
                 f"Remove one of them, or set `{field_set.source.alias}=None`.",
@@ -208,9 +202,8 @@ async def read_image_dockerfile(
         remote, content = await _read_from_git(field_set)
     elif path is None:
         wanted = os.path.join(field_set.address.spec_path, field_set.source.value or "Dockerfile")
-        raise InvalidImageFieldError(
-            field_set.source.alias,
-            field_set.address,
+        raise field_set.error(
+            field_set.source,
             "name a file that exists",
             f"there is no {wanted}",
             f"Create it, or set `{field_set.instructions.alias}`.",

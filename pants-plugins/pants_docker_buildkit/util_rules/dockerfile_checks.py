@@ -55,16 +55,14 @@ from pants_docker_buildkit.solver.input_tree import (
 from pants_docker_buildkit.solver.main import LINT_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
-from pants_docker_buildkit.util_rules.build_settings import build_settings
-from pants_docker_buildkit.util_rules.builders import read_described_builders
-from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
+from pants_docker_buildkit.util_rules.build_settings import read_build_settings
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
     read_image_dockerfile,
 )
 from pants_docker_buildkit.util_rules.image_lock import find_applied_lock
 from pants_docker_buildkit.util_rules.session import running_session
-from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session
+from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session, said
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
     find_upstream_targets,
@@ -208,14 +206,8 @@ async def _check(
 ) -> DockerfileChecks:
     checked = await _prepare(field_set, subsystem)
     running = await running_session()
-    builders = await read_described_builders(**implicitly())
-    environment = await resolve_docker_environment(**implicitly())
-    settings = replace(
-        build_settings(field_set, subsystem, builders, environment.home),
-        secrets=(),
-        cache_from=(),
-        cache_to=(),
-    )
+    settings = await read_build_settings(field_set, subsystem)
+    settings = replace(settings, secrets=(), cache_from=(), cache_to=())
     running.answers.add_build(checked.key, settings)
     # `ask_once` cannot be asked: Pants would run it again before this session had the settings.
     process = cached_process(
@@ -226,8 +218,7 @@ async def _check(
     )
     result = await run_in_session(process)
     if result.exit_code != 0:
-        said = result.stderr.decode("utf-8", "replace").strip()
-        return DockerfileChecks(problem=said or "The check did not end.")
+        return DockerfileChecks(problem=said(result) or "The check did not end.")
     where = checked.dockerfile.remote or "instructions"
     path = checked.dockerfile.path or f"{field_set.address} ({where})"
     found = decode_json(tuple[CheckFinding, ...], result.stdout)

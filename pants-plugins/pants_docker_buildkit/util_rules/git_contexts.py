@@ -15,7 +15,6 @@ from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, remove_prefix, rule
 from pants_docker_buildkit.dockerfile.git_source import GitSource, is_commit, parse_git_source
-from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.remote.git_commit import repository_url
@@ -28,7 +27,7 @@ from pants_docker_buildkit.util_rules.image_lock import (
 )
 from pants_docker_buildkit.util_rules.remote_content import GitCommitOfRequest, find_git_commit
 from pants_docker_buildkit.util_rules.session import open_session
-from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session
+from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session, said
 
 _KNOWN_OPTIONS = frozenset({"ref", "tag", "branch", "subdir", "checksum", "commit"})
 _KEEP_GIT_DIRECTORY = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
@@ -68,22 +67,17 @@ class GitContext:
     tree: Digest
 
 
-def _refuse(
-    field_set: BuildKitImageFieldSet, requirement: str, finding: str, next_step: str = ""
-) -> InvalidImageFieldError:
-    field = field_set.context
-    return InvalidImageFieldError(field.alias, field_set.address, requirement, finding, next_step)
-
-
 def _read(field_set: BuildKitImageFieldSet, url: str) -> GitSource:
     """The repository, if its files alone can be the context."""
     source, shown = parse_git_source(url), repr(redact(url))
     if source is None:
         example = "'https://example.org/project.git#main:directory'"
-        raise _refuse(field_set, f"name a Git repository, such as {example}", f"it is {shown}")
+        raise field_set.error(
+            field_set.context, f"name a Git repository, such as {example}", f"it is {shown}"
+        )
     if has_credentials(url):
-        raise _refuse(
-            field_set,
+        raise field_set.error(
+            field_set.context,
             "have no password or token, which the caches would show to others",
             f"it is {shown}",
             "Let a credential helper of Git, or an SSH agent, know it.",
@@ -93,12 +87,14 @@ def _read(field_set: BuildKitImageFieldSet, url: str) -> GitSource:
     if unknown:
         listed = ", ".join(sorted(_KNOWN_OPTIONS))
         finding = f"it has {unknown[0]!r}"
-        raise _refuse(field_set, f"have no other parameters than {listed}", finding)
+        raise field_set.error(field_set.context, f"have no other parameters than {listed}", finding)
     if source.checksum and not is_commit(source.checksum):
-        raise _refuse(field_set, "name a whole commit as checksum", f"it has {source.checksum!r}")
+        raise field_set.error(
+            field_set.context, "name a whole commit as checksum", f"it has {source.checksum!r}"
+        )
     if any(part == ".." for part in source.subdirectory.split("/")):
         finding = f"it has {source.subdirectory!r}"
-        raise _refuse(field_set, "name a directory of the repository", finding)
+        raise field_set.error(field_set.context, "name a directory of the repository", finding)
     return source
 
 
@@ -106,9 +102,8 @@ def _check_others(field_set: BuildKitImageFieldSet) -> None:
     """Refuse what is about files of this repository."""
     for field in (field_set.dependencies, field_set.context_root):
         if field.value:
-            raise InvalidImageFieldError(
-                field.alias,
-                field_set.address,
+            raise field_set.error(
+                field,
                 f"be left out where `{field_set.context.alias}` names a repository",
                 "it is set",
                 "Name a directory of the repository after the reference, as in '#main:directory',"
@@ -116,9 +111,8 @@ def _check_others(field_set: BuildKitImageFieldSet) -> None:
             )
     arguments = field_set.build_args.value or ()
     if any(each.partition("=")[0] == _KEEP_GIT_DIRECTORY for each in arguments):
-        raise InvalidImageFieldError(
-            field_set.build_args.alias,
-            field_set.address,
+        raise field_set.error(
+            field_set.build_args,
             f"not have {_KEEP_GIT_DIRECTORY}",
             "it has",
             "What Git keeps of a repository differs with each clone. Give the commit as an"
@@ -142,7 +136,9 @@ async def find_context_commit(request: ContextCommitRequest) -> ContextCommit:
         answer = await find_git_commit(question, **implicitly())
         if answer.problem:
             finding = f"of {redact(written)!r}: {answer.problem.rstrip('.')}"
-            raise _refuse(field_set, "name a reference that the repository has", finding)
+            raise field_set.error(
+                field_set.context, "name a reference that the repository has", finding
+            )
         commit = answer.value
     return ContextCommit(url, commit, directory, moves=True)
 
@@ -164,9 +160,11 @@ async def read_git_context(field_set: BuildKitImageFieldSet) -> GitContext:
     )
     result = await run_in_session(process)
     if result.exit_code != 0:
-        said = result.stderr.decode("utf-8", "replace").strip().rstrip(".")
-        finding = f"of {redact(url)!r}: {said or 'the process did not end'}"
-        raise _refuse(field_set, "name a repository that can be checked out", finding)
+        why = said(result).rstrip(".") or "the process did not end"
+        finding = f"of {redact(url)!r}: {why}"
+        raise field_set.error(
+            field_set.context, "name a repository that can be checked out", finding
+        )
     tree = await remove_prefix(RemovePrefix(result.output_digest, OUTPUT_TREE))
     return GitContext(found.commit, tree)
 

@@ -22,7 +22,7 @@ from pants_docker_buildkit.solver.archived_image import (
 from pants_docker_buildkit.solver.input_tree import OUTPUT_LAYOUT
 from pants_docker_buildkit.solver.main import ARCHIVE_COMMAND
 from pants_docker_buildkit.util_rules.session import open_session
-from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session
+from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session, said
 
 _ENDING = ".tar"
 _LIKE_ARCHIVES = re.compile(r"\.(tar(\.[a-z0-9]+)?|tgz|tzst)\Z")
@@ -83,8 +83,8 @@ async def unpack_image_archive(request: ImageArchiveRequest) -> ImageArchive:
     )
     result = await run_in_session(process)
     if result.exit_code != 0:
-        said = result.stderr.decode("utf-8", "replace").strip()
-        return ImageArchive(None, result.output_digest, said or "The process did not end")
+        problem = said(result) or "The process did not end"
+        return ImageArchive(None, result.output_digest, problem)
     try:
         image = parse_archived_image(result.stdout)
     except ValueError as e:

@@ -20,7 +20,6 @@ from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.dockerfile.scope import build_platform_values
 from pants_docker_buildkit.dockerfile.stages import undeclared_build_args
 from pants_docker_buildkit.errors import (
-    InvalidImageFieldError,
     MissingContextFileError,
 )
 from pants_docker_buildkit.fields.context import ContextInputs
@@ -314,9 +313,8 @@ def _refuse_other_archives(
     for analysis in dockerfile.analyses:
         for origin in analysis.outside_bases:
             if origin.text in archives:
-                raise InvalidImageFieldError(
-                    field_set.build_contexts.alias,
-                    field_set.address,
+                raise field_set.error(
+                    field_set.build_contexts,
                     f"name an image for {origin.text!r}, because line {origin.line} of"
                     f" {dockerfile.name} is based on it",
                     "its one file holds no image, or is damaged or compressed",
@@ -364,9 +362,8 @@ def _declared_build_args(
     elsewhere = dockerfile.parsed.argument_names if field_set.address.is_generated_target else ()
     known = (dockerfile.build_args.shared, in_names, elsewhere)
     for name in sorted(undeclared.difference(*known)):
-        raise InvalidImageFieldError(
-            field_set.build_args.alias,
-            field_set.address,
+        raise field_set.error(
+            field_set.build_args,
             "only hold arguments that the Dockerfile declares",
             f"no `ARG` of {dockerfile.name} that the build reaches declares {name!r}",
             f"Add 'ARG {name}' to it, or remove the argument.",

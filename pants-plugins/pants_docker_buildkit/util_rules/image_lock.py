@@ -20,7 +20,6 @@ from pants_docker_buildkit.compat import (
     rule,
 )
 from pants_docker_buildkit.errors import (
-    InvalidImageFieldError,
     InvalidImageLockError,
     InvalidOptionError,
     NotLockedError,
@@ -118,7 +117,7 @@ def image_resolve(field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSub
         return name
     requirement = f"name one of `[docker-buildkit].resolves`, which are {known}"
     if field.value:
-        raise InvalidImageFieldError(field.alias, field_set.address, requirement, f"it is {name!r}")
+        raise field_set.error(field, requirement, f"it is {name!r}")
     raise InvalidOptionError("default_resolve", requirement, f"it is {name!r}")
 
 

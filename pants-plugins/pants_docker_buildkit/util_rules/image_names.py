@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
+from pants.engine.target import Field
+
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind
 from pants_docker_buildkit.errors import (
     BuildKitImageError,
@@ -65,14 +67,15 @@ def address_placeholders(field_set: BuildKitImageFieldSet) -> Placeholders:
     )
 
 
-def fill_in(field_set: BuildKitImageFieldSet, alias: str, text: str, context: Placeholders) -> str:
+def fill_in(
+    field_set: BuildKitImageFieldSet, field: Field, text: str, context: Placeholders
+) -> str:
     """The text of a field with its placeholders replaced."""
     try:
         return context.fill(text)
     except InvalidPlaceholderError as e:
-        raise InvalidImageFieldError(
-            alias, field_set.address, "only have known placeholders in braces", e.finding, e.hint
-        ) from e
+        requirement = "only have known placeholders in braces"
+        raise field_set.error(field, requirement, e.finding, e.hint) from e
 
 
 def image_registries(
@@ -129,9 +132,8 @@ def image_output(
         return ImageOutput.TAR
     if artifacts is not None:
         if field.value is not None:
-            raise InvalidImageFieldError(
-                field.alias,
-                field_set.address,
+            raise field_set.error(
+                field,
                 f"be left out where `{artifacts.alias}` names files, in place of an image",
                 f"it is {field.value!r}",
                 "Use a target for the image and another for the files.",
@@ -143,9 +145,8 @@ def image_output(
     if output is ImageOutput.DOCKER and field_set.is_upstream:
         return ImageOutput.OCI
     if output is ImageOutput.REGISTRY and not registries:
-        raise InvalidImageFieldError(
-            field.alias,
-            field_set.address,
+        raise field_set.error(
+            field,
             f"not be '{output.value}' for an image without a registry",
             f"`{field_set.registries.alias}` is empty and no configured registry is a default",
             "Configure '[docker-buildkit.registries]', or use 'oci'.",
@@ -184,13 +185,13 @@ def image_repository(
 ) -> str:
     """The repository of an image, without a registry."""
     field = field_set.repository
-    default = fill_in(field_set, field.alias, default_repository, context)
+    default = fill_in(field_set, field, default_repository, context)
     context = context.merge({"default_repository": default})
-    own = fill_in(field_set, field.alias, field.value, context) if field.value else default
+    own = fill_in(field_set, field, field.value, context) if field.value else default
     text = own
     if registry_template:
         context = context.merge({"target_repository": own})
-        text = fill_in(field_set, field.alias, registry_template, context)
+        text = fill_in(field_set, field, registry_template, context)
     if field_set.address.spec_path.count("/") == 0:
         # `{directory}` is empty for a target of the build root, `{parent_directory}` also below it.
         text = re.sub("/{2,}", "/", text).strip("/")
@@ -198,9 +199,7 @@ def image_repository(
         return parse_repository_name(text.lower())
     except InvalidNameError as e:
         if field.value or registry_template:
-            raise InvalidImageFieldError(
-                field.alias, field_set.address, e.requirement, f"it is {e.text!r}"
-            ) from e
+            raise field_set.error(field, e.requirement, f"it is {e.text!r}") from e
         raise InvalidOptionError(
             "default_repository", e.requirement, f"it gives {e.text!r} for {field_set.address}"
         ) from e
@@ -217,9 +216,8 @@ def with_git(
 ) -> Placeholders:
     """Placeholders for tags, which may name the commit: a tag is never part of a build."""
     if commit.sha is None:
-        raise InvalidImageFieldError(
-            field_set.image_tags.alias,
-            field_set.address,
+        raise field_set.error(
+            field_set.image_tags,
             f"not use `{{{GIT_SHA}}}` outside of a Git worktree with a commit",
             commit.problem,
         )
@@ -229,8 +227,8 @@ def with_git(
 def image_tags(field_set: BuildKitImageFieldSet, context: Placeholders) -> tuple[str, ...]:
     """The tags of the image, each once."""
     field = field_set.image_tags
-    filled = (fill_in(field_set, field.alias, each, context) for each in field.value or ())
-    return _tags(filled, partial(InvalidImageFieldError, field.alias, field_set.address))
+    filled = (fill_in(field_set, field, each, context) for each in field.value or ())
+    return _tags(filled, partial(field_set.error, field))
 
 
 def extra_tags(registry: ConfiguredRegistry, context: Placeholders) -> tuple[str, ...]:
@@ -278,9 +276,8 @@ def _bad_registry(
     field_set: BuildKitImageFieldSet, requirement: str, name: str, configured: ConfiguredRegistries
 ) -> InvalidImageFieldError:
     aliases = ", ".join(f"'@{each.alias}'" for each in configured.all) or "none"
-    return InvalidImageFieldError(
-        field_set.registries.alias,
-        field_set.address,
+    return field_set.error(
+        field_set.registries,
         requirement,
         f"{name!r} is not one",
         f"Aliases in '[docker-buildkit.registries]': {aliases}.",

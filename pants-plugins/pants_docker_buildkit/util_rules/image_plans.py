@@ -21,7 +21,6 @@ from pants_docker_buildkit.compat import (
     implicitly,
     resolve_address_targets,
     rule,
-    uncacheable_rule,
 )
 from pants_docker_buildkit.errors import (
     BuilderNotAskedError,
@@ -254,26 +253,6 @@ def _by_address(plans: Mapping[BuildKitImageFieldSet, ImagePlan]) -> dict[Addres
 
 
 @dataclass(frozen=True)
-class TagLookupRequest:
-    """Asks where tags are in this session."""
-
-    tags: tuple[ImageReference, ...]
-
-
-@dataclass(frozen=True)
-class TagLookup:
-    """What registries say of each tag."""
-
-    answers: tuple[Confirmation, ...]
-
-
-@uncacheable_rule(desc="Look up tags")
-async def look_up_tags(request: TagLookupRequest) -> TagLookup:
-    # As `publish` will: a tag that HEAD does not find is not asked for once more.
-    return TagLookup(await ask_registries(request.tags, Purpose.MOVE))
-
-
-@dataclass(frozen=True)
 class ImageTags:
     """The tags of an image in all repositories where it is published, or why they are not known."""
 
@@ -301,33 +280,22 @@ def _references(repositories: Iterable[PublishedRepository]) -> Iterable[ImageRe
                 yield ImageReference(each.registry, each.repository).with_tag(tag)
 
 
-@dataclass(frozen=True)
-class TaggedPlansRequest:
-    """Asks for plans with what `publish` would do for the tags of these image targets."""
+async def plan_with_tags(targets: tuple[Target, ...]) -> tuple[ImagePlan, ...]:
+    """The plans, sorted by address, with what `publish` would do for the tags of these targets.
 
-    targets: tuple[Target, ...]
-
-
-@dataclass(frozen=True)
-class TaggedPlans:
-    """The plans, sorted by address. Those of images that were not asked for have no tags."""
-
-    all: tuple[ImagePlan, ...]
-
-
-@rule(desc="Plan images and tags")
-async def plan_with_tags(request: TaggedPlansRequest) -> TaggedPlans:
-    planned = dict((await plan_images(ImagePlansRequest(request.targets), **implicitly())).all)
+    Those of images that were not asked for have no tags. For goals, which run in each session.
+    """
+    planned = dict((await plan_images(ImagePlansRequest(targets), **implicitly())).all)
     named = [
         BuildKitImageFieldSet.create(target)
-        for target in request.targets
+        for target in targets
         if planned[target.address].outcome is not PlanOutcome.ERROR
         and not target.get(BuildKitImageSkipPushField).value
     ]
     found = await concurrently(find_image_tags(each, **implicitly()) for each in named)
     wanted = tuple(dict.fromkeys(tag for each in found for tag in each.tags))
-    lookup = await look_up_tags(TagLookupRequest(wanted), **implicitly())
-    answers = dict(zip(wanted, lookup.answers))
+    # As `publish` will: a tag that HEAD does not find is not asked for once more.
+    answers = dict(zip(wanted, await ask_registries(wanted, Purpose.MOVE)))
     sharing = defaultdict[ImageReference, list[ImagePlan]](list)
     for field_set, tags in zip(named, found):
         for tag in tags.tags:
@@ -339,7 +307,7 @@ async def plan_with_tags(request: TaggedPlansRequest) -> TaggedPlans:
             tags=tuple(_plan_tag(tag, answers[tag], plan, sharing[tag]) for tag in tags.tags),
             problem=tags.problem,
         )
-    return TaggedPlans(tuple(planned[each] for each in sorted(planned)))
+    return tuple(planned[each] for each in sorted(planned))
 
 
 def _plan_tag(

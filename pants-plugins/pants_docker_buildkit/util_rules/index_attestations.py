@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pants_docker_buildkit.buildx.attestations import parse_attestations, scanner_image
 from pants_docker_buildkit.buildx.attributes import InvalidAttributesError
-from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.naming import ImageOutput, RunOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
@@ -27,16 +26,14 @@ def attestations_in_index(
     if not attestations or not (is_stored or output_of_run(field_set, option) is None):
         return ()
     if not is_stored:
-        raise InvalidImageFieldError(
-            field_set.attest.alias,
-            field_set.address,
+        raise field_set.error(
+            field_set.attest,
             f"be left out where the output is {output.value!r}",
             "there is no image index to put attestations into",
         )
     if is_reproducible:
-        raise InvalidImageFieldError(
-            field_set.attest.alias,
-            field_set.address,
+        raise field_set.error(
+            field_set.attest,
             f"be left out where the image is to be `{field_set.reproducible.alias}`",
             "attestations have the times of their build",
             "'[docker-buildkit].provenance' and `sbom_command` put them beside the image.",
@@ -52,9 +49,8 @@ def scanner_images(field_set: BuildKitImageFieldSet) -> dict[str, ImageReference
     try:
         return {scanner: ImageReference.parse_familiar(scanner)}
     except InvalidImageReferenceError as e:
-        raise InvalidImageFieldError(
-            field_set.attest.alias,
-            field_set.address,
+        raise field_set.error(
+            field_set.attest,
             f"name its generator by a reference, which must {e.requirement}",
             f"{scanner!r} does not",
         ) from e
@@ -65,9 +61,8 @@ def _attestations(field_set: BuildKitImageFieldSet) -> tuple[str, ...]:
     try:
         return parse_attestations(field.value or ())
     except InvalidAttributesError as e:
-        raise InvalidImageFieldError(
-            field.alias,
-            field_set.address,
+        raise field_set.error(
+            field,
             f"hold attestations, each of which must {e.requirement}",
             f"{e.text!r} is one of them",
         ) from e

@@ -29,31 +29,22 @@ from pants_docker_buildkit.util_rules.locked_sources import (
 
 
 @dataclass(frozen=True)
-class LockDriftRequest:
-    """Asks whether the locks of these images say what registries say now."""
-
-    images: tuple[Target, ...]
-
-
-@dataclass(frozen=True)
-class ImageNamesRequest:
-    """Asks what the names that move, which an image reads, stand for now."""
-
-    image: Target
-
-
-@dataclass(frozen=True)
 class ImageNames:
-    """What they stand for, and the lock of the image, if there is one; or why that is not known."""
+    """What the names that move, which an image reads, stand for now; or why that is not known.
+
+    `locked` is what the lock at `path` says, if there is one.
+    """
 
     found: Lock = field(default_factory=Lock)
     resolve: str = ""
+    path: str = ""
     locked: Optional[Lock] = None
     problem: str = ""
 
 
-def _moved(path: str, resolve: str, images: Sequence[tuple[str, ImageNames]]) -> Iterable[MovedPin]:
+def _moved(resolve: str, images: Sequence[tuple[str, ImageNames]]) -> Iterable[MovedPin]:
     """Of images of one resolve, which have the same lock."""
+    path = images[0][1].path
     before = next((names.locked.entries() for _, names in images if names.locked is not None), {})
     readers: dict[tuple[str, str], list[str]] = {}
     for target, names in images:
@@ -68,9 +59,8 @@ def _moved(path: str, resolve: str, images: Sequence[tuple[str, ImageNames]]) ->
 
 @rule(desc="Look up what an image reads")
 async def find_image_names(
-    request: ImageNamesRequest, subsystem: DockerBuildKitSubsystem
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> ImageNames:
-    field_set = BuildKitImageFieldSet.create(request.image)
     try:
         resolve = image_resolve(field_set, subsystem)
         path = lock_paths(subsystem)[resolve]
@@ -79,30 +69,23 @@ async def find_image_names(
     except Exception as e:
         # One that cannot be read, or whose registry is away, is no reason to know nothing.
         return ImageNames(problem=str(e).strip() or type(e).__name__)
-    return ImageNames(found.lock, resolve, locked.lock)
+    return ImageNames(found.lock, resolve, path, locked.lock)
 
 
-@rule(desc="Compare locks of images with registries")
-async def find_lock_drift(
-    request: LockDriftRequest, subsystem: DockerBuildKitSubsystem
-) -> LockDrift:
+async def find_lock_drift(images: Sequence[Target]) -> LockDrift:
+    """Whether the locks of these images say what registries say now. For goals."""
     found = await concurrently(
-        find_image_names(ImageNamesRequest(each), **implicitly()) for each in request.images
+        find_image_names(BuildKitImageFieldSet.create(each), **implicitly()) for each in images
     )
     by_resolve: dict[str, list[tuple[str, ImageNames]]] = {}
     unknown = []
-    for image, names in zip(request.images, found):
+    for image, names in zip(images, found):
         target = image.address.spec
         if names.problem:
             unknown.append(UnknownDrift(target, names.problem))
         else:
             by_resolve.setdefault(names.resolve, []).append((target, names))
-    paths = lock_paths(subsystem)
-    moved = (
-        pin
-        for resolve, images in sorted(by_resolve.items())
-        for pin in _moved(paths[resolve], resolve, images)
-    )
+    moved = (pin for each in sorted(by_resolve.items()) for pin in _moved(*each))
     return LockDrift(tuple(moved), tuple(unknown))
 
 

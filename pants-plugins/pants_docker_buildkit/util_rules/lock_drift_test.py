@@ -4,15 +4,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from pants.engine.rules import QueryRule
 from pants.testutil.rule_runner import GoalRuleResult
 
 from pants_docker_buildkit.goals.plan_images import PlanImages
-from pants_docker_buildkit.plans.drift import LockDrift, MovedPin
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
-from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
-from pants_docker_buildkit.util_rules.lock_drift import LockDriftRequest
+from pants_docker_buildkit.testutil import ImageRunner
 
 LOCK = "3rdparty/docker/images.lock.dockerfile"
 OLD, NEW = SmallImage.create("old"), SmallImage.create("new")
@@ -30,7 +27,7 @@ def registry() -> Iterator[FakeRegistry]:
 
 @pytest.fixture(scope="module")
 def shared_runner() -> Iterator[ImageRunner]:
-    runner = ImageRunner(create_rule_runner(rules=[QueryRule(LockDrift, (LockDriftRequest,))]))
+    runner = ImageRunner()
     yield runner
     runner.close()
 
@@ -50,32 +47,37 @@ def runner(shared_runner: ImageRunner, registry: FakeRegistry) -> ImageRunner:
     return shared_runner
 
 
-def drift(runner: ImageRunner) -> LockDrift:
-    request = LockDriftRequest((runner.target("app:app"),))
-    return runner.runner.request(LockDrift, (request,))
+def planned(runner: ImageRunner, *options: str, base_images: str = "locked") -> GoalRuleResult:
+    return runner.runner.run_goal_rule(
+        PlanImages,
+        args=[*options, "::"],
+        global_args=[f"--docker-buildkit-base-images={base_images}"],
+        env_inherit={"PATH"},
+    )
 
 
 @pytest.mark.parametrize("base_images", ["follow", "locked", "frozen"])
 def test_what_moved_since_it_was_locked_is_said(
     runner: ImageRunner, registry: FakeRegistry, base_images: str
 ) -> None:
-    runner.set_options(f"base-images={base_images}")
-    assert drift(runner) == LockDrift()
+    def moved() -> list[dict[str, object]]:
+        done = planned(runner, "--drift", "--format=json", base_images=base_images)
+        found: list[dict[str, object]] = json.loads(done.stdout)["drift"]["moved"]
+        return found
+
+    assert moved() == []
     host = registry.address
     names = (f"{host}/moved:1", f"{host}/still:1")
     runner.write({LOCK: "".join(f"FROM {each}@{OLD.digest}\n" for each in names)})
-    command = "pants generate-lockfiles --resolve=docker-images"
-    moved = MovedPin(f"{host}/moved:1", LOCK, OLD.digest, NEW.digest, ("app:app",), command)
-    assert drift(runner) == LockDrift((moved,))
-
-
-def planned(runner: ImageRunner, *options: str) -> GoalRuleResult:
-    return runner.runner.run_goal_rule(
-        PlanImages,
-        args=[*options, "::"],
-        global_args=["--docker-buildkit-base-images=locked"],
-        env_inherit={"PATH"},
-    )
+    (found,) = moved()
+    assert found == {
+        "name": f"{host}/moved:1",
+        "lock": LOCK,
+        "from": OLD.digest,
+        "to": NEW.digest,
+        "targets": ["app:app"],
+        "command": "pants generate-lockfiles --resolve=docker-images",
+    }
 
 
 def test_the_plan_goal_tells_when_it_is_asked_to(

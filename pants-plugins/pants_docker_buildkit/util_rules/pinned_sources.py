@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pants.engine.rules import Rule, collect_rules
+from pants.engine.target import Field
 
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
 from pants_docker_buildkit.dockerfile.analysis import (
@@ -120,15 +121,12 @@ def _external_sources(
                 images[text] = ImageReference.parse_familiar(text[len(IMAGE_SCHEME) :])
             except InvalidImageReferenceError as e:
                 requirement = f"name images by references, each of which must {e.requirement}"
-                raise InvalidImageFieldError(
-                    field.alias, field_set.address, requirement, f"{text!r} does not"
-                ) from e
+                raise field_set.error(field, requirement, f"{text!r} does not") from e
         elif kind is not None and not has_credentials(text):
             remote.append(RemoteSource(_NO_LINE, kind, text))
         else:
-            raise InvalidImageFieldError(
-                field.alias,
-                field_set.address,
+            raise field_set.error(
+                field,
                 f"hold images as '{IMAGE_SCHEME}REFERENCE', URLs, and Git URLs, without passwords",
                 f"{redact(text)!r} is not one of them",
             )
@@ -156,12 +154,13 @@ def _remote_sources(request: PinnedSourcesRequest) -> tuple[RemoteSource, ...]:
 
 
 def _unknown_content(
-    request: PinnedSourcesRequest, source: RemoteSource, alias: str, problem: str
+    request: PinnedSourcesRequest, source: RemoteSource, field: Field | None, problem: str
 ) -> InvalidImageFieldError:
-    if source.line == _NO_LINE:
+    """What to raise for what the Dockerfile downloads, or a `field` names."""
+    if field is not None:
         requirement = "name URLs and repositories whose content can be known"
         finding = f"of {redact(source.url)!r}: {problem.rstrip('.')}"
-        return InvalidImageFieldError(alias, request.field_set.address, requirement, finding)
+        return request.field_set.error(field, requirement, finding)
     reason = f"line {source.line} adds {redact(source.url)!r}, and what that is cannot be known:"
     next_step = (
         "Give that ADD a '--checksum'."
@@ -179,7 +178,9 @@ class _Pins:
     moving: Mapping[str, str]
 
 
-async def _pin_downloads(request: PinnedSourcesRequest, named: Mapping[RemoteSource, str]) -> _Pins:
+async def _pin_downloads(
+    request: PinnedSourcesRequest, named: Mapping[RemoteSource, Field]
+) -> _Pins:
     """What `ADD`s download and fields name, as it is now where it is not said.
 
     `named` has the fields that name something.
@@ -194,7 +195,7 @@ async def _pin_downloads(request: PinnedSourcesRequest, named: Mapping[RemoteSou
     answers = await _ask_downloads(asked, request.attempt)
     for source, answer in answers.items():
         if answer.problem:
-            raise _unknown_content(request, source, named.get(source, ""), answer.problem)
+            raise _unknown_content(request, source, named.get(source), answer.problem)
     pins = {source: answers[source].value if pin is None else pin for source, pin in locked.items()}
     known = (each for each in pinned.values() if each is not None)
     return _Pins(
@@ -303,8 +304,7 @@ def _unknown_image(
     requirement = "name images that their registries have"
     finding = f"of {text!r}: {problem.rstrip('.')}"
     named = field_set.external_sources if text.startswith(IMAGE_SCHEME) else field_set.attest
-    alias = named.alias
-    return InvalidImageFieldError(alias, field_set.address, requirement, finding)
+    return field_set.error(named, requirement, finding)
 
 
 @rule(desc="Pin what an image build reads from outside")
@@ -315,14 +315,14 @@ async def pin_sources(
     lines = _image_lines(request.dockerfile.analyses)
     external, urls = _external_sources(field_set, subsystem.external_sources)
     external |= scanner_images(field_set)
-    named = dict.fromkeys(urls, field_set.external_sources.alias)
+    named: dict[RemoteSource, Field] = dict.fromkeys(urls, field_set.external_sources)
     for context in request.contexts:
         if context.kind is ContextKind.URL:
             source = RemoteSource(_NO_LINE, RemoteKind.HTTP, context.value)
-            named.setdefault(source, field_set.build_contexts.alias)
+            named.setdefault(source, field_set.build_contexts)
     if field_set.context.value:
         source = RemoteSource(_NO_LINE, RemoteKind.GIT, field_set.context.value)
-        named.setdefault(source, field_set.context.alias)
+        named.setdefault(source, field_set.context)
     images = await _pin_images(request, lines, external)
     downloads, contexts = await _pin_downloads(request, named), _context_sources(request.contexts)
     return PinnedSources(

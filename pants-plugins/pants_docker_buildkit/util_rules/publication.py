@@ -46,7 +46,7 @@ from pants_docker_buildkit.signatures.statement import Statement
 from pants_docker_buildkit.solver.main import UPLOAD_COMMAND
 from pants_docker_buildkit.util_rules.published_names import PublishedRepository
 from pants_docker_buildkit.util_rules.session import ask_registries, running_session, wait_for
-from pants_docker_buildkit.util_rules.session_process import session_process
+from pants_docker_buildkit.util_rules.session_process import said, session_process
 
 
 class TagChange(str, Enum):
@@ -194,8 +194,8 @@ def _problems(result: FallibleProcessResult, repositories: Sequence[str]) -> Map
     if result.exit_code == 0:
         found: Mapping[str, str] = json.loads(result.stdout)
         return found
-    said = result.stderr.decode("utf-8", "replace").strip() or "its session is over"
-    return {each: f"Could not upload the image to {each} ({said})." for each in repositories}
+    why = said(result) or "its session is over"
+    return {each: f"Could not upload the image to {each} ({why})." for each in repositories}
 
 
 def _sources(running: RunningSession, request: PublicationRequest) -> tuple[ImageContent, ...]:

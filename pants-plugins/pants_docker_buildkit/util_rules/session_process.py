@@ -78,5 +78,10 @@ async def run_in_session(process: Process) -> FallibleProcessResult:
     return result
 
 
+def said(result: FallibleProcessResult) -> str:
+    """What a process that failed says of it to the user; empty where it could not."""
+    return result.stderr.decode("utf-8", "replace").strip()
+
+
 def _by_name(process: Process, cache_name: str) -> Process:
     return replace(process, append_only_caches=FrozenDict({cache_name: CACHE_LINK}))

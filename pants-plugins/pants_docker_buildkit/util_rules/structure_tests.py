@@ -15,7 +15,6 @@ from pants.engine.rules import Rule, collect_rules
 from pants_docker_buildkit.compat import (
     add_prefix,
     create_digest,
-    implicitly,
     merge_digests,
     rule,
 )
@@ -45,12 +44,10 @@ from pants_docker_buildkit.solver.input_tree import (
 from pants_docker_buildkit.solver.main import TEST_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build import BuiltImage
-from pants_docker_buildkit.util_rules.build_settings import build_settings
-from pants_docker_buildkit.util_rules.builders import read_described_builders
-from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
+from pants_docker_buildkit.util_rules.build_settings import read_build_settings
 from pants_docker_buildkit.util_rules.image_tests import ImageTested, ImageTestSubsystem
 from pants_docker_buildkit.util_rules.session import running_session
-from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session
+from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session, said
 
 _LAYOUT = f"{LAYOUTS_DIRECTORY}/image"
 
@@ -145,9 +142,7 @@ async def test_image(
     job = _job(request, _helper(options.helper_image))
     inputs = await _inputs(request, job)
     running = await running_session()
-    builders = await read_described_builders(**implicitly())
-    environment = await resolve_docker_environment(**implicitly())
-    settings = build_settings(request.field_set, subsystem, builders, environment.home)
+    settings = await read_build_settings(request.field_set, subsystem)
     settings = replace(
         settings,
         # The builder keeps the last context of each name, and the image has another one.
@@ -165,8 +160,8 @@ async def test_image(
     result = await run_in_session(_process(request, key, inputs))
     platform = str(request.platform.platform)
     if result.exit_code not in (0, EXIT_TESTS_FAILED):
-        said = result.stderr.decode("utf-8", "replace").strip()
-        return ImageTested(TestRun(platform, problem=said or "It ended."), result.metadata)
+        run = TestRun(platform, problem=said(result) or "It ended.")
+        return ImageTested(run, result.metadata)
     try:
         run = parse_outcomes(result.stdout, platform)
     except ValueError as e:

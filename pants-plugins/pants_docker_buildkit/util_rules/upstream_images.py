@@ -162,7 +162,7 @@ async def _collect_files(
             for each in targets.items()
         )
     except UnreadableIgnoreFileError as e:
-        raise unreadable_ignore_file(field_set, field_set.build_contexts.alias, e) from e
+        raise unreadable_ignore_file(field_set, field_set.build_contexts, e) from e
     return dict(zip(targets, trees))
 
 
@@ -287,9 +287,8 @@ def _nearest(references: tuple[str, ...], field_set: BuildKitImageFieldSet) -> s
 def _unusable_archive(
     field_set: BuildKitImageFieldSet, address: Address, request: ImageArchiveRequest, problem: str
 ) -> InvalidImageFieldError:
-    return InvalidImageFieldError(
-        field_set.build_contexts.alias,
-        field_set.address,
+    return field_set.error(
+        field_set.build_contexts,
         "name image archives that hold one whole image",
         f"of {request.file.path} of {address}: {problem.rstrip('.')}",
         "Save it again, as with `docker save` or `skopeo copy … oci-archive:…`.",
@@ -301,9 +300,8 @@ def _not_an_image(
 ) -> InvalidImageFieldError:
     artifacts = next((each for each in map(artifacts_field, targets) if each is not None), None)
     why = "" if artifacts is None else f": it leaves files (`{artifacts.alias}`) and no image"
-    return InvalidImageFieldError(
-        field_set.source.alias,
-        field_set.address,
+    return field_set.error(
+        field_set.source,
         f"give ARG {argument}, which names an image, the address of an image target",
         f"{address} is not one{why}",
         "To copy from its files, name it in `build_contexts`.",

@@ -265,9 +265,8 @@ async def find_upstream_targets(field_set: BuildKitImageFieldSet) -> UpstreamTar
     for name, value in wanted:
         target = written.existing(value)
         if target is None:
-            raise InvalidImageFieldError(
-                field_set.build_contexts.alias,
-                field_set.address,
+            raise field_set.error(
+                field_set.build_contexts,
                 "name targets that exist",
                 f"for {name!r} it names {value!r}",
                 written.known.neighbours(written.by_text[value]),
@@ -275,9 +274,7 @@ async def find_upstream_targets(field_set: BuildKitImageFieldSet) -> UpstreamTar
         several = written.known.why_not_one(target)
         if several:
             finding = f"for {name!r} it names {value!r}, which {several}"
-            raise InvalidImageFieldError(
-                field_set.build_contexts.alias, field_set.address, "name one image", finding
-            )
+            raise field_set.error(field_set.build_contexts, "name one image", finding)
         if name in reached:
             found_contexts.append((name, target))
     if field_set.address in (address for _, address in (*found_arguments, *found_contexts)):
@@ -396,7 +393,7 @@ def _bad_context(
     field = field_set.build_contexts
     value = None if field.value is None else field.value[name]
     finding = f"{name!r} is {None if value is None else redact(value)!r}"
-    return InvalidImageFieldError(field.alias, field_set.address, requirement, finding)
+    return field_set.error(field, requirement, finding)
 
 
 async def read_upstream_dockerfiles(targets: UpstreamTargets) -> Mapping[Address, ImageDockerfile]:
