@@ -142,12 +142,8 @@ def _exception_prefixes(patterns: Iterable[IgnorePattern]) -> list[str] | None:
     prefixes = []
     for pattern in patterns:
         if pattern.is_exception:
-            text = _without_suffix(_without_suffix(pattern.text, "/**"), "/*")
+            text = pattern.text.removesuffix("/**").removesuffix("/*")
             if not _PATTERN_CHARACTERS.isdisjoint(text):
                 return None
             prefixes.append(f"{text}/")
     return prefixes
-
-
-def _without_suffix(text: str, suffix: str) -> str:
-    return text[: -len(suffix)] if text.endswith(suffix) else text

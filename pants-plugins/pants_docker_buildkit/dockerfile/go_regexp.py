@@ -7,13 +7,13 @@ expression is parsed by Go's grammar (`regexp/syntax`, Perl flags) and written a
 Groups are only those that BuildKit itself writes.
 
 Go takes time in proportion to the text. Python tries all ways to divide it among repetitions, so
-where these could be too many, the expression is followed step by step here, each place once.
+where these could be too many, the expression is followed as Go does it (`go_expression.py`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from pants_docker_buildkit.dockerfile.go_characters import (
@@ -23,6 +23,7 @@ from pants_docker_buildkit.dockerfile.go_characters import (
     escaped_class,
     written,
 )
+from pants_docker_buildkit.dockerfile.go_expression import GoExpression
 
 MAX_REPEAT: Final = 1000
 
@@ -37,11 +38,6 @@ class _Token(NamedTuple):
     is_repeated: bool = False
     """It ends with an operator, so that no other may follow."""
     is_alternation: bool = False
-    least: int = 0
-    most: int | None = None
-    """How often an operator repeats; `None` where there is no most."""
-    characters: str = ""
-    """What a quotation stands for: of several characters, an operator repeats the last."""
 
 
 class GoRegexp:
@@ -49,15 +45,16 @@ class GoRegexp:
 
     def __init__(self, go: str) -> None:
         """Read `go`; raises `InvalidGoRegexpError`."""
-        self._tokens = tuple(_tokenize(go))
-        self.python = f"(?:{''.join(token.python for token in self._tokens)})"
+        self._go = go
+        tokens = tuple(_tokenize(go))
+        written = [token.python for token in tokens]
+        self.python = f"(?:{''.join(written)})"
         """An expression for `re.match` that matches exactly where Go's `MatchString` finds `go`."""
         self._match = re.compile(self.python).match
-        self._branches: list[list[_Step]] | None = None
-        written = [token.python for token in self._tokens]
+        self._expression: GoExpression | None = None
         self._stars = written.count(_STAR)
         self._directories = written.count(_ANY_DIRECTORIES)
-        self._others = sum(token.is_operator or token.is_alternation for token in self._tokens)
+        self._others = sum(token.is_operator or token.is_alternation for token in tokens)
 
     @property
     def is_quick(self) -> bool:
@@ -68,9 +65,9 @@ class GoRegexp:
         """Whether Go finds the expression in `path`, in linear time."""
         if self.is_quick or self._ways(path) <= _MANY_WAYS:
             return self._match(path) is not None
-        if self._branches is None:
-            self._branches = _branches(self._tokens)
-        return _matches_stepwise(self._branches, path)
+        if self._expression is None:
+            self._expression = GoExpression(self._go)
+        return self._expression.matches(path)
 
     def _ways(self, path: str) -> int:
         """How many ways Python may try at most."""
@@ -79,66 +76,6 @@ class GoRegexp:
         ways *= len(names) ** self._directories
         ways *= (len(path) + 1) ** self._others
         return ways
-
-
-class _Step(NamedTuple):
-    """One item of an expression: what it takes from a text, whether it must, and how often."""
-
-    expression: re.Pattern[str]
-    is_optional: bool = False
-    loops: bool = False
-
-
-def _branches(tokens: Iterable[_Token]) -> list[list[_Step]]:
-    """The alternatives of an expression as rows of steps."""
-    branches: list[list[_Step]] = [[]]
-    total = 0
-    for token in tokens:
-        steps = branches[-1]
-        before = len(steps)
-        if token.is_alternation:
-            branches.append([])
-        elif token.is_operator:
-            steps += _repeated(steps.pop(), token)
-        elif token.python in _LOOPS:
-            steps.append(_Step(re.compile(_LOOPS[token.python]), is_optional=True, loops=True))
-        else:
-            pieces = [re.escape(each) for each in token.characters] or [token.python]
-            steps += (_Step(re.compile(piece)) for piece in pieces)
-        total += max(len(steps) - before, 0)
-        if total > _MAX_STEPS:
-            raise InvalidGoRegexpError("expression too large")
-    return branches
-
-
-def _repeated(step: _Step, token: _Token) -> list[_Step]:
-    maybe = step._replace(is_optional=True, loops=token.most is None)
-    return [step] * token.least + [maybe] * (1 if token.most is None else token.most - token.least)
-
-
-def _matches_stepwise(branches: Iterable[list[_Step]], text: str) -> bool:
-    for number, steps in enumerate(branches):
-        # Only the first alternative has the anchor.
-        starts = range(1 if number == 0 else len(text) + 1)
-        places = [(0, start) for start in starts]
-        seen = set(places)
-        while places:
-            index, position = places.pop()
-            if index == len(steps):
-                return True
-            for place in _next_places(steps[index], index, position, text):
-                if place not in seen:
-                    seen.add(place)
-                    places.append(place)
-    return False
-
-
-def _next_places(step: _Step, index: int, position: int, text: str) -> Iterator[tuple[int, int]]:
-    if step.is_optional:
-        yield index + 1, position
-    taken = step.expression.match(text, position)
-    if taken is not None:
-        yield (index if step.loops else index + 1), taken.end()
 
 
 def _tokenize(go: str) -> Iterator[_Token]:
@@ -157,13 +94,10 @@ def _tokenize(go: str) -> Iterator[_Token]:
 
 _ANY_DIRECTORIES: Final = "(?:.*/)?"
 _STAR: Final = "[^/]*"
-_LOOPS: Final = {_ANY_DIRECTORIES: r"[^/\n]*/", _STAR: "[^/]", ".*": "."}
-"""What repeats on its own, by what it repeats."""
 
 # So many repetitions cannot be divided in many ways, whatever the path; with more, it depends.
 _QUICK: Final = 2
 _MANY_WAYS: Final = 20_000
-_MAX_STEPS: Final = 20_000
 
 # Go looks for a match anywhere, and only the first alternative starts with BuildKit's `^`.
 _OR_ANYWHERE: Final = r"|[\s\S]*?"
@@ -181,7 +115,7 @@ def _next_token(go: str, start: int) -> _Token:
     if char == "{":
         return _counted_repetition(go, start)
     if char == "*":
-        return _Token("*", start + 1, is_operator=True, is_repeated=True, least=0)
+        return _Token("*", start + 1, is_operator=True, is_repeated=True)
     if char == "|":
         return _Token(_OR_ANYWHERE, start + 1, is_alternation=True)
     anchors = {"^": r"(?:\A)", "$": r"(?:\Z)"}
@@ -196,14 +130,8 @@ def _counted_repetition(go: str, start: int) -> _Token:
     least, comma, most = found.groups()
     if int(least) > MAX_REPEAT or (most and not int(least) <= int(most) <= MAX_REPEAT):
         raise InvalidGoRegexpError(f"invalid repeat count: {found.group()}")
-    return _Token(
-        f"{{{least}{comma or ''}{most or ''}}}",
-        found.end(),
-        is_operator=True,
-        is_repeated=True,
-        least=int(least),
-        most=int(most) if most else None if comma else int(least),
-    )
+    repetition = f"{{{least}{comma or ''}{most or ''}}}"
+    return _Token(repetition, found.end(), is_operator=True, is_repeated=True)
 
 
 def _escape(go: str, start: int) -> _Token:
@@ -212,7 +140,7 @@ def _escape(go: str, start: int) -> _Token:
         end = go.find("\\E", start + 2)
         literal, end = (go[start + 2 :], len(go)) if end < 0 else (go[start + 2 : end], end + 2)
         # A repetition after it takes the last character alone, as it does in Go.
-        return _Token(re.escape(literal), end, characters=literal)
+        return _Token(re.escape(literal), end)
     position_test = {"A": r"(?:\A)", "z": r"(?:\Z)", "b": r"(?a:\b)", "B": _NOT_AT_WORD_BOUNDARY}
     if letter in position_test:
         return _Token(position_test[letter], start + 2)

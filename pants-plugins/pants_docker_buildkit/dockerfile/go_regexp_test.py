@@ -8,12 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pants_docker_buildkit.dockerfile.go_characters import InvalidGoRegexpError
-from pants_docker_buildkit.dockerfile.go_regexp import (
-    GoRegexp,
-    _branches,
-    _matches_stepwise,
-    _tokenize,
-)
+from pants_docker_buildkit.dockerfile.go_expression import GoExpression
+from pants_docker_buildkit.dockerfile.go_regexp import GoRegexp
 
 
 @pytest.mark.parametrize(
@@ -59,7 +55,7 @@ from pants_docker_buildkit.dockerfile.go_regexp import (
 )
 def test_expression_matches_as_in_go(go: str, text: str, *, is_match: bool) -> None:
     assert (re.match(GoRegexp(go).python, text) is not None) == is_match
-    assert _matches_stepwise(_branches(_tokenize(go)), text) == is_match
+    assert GoExpression(go).matches(text) == is_match
 
 
 @pytest.mark.parametrize(
@@ -100,13 +96,13 @@ def test_expression_that_go_refuses_is_refused(go: str, reason: str) -> None:
     ).map(lambda parts: f"^{''.join(parts)}$"),
     st.text("ab/\n", max_size=9),
 )
-def test_stepwise_and_by_python_an_expression_matches_the_same(go: str, text: str) -> None:
+def test_as_go_does_it_and_by_python_an_expression_matches_the_same(go: str, text: str) -> None:
     try:
         regexp = GoRegexp(go)
     except InvalidGoRegexpError:
         return
     by_python = re.match(regexp.python, text) is not None
-    assert _matches_stepwise(_branches(_tokenize(go)), text) == by_python
+    assert GoExpression(go).matches(text) == by_python
 
 
 @pytest.mark.parametrize(

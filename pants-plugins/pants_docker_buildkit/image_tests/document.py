@@ -11,7 +11,7 @@ from typing import Optional, TypeVar
 import yaml
 
 from pants_docker_buildkit.dockerfile.go_characters import InvalidGoRegexpError
-from pants_docker_buildkit.image_tests.go_expression import GoExpression
+from pants_docker_buildkit.dockerfile.go_expression import GoExpression
 from pants_docker_buildkit.image_tests.structure import (
     CommandTest,
     FileContentTest,

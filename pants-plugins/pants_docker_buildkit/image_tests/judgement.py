@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from pants_docker_buildkit.dockerfile.go_expression import GoExpression
 from pants_docker_buildkit.image_tests.dockerfile_text import (
     DEBIAN_DIRECTORY,
     DEBIAN_DOCUMENTS,
@@ -13,7 +14,6 @@ from pants_docker_buildkit.image_tests.dockerfile_text import (
     command_steps,
     license_files,
 )
-from pants_docker_buildkit.image_tests.go_expression import GoExpression
 from pants_docker_buildkit.image_tests.image_config import ImageConfig
 from pants_docker_buildkit.image_tests.outcome import Outcome
 from pants_docker_buildkit.image_tests.structure import (

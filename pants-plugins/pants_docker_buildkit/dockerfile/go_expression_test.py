@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pants_docker_buildkit.dockerfile.go_characters import InvalidGoRegexpError
-from pants_docker_buildkit.image_tests.go_expression import GoExpression
+from pants_docker_buildkit.dockerfile.go_expression import GoExpression
 
 
 @pytest.mark.parametrize(
