@@ -64,6 +64,8 @@ def parse_builder(text: str) -> Builder:
         if separator:
             # The first `Name` is the builder's; those of its nodes come later.
             found.setdefault(key.strip(), value.strip())
+    nodes = _parse_nodes(text)
+    platforms = (each.get("Platforms", "").split(",") for each in nodes)
     try:
         return Builder(
             name=found["Name"],
@@ -72,49 +74,32 @@ def parse_builder(text: str) -> Builder:
             status=found.get("Status", "inactive"),
             has_containerd_store=_CONTAINERD_LABEL in found,
             problem=found.get("Error"),
-            node_platforms=_parse_node_platforms(text),
+            node_platforms=tuple(tuple(filter(None, map(str.strip, each))) for each in platforms),
             buildkit_versions=tuple(_BUILDKIT_VERSION.findall(text)),
             host_gateway=found.get(_HOST_GATEWAY_LABEL),
-            images=_parse_images(text) if found.get("Driver") == "docker-container" else (),
+            images=_parse_images(nodes) if found.get("Driver") == "docker-container" else (),
         )
     except KeyError as e:
         raise InvalidBuilderError(f"docker buildx inspect named no {e.args[0]}.") from e
 
 
-def _parse_images(text: str) -> tuple[str, ...]:
+def _parse_nodes(text: str) -> list[dict[str, str]]:
+    """What is said of each node, in order, from the same text."""
+    nodes = re.split(r"(?m)^Name:", text.partition("\nNodes:")[2])[1:]
+    pairs = ((line.partition(":") for line in node.splitlines()) for node in nodes)
+    return [{key: value.strip() for key, _, value in each} for each in pairs]
+
+
+def _parse_images(nodes: list[dict[str, str]]) -> tuple[str, ...]:
     """The images of nodes that do not run."""
-    found = []
-    for node in re.split(r"(?m)^Name:", text.partition("\nNodes:")[2])[1:]:
-        lines = dict(line.partition(":")[::2] for line in node.splitlines())
-        if lines.get("Status", "").strip() != "running":
-            image = _DRIVER_IMAGE.search(lines.get("Driver Options", ""))
-            found.append(image[1] if image else BUILDKIT_IMAGE)
-    return tuple(dict.fromkeys(found))
-
-
-def _parse_node_platforms(text: str) -> tuple[tuple[str, ...], ...]:
-    """The platforms of each node, in order, from the same text."""
-    nodes: list[tuple[str, ...]] = []
-    for line in text.partition("\nNodes:")[2].splitlines():
-        key, _, value = line.partition(":")
-        if key == "Name":
-            nodes.append(())
-        elif key == "Platforms" and nodes:
-            nodes[-1] = tuple(each.strip() for each in value.split(",") if each.strip())
-    return tuple(nodes)
+    stopped = (each for each in nodes if each.get("Status") != "running")
+    found = (_DRIVER_IMAGE.search(each.get("Driver Options", "")) for each in stopped)
+    return tuple(dict.fromkeys(image[1] if image else BUILDKIT_IMAGE for image in found))
 
 
 def parse_node_statuses(text: str) -> tuple[str, ...]:
     """The status of each node, in order, from the same text. An unknown one is `inactive`."""
-    statuses: list[str] = []
-    _, _, nodes = text.partition("\nNodes:")
-    for line in nodes.splitlines():
-        key, _, value = line.partition(":")
-        if key == "Name":
-            statuses.append("inactive")
-        elif key == "Status" and statuses:
-            statuses[-1] = value.strip()
-    return tuple(statuses)
+    return tuple(each.get("Status", "inactive") for each in _parse_nodes(text))
 
 
 def all_nodes_run(text: str) -> bool:

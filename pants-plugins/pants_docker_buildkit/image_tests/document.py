@@ -336,23 +336,23 @@ def _check_expression(text: str, line: int, field: str) -> None:
         raise InvalidStructureTestError(line, field, requirement, finding) from e
 
 
-def _variable(members: _Members) -> Variable:
-    variable = Variable(
+def _any_variable(members: _Members) -> Variable:
+    return Variable(
         members.text("key", is_required=True),
         members.text("value"),
         members.boolean("isRegex", default=False),
     )
+
+
+def _variable(members: _Members) -> Variable:
+    variable = _any_variable(members)
     if "=" in variable.key:
         raise members.error("key", "have no '='", f"it is {variable.key!r}")
     return variable
 
 
 def _matched_variable(members: _Members) -> Variable:
-    variable = Variable(
-        members.text("key", is_required=True),
-        members.text("value"),
-        members.boolean("isRegex", default=False),
-    )
+    variable = _any_variable(members)
     if variable.is_regex:
         error = members.error("value", "", "")
         _check_expression(variable.value, error.line, error.field)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
+from pants_docker_buildkit.oci.json_values import decode
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -35,23 +37,23 @@ class TestRun:
         return bool(self.problem) or any(each.problems for each in self.outcomes)
 
 
-def render_outcomes(outcomes: Iterable[Outcome], seconds: float) -> str:
+@dataclass(frozen=True)
+class _Printed:
     """What the process prints that ran the tests."""
-    document = {"seconds": seconds, "outcomes": [asdict(each) for each in outcomes]}
-    return json.dumps(document, sort_keys=True)
+
+    seconds: float
+    outcomes: tuple[Outcome, ...]
+
+
+def render_outcomes(outcomes: Iterable[Outcome], seconds: float) -> str:
+    """What came of tests, for `parse_outcomes`."""
+    return json.dumps(asdict(_Printed(seconds, tuple(outcomes))), sort_keys=True)
 
 
 def parse_outcomes(text: bytes, platform: str) -> TestRun:
     """What `render_outcomes` wrote. Raises `ValueError` for anything else, as caches may hold."""
-    try:
-        document = json.loads(text)
-        outcomes = tuple(
-            Outcome(**{**each, "problems": tuple(each["problems"])})
-            for each in document["outcomes"]
-        )
-        return TestRun(platform, outcomes, float(document["seconds"]))
-    except (LookupError, TypeError) as e:
-        raise ValueError(str(e)) from e
+    printed = decode(_Printed, json.loads(text))
+    return TestRun(platform, printed.outcomes, printed.seconds)
 
 
 def describe_runs(runs: Sequence[TestRun]) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Optional
+from typing import Optional
+
+from pants_docker_buildkit.oci.json_values import decode
 
 _SCHEMA = 1
 """Of how tests are run and judged: with another one, all of them run again."""
@@ -110,33 +112,6 @@ class StructureTest:
         return json.dumps({"schema": _SCHEMA, **asdict(self)}, indent=1, sort_keys=True).encode()
 
 
-_KINDS: dict[str, Any] = {
-    "global_env": Variable,
-    "commands": CommandTest,
-    "existence": FileExistenceTest,
-    "contents": FileContentTest,
-    "metadata": MetadataTest,
-    "licenses": LicenseTest,
-}
-_VARIABLES = ("env", "labels")
-
-
 def parse_structure_test(text: bytes) -> StructureTest:
     """The tests that `StructureTest.to_json` wrote."""
-    document = json.loads(text)
-    fields = {
-        name: tuple(kind(**_fields(each)) for each in document[name])
-        for name, kind in _KINDS.items()
-    }
-    return StructureTest(**fields, user=document["user"])
-
-
-def _fields(document: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: tuple(Variable(**each) for each in value) if key in _VARIABLES else _frozen(value)
-        for key, value in document.items()
-    }
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+    return decode(StructureTest, json.loads(text))

@@ -172,10 +172,9 @@ async def define_image(
         secret_hashes = await hash_secrets(field_set, **implicitly())
     is_reproducible = _is_reproducible(field_set, output, subsystem)
     build_args = _final_build_args(field_set, inputs, is_reproducible=is_reproducible)
+    _check_compression(field_set, output)
     definition = replace(
-        _with_compression(
-            _definition(field_set, inputs, output, values, secret_hashes), field_set, output
-        ),
+        _definition(field_set, inputs, output, values, secret_hashes),
         build_args=tuple(sorted(build_args.items())),
         inline_cache=(
             field_set.inline_cache.value and output is ImageOutput.REGISTRY and not is_reproducible
@@ -257,18 +256,17 @@ def _definition(
         output_files=_artifact_paths(field_set, field_set.output_files),
         output_directories=_artifact_paths(field_set, field_set.output_directories),
         build_platforms=inputs.build_platforms,
+        compression=field_set.compression.value,
+        compression_level=field_set.compression_level.value,
+        force_compression=field_set.force_compression.value,
     )
 
 
-def _with_compression(
-    definition: BuildDefinition, field_set: BuildKitImageFieldSet, output: ImageOutput
-) -> BuildDefinition:
-    """The definition with what its layers are compressed with."""
+def _check_compression(field_set: BuildKitImageFieldSet, output: ImageOutput) -> None:
+    """Refuse a level that the compression does not have, and any where there are no layers."""
     kind, level = field_set.compression, field_set.compression_level
-    force = field_set.force_compression
-    set_field = next(
-        (each for each in (kind, level, force) if each.value not in (None, False)), None
-    )
+    given = (kind, level, field_set.force_compression)
+    set_field = next((each for each in given if each.value not in (None, False)), None)
     if set_field is not None and not output.is_image:
         raise field_set.error(
             set_field,
@@ -284,12 +282,6 @@ def _with_compression(
             f"{allowed} where `{kind.alias}` is {compression.value!r}",
             f"it is {level.value}",
         )
-    return replace(
-        definition,
-        compression=kind.value,
-        compression_level=level.value,
-        force_compression=force.value,
-    )
 
 
 def _artifact_paths(

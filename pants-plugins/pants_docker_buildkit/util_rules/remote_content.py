@@ -8,6 +8,7 @@ that is cached, so that nothing is downloaded that anybody downloaded before.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from pants.engine.rules import Rule, collect_rules
@@ -16,6 +17,7 @@ from pants_docker_buildkit.compat import implicitly, rule, uncacheable_rule
 from pants_docker_buildkit.oci.digest import InvalidOciDigestError, parse_oci_digest
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.remote.web_content import RemoteContentError
+from pants_docker_buildkit.session.running import RunningSession
 from pants_docker_buildkit.solver.main import CHECKSUM_COMMAND
 from pants_docker_buildkit.util_rules.cached_answer import CachedAnswerRequest, ask_once
 from pants_docker_buildkit.util_rules.session import running_session, wait_for
@@ -58,26 +60,24 @@ class GitCommitOfRequest:
     reference: str
 
 
+async def _answer(running: RunningSession, asked: Future[str]) -> RemoteAnswer:
+    await wait_for(running, [asked])
+    try:
+        return RemoteAnswer(asked.result())
+    except RemoteContentError as e:
+        return RemoteAnswer("", str(e))
+
+
 @uncacheable_rule(desc="Look at URL")
 async def find_web_version(request: WebVersionRequest) -> RemoteAnswer:
     running = await running_session()
-    future = running.remote.version(request.url, request.attempt)
-    await wait_for(running, [future])
-    try:
-        return RemoteAnswer(future.result())
-    except RemoteContentError as e:
-        return RemoteAnswer("", str(e))
+    return await _answer(running, running.remote.version(request.url, request.attempt))
 
 
 @uncacheable_rule(desc="Look at Git repository")
 async def find_git_commit(request: GitCommitOfRequest) -> RemoteAnswer:
     running = await running_session()
-    future = running.remote.commit(request.url, request.reference)
-    await wait_for(running, [future])
-    try:
-        return RemoteAnswer(future.result())
-    except RemoteContentError as e:
-        return RemoteAnswer("", str(e))
+    return await _answer(running, running.remote.commit(request.url, request.reference))
 
 
 @rule(desc="Find checksum of URL")
