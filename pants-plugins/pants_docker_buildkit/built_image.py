@@ -9,9 +9,9 @@ from pants.backend.docker.package_types import BuiltDockerImage
 from pants.core.goals.package import BuiltPackage
 from pants.engine.fs import EMPTY_DIGEST, Digest
 
-from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.platform_image import PlatformImage
+from pants_docker_buildkit.oci.referrer import Referrer
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class BuiltBuildKitImage(BuiltDockerImage):
     As Pants' own `BuiltDockerImage`, it has the pinned references as its `tags`, so that a core
     `docker_image` can be built on it. `references` is empty for an image that is only an OCI image
     layout, whose tree is `layout`.
-    `provenance` is its statement, where there is one; `descriptor` what that is about.
+    `provenance` is what is to be beside it in registries, where there is one.
     """
 
     # Fields need defaults, because those of the class that this one extends have some.
@@ -29,8 +29,7 @@ class BuiltBuildKitImage(BuiltDockerImage):
     references: tuple[str, ...] = ()
     layout: Digest = EMPTY_DIGEST
     platforms: tuple[PlatformImage, ...] = ()
-    provenance: bytes = b""
-    descriptor: Optional[Descriptor] = None
+    provenance: Optional[Referrer] = None
 
 
 def image_in(package: BuiltPackage) -> BuiltBuildKitImage:

@@ -48,6 +48,7 @@ from pants_docker_buildkit.oci.layout import blob_name
 from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.provenance import provenance_referrer
 from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.target_types import (
     BuildKitImageRefsTarget,
@@ -217,12 +218,12 @@ class ImageRunner:
         provenance: bytes = b"",
     ) -> PublishProcesses:
         """What the goal is told to do for an image that was packaged."""
-        tree, descriptor = EMPTY_DIGEST, None
+        tree, size = EMPTY_DIGEST, 0
         if layout is not None:
-            root = layout.get(blob_name(digest), b"")
-            descriptor = Descriptor(MediaType.OCI_IMAGE_INDEX.value, digest, len(root))
+            size = len(layout.get(blob_name(digest), b""))
             files = [FileContent(path, content) for path, content in layout.items()]
             tree = self.runner.request(Digest, (CreateDigest(files),))
+        subject = Descriptor(MediaType.OCI_IMAGE_INDEX.value, digest, size)
         image = BuiltBuildKitImage(
             relpath=None,
             image_id="",
@@ -231,8 +232,7 @@ class ImageRunner:
             references=references,
             layout=tree,
             platforms=tuple(platforms),
-            provenance=provenance,
-            descriptor=descriptor,
+            provenance=provenance_referrer(subject, provenance) if provenance else None,
         )
         field_set = PublishImageFieldSet.create(self.target(address))
         request = PublishImageRequest(field_set, (BuiltPackage(EMPTY_DIGEST, (image,)),))

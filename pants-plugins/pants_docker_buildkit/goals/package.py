@@ -23,7 +23,6 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import FILE_ENDING
 from pants_docker_buildkit.output_file import output_file
 from pants_docker_buildkit.plans.reasons import Reason, reason_line
-from pants_docker_buildkit.provenance import FILE_ENDING as PROVENANCE_ENDING
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.artifacts import find_artifacts
 from pants_docker_buildkit.util_rules.attestations import AttestationsRequest, attest_image
@@ -94,7 +93,7 @@ async def package_image(
         path = f"{path}.{FILE_ENDING}"
     stem = path[: -len(FILE_ENDING)]
     files = {path: image.record.to_json()}
-    provenance = b""
+    provenance = None
     if subsystem.provenance or subsystem.sbom_command:
         was_built = image.outcome is ImageOutcome.BUILT
         request = AttestationsRequest(
@@ -102,7 +101,7 @@ async def package_image(
         )
         attestations = await attest_image(request, **implicitly())
         files.update((f"{stem}{ending}", content) for ending, content in attestations.files)
-        provenance = dict(attestations.files).get(PROVENANCE_ENDING, b"")
+        provenance = attestations.provenance
     digest = await create_digest(CreateDigest(FileContent(*each) for each in files.items()))
     if image.layout is not None:
         layout_path = f"{stem}{LAYOUT_ENDING}"
@@ -117,7 +116,6 @@ async def package_image(
         references=image.record.references,
         platforms=image.record.result.platforms,
         provenance=provenance,
-        descriptor=image.record.result.descriptor,
         **({"layout": image.layout} if image.layout is not None else {}),
     )
     return BuiltPackage(digest, (artifact,))

@@ -21,8 +21,7 @@ from pants_docker_buildkit.built_image import BuiltBuildKitImage
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
-from pants_docker_buildkit.oci.referrer import Referrer
-from pants_docker_buildkit.provenance import PREDICATE_TYPE, provenance_referrer
+from pants_docker_buildkit.provenance import PREDICATE_TYPE
 from pants_docker_buildkit.session.directory import PROCESS_PATH, PROGRAM
 from pants_docker_buildkit.session.running import RunningSession
 from pants_docker_buildkit.session.tag_plans import PlannedTag, TagPlans
@@ -168,20 +167,6 @@ def _where(repository: PublishedRepository, image: BuiltBuildKitImage) -> Mappin
     }
 
 
-def _statements(image: BuiltBuildKitImage) -> tuple[Statement, ...]:
-    """What is said of an image, and is to be signed besides that it is published."""
-    if not image.provenance:
-        return ()
-    return (Statement(image.provenance, PREDICATE_TYPE, is_exact=True),)
-
-
-def _referrers(image: BuiltBuildKitImage) -> tuple[Referrer, ...]:
-    """What is to be beside an image that `package` has left in no registry."""
-    if not image.provenance or image.descriptor is None:
-        return ()
-    return (provenance_referrer(image.descriptor, image.provenance),)
-
-
 def _without_registry(field_set: PublishImageFieldSet, names: PublishedNames) -> PublishPackages:
     field = field_set.output
     artifacts = field_set.artifacts_field
@@ -222,6 +207,8 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
     await mark_session(**implicitly())
     ticket = running.plans.begin(field_set.address.spec)
     reasons = {each: _reason_to_skip(field_set, each) for each in names.repositories}
+    layout = image.layout if names.output is ImageOutput.OCI else None
+    said = () if image.provenance is None else (image.provenance,)
     publication = await plan_publication(
         PublicationRequest(
             address=field_set.address,
@@ -229,10 +216,13 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
             digest=image.image_digest,
             repositories=tuple(each for each, reason in reasons.items() if reason is None),
             references=image.references,
-            layout=image.layout if names.output is ImageOutput.OCI else None,
+            layout=layout,
             platforms=tuple(each.manifest_digest for each in image.platforms),
-            statements=_statements(image),
-            referrers=_referrers(image) if names.output is ImageOutput.OCI else (),
+            statements=tuple(
+                Statement(each.document, PREDICATE_TYPE, is_exact=True) for each in said
+            ),
+            # `package` has left a layout in no registry.
+            referrers=said if layout is not None else (),
         ),
         **implicitly(),
     )

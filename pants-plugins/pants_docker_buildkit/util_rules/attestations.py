@@ -64,9 +64,13 @@ class AttestationsRequest:
 
 @dataclass(frozen=True)
 class Attestations:
-    """What is said of an image, as files: the ending of each name, and its content."""
+    """What is said of an image, as files: the ending of each name, and its content.
+
+    `provenance` is one of them, as it is beside the image in registries.
+    """
 
     files: tuple[tuple[str, bytes], ...]
+    provenance: Referrer | None
 
 
 @uncacheable_rule(desc="Attach to image")
@@ -111,10 +115,12 @@ async def attest_image(
     record = request.record
     files: list[tuple[str, bytes]] = []
     referrers: list[Referrer] = []
+    provenance: Referrer | None = None
     if subsystem.provenance:
         statement = provenance_statement(record, request.definition)
+        provenance = provenance_referrer(record.result.descriptor, statement)
         files.append((FILE_ENDING, statement))
-        referrers.append(provenance_referrer(record.result.descriptor, statement))
+        referrers.append(provenance)
     is_pushed = request.output is ImageOutput.REGISTRY
     if subsystem.sbom_command and is_pushed:
         name = record.references[0].partition("@")[0]
@@ -132,7 +138,7 @@ async def attest_image(
             request.address, record.references, tuple(referrers), request.was_built
         )
         await attach_referrers(attachment, **implicitly())
-    return Attestations(tuple(files))
+    return Attestations(tuple(files), provenance)
 
 
 def rules() -> Iterable[Rule]:

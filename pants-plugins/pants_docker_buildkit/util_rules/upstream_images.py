@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pants.core.goals.package import (
     EnvironmentAwarePackageRequest,
 )
-from pants.engine.addresses import Address, Addresses
+from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, Digest
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import Target
@@ -19,7 +19,6 @@ from pants_docker_buildkit.compat import (
     concurrently,
     environment_aware_package,
     implicitly,
-    resolve_address_targets,
     rule,
 )
 from pants_docker_buildkit.errors import InvalidImageFieldError, UnreadableIgnoreFileError
@@ -48,6 +47,7 @@ from pants_docker_buildkit.util_rules.image_archives import (
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
     find_upstream_targets,
+    targets_at,
 )
 
 
@@ -130,16 +130,12 @@ async def _package(
     upstream: UpstreamTargets,
     subsystem: DockerBuildKitSubsystem,
 ) -> _Packages:
-    addresses = upstream.addresses
-    resolved = await concurrently(
-        resolve_address_targets(**implicitly(Addresses([address]))) for address in addresses
-    )
-    targets = {address: tuple(each) for address, each in zip(addresses, resolved)}
+    targets = await targets_at(upstream.addresses)
     for name, address in upstream.arguments:
         # Others may hold an image in a file. This is known without building it.
         if any(artifacts_field(each) is not None for each in targets[address]):
             raise _not_an_image(field_set, name, address, targets[address])
-    images = [each[0] for each in resolved if len(each) == 1 and is_image(each[0])]
+    images = [each[0] for each in targets.values() if len(each) == 1 and is_image(each[0])]
     field_sets = [
         as_upstream(BuildKitImageFieldSet.create(each), subsystem.output) for each in images
     ]
@@ -170,12 +166,8 @@ async def find_archived_images(
     field_set: BuildKitImageFieldSet, addresses: Iterable[Address]
 ) -> Mapping[Address, ArchivedImage]:
     """The images that the files of some of these targets are, none of which is an image target."""
-    wanted = tuple(addresses)
-    resolved = await concurrently(
-        resolve_address_targets(**implicitly(Addresses([address]))) for address in wanted
-    )
-    targets = {address: tuple(each) for address, each in zip(wanted, resolved)}
-    found = await _unpack(field_set, await _collect_files(field_set, targets))
+    files = await _collect_files(field_set, await targets_at(addresses))
+    found = await _unpack(field_set, files)
     return {address: each.image for address, each in found.items()}
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
 from pants.engine.rules import Rule, collect_rules
-from pants.engine.target import AllTargets, AllUnexpandedTargets
+from pants.engine.target import AllTargets, AllUnexpandedTargets, Target
 from pants.util.frozendict import FrozenDict
 
 from pants_docker_buildkit.compat import (
@@ -396,14 +396,20 @@ def _bad_context(
     return field_set.error(field, requirement, finding)
 
 
+async def targets_at(addresses: Iterable[Address]) -> dict[Address, tuple[Target, ...]]:
+    """What is behind each address: one target, or those that it generates."""
+    wanted = tuple(addresses)
+    found = await concurrently(
+        resolve_address_targets(**implicitly(Addresses([address]))) for address in wanted
+    )
+    return {address: tuple(each) for address, each in zip(wanted, found)}
+
+
 async def read_upstream_dockerfiles(targets: UpstreamTargets) -> Mapping[Address, ImageDockerfile]:
     """The Dockerfiles of the images of the repository that an image refers to."""
-    resolved = await concurrently(
-        resolve_address_targets(**implicitly(Addresses([address]))) for address in targets.addresses
-    )
     images = {
         address: BuildKitImageFieldSet.create(found[0])
-        for address, found in zip(targets.addresses, resolved)
+        for address, found in (await targets_at(targets.addresses)).items()
         if len(found) == 1 and BuildKitImageFieldSet.is_applicable(found[0])
     }
     dockerfiles = await concurrently(
