@@ -85,6 +85,7 @@ from pants_docker_buildkit.util_rules import (
     upstream_images,
     upstream_targets,
     user_policy,
+    written_addresses,
 )
 
 _RULE_MODULES = (
@@ -103,6 +104,7 @@ _RULE_MODULES = (
     image_lock,
     git_contexts,
     dockerfile,
+    written_addresses,
     upstream_targets,
     input_files,
     base_images,

@@ -30,7 +30,7 @@ from pants_docker_buildkit.util_rules.image_names import image_output, image_reg
 from pants_docker_buildkit.util_rules.registries import read_configured_registries
 from pants_docker_buildkit.util_rules.session import keep_session
 from pants_docker_buildkit.util_rules.signatures import SignatureCheckRequest, check_signature
-from pants_docker_buildkit.util_rules.upstream_targets import (
+from pants_docker_buildkit.util_rules.written_addresses import (
     KnownAddresses,
     WrittenAddressesRequest,
     resolve_written_addresses,
