@@ -11,10 +11,7 @@ from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import InferDependenciesRequest, InferredDependencies
 from pants.engine.unions import UnionRule
 
-from pants_docker_buildkit.compat import (
-    implicitly,
-    rule,
-)
+from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.dockerfile.analysis import ContextPath
 from pants_docker_buildkit.dockerfile.parser import ImageTriggers
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
@@ -26,9 +23,7 @@ from pants_docker_buildkit.util_rules.dockerfile import (
     analyze_dockerfile,
     read_image_dockerfile,
 )
-from pants_docker_buildkit.util_rules.input_files import (
-    find_image_input_files,
-)
+from pants_docker_buildkit.util_rules.input_files import find_image_input_files
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
     find_upstream_targets,

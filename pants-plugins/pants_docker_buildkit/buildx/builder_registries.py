@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pants_docker_buildkit.buildx.builder import BUILDKIT_IMAGE
-from pants_docker_buildkit.buildx.builder_description import (
-    DOCKER_CONTAINER,
-    BuilderDescription,
-)
+from pants_docker_buildkit.buildx.builder_description import DOCKER_CONTAINER, BuilderDescription
 
 
 def daemon_images(description: BuilderDescription) -> Iterator[str]:

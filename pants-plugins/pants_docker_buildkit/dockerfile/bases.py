@@ -13,10 +13,7 @@ from pants_docker_buildkit.dockerfile.instruction import Instruction
 from pants_docker_buildkit.dockerfile.limits import Limit
 from pants_docker_buildkit.dockerfile.named_contexts import NamedContexts, is_image_reference
 from pants_docker_buildkit.dockerfile.scope import GlobalScope
-from pants_docker_buildkit.oci.image_platform import (
-    ImagePlatform,
-    InvalidImagePlatformError,
-)
+from pants_docker_buildkit.oci.image_platform import ImagePlatform, InvalidImagePlatformError
 
 SCRATCH = "scratch"
 

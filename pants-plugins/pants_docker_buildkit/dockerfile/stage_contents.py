@@ -25,11 +25,7 @@ from pants_docker_buildkit.dockerfile.instruction import Instruction
 from pants_docker_buildkit.dockerfile.limits import Limit
 from pants_docker_buildkit.dockerfile.mounts import Mount, MountType, parse_mounts
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
-from pants_docker_buildkit.dockerfile.scope import (
-    GlobalScope,
-    StageExpansion,
-    StageScope,
-)
+from pants_docker_buildkit.dockerfile.scope import GlobalScope, StageExpansion, StageScope
 from pants_docker_buildkit.dockerfile.stage_graph import Node
 
 _WHOLE_CONTEXT = "."

@@ -11,12 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from pants_docker_buildkit.dockerfile.analysis import (
-    DockerfileAnalysis,
-    Origin,
-    OriginKind,
-    Stage,
-)
+from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, Origin, OriginKind, Stage
 from pants_docker_buildkit.dockerfile.bases import BaseResolver
 from pants_docker_buildkit.dockerfile.errors import UnknownStageError
 from pants_docker_buildkit.dockerfile.expansion import ExpansionRules
@@ -37,9 +32,7 @@ from pants_docker_buildkit.dockerfile.stage_graph import (
     reachable_nodes,
     split_stages,
 )
-from pants_docker_buildkit.oci.image_platform import (
-    ImagePlatform,
-)
+from pants_docker_buildkit.oci.image_platform import ImagePlatform
 
 
 def analyze(

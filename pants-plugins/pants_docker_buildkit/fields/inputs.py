@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from pants.engine.target import (
-    BoolField,
-    DictStringToStringField,
-    StringField,
-    StringSequenceField,
-)
+from pants.engine.target import BoolField, DictStringToStringField, StringField, StringSequenceField
 from pants.util.strutil import help_text
 
 

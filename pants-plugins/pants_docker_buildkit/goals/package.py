@@ -11,13 +11,7 @@ from pants.engine.rules import Rule, collect_rules
 from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.built_image import BuiltBuildKitImage
-from pants_docker_buildkit.compat import (
-    add_prefix,
-    create_digest,
-    implicitly,
-    merge_digests,
-    rule,
-)
+from pants_docker_buildkit.compat import add_prefix, create_digest, implicitly, merge_digests, rule
 from pants_docker_buildkit.errors import BuildKitImageError, ImageCycleError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import FILE_ENDING

@@ -12,10 +12,7 @@ from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import create_digest, implicitly, rule
 from pants_docker_buildkit.errors import InvalidImageFieldError
-from pants_docker_buildkit.util_rules.manifests import (
-    ManifestsFieldSet,
-    resolve_manifests,
-)
+from pants_docker_buildkit.util_rules.manifests import ManifestsFieldSet, resolve_manifests
 
 
 def _output_directory(field_set: ManifestsFieldSet) -> str:

@@ -9,10 +9,7 @@ from pants.engine.rules import Rule, collect_rules
 from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import implicitly, rule
-from pants_docker_buildkit.util_rules.image_refs import (
-    ImageRefsFieldSet,
-    write_refs_file,
-)
+from pants_docker_buildkit.util_rules.image_refs import ImageRefsFieldSet, write_refs_file
 
 
 @rule(desc="Package image references")

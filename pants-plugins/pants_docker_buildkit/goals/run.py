@@ -22,12 +22,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.credentials import AUTH_CONFIG_VARIABLE
 from pants_docker_buildkit.registry.secret_source import InvalidSecretSourceError, SecretSource
-from pants_docker_buildkit.session.directory import (
-    CACHE_LINK,
-    CACHE_NAME,
-    PROCESS_PATH,
-    RUN_SCRIPT,
-)
+from pants_docker_buildkit.session.directory import CACHE_LINK, CACHE_NAME, PROCESS_PATH, RUN_SCRIPT
 from pants_docker_buildkit.signatures.cosign import PASSWORD_VARIABLE
 from pants_docker_buildkit.solver.container import ContainerJob
 from pants_docker_buildkit.solver.main import RUN_COMMAND

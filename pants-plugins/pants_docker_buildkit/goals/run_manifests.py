@@ -11,10 +11,7 @@ from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import create_digest, implicitly, rule
 from pants_docker_buildkit.references.yaml_file import join_files
-from pants_docker_buildkit.util_rules.manifests import (
-    ManifestsFieldSet,
-    resolve_manifests,
-)
+from pants_docker_buildkit.util_rules.manifests import ManifestsFieldSet, resolve_manifests
 
 _STREAM = "manifests.yaml"
 

@@ -15,17 +15,9 @@ from pants.core.goals.tailor import (
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.unions import UnionRule
 
-from pants_docker_buildkit.compat import (
-    get_digest_entries,
-    implicitly,
-    path_globs_to_digest,
-    rule,
-)
+from pants_docker_buildkit.compat import get_digest_entries, implicitly, path_globs_to_digest, rule
 from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME
-from pants_docker_buildkit.fields.dockerfile import (
-    POLICY_FILE_ENDING,
-    BuildKitImageSourceField,
-)
+from pants_docker_buildkit.fields.dockerfile import POLICY_FILE_ENDING, BuildKitImageSourceField
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import BuildKitImageTarget
 from pants_docker_buildkit.util_rules.image_lock import lock_paths

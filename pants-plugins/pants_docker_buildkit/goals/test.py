@@ -27,10 +27,7 @@ from pants_docker_buildkit.compat import (
     resolve_address_targets,
     rule,
 )
-from pants_docker_buildkit.errors import (
-    InvalidImageFieldError,
-    InvalidStructureTestFileError,
-)
+from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidStructureTestFileError
 from pants_docker_buildkit.fields.image_tests import (
     ImageTestImageField,
     ImageTestReproducibleField,

@@ -12,11 +12,7 @@ from typing import Union
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest, sha256_digest
-from pants_docker_buildkit.oci.manifest import (
-    ImageIndex,
-    InvalidManifestError,
-    parse_manifest,
-)
+from pants_docker_buildkit.oci.manifest import ImageIndex, InvalidManifestError, parse_manifest
 from pants_docker_buildkit.oci.media_types import MediaType
 
 EMPTY_CONFIG = b"{}"

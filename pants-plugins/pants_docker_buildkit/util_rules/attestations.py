@@ -15,11 +15,7 @@ from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.oci.referrer import Referrer
-from pants_docker_buildkit.provenance import (
-    FILE_ENDING,
-    provenance_referrer,
-    provenance_statement,
-)
+from pants_docker_buildkit.provenance import FILE_ENDING, provenance_referrer, provenance_statement
 from pants_docker_buildkit.registry.errors import DeniedError, RegistryError, UnauthorizedError
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.sbom import SPDX

@@ -26,12 +26,7 @@ from pants_docker_buildkit.build_history import (
     read_past_inputs,
     write_past_build,
 )
-from pants_docker_buildkit.compat import (
-    execute_process,
-    implicitly,
-    remove_prefix,
-    rule,
-)
+from pants_docker_buildkit.compat import execute_process, implicitly, remove_prefix, rule
 from pants_docker_buildkit.errors import (
     ImageBuildError,
     ImageCheckError,
@@ -90,11 +85,7 @@ from pants_docker_buildkit.util_rules.definition import (
 from pants_docker_buildkit.util_rules.image_names import output_of_run
 from pants_docker_buildkit.util_rules.materials import merge_materials
 from pants_docker_buildkit.util_rules.missing_images import find_all_missing
-from pants_docker_buildkit.util_rules.session import (
-    keep_session,
-    mark_session,
-    running_session,
-)
+from pants_docker_buildkit.util_rules.session import keep_session, mark_session, running_session
 from pants_docker_buildkit.util_rules.session_process import cached_process, look_up, said
 
 logger = logging.getLogger(__name__)

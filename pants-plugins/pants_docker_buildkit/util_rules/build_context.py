@@ -57,13 +57,9 @@ from pants_docker_buildkit.errors import InvalidImageFieldError, UnreadableIgnor
 from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifacts_field
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.dockerfile import (
-    read_image_dockerfile,
-)
+from pants_docker_buildkit.util_rules.dockerfile import read_image_dockerfile
 from pants_docker_buildkit.util_rules.git_contexts import read_git_context
-from pants_docker_buildkit.util_rules.upstream_targets import (
-    find_upstream_targets,
-)
+from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targets
 
 CONTENT_FIELDS = (FileSourceField, ResourceSourceField, ShellSourceField)
 """The sources that are in a context as they are."""

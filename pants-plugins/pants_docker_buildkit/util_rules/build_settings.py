@@ -15,18 +15,12 @@ from pants.engine.target import StringSequenceField
 
 from pants_docker_buildkit.buildx.attributes import InvalidAttributesError, read_caches, read_ssh
 from pants_docker_buildkit.compat import implicitly
-from pants_docker_buildkit.errors import (
-    BuildKitImageError,
-    InvalidOptionError,
-)
+from pants_docker_buildkit.errors import BuildKitImageError, InvalidOptionError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_secrets import secret_sources
-from pants_docker_buildkit.util_rules.builders import (
-    DescribedBuilders,
-    read_described_builders,
-)
+from pants_docker_buildkit.util_rules.builders import DescribedBuilders, read_described_builders
 from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
 from pants_docker_buildkit.util_rules.mirrors import image_mirrors
 from pants_docker_buildkit.util_rules.option_paths import option_path

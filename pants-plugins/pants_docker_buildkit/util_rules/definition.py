@@ -12,20 +12,11 @@ from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import DictStringToStringField, StringSequenceField
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
-from pants_docker_buildkit.compat import (
-    add_prefix,
-    create_digest,
-    implicitly,
-    merge_digests,
-    rule,
-)
+from pants_docker_buildkit.compat import add_prefix, create_digest, implicitly, merge_digests, rule
 from pants_docker_buildkit.digests.build_digest import build_digest
 from pants_docker_buildkit.digests.encoding import Encodable, blake3_digest, encode
 from pants_docker_buildkit.dockerfile.context_entries import ContextEntry
-from pants_docker_buildkit.dockerfile.ignorefile import (
-    IGNORE_FILE_NAME,
-    NO_PATTERNS_IGNORE_FILE,
-)
+from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME, NO_PATTERNS_IGNORE_FILE
 from pants_docker_buildkit.dockerfile.source_date_epoch import (
     SOURCE_DATE_EPOCH,
     AmbiguousEpochError,
@@ -41,16 +32,9 @@ from pants_docker_buildkit.solver.artifact_patterns import (
     parse_artifact_path,
 )
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
-from pants_docker_buildkit.solver.input_tree import (
-    DOCKERFILE,
-    JOB_FILE,
-    ROOT,
-)
+from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.build_secrets import (
-    SecretHashes,
-    hash_secrets,
-)
+from pants_docker_buildkit.util_rules.build_secrets import SecretHashes, hash_secrets
 from pants_docker_buildkit.util_rules.git_commit import read_git_commit
 from pants_docker_buildkit.util_rules.image_inputs import (
     ImageInputs,
@@ -71,11 +55,7 @@ from pants_docker_buildkit.util_rules.image_names import (
     with_git,
 )
 from pants_docker_buildkit.util_rules.index_attestations import attestations_in_index
-from pants_docker_buildkit.util_rules.policies import (
-    Policies,
-    PoliciesRequest,
-    read_policies,
-)
+from pants_docker_buildkit.util_rules.policies import Policies, PoliciesRequest, read_policies
 from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistry,
     read_configured_registries,

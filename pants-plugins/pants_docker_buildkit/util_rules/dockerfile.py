@@ -33,10 +33,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform, InvalidImagePlatformError
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.build_args import (
-    BuildArgs,
-    resolve_build_args,
-)
+from pants_docker_buildkit.util_rules.build_args import BuildArgs, resolve_build_args
 from pants_docker_buildkit.util_rules.build_platform import chosen_build_platform, own_platform
 from pants_docker_buildkit.util_rules.git_contexts import read_git_context
 

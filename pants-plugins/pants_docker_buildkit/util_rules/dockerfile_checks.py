@@ -56,17 +56,11 @@ from pants_docker_buildkit.solver.main import LINT_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
 from pants_docker_buildkit.util_rules.build_settings import read_build_settings
-from pants_docker_buildkit.util_rules.dockerfile import (
-    ImageDockerfile,
-    read_image_dockerfile,
-)
+from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile, read_image_dockerfile
 from pants_docker_buildkit.util_rules.image_lock import find_applied_lock
 from pants_docker_buildkit.util_rules.session import running_session
 from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session, said
-from pants_docker_buildkit.util_rules.upstream_targets import (
-    UpstreamTargets,
-    find_upstream_targets,
-)
+from pants_docker_buildkit.util_rules.upstream_targets import UpstreamTargets, find_upstream_targets
 
 _NOTHING = "scratch"
 

@@ -21,10 +21,7 @@ from pants_docker_buildkit.remote.git_commit import repository_url
 from pants_docker_buildkit.remote.web_content import has_credentials
 from pants_docker_buildkit.solver.input_tree import OUTPUT_TREE
 from pants_docker_buildkit.solver.main import GIT_TREE_COMMAND
-from pants_docker_buildkit.util_rules.image_lock import (
-    AppliedLock,
-    find_applied_lock,
-)
+from pants_docker_buildkit.util_rules.image_lock import AppliedLock, find_applied_lock
 from pants_docker_buildkit.util_rules.remote_content import GitCommitOfRequest, find_git_commit
 from pants_docker_buildkit.util_rules.session import open_session
 from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session, said

@@ -19,9 +19,7 @@ from pants_docker_buildkit.dockerfile.reached_paths import reached_paths, select
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.dockerfile.scope import build_platform_values
 from pants_docker_buildkit.dockerfile.stages import undeclared_build_args
-from pants_docker_buildkit.errors import (
-    MissingContextFileError,
-)
+from pants_docker_buildkit.errors import MissingContextFileError
 from pants_docker_buildkit.fields.context import ContextInputs
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
@@ -29,10 +27,7 @@ from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext, PinnedSource
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_triggers import read_new_triggers
-from pants_docker_buildkit.util_rules.build_context import (
-    ContextTree,
-    assemble_build_context,
-)
+from pants_docker_buildkit.util_rules.build_context import ContextTree, assemble_build_context
 from pants_docker_buildkit.util_rules.build_platform import (
     BuildPlatformsRequest,
     find_build_platforms,
@@ -48,10 +43,7 @@ from pants_docker_buildkit.util_rules.dockerfile import (
     read_image_dockerfile,
 )
 from pants_docker_buildkit.util_rules.image_archives import looks_like_archive
-from pants_docker_buildkit.util_rules.image_lock import (
-    AppliedLock,
-    find_applied_lock,
-)
+from pants_docker_buildkit.util_rules.image_lock import AppliedLock, find_applied_lock
 from pants_docker_buildkit.util_rules.image_names import output_of_run
 from pants_docker_buildkit.util_rules.materials import image_materials
 from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest, pin_sources
@@ -61,10 +53,7 @@ from pants_docker_buildkit.util_rules.unowned_files import (
     copied_directories,
     find_unowned_files,
 )
-from pants_docker_buildkit.util_rules.upstream_images import (
-    Upstream,
-    prepare_upstream,
-)
+from pants_docker_buildkit.util_rules.upstream_images import Upstream, prepare_upstream
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
     find_upstream_targets,

@@ -16,26 +16,12 @@ from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import AllTargets, Target
 
 from pants_docker_buildkit.build_history import read_past_build
-from pants_docker_buildkit.compat import (
-    concurrently,
-    implicitly,
-    resolve_address_targets,
-    rule,
-)
-from pants_docker_buildkit.errors import (
-    BuilderNotAskedError,
-    ImageCycleError,
-    ImageNotBuiltError,
-)
+from pants_docker_buildkit.compat import concurrently, implicitly, resolve_address_targets, rule
+from pants_docker_buildkit.errors import BuilderNotAskedError, ImageCycleError, ImageNotBuiltError
 from pants_docker_buildkit.fields.naming import BuildKitImageSkipPushField, RunOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.plans.image_plan import (
-    ImagePlan,
-    PlanOutcome,
-    TagOutcome,
-    TagPlan,
-)
+from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, TagOutcome, TagPlan
 from pants_docker_buildkit.plans.reasons import Reason, ReasonKind
 from pants_docker_buildkit.registry.client import Purpose
 from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Unknown
@@ -58,9 +44,7 @@ from pants_docker_buildkit.util_rules.published_names import (
 )
 from pants_docker_buildkit.util_rules.session import ask_registries, mark_session, running_session
 from pants_docker_buildkit.util_rules.upstream_images import as_upstream
-from pants_docker_buildkit.util_rules.upstream_targets import (
-    find_upstream_targets,
-)
+from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targets
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,7 @@ from pants_docker_buildkit.fields.references import (
 )
 from pants_docker_buildkit.output_file import output_file
 from pants_docker_buildkit.references.pinned_image import PinnedImage
-from pants_docker_buildkit.references.refs_file import (
-    InvalidRefsKeyError,
-    RefsFormat,
-    render_refs,
-)
+from pants_docker_buildkit.references.refs_file import InvalidRefsKeyError, RefsFormat, render_refs
 from pants_docker_buildkit.util_rules.referenced_images import (
     ImageMention,
     MentionedTargetsRequest,

@@ -6,11 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pants.engine.rules import Rule, collect_rules
-from pants.engine.target import (
-    GeneratedTargets,
-    GenerateTargetsRequest,
-    InvalidFieldException,
-)
+from pants.engine.target import GeneratedTargets, GenerateTargetsRequest, InvalidFieldException
 from pants.engine.unions import UnionMembership, UnionRule
 
 from pants_docker_buildkit.compat import rule

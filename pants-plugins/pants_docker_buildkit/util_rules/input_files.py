@@ -13,10 +13,7 @@ from dataclasses import dataclass
 
 from pants.engine.addresses import Address
 from pants.engine.fs import PathGlobs
-from pants.engine.internals.synthetic_targets import (
-    SyntheticAddressMaps,
-    SyntheticTargetsRequest,
-)
+from pants.engine.internals.synthetic_targets import SyntheticAddressMaps, SyntheticTargetsRequest
 from pants.engine.internals.target_adaptor import TargetAdaptor
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.unions import UnionRule
@@ -37,13 +34,9 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.locks.base_images import BaseImages
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import ImageInputTarget
-from pants_docker_buildkit.util_rules.dockerfile import (
-    read_image_dockerfile,
-)
+from pants_docker_buildkit.util_rules.dockerfile import read_image_dockerfile
 from pants_docker_buildkit.util_rules.image_lock import image_lock_path, lock_paths
-from pants_docker_buildkit.util_rules.upstream_targets import (
-    find_upstream_targets,
-)
+from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targets
 
 _OF_CONTEXTS = f"**/{IGNORE_FILE_NAME}"
 _LOWER_CASE = f"**/{LOWER_CASE_DOCKERFILE}"

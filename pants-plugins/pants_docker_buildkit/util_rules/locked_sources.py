@@ -13,10 +13,7 @@ from pants.engine.addresses import Address
 from pants.engine.platform import Platform
 from pants.engine.rules import Rule, collect_rules
 
-from pants_docker_buildkit.compat import (
-    implicitly,
-    rule,
-)
+from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.locks.lock_file import Lock, merge_locks
 from pants_docker_buildkit.oci.digest import sha256_digest
@@ -28,14 +25,8 @@ from pants_docker_buildkit.util_rules.dockerfile import (
     analyze_dockerfile,
     read_image_dockerfile,
 )
-from pants_docker_buildkit.util_rules.git_contexts import (
-    ContextCommitRequest,
-    find_context_commit,
-)
-from pants_docker_buildkit.util_rules.image_inputs import (
-    given_arguments,
-    understand_dockerfile,
-)
+from pants_docker_buildkit.util_rules.git_contexts import ContextCommitRequest, find_context_commit
+from pants_docker_buildkit.util_rules.image_inputs import given_arguments, understand_dockerfile
 from pants_docker_buildkit.util_rules.image_lock import AppliedLock
 from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest, pin_sources
 from pants_docker_buildkit.util_rules.upstream_images import Upstream, find_archived_images

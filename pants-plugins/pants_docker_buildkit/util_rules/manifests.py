@@ -11,12 +11,7 @@ from pants.core.goals.run import RunFieldSet, RunInSandboxBehavior
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import HydrateSourcesRequest
 
-from pants_docker_buildkit.compat import (
-    get_digest_contents,
-    hydrate_sources,
-    implicitly,
-    rule,
-)
+from pants_docker_buildkit.compat import get_digest_contents, hydrate_sources, implicitly, rule
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.manifests import (
     BuildKitManifestsOutputPathField,

@@ -9,10 +9,7 @@ from pants.engine.target import InferDependenciesRequest, InferredDependencies
 from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import implicitly, rule
-from pants_docker_buildkit.util_rules.manifests import (
-    ManifestsFieldSet,
-    read_manifest_files,
-)
+from pants_docker_buildkit.util_rules.manifests import ManifestsFieldSet, read_manifest_files
 from pants_docker_buildkit.util_rules.referenced_images import find_mentioned_images
 
 

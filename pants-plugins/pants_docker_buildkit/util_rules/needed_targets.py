@@ -7,12 +7,7 @@ from dataclasses import dataclass
 
 from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
 from pants.engine.rules import Rule, collect_rules
-from pants.engine.target import (
-    Dependencies,
-    DependenciesRequest,
-    SpecialCasedDependencies,
-    Target,
-)
+from pants.engine.target import Dependencies, DependenciesRequest, SpecialCasedDependencies, Target
 from pants.util.frozendict import FrozenDict
 
 from pants_docker_buildkit.compat import (

@@ -9,17 +9,10 @@ from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import Field
 
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
-from pants_docker_buildkit.dockerfile.analysis import (
-    DockerfileAnalysis,
-    RemoteKind,
-    RemoteSource,
-)
+from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, RemoteKind, RemoteSource
 from pants_docker_buildkit.dockerfile.git_source import parse_git_source
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
-from pants_docker_buildkit.errors import (
-    InvalidImageFieldError,
-    UnresolvedBaseImageError,
-)
+from pants_docker_buildkit.errors import InvalidImageFieldError, UnresolvedBaseImageError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.locks.lock_file import Lock
 from pants_docker_buildkit.oci.digest import parse_oci_digest

@@ -10,12 +10,7 @@ from dataclasses import dataclass
 from pants.engine.fs import FileContent, PathGlobs
 from pants.engine.rules import Rule, collect_rules
 
-from pants_docker_buildkit.compat import (
-    get_digest_contents,
-    implicitly,
-    path_globs_to_digest,
-    rule,
-)
+from pants_docker_buildkit.compat import get_digest_contents, implicitly, path_globs_to_digest, rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.fields.dockerfile import POLICY_FILE_ENDING
 from pants_docker_buildkit.solver.input_tree import OWN_POLICY, POLICIES_DIRECTORY

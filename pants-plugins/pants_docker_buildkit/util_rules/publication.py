@@ -16,18 +16,11 @@ from typing import Optional
 
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest
-from pants.engine.process import (
-    FallibleProcessResult,
-    Process,
-)
+from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import Rule, collect_rules
 from pants.util.logging import LogLevel
 
-from pants_docker_buildkit.compat import (
-    execute_process,
-    implicitly,
-    uncacheable_rule,
-)
+from pants_docker_buildkit.compat import execute_process, implicitly, uncacheable_rule
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.oci.referrer import Referrer
@@ -36,9 +29,7 @@ from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, P
 from pants_docker_buildkit.registry.errors import RegistryError
 from pants_docker_buildkit.registry.image_content import ImageContent, RepositoryContent
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove
-from pants_docker_buildkit.session.directory import (
-    RUN_SCRIPT,
-)
+from pants_docker_buildkit.session.directory import RUN_SCRIPT
 from pants_docker_buildkit.session.running import RunningSession
 from pants_docker_buildkit.session.tag_plans import PlannedTag, SignImage
 from pants_docker_buildkit.signatures.errors import SignatureError

@@ -15,10 +15,7 @@ from pants_docker_buildkit.options.placeholders import Placeholders
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.definition import image_placeholders
 from pants_docker_buildkit.util_rules.git_commit import GitCommit, read_git_commit
-from pants_docker_buildkit.util_rules.image_inputs import (
-    ImageInputsRequest,
-    resolve_image_inputs,
-)
+from pants_docker_buildkit.util_rules.image_inputs import ImageInputsRequest, resolve_image_inputs
 from pants_docker_buildkit.util_rules.image_names import (
     address_placeholders,
     extra_tags,

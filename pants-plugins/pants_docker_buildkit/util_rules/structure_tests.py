@@ -12,12 +12,7 @@ from pants.engine.fs import AddPrefix, CreateDigest, Digest, FileContent, MergeD
 from pants.engine.process import Process, ProcessCacheScope
 from pants.engine.rules import Rule, collect_rules
 
-from pants_docker_buildkit.compat import (
-    add_prefix,
-    create_digest,
-    merge_digests,
-    rule,
-)
+from pants_docker_buildkit.compat import add_prefix, create_digest, merge_digests, rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet

@@ -14,17 +14,9 @@ from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import AllTargets
 
-from pants_docker_buildkit.compat import (
-    implicitly,
-    path_globs_to_digest,
-    path_globs_to_paths,
-    rule,
-)
+from pants_docker_buildkit.compat import implicitly, path_globs_to_digest, path_globs_to_paths, rule
 from pants_docker_buildkit.dockerfile.ignorefile import ignore_file_candidates
-from pants_docker_buildkit.util_rules.build_context import (
-    ContextTreeRequest,
-    select_context_tree,
-)
+from pants_docker_buildkit.util_rules.build_context import ContextTreeRequest, select_context_tree
 from pants_docker_buildkit.util_rules.context_providers import known_paths, parents
 
 _BUILD_FILE = "BUILD"

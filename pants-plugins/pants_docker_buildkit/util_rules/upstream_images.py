@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from pants.core.goals.package import (
-    EnvironmentAwarePackageRequest,
-)
+from pants.core.goals.package import EnvironmentAwarePackageRequest
 from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, Digest
 from pants.engine.rules import Rule, collect_rules
@@ -27,10 +25,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifac
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.solver.archived_image import ArchivedImage
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
-from pants_docker_buildkit.solver.input_tree import (
-    LAYOUTS_DIRECTORY,
-    NAMED_CONTEXTS_DIRECTORY,
-)
+from pants_docker_buildkit.solver.input_tree import LAYOUTS_DIRECTORY, NAMED_CONTEXTS_DIRECTORY
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_context import (
     ContextTree,

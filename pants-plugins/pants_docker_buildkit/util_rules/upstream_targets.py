@@ -11,12 +11,7 @@ from pants.engine.addresses import Address, Addresses
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import Target
 
-from pants_docker_buildkit.compat import (
-    concurrently,
-    implicitly,
-    resolve_address_targets,
-    rule,
-)
+from pants_docker_buildkit.compat import concurrently, implicitly, resolve_address_targets, rule
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind
 from pants_docker_buildkit.dockerfile.git_source import parse_git_source
 from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference, is_same_image
