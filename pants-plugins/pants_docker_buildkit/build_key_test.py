@@ -16,8 +16,8 @@ from pants.option.subsystem import Subsystem
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import BuildKitImageTarget
 from pants_docker_buildkit.testutil import ImageRunner
-from pants_docker_buildkit.util_rules.build import _build_process
 from pants_docker_buildkit.util_rules.definition import ImageDefinition
+from pants_docker_buildkit.util_rules.generations import _build_process
 
 SHA = "sha256:" + "a" * 64
 DOCKERFILE = """\
