@@ -87,14 +87,14 @@ class InvalidDockerfileError(InvalidImageFieldError):
 
 
 class NoImageError(InvalidImageFieldError):
-    """A target is used as an image, but it leaves files. `use` is what asked for an image."""
+    """A target is used as an image, but it leaves files."""
 
-    def __init__(self, alias: str, address: Address, use: str = "") -> None:
+    def __init__(self, alias: str, address: Address) -> None:
         super().__init__(
             alias,
             address,
             "be left out where an image is needed",
-            f"the target produces files and no image{use and f', which {use}'}",
+            "the target produces files and no image",
             "Use another target for the image, or depend on this one for its files.",
         )
 
@@ -322,10 +322,8 @@ class BuilderNotAskedError(BuildKitImageError):
 class ImageBuildError(BuildKitImageError):
     """buildx failed. `reason` is what it said."""
 
-    def __init__(self, address: Address, reason: str, suggestions: Iterable[str] = ()) -> None:
-        hints = tuple(suggestions)
-        hint = f"\n\n{bullet_list(hints)}" if hints else ""
-        super().__init__(f"Building {address} failed:\n\n{reason.strip()}{hint}")
+    def __init__(self, address: Address, reason: str) -> None:
+        super().__init__(f"Building {address} failed:\n\n{reason.strip()}")
 
 
 class ImageSourceChangedError(ImageBuildError):

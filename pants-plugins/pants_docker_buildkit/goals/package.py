@@ -26,7 +26,7 @@ from pants_docker_buildkit.util_rules.build import (
     ImageOutcome,
     build_image,
 )
-from pants_docker_buildkit.util_rules.image_cycle import ImageCycleRequest, find_image_cycle
+from pants_docker_buildkit.util_rules.image_cycle import find_image_cycle
 
 logger = logging.getLogger(__name__)
 
@@ -79,9 +79,9 @@ async def package_image(
         image = await build_image(BuildImageRequest(field_set), **implicitly())
     except Exception as e:
         if _CYCLE in str(e) and not isinstance(e, BuildKitImageError):
-            cycle = await find_image_cycle(ImageCycleRequest(field_set.address), **implicitly())
-            if cycle.addresses:
-                raise ImageCycleError(cycle.addresses) from e
+            cycle = await find_image_cycle(field_set.address)
+            if cycle:
+                raise ImageCycleError(cycle) from e
         raise
     if not path.endswith(f".{FILE_ENDING}"):
         path = f"{path}.{FILE_ENDING}"

@@ -47,7 +47,6 @@ from pants_docker_buildkit.image_tests.structure import StructureTest
 from pants_docker_buildkit.util_rules.build import BuildImageRequest, build_image
 from pants_docker_buildkit.util_rules.image_tests import ImageTested, ImageTestSubsystem
 from pants_docker_buildkit.util_rules.image_trials import (
-    ReproductionTestRequest,
     StageTestRequest,
     test_reproduction,
     test_stage,
@@ -177,8 +176,8 @@ async def _test(
     if field_set.source.value:
         tested += await _test_structure(field_set, image, test_subsystem, timeout)
     if field_set.reproducible.value:
-        request = ReproductionTestRequest(image, timeout, is_forced)
-        tested = (*tested, await test_reproduction(request, **implicitly()))
+        twice = BuildImageRequest(image, timeout, is_forced)
+        tested = (*tested, await test_reproduction(twice, **implicitly()))
     return tested
 
 

@@ -221,7 +221,7 @@ def _plans_of_cycle(
     plans = {}
     for each in left:
         cycle = find_cycle(needed_by(each.address, needs), needs)
-        problem = str(ImageCycleError(cycle.addresses))
+        problem = str(ImageCycleError(cycle))
         plans[each] = ImagePlan(each.address.spec, PlanOutcome.ERROR, problem=problem)
     return plans
 

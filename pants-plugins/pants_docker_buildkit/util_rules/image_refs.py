@@ -26,7 +26,6 @@ from pants_docker_buildkit.references.refs_file import InvalidRefsKeyError, Refs
 from pants_docker_buildkit.util_rules.referenced_images import (
     ImageMention,
     MentionedTargetsRequest,
-    PinnedImagesRequest,
     pin_images,
 )
 
@@ -82,7 +81,7 @@ async def write_refs_file(field_set: ImageRefsFieldSet) -> RefsFile:
         ImageMention(address, repr(key)) for key, address in sorted(field.value.items())
     )
     mentioned = MentionedTargetsRequest(field_set.address, field.alias, "name", mentions)
-    pinned = await pin_images(PinnedImagesRequest(mentioned), **implicitly())
+    pinned = await pin_images(mentioned, **implicitly())
     by_address = dict(pinned.by_text)
     images = {key: by_address[address] for key, address in field.value.items()}
     content = _render(field_set, refs_format, images)

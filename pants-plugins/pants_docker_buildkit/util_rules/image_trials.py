@@ -38,15 +38,6 @@ class StageTestRequest:
     is_forced: bool = False
 
 
-@dataclass(frozen=True)
-class ReproductionTestRequest:
-    """Asks to build an image twice, and to compare. With `is_forced`, both builds run."""
-
-    field_set: BuildKitImageFieldSet
-    timeout: Optional[int] = None
-    is_forced: bool = False
-
-
 def _variant(field_set: BuildKitImageFieldSet, name: str, **values: Any) -> BuildKitImageFieldSet:
     """The image with other values of fields, as a layout. It has a history of its own."""
     address = field_set.address
@@ -96,9 +87,7 @@ def _second_host(builder: str | None) -> str:
 
 
 @rule(desc="Build image twice")
-async def test_reproduction(
-    request: ReproductionTestRequest, options: ImageTestSubsystem
-) -> ImageTested:
+async def test_reproduction(request: BuildImageRequest, options: ImageTestSubsystem) -> ImageTested:
     field_set = request.field_set
     first = _variant(field_set, "first-build", no_cache=True)
     host = _second_host(options.second_builder)

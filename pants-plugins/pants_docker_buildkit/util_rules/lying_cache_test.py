@@ -14,7 +14,7 @@ from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry, Repository
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.testutil import ImageRunner
-from pants_docker_buildkit.util_rules import build as build_rules
+from pants_docker_buildkit.util_rules import generations
 from pants_docker_buildkit.util_rules.session import Session
 
 IMAGE = SmallImage.create("an image")
@@ -112,7 +112,7 @@ def test_what_is_no_result_at_all_is_refused(runner: ImageRunner, build: str, te
 def test_an_image_that_the_registry_does_not_have_is_not_handed_on(
     runner: ImageRunner, registry: FakeRegistry, build: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build_rules, "_MAX_GENERATIONS", 8)
+    monkeypatch.setattr(generations, "_MAX_GENERATIONS", 8)
     registry.repositories["app"].manifests.clear()
     answer(runner, json.dumps(truth(build)))
     text = runner.failure("app:image", of_build=True)

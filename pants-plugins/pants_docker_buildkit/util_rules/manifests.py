@@ -21,7 +21,6 @@ from pants_docker_buildkit.references.yaml_file import InvalidYamlFileError, Yam
 from pants_docker_buildkit.util_rules.referenced_images import (
     ImageMention,
     MentionedTargetsRequest,
-    PinnedImagesRequest,
     pin_images,
 )
 
@@ -92,7 +91,7 @@ async def read_manifest_files(field_set: ManifestsFieldSet) -> ManifestFiles:
 async def resolve_manifests(field_set: ManifestsFieldSet) -> ResolvedManifests:
     """Images are built if need be."""
     read = await read_manifest_files(field_set, **implicitly())
-    pinned = await pin_images(PinnedImagesRequest(read.mentioned), **implicitly())
+    pinned = await pin_images(read.mentioned, **implicitly())
     references = {address: image.reference for address, image in pinned.by_text}
     return ResolvedManifests(
         tuple((path, file, file.with_references(references)) for path, file in read.files),

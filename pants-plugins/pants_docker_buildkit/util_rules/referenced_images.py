@@ -71,13 +71,6 @@ class MentionedTargets:
 
 
 @dataclass(frozen=True)
-class PinnedImagesRequest:
-    """Asks for the pinned references of what is mentioned. Images are built if need be."""
-
-    mentioned: MentionedTargetsRequest
-
-
-@dataclass(frozen=True)
 class PinnedImages:
     """Images that registries have, by the text of the mention."""
 
@@ -146,13 +139,14 @@ def _check_image(
 
 @rule(desc="Pin images that are referred to")
 async def pin_images(
-    request: PinnedImagesRequest,
+    request: MentionedTargetsRequest,
     subsystem: DockerBuildKitSubsystem,
     signatures: SignaturesSubsystem,
 ) -> PinnedImages:
-    mentioned = await find_mentioned_images(request.mentioned, **implicitly())
+    """The pinned references of what is mentioned. Images are built if need be."""
+    mentioned = await find_mentioned_images(request, **implicitly())
     configured = await read_configured_registries(**implicitly())
-    places = {mention.text: mention.place for mention in request.mentioned.mentions}
+    places = {mention.text: mention.place for mention in request.mentions}
     for text, target in mentioned.by_text:
         field_set = BuildKitImageFieldSet.create(target)
         registries = image_registries(field_set, configured)
@@ -160,7 +154,7 @@ async def pin_images(
         # Who chose it for a run wants what runs in that engine.
         is_local = output is ImageOutput.DOCKER and subsystem.output is RunOutput.DOCKER
         if output is not ImageOutput.REGISTRY and not is_local:
-            raise _not_pushed(request.mentioned, places[text], target, output)
+            raise _not_pushed(request, places[text], target, output)
     targets = {target.address: target for _, target in mentioned.by_text}
     field_sets = await find_valid_field_sets(
         FieldSetsPerTargetRequest(PackageFieldSet, targets.values()), **implicitly()
@@ -179,7 +173,7 @@ async def pin_images(
         await concurrently(
             check_signature(
                 SignatureCheckRequest(
-                    f"The image {address}, which {request.mentioned.owner} refers to,",
+                    f"The image {address}, which {request.owner} refers to,",
                     tuple(map(ImageReference.parse, image.references)),
                     is_needed=True,
                 ),
