@@ -126,6 +126,14 @@ def test_the_page_of_messages_lists_each_error() -> None:
     assert listed == errors - {"BuildKitImageError", "SolverError", "BuildFailedError"}
 
 
+def test_the_map_of_rules_has_each_module_once() -> None:
+    page = (ROOT / "docs" / "how-it-works.md").read_text()
+    listed = re.findall(r"`(\w+)`", page.partition("| step | modules |")[2].replace("`lint`", ""))
+    modules = {path.stem for path in (PLUGIN / "util_rules").glob("*.py")}
+    rules = {each for each in modules if not each.endswith("_test") and each != "__init__"}
+    assert sorted(listed) == sorted(rules)
+
+
 @pytest.mark.parametrize("name", ["ci", "plan"])
 def test_pipelines_are_yaml(name: str) -> None:
     text = (ROOT / "docs" / f"{name}.md").read_text()
