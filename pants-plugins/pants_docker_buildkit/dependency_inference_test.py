@@ -168,6 +168,7 @@ archive(name='other', format='zip', output_path='tree/app2/bundle.zip', files=['
         ("wild/*.zip", {"wild:bundle"}),
         ("wild/out/*.md", {"wild:command"}),
         ("wild/o*", {"wild:command"}),
+        ("w*d/out", {"wild:command"}),
         ("wild/x*", set()),
     ],
 )

@@ -89,22 +89,23 @@ class ContextProviders:
         except InvalidPatternError:
             return
         plain = takewhile(_GLOB_CHARACTERS.isdisjoint, parts)
-        start = posixpath.normpath(posixpath.join(directory, *plain))
+        start = posixpath.join(directory, *plain)
 
         def is_found(path: str) -> bool:
-            inner = posixpath.relpath(path, directory or ".")
+            if start and not _is_below(path, start):
+                return False
+            inner = path[len(directory) + 1 :] if directory else path
             return any(matcher.last_match(each) == 0 for each in (inner, *parents(inner)))
 
-        for path in self.paths if start == "." else _below(start, self.paths):
-            if is_found(path):
-                yield self.files[path]
+        paths = _below(start, self.paths) if start else self.paths
+        yield from (self.files[path] for path in paths if is_found(path))
         for place, address in self.generated:
-            if f"{start}/".startswith(f"{place}/") or (_is_below(place, start) and is_found(place)):
+            if f"{start}/".startswith(f"{place}/") or is_found(place):
                 yield address
         endings = [each for each in _endings(pattern) if each is None or "*" not in each]
         for output_path, _, address in self.packages:
-            paths = {output_path.value_or_default(file_ending=ending) for ending in endings}
-            if any((start == "." or _is_below(path, start)) and is_found(path) for path in paths):
+            made = (output_path.value_or_default(file_ending=ending) for ending in endings)
+            if any(map(is_found, made)):
                 yield address
 
 
