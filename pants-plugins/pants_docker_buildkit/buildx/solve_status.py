@@ -22,7 +22,6 @@ _LABEL = re.compile(r"\[[^\]]*\]")
 _CANCELED = "context canceled"
 _LONGEST_NAME = 80
 _LONGEST_LINE = 1 << 16
-_LINE_END = re.compile(r"\r?\n|\r")
 
 KEPT_BYTES = 1 << 20
 """Of what a step prints, this much is kept of its end while it runs, until it succeeds."""
@@ -34,6 +33,7 @@ class Step:
 
     `output` holds the lines that it printed, each with the time at which it was whole: all of them
     up to `KEPT_BYTES`, then the last ones. `dropped` counts the characters before those.
+    `last_line` is what it printed last that is not blank, perhaps without an end yet.
     """
 
     digest: str
@@ -46,8 +46,9 @@ class Step:
     transferred: int = 0
     dropped: int = 0
     output: deque[tuple[float, str]] = field(default_factory=deque)
+    last_line: str = ""
     _size: int = 0
-    _begun: dict[int, str] = field(default_factory=dict)
+    _begun: dict[int, bytes] = field(default_factory=dict)
 
     @property
     def is_internal(self) -> bool:
@@ -77,23 +78,27 @@ class Step:
         """Whether it has not started yet, or ended before this time."""
         return self.started is None or (self.completed is not None and self.completed < time)
 
-    def keep(self, time: float, stream: int, text: str) -> tuple[str, ...]:
+    def keep(self, time: float, stream: int, data: bytes) -> tuple[str, ...]:
         """Add to what it printed on a stream. Gives the lines that became whole by that.
 
-        BuildKit cuts output where it likes, and a line that goes on is in the next part.
+        BuildKit cuts output where it likes, within a character too, and a line that goes on is in
+        the next part. A line that is drawn again and again, as a bar, is as it was drawn last.
         """
-        begun = self._begun.pop(stream, "")
-        *lines, rest = _LINE_END.split(begun + text)
+        *whole, rest = (self._begun.pop(stream, b"") + data).split(b"\n")
+        rest = rest[rest.rstrip(b"\r").rfind(b"\r") + 1 :]
         if len(rest) > _LONGEST_LINE:
-            lines, rest = [*lines, rest], ""
+            whole, rest = [*whole, rest], b""
         if rest:
             self._begun[stream] = rest
+        lines = [_as_drawn(each) for each in whole]
+        for line in (*lines, _as_drawn(rest)):
+            self.last_line = line if line.strip() else self.last_line
         self._add(time, lines)
         return tuple(lines)
 
     def end_output(self, time: float) -> tuple[str, ...]:
         """The lines that it began and did not end."""
-        lines = tuple(self._begun.values())
+        lines = tuple(map(_as_drawn, self._begun.values()))
         self._begun.clear()
         self._add(time, lines)
         return lines
@@ -215,11 +220,17 @@ def _natural(value: object) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _decode(data: object) -> str:
+def _decode(data: object) -> bytes:
     try:
-        return base64.b64decode(_text(data), validate=True).decode("utf-8", "replace")
+        return base64.b64decode(_text(data), validate=True)
     except ValueError:
-        return ""
+        return b""
+
+
+def _as_drawn(line: bytes) -> str:
+    """What a terminal shows of a line in the end: what follows its last carriage return."""
+    drawn = (each for each in reversed(line.split(b"\r")) if each.strip())
+    return next(drawn, b"").decode("utf-8", "replace")
 
 
 def _seconds(value: object) -> float | None:

@@ -24,8 +24,9 @@ def vertex(digest: str = "sha256:1", **fields: Any) -> str:
     return json.dumps({"vertexes": [{"digest": digest, "name": "[build 2/3] RUN make", **fields}]})
 
 
-def log(text: str, digest: str = "sha256:1", timestamp: str = STARTED) -> str:
-    data = base64.b64encode(text.encode()).decode()
+def log(text: str | bytes, digest: str = "sha256:1", timestamp: str = STARTED) -> str:
+    printed = text.encode() if isinstance(text, str) else text
+    data = base64.b64encode(printed).decode()
     entry = {"vertex": digest, "stream": 1, "data": data, "timestamp": timestamp}
     return json.dumps({"logs": [entry]})
 
@@ -68,6 +69,30 @@ def test_a_line_that_comes_in_parts_is_one_line() -> None:
     )
     printed = [each.lines for each in news if each.change is StepChange.PRINTED]
     assert printed == [("one",), ("two",), ("thr",)]
+
+
+def test_a_character_that_comes_in_parts_is_one_character() -> None:
+    _, news = read(vertex(started=STARTED), log(b"gr\xc3"), log(b"\xb6\xc3\x9fe\n\xff\n"))
+    assert news[-1].lines == ("größe", "\ufffd")
+
+
+def test_a_bar_is_one_line_as_it_was_drawn_last() -> None:
+    drawn = ["get\n", "10 %\r", "20 %\r5", "0 %", "\r100 %\r\nno", "t there\r"]
+    status, news = read(vertex(started=STARTED))
+    step, seen = status.steps["sha256:1"], []
+    for each in drawn:
+        news += status.read(log(each))
+        seen.append(step.last_line)
+    assert seen == ["get", "10 %", "5", "50 %", "no", "not there"]
+    list(status.read(vertex(completed=COMPLETED, error="x")))
+    assert [line for _, line in step.output] == ["get", "100 %", "not there"]
+
+
+def test_a_bar_without_an_end_does_not_fill_memory() -> None:
+    status, _ = read(vertex(started=STARTED), *[log(f"{each} %\r" * 1000) for each in range(100)])
+    step = status.steps["sha256:1"]
+    assert step.last_line == "99 %"
+    assert sum(map(len, step._begun.values())) < 100
 
 
 def test_a_line_without_an_end_does_not_fill_memory() -> None:

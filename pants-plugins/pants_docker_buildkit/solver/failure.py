@@ -15,9 +15,12 @@ from pants_docker_buildkit.registry.redaction import redact_urls
 _LAST_LINES = 30
 _RULER = "------"
 _FAILED_STEP = " > "
-_COLOR = re.compile("\x1b\\[[0-9;]*m")
-# What moves the cursor, or more, when a terminal shows it.
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+# Colors, movements of the cursor, titles of windows (ECMA-48, 5.4 and 5.6), and shorter ones.
+_SEQUENCE = re.compile(
+    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1b[ -/]*[0-~]"
+)
+# What moves the cursor, or more, when a terminal shows it; ends a line for some; or turns it round.
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _NOISE = re.compile(r"View build details: |^\s*\d+ warnings? found |^ - \w+: |^\s*$")
 
 
@@ -42,12 +45,17 @@ def describe_killing(program: str, exit_code: int) -> str:
 
 def without_controls(text: str) -> str:
     """A line of a step as a terminal may show it: no colors, no cursor movement, nothing else."""
-    return _CONTROL.sub("", _COLOR.sub("", text.replace("\t", "    ").replace("\r", " ")))
+    return _CONTROL.sub("", _SEQUENCE.sub("", text.replace("\t", "    ").replace("\r", " ")))
 
 
 def fit_to_print(text: str) -> str:
     """Lines from anywhere as a terminal may show them, and without what may be secret in URLs."""
-    return "\n".join(without_controls(line) for line in redact_urls(text).splitlines())
+    return "\n".join(without_controls(line) for line in _lines(redact_urls(text)))
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as they were written: `splitlines` ends some at characters that steps may print."""
+    return text.replace("\r\n", "\n").rstrip("\n").split("\n")
 
 
 def summarize_failure(output: str, exit_code: int = 1) -> str:
@@ -55,7 +63,7 @@ def summarize_failure(output: str, exit_code: int = 1) -> str:
 
     An output that ends in the middle is followed by the signal that ended buildx.
     """
-    lines = [without_controls(line) for line in output.splitlines()]
+    lines = [without_controls(line) for line in _lines(output)]
     for index in range(len(lines) - 2, -1, -1):
         if lines[index] == _RULER and lines[index + 1].startswith(_FAILED_STEP):
             lines = lines[index:]

@@ -91,12 +91,12 @@ def test_an_ordinary_exit_code_is_not_mentioned(exit_code: int) -> None:
 
 def test_output_of_a_build_does_not_reach_into_the_terminal() -> None:
     output = "ERROR: \x1b]52;c;cm0gLXJm\x07 \x1b[2Jno\x9b1m\n"
-    assert summarize_failure(output) == "ERROR: ]52;c;cm0gLXJm [2Jno1m"
+    assert summarize_failure(output) == "ERROR:  no"
 
 
 def test_nothing_that_is_printed_moves_a_cursor_or_signs_a_url() -> None:
     text = "a\x1b[2Jb\x9b31mc\x07\r\nERROR: https://host/x?sig=s3cret\x1b]0;title\x07\n"
-    assert fit_to_print(text) == "a[2Jb31mc\nERROR: https://host/x?***"
+    assert fit_to_print(text) == "abc\nERROR: https://host/x?***"
 
 
 def test_no_control_character_is_left() -> None:

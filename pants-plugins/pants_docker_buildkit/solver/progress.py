@@ -15,9 +15,9 @@ from enum import Enum
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.solve_status import SolveStatus, Step, StepChange, StepNews
-from pants_docker_buildkit.registry.redaction import HiddenValues, redact_user_info
+from pants_docker_buildkit.registry.redaction import HiddenValues, redact_urls, redact_user_info
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
-from pants_docker_buildkit.solver.failure import fit_to_print
+from pants_docker_buildkit.solver.failure import fit_to_print, without_controls
 from pants_docker_buildkit.solver.remembered import remember
 
 _CHUNK = 1 << 16
@@ -59,7 +59,6 @@ class _RunningStep:
     step: Step
     since: float
     seen_by: set[Viewer]
-    last_line: str = ""
     shown_at: float = 0.0
 
 
@@ -91,7 +90,14 @@ class Progress:
             for news in self.status.read(line):
                 if self._shown is not ShownProgress.QUIET:
                     self._show(news)
-        return self._hidden.hide(redact_user_info(describe_end(self.status)))
+            self._show_running()
+        said = self._hide(redact_user_info(describe_end(self.status)))
+        return "\n".join(said)
+
+    def _hide(self, text: str) -> list[str]:
+        """The lines of a text without secrets: neither as printed, nor as a terminal shows it."""
+        shown = map(without_controls, self._hidden.hide(text).split("\n"))
+        return [self._hidden.hide(line) for line in shown]
 
     def _show(self, news: StepNews) -> None:
         step = news.step
@@ -100,11 +106,8 @@ class Progress:
                 self._tell(Viewer.BOTH, line)
         elif news.change is StepChange.STARTED and not step.is_internal:
             self._running[step.digest] = _RunningStep(step, self._clock(), set())
-        elif news.change is StepChange.PRINTED and step.digest in self._running:
-            self._running[step.digest].last_line = news.lines[-1]
         elif news.change is StepChange.ENDED and step.digest in self._running:
             self._show_end(self._running.pop(step.digest))
-        self._show_running()
 
     def _show_end(self, running: _RunningStep) -> None:
         # A failed build shows its failing step, and cancels the others.
@@ -138,26 +141,28 @@ class Progress:
             return
         running = min(waiting, key=lambda each: each.shown_at)
         running.shown_at = now
-        line = f": {running.last_line}" if running.last_line else ""
+        line = f": {running.step.last_line}" if running.step.last_line else ""
         text = f"{running.step.label} {now - running.since:.0f} s{line}"
         self._tell(Viewer.TERMINAL, text)
 
     def _tell(self, viewer: Viewer, text: str) -> None:
-        shown = fit_to_print(self._hidden.hide(text.rstrip()))
-        shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
-        _append(self._file, viewer, f"{self.target} {shown}")
+        lines = self._hide(redact_urls(text.rstrip()))
+        shown = (
+            each if len(each) <= _LONGEST_SHOWN else f"{each[:_LONGEST_SHOWN]}…" for each in lines
+        )
+        _append(self._file, viewer, (f"{self.target} {each}" for each in shown))
 
 
 def tell(session: Path, text: str) -> None:
     """Show a line to the user of a session, however much of its builds is shown."""
-    _append(session / PROGRESS_FILE, Viewer.BOTH, fit_to_print(text))
+    _append(session / PROGRESS_FILE, Viewer.BOTH, fit_to_print(text).split("\n"))
 
 
 def warn_once(session: Path, subject: str, text: str) -> None:
     """Warn the user of a session, unless it was warned of the same subject already."""
 
     def warn() -> str:
-        _append(session / PROGRESS_FILE, Viewer.WARNED, fit_to_print(text))
+        _append(session / PROGRESS_FILE, Viewer.WARNED, fit_to_print(text).split("\n"))
         return text
 
     remember(session, "warning", subject, warn)
@@ -217,7 +222,7 @@ def _lines(descriptor: int, tick: Callable[[], None]) -> Iterator[str]:
         yield rest.decode("utf-8", "replace")
 
 
-def _append(path: Path, viewer: Viewer, line: str) -> None:
-    # One write per line keeps the lines of several builds whole.
+def _append(path: Path, viewer: Viewer, lines: Iterable[str]) -> None:
+    # One write keeps them whole beside the lines of other builds.
     with open(path, "a", encoding="utf-8") as file:
-        file.write(f"{viewer.value} {line}\n")
+        file.write("".join(f"{viewer.value} {line}\n" for line in lines))

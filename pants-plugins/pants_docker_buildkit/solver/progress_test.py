@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
+from pants_docker_buildkit.solver.failure import summarize_failure
 from pants_docker_buildkit.solver.progress import Progress, ShownProgress, tell
 
 NAME = "[build 2/3] RUN make"
@@ -68,7 +69,7 @@ def test_of_a_failure_the_step_with_its_output_and_the_end_are_kept(tmp_path: Pa
         "------",
         f" > {NAME}:",
         "0.250 preparing",
-        "0.250 no \x1b[31mlibfoo",
+        "0.250 no libfoo",
         "------",
         *FAILED[4:],
     ]
@@ -100,8 +101,9 @@ def test_a_secret_that_a_step_prints_is_left_out(tmp_path: Path, shown: ShownPro
     path = tmp_path / PROGRESS_FILE
     clock = iter(range(0, 1000, 10)).__next__
     progress = Progress("a:image", path, shown, clock, ["hunter2"])
-    said = follow(progress, vertex(), log("hun"), log("ter2\n"), log("x\n"), *FAILED[3:])
-    assert "0.250 ***\n0.250 x\n" in said
+    printed = (log("hun"), log("ter2\n"), log("x hun\x1b[1mter\x002\n"))
+    said = follow(progress, vertex(), *printed, *FAILED[3:])
+    assert "0.250 ***\n0.250 x ***\n" in said
     assert not path.exists() or "hunter2" not in path.read_text()
 
 
@@ -149,6 +151,31 @@ def test_no_control_character_reaches_a_terminal(tmp_path: Path) -> None:
     follow(shown.progress, vertex(name="RUN \x1b]0;x\x07a"), log("\x1b[2J\x1b[1;1Hb\x9b\x00\n"))
     text = "\n".join(shown.lines)
     assert all(each.isprintable() for each in text.replace("\n", ""))
+
+
+@pytest.mark.parametrize("shown", ShownProgress)
+def test_each_line_that_is_shown_names_its_target(tmp_path: Path, shown: ShownProgress) -> None:
+    """Whatever a step prints: some characters end lines for Python, and not for BuildKit."""
+    ends = "".join(map(chr, (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)))
+    path, clock = tmp_path / PROGRESS_FILE, iter(range(0, 1000, 10)).__next__
+    text = "".join(f"{end}b other:image done{end}\n" for end in ends)
+    error = "failed\nb other:image done"
+    steps = (vertex(name=f"RUN a{ends}b"), log(text), log("more\n"), vertex(9, error=error))
+    said = follow(Progress("a:image", path, shown, clock), *steps)
+    lines = path.read_bytes().decode().split("\n")[:-1] if path.exists() else []
+    assert bool(lines) is (shown is not ShownProgress.QUIET)
+    assert all(line.split(" ")[1] == "a:image" for line in lines)
+    assert all(end not in line for line in lines for end in ends)
+    summary = summarize_failure(said)
+    assert summary.count("\n") == said.rstrip("\n").count("\n")
+
+
+def test_a_bar_is_shown_as_it_is_drawn(tmp_path: Path) -> None:
+    shown = Shown(tmp_path / "file", ShownProgress.AUTO, seconds=2.5)
+    follow(shown.progress, vertex(), *(log(f"\x1b[2K{each} %\r") for each in range(20)))
+    drawn = [line for line in shown.lines if line.endswith(" %")]
+    assert len(drawn) > 5
+    assert all(line.startswith("t src/app:image [build 2/3] ") for line in drawn)
 
 
 def test_an_endless_line_does_not_fill_memory(tmp_path: Path) -> None:
