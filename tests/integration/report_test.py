@@ -20,15 +20,22 @@ def test_a_report_has_the_steps_of_what_was_built(
             "good/BUILD": "docker_buildkit_image(name='image')",
             "good/Dockerfile": f"FROM {busybox}\nRUN sleep 1; echo {repository} > /good\n",
             "bad/BUILD": "docker_buildkit_image(name='image')",
-            "bad/Dockerfile": f"FROM {busybox}\nRUN echo {repository}; exit 3\n",
+            "bad/Dockerfile": f"FROM {busybox}\nRUN echo {repository}; sleep 4; exit 3\n",
+            "late/BUILD": "docker_buildkit_image(name='image')",
+            "late/Dockerfile": f"FROM {busybox}\nRUN echo {repository}; sleep 100\n",
         },
     )
-    run = checkout.pants(f"{FILE}=out/report.json", "package", "bad:", pantsd=True, may_fail=True)
+    run = checkout.pants(
+        f"{FILE}=out/report.json", "package", "bad:", "late:", pantsd=True, may_fail=True
+    )
     assert run.exit_code == 1
     events = json.loads((checkout.directory / "out/report.json").read_text())["traceEvents"]
     failed = [each["name"] for each in events if each["args"].get("failed")]
     assert failed[0] == "bad:image"
     assert any("exit 3" in name for name in failed)
+    # What else was built then is canceled, and would have no end to tell of.
+    assert [each["name"] for each in events if each["args"].get("canceled")] == ["late:image"]
+    assert any("sleep 100" in each["name"] for each in events)
 
     checkout.pants(f"{FILE}=report.md", "package", "good:", pantsd=True)
     report = (checkout.directory / "report.md").read_text()

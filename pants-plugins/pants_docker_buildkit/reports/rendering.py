@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -22,20 +24,27 @@ _WORTH_SAYING = 0.1
 def to_trace_events(builds: Sequence[TimedBuild]) -> str:
     """In the format of https://ui.perfetto.dev: an image is a process, with as few lanes as fit."""
     events: list[dict[str, Any]] = []
-    for number, build in enumerate(builds, 1):
-        events.append(_name("process_name", number, 0, build.target))
+    # Perfetto takes one number for one thread, whatever its process, and none of them may be 0. The
+    # thread with the number of its process is the first of it.
+    numbers = itertools.count(1)
+    for build in builds:
+        number = next(numbers)
+        events.append(_name("process_name", number, number, build.target))
+        events.append(_name("thread_name", number, number, "image"))
         details = {
             "reason": build.reason,
             "bytes sent": build.sent,
             "failed": build.has_failed,
+            "canceled": build.was_canceled,
             "seconds waited": build.waited,
             "bytes of layers": {each.platform: list(each.layers) for each in build.sizes},
         }
         if build.waited:
             began = build.started - build.waited
-            events.append(_event(number, 0, "waiting", began, build.waited, {}))
-        events.append(_event(number, 0, build.target, build.started, build.seconds, details))
-        for lane, steps in enumerate(build.lanes(), 1):
+            events.append(_event(number, number, "waiting", began, build.waited, {}))
+        events.append(_event(number, number, build.target, build.started, build.seconds, details))
+        for steps in build.lanes():
+            lane = next(numbers)
             events.append(_name("thread_name", number, lane, "steps"))
             for step in steps:
                 details = {
@@ -56,9 +65,9 @@ def to_markdown(builds: Sequence[TimedBuild]) -> str:
     lines.append("|---|---|---:|---:|---:|---:|---:|---:|")
     for each in builds:
         cached = sum(step.is_cached for step in each.steps)
-        failed = " (failed)" if each.has_failed else ""
+        end = f" ({_end(each)})" if _end(each) else ""
         lines.append(
-            f"| {_cell(each.target)}{failed} | {_cell(each.reason)} | {each.waited:.1f} |"
+            f"| {_cell(each.target)}{end} | {_cell(each.reason)} | {each.waited:.1f} |"
             f" {each.seconds:.1f} | {len(each.steps)} | {cached} | {size(each.sent)} |"
             f" {_sizes(each)} |"
         )
@@ -104,10 +113,9 @@ def to_html(builds: Sequence[TimedBuild]) -> str:
 def _facts(builds: Sequence[TimedBuild]) -> Iterator[tuple[str, str]]:
     """What the whole run comes to."""
     steps = [step for build in builds for step in build.steps]
-    failed = sum(build.has_failed for build in builds)
     yield ("image" if len(builds) == 1 else "images"), str(len(builds))
-    if failed:
-        yield "failed", str(failed)
+    for end, count in _ends(builds).items():
+        yield end, str(count)
     yield "steps", str(len(steps))
     yield "of them cached", str(sum(step.is_cached for step in steps))
     yield "sent to builders", size(sum(build.sent for build in builds))
@@ -141,9 +149,22 @@ def duration(seconds: float) -> str:
 
 
 def _title(builds: Sequence[TimedBuild]) -> str:
-    failed = sum(each.has_failed for each in builds)
-    said = f"{_count(len(builds) - failed, 'image')} built"
-    return f"{said}{f' and {failed} failed' if failed else ''} in {duration(_span(builds))}"
+    ends = _ends(builds)
+    said = [f"{_count(len(builds) - sum(ends.values()), 'image')} built"]
+    said += (f"{count} {end}" for end, count in ends.items())
+    *first, last = said
+    listed = f"{', '.join(first)} and {last}" if first else last
+    return f"{listed} in {duration(_span(builds))}"
+
+
+def _end(build: TimedBuild) -> str:
+    """How a build ended that gave no image; empty for one that did."""
+    return "failed" if build.has_failed else "canceled" if build.was_canceled else ""
+
+
+def _ends(builds: Sequence[TimedBuild]) -> Mapping[str, int]:
+    """How many builds ended so, of those that gave no image."""
+    return Counter(sorted((_end(each) for each in builds if _end(each)), reverse=True))
 
 
 def _count(number: int, noun: str) -> str:
@@ -233,8 +254,9 @@ def _rows(number: int, build: TimedBuild, start: float, span: float, *, is_open:
     if build.sizes:
         layers = html.escape(_layers(build), quote=True)
         sizes = f' · <span title="{layers}">{html.escape(_sizes(build))} in layers</span>'
-    kind = "failed" if build.has_failed else "image"
-    label = f"{'failed after ' if build.has_failed else ''}{duration(build.seconds)}"
+    end = _end(build)
+    kind = end or "image"
+    label = f"{f'{end} after ' if end else ''}{duration(build.seconds)}"
     bar = _bar(build.started, build.seconds, start, span, kind, label)
     if build.waited >= _WORTH_SAYING:
         began = build.started - build.waited
@@ -322,22 +344,25 @@ details[open] .name > * {{ white-space: normal; overflow-wrap: anywhere }}
   font-size: .72rem; line-height: 1.25rem; color: #fff }}
 .image {{ background: var(--image) }} .step {{ background: var(--step) }}
 .cached {{ background: var(--cached) }} .failed {{ background: var(--failed) }}
+.canceled {{ background: repeating-linear-gradient(135deg, var(--cached) 0 6px,
+  var(--failed) 6px 8px) }}
 .waited {{ color: var(--quiet); background: repeating-linear-gradient(135deg, var(--line) 0 4px,
   transparent 4px 8px) }}
 .bar:hover {{ overflow: visible; z-index: 1 }}
 table {{ border-collapse: collapse; width: 100% }} tr {{ border-bottom: 1px solid var(--line) }}
 th {{ color: var(--quiet); font-weight: normal }}
 td, th {{ text-align: left; padding: .2rem .8rem .2rem 0; overflow-wrap: anywhere }}
-.n {{ text-align: right; white-space: nowrap }}
+td:nth-child(2) {{ min-width: 8rem }} .n {{ text-align: right; white-space: nowrap }}
 .key span {{ border-radius: 3px; padding: 0 .5rem; margin-right: .4rem; font-size: .75rem;
   display: inline-block }}
-.key .image, .key .step, .key .cached, .key .failed {{ color: #fff }}
+.key .image, .key .step, .key .cached, .key .failed, .key .canceled {{ color: #fff }}
 </style>
 <h1>{title}</h1>
 <div class=facts>{facts}</div>
 {failed}
 <div class=top><div class=key><span class=waited>waiting</span><span class=image>image</span><span
-class=step>step</span><span class=cached>cached step</span><span class=failed>failed</span></div>
+class=step>step</span><span class=cached>cached step</span><span class=failed>failed</span><span
+class=canceled>canceled</span></div>
 <div class=axis>{axis}</div></div>
 {rows}
 {slowest}</html>

@@ -27,6 +27,7 @@ STEPS = (
 BUILD = TimedBuild("a:a", 100.0, 10.0, True, STEPS, f"{HOSTILE} changed")
 SIZES = (PlatformSizes("linux/amd64", (1000, 500)), PlatformSizes("linux/arm64", (2,)))
 OTHER = TimedBuild("b:b", 105.0, 15.0, False, (), waited=2.5, sizes=SIZES)
+CANCELED = TimedBuild("c:c", 105.0, 15.0, False, (), was_canceled=True)
 
 
 class Page(HTMLParser):
@@ -92,6 +93,27 @@ def test_of_many_images_only_failed_ones_are_unfolded() -> None:
     assert sum(name == "open" for name, _ in Page(to_html(many[:3])).attributes) == 3
 
 
+@pytest.mark.parametrize(
+    ("builds", "title"),
+    [
+        ((), "0 images built in 0.0 s"),
+        ((CANCELED,), "0 images built and 1 canceled in 15 s"),
+        ((BUILD, OTHER, CANCELED), "1 image built, 1 failed and 1 canceled in 20 s"),
+    ],
+)
+def test_what_was_canceled_is_no_image_and_no_failure(
+    builds: tuple[TimedBuild, ...], title: str
+) -> None:
+    page = Page(to_html(builds))
+    assert title in page.text
+    assert ("canceled after 15 s" in page.text) is (CANCELED in builds)
+    markdown = to_markdown(builds)
+    assert ("| c:c (canceled) |" in markdown) is (CANCELED in builds)
+    events = json.loads(to_trace_events(builds))["traceEvents"]
+    canceled = [each["name"] for each in events if each["args"].get("canceled")]
+    assert canceled == [each.target for each in builds if each is CANCELED]
+
+
 def test_trace_events_have_a_process_for_each_image() -> None:
     events = json.loads(to_trace_events((BUILD, OTHER)))["traceEvents"]
     names = [each["args"]["name"] for each in events if each["name"] == "process_name"]
@@ -105,14 +127,71 @@ def test_trace_events_have_a_process_for_each_image() -> None:
     assert (step["ts"], step["dur"], step["args"]["failed"]) == (101_000_000, 3_000_000, True)
 
 
+def check_trace(text: str) -> dict[str, list[str]]:
+    """Read a trace as strictly as Perfetto's importer of JSON may. Gives the names of its slices.
+
+    That drops what is not as here without a word (google/perfetto,
+    `src/trace_processor/importers/json` and `importers/common/{process,slice}_tracker.cc`).
+    """
+    document = json.loads(text)
+    assert document.keys() == {"traceEvents", "displayTimeUnit"}
+    assert document["displayTimeUnit"] in ("ms", "ns")
+    process_of: dict[int, int] = {}
+    named: dict[tuple[str, int], str] = {}
+    open_until: dict[int, list[int]] = {}
+    last: dict[int, int] = {}
+    slices: dict[str, list[str]] = {}
+    for event in document["traceEvents"]:
+        pid, tid = event["pid"], event["tid"]
+        assert all(type(each) is int and 0 < each < 1 << 32 for each in (pid, tid))
+        # A thread is known by its number alone.
+        assert process_of.setdefault(tid, pid) == pid
+        assert isinstance(event["name"], str)
+        assert event["name"]
+        if event["ph"] == "M":
+            key = (event["name"], pid if event["name"] == "process_name" else tid)
+            assert key[0] in ("process_name", "thread_name")
+            assert key not in named
+            assert event.keys() == {"ph", "name", "pid", "tid", "args"}
+            named[key] = event["args"]["name"]
+            assert named[key]
+            continue
+        assert event["ph"] == "X"
+        begin, duration_ = event["ts"], event["dur"]
+        # Microseconds, which become nanoseconds in 64 bits.
+        assert type(begin) is int
+        assert type(duration_) is int
+        assert 0 <= begin <= begin + duration_ < (1 << 63) // 1000
+        assert begin >= last.setdefault(tid, begin)
+        last[tid] = begin
+        stack = open_until.setdefault(tid, [])
+        while stack and stack[-1] <= begin:
+            stack.pop()
+        assert not stack or begin + duration_ <= stack[-1], "it overlaps the one before"
+        stack.append(begin + duration_)
+        assert {("process_name", pid), ("thread_name", tid), ("thread_name", pid)} <= named.keys()
+        slices.setdefault(named["process_name", pid], []).append(event["name"])
+    return slices
+
+
+def test_a_trace_is_as_perfetto_reads_it() -> None:
+    many = tuple(replace(OTHER, target=f"{number}:b") for number in range(30))
+    slices = check_trace(to_trace_events((BUILD, OTHER, CANCELED, *many)))
+    assert slices["a:a"] == ["a:a", *(STEPS[each].name for each in (0, 2, 1))]
+    assert slices["b:b"] == ["waiting", "b:b"]
+    assert slices["c:c"] == ["c:c"]
+    assert len(slices) == 33
+    assert check_trace(to_trace_events(())) == {}
+
+
 def test_no_event_of_a_trace_begins_before_the_last_in_its_track_has_ended() -> None:
     for number in range(50):
         started = 1_795_711_617.053272 + number * 0.37e-6
-        late = replace(BUILD, started=started, waited=6.4335917 + number / 3e6, steps=())
-        events = json.loads(to_trace_events((late,)))["traceEvents"]
-        spans = {each["name"]: each for each in events if each["ph"] == "X"}
-        waiting = spans["waiting"]
-        assert waiting["ts"] + waiting["dur"] <= spans["a:a"]["ts"]
+        steps = tuple(
+            TimedStep(f"{each}", started + each / 3, 1 / 3, False, False, 0) for each in range(20)
+        )
+        late = replace(BUILD, started=started, waited=6.4335917 + number / 3e6, steps=steps)
+        check_trace(to_trace_events((late,)))
 
 
 def test_markdown_has_a_line_for_each_image_and_the_slowest_steps() -> None:

@@ -52,6 +52,8 @@ class BuildSizes:
 class TimedBuild:
     """One build that ran. `reason` is why; empty where it is not known.
 
+    One that was canceled, or killed, is known up to about a second before that.
+
     `waited` are the seconds from when it was known that the image had to be built until its build
     began: files were brought, and others had Pants' slots and those of the builder. `sizes` are
     empty where none are known, as of a build that failed, or an image in the local engine.
@@ -65,6 +67,7 @@ class TimedBuild:
     reason: str = ""
     waited: float = 0.0
     sizes: tuple[PlatformSizes, ...] = ()
+    was_canceled: bool = False
 
     @property
     def size(self) -> int:

@@ -375,7 +375,7 @@ def run_buildx(command: BuildCommand, settings: BuildSettings, workplace: Workpl
     ):
         assert process.stdout is not None
         _import_registries()
-        output = progress.follow(process.stdout.fileno())
+        output = progress.follow(process.stdout.fileno(), timeline.go_on)
         process.wait()
     timeline.end(progress.status, has_failed=process.returncode != 0)
     if timeout is not None and deadline.has_passed:

@@ -81,16 +81,24 @@ class Progress:
         self._hidden = HiddenValues(secrets)
         self._running: dict[str, _RunningStep] = {}
 
-    def follow(self, descriptor: int) -> str:
+    def follow(
+        self, descriptor: int, go_on: Callable[[SolveStatus], None] = lambda status: None
+    ) -> str:
         """Read the output of buildx to its end. Gives what there is to say of a failure.
 
-        That is the failing step with what it printed, and what buildx said at the end.
+        That is the failing step with what it printed, and what buildx said at the end. `go_on` is
+        called all the while, at least every second.
         """
-        for line in _lines(descriptor, self._show_running):
+
+        def tick() -> None:
+            self._show_running()
+            go_on(self.status)
+
+        for line in _lines(descriptor, tick):
             for news in self.status.read(line):
                 if self._shown is not ShownProgress.QUIET:
                     self._show(news)
-            self._show_running()
+            tick()
         said = self._hide(redact_user_info(describe_end(self.status)))
         return "\n".join(said)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,29 +18,46 @@ from pants_docker_buildkit.session.directory import (
 )
 from pants_docker_buildkit.solver.failure import fit_to_print
 
+_WRITE_SECONDS = 1.0
+
 
 class Timeline:
     """Begins when a build does. Times are by the builder's clock, but for the build's own."""
 
-    def __init__(self, session: Path, target: str, name: str) -> None:
+    def __init__(
+        self, session: Path, target: str, name: str, clock: Callable[[], float] = time.time
+    ) -> None:
         self._path = session / TIMELINES_DIRECTORY / f"{name}.json"
         self._target = target
-        self._started = time.time()
+        self._clock = clock
+        self._started = self._written = clock()
+
+    def go_on(self, status: SolveStatus) -> None:
+        """Write what is known by now, now and then: a build that is canceled has no end."""
+        if self._clock() - self._written >= _WRITE_SECONDS:
+            self._write(status, None, has_failed=False, was_canceled=True)
+            self._written = self._clock()
 
     def end(self, status: SolveStatus, *, has_failed: bool) -> None:
         """Write what is known of the steps. A timeline that cannot be written is no failure."""
+        failed = status.failed if has_failed else None
+        self._write(status, failed, has_failed=has_failed, was_canceled=False)
+
+    def _write(
+        self, status: SolveStatus, failed: Step | None, *, has_failed: bool, was_canceled: bool
+    ) -> None:
+        now = self._clock()
         document = {
             "target": self._target,
             "started": self._started,
-            "seconds": time.time() - self._started,
+            "seconds": now - self._started,
             "has_failed": has_failed,
-            "steps": list(_steps(status, status.failed if has_failed else None)),
+            "was_canceled": was_canceled,
+            "steps": list(_steps(status, failed, now if was_canceled else None)),
         }
-        try:
+        with suppress(OSError):
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
             write_private(self._path, json.dumps(document).encode())
-        except OSError:
-            return
 
 
 def write_sizes(session: Path, name: str, images: Iterable[tuple[str, Sequence[int]]]) -> None:
@@ -51,19 +68,17 @@ def write_sizes(session: Path, name: str, images: Iterable[tuple[str, Sequence[i
         write_private(path, json.dumps(document).encode())
 
 
-def _steps(status: SolveStatus, failed: Step | None) -> Iterator[dict[str, Any]]:
+def _steps(status: SolveStatus, failed: Step | None, now: float | None) -> Iterator[dict[str, Any]]:
     # An import of a cache that is not there has an error, too, and ends no build.
     for step in status.steps.values():
         if step.started is not None:
-            yield _step(step, step.started, has_failed=step is failed)
-
-
-def _step(step: Step, started: float, *, has_failed: bool) -> dict[str, Any]:
-    return {
-        "name": redact_user_info(fit_to_print(step.title)),
-        "started": started,
-        "seconds": step.seconds,
-        "is_cached": step.is_cached,
-        "has_failed": has_failed,
-        "sent": step.transferred,
-    }
+            runs = now is not None and step.completed is None
+            seconds = max(0.0, (now or 0.0) - step.started) if runs else step.seconds
+            yield {
+                "name": redact_user_info(fit_to_print(step.title)),
+                "started": step.started,
+                "seconds": seconds,
+                "is_cached": step.is_cached,
+                "has_failed": step is failed,
+                "sent": step.transferred,
+            }

@@ -49,6 +49,27 @@ def test_only_the_step_that_ended_a_build_failed(tmp_path: Path) -> None:
     assert failed == {"good": [], "bad": ["RUN false"]}
 
 
+def test_what_is_known_of_a_build_that_is_canceled_is_at_most_a_second_old(tmp_path: Path) -> None:
+    begin = 1_795_669_200.0  # When the step starts.
+    times, status = iter([begin, *(begin + each / 2 for each in range(100))]), SolveStatus()
+    timeline = Timeline(tmp_path, "app:image", "name", lambda: next(times))
+    timeline.go_on(status)
+    assert read_builds(tmp_path / TIMELINES_DIRECTORY, {}, {}) == ()
+    started = {"digest": "1", "name": "RUN make", "started": "2026-11-26T05:00:00Z"}
+    list(status.read(json.dumps({"vertexes": [started]})))
+    for _ in range(20):
+        timeline.go_on(status)
+    last = next(times) - begin
+    (build,) = read_builds(tmp_path / TIMELINES_DIRECTORY, {}, {})
+    assert (build.was_canceled, build.has_failed) == (True, False)
+    assert last - 2 < build.seconds < last
+    assert build.steps[0].seconds == build.seconds
+    timeline.end(status, has_failed=False)
+    (build,) = read_builds(tmp_path / TIMELINES_DIRECTORY, {}, {})
+    assert not build.was_canceled
+    assert build.steps[0].seconds == 0.0
+
+
 def test_a_timeline_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
     (tmp_path / TIMELINES_DIRECTORY).write_text("a file where the directory should be")
     Timeline(tmp_path, "app:image", "name").end(SolveStatus(), has_failed=True)
