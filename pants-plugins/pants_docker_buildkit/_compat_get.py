@@ -54,7 +54,7 @@ if hash(CreateDigest((Directory("a"),))) == hash(CreateDigest((Directory("b"),))
 
 concurrently = MultiGet
 
-_GIVEN = ("request", "field_set")
+_GIVEN = ("request", "field_set", "reference")
 """What a rule that is called by name calls the parameter that its caller gives."""
 
 

@@ -91,21 +91,17 @@ class OptionTable:
 
     def seconds(self, key: str, default: int) -> int:
         """A number of seconds."""
-        value = self.content.get(key, default)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return value
-        raise InvalidTableError(
-            self.at(key), "be a whole number of seconds above 0", f"is {value!r}"
-        )
+        return self._above_zero(key, "a whole number of seconds above 0") or default
 
     def count(self, key: str) -> int | None:
         """A number of things."""
+        return self._above_zero(key, "a whole number above 0")
+
+    def _above_zero(self, key: str, kind: str) -> int | None:
         value = self.content.get(key)
-        if value is None:
-            return None
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        if value is None or (type(value) is int and value > 0):
             return value
-        raise InvalidTableError(self.at(key), "be a whole number above 0", f"is {value!r}")
+        raise InvalidTableError(self.at(key), f"be {kind}", f"is {value!r}")
 
     def size(self, key: str) -> str | None:
         """A number of bytes or a part of the disk, as BuildKit reads it."""

@@ -16,13 +16,6 @@ from pants_docker_buildkit.util_rules.session import ask_registries
 
 
 @dataclass(frozen=True)
-class BaseImageRequest:
-    """Asks what a reference with a tag stands for in this session."""
-
-    reference: ImageReference
-
-
-@dataclass(frozen=True)
 class BaseImage:
     """The reference with its digest, or in a sentence why there is none."""
 
@@ -32,15 +25,16 @@ class BaseImage:
 
 @uncacheable_rule(desc="Resolve base image")
 async def resolve_base_image(
-    request: BaseImageRequest, subsystem: DockerBuildKitSubsystem
+    reference: ImageReference, subsystem: DockerBuildKitSubsystem
 ) -> BaseImage:
-    reference = image_mirrors(subsystem).of(request.reference)
-    (answer,) = await ask_registries([reference.with_tag(reference.tag or "latest")])
+    """What a reference with a tag stands for in this session."""
+    read = image_mirrors(subsystem).of(reference)
+    (answer,) = await ask_registries([read.with_tag(read.tag or "latest")])
     if isinstance(answer, Unknown):
         return BaseImage(None, str(answer.error))
     if isinstance(answer, Missing):
-        return BaseImage(None, f"The registry {reference.registry} has no image {reference}.")
-    return BaseImage(request.reference.pinned(answer.descriptor.digest))
+        return BaseImage(None, f"The registry {read.registry} has no image {read}.")
+    return BaseImage(reference.pinned(answer.descriptor.digest))
 
 
 def rules() -> Iterable[Rule]:

@@ -22,7 +22,7 @@ from pants_docker_buildkit.solver.base_triggers import parse_triggers
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
 from pants_docker_buildkit.solver.main import TRIGGERS_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
+from pants_docker_buildkit.util_rules.base_images import resolve_base_image
 from pants_docker_buildkit.util_rules.cached_answer import CachedAnswerRequest, ask_once
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
 from pants_docker_buildkit.util_rules.image_lock import AppliedLock
@@ -53,9 +53,7 @@ async def read_base_triggers(
 ) -> BaseTriggers:
     pinned: ImageReference | None = request.reference
     if not request.reference.is_pinned:
-        pinned = (
-            await resolve_base_image(BaseImageRequest(request.reference), **implicitly())
-        ).pinned
+        pinned = (await resolve_base_image(request.reference, **implicitly())).pinned
     if pinned is None:
         # Who pins all sources says why.
         return BaseTriggers(None)

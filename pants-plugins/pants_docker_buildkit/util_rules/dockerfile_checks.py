@@ -54,7 +54,7 @@ from pants_docker_buildkit.solver.input_tree import (
 )
 from pants_docker_buildkit.solver.main import LINT_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
+from pants_docker_buildkit.util_rules.base_images import resolve_base_image
 from pants_docker_buildkit.util_rules.build_settings import read_build_settings
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile, read_image_dockerfile
 from pants_docker_buildkit.util_rules.image_lock import find_applied_lock
@@ -126,9 +126,7 @@ async def _pin(field_set: BuildKitImageFieldSet, images: Iterable[str]) -> tuple
     references = [ImageReference.parse_familiar(each) for each in images]
     pinned = {each: each if each.is_pinned else lock.pin(each) for each in references}
     asked = [each for each, pin in pinned.items() if pin is None]
-    answers = await concurrently(
-        resolve_base_image(BaseImageRequest(each), **implicitly()) for each in asked
-    )
+    answers = await concurrently(resolve_base_image(each, **implicitly()) for each in asked)
     pinned.update((each, answer.pinned) for each, answer in zip(asked, answers))
     return tuple(PinnedSource.image(str(each), str(pin or each)) for each, pin in pinned.items())
 

@@ -261,7 +261,7 @@ def _references(repositories: Iterable[PublishedRepository]) -> Iterable[ImageRe
     for each in repositories:
         if not each.skipped_by:
             for tag in each.tags:
-                yield ImageReference(each.registry, each.repository).with_tag(tag)
+                yield each.reference.with_tag(tag)
 
 
 async def plan_with_tags(targets: tuple[Target, ...]) -> tuple[ImagePlan, ...]:

@@ -26,7 +26,7 @@ from pants_docker_buildkit.solver.definition import (
     PinnedSource,
 )
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.base_images import BaseImageRequest, resolve_base_image
+from pants_docker_buildkit.util_rules.base_images import resolve_base_image
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
 from pants_docker_buildkit.util_rules.image_lock import NO_LOCK, AppliedLock
 from pants_docker_buildkit.util_rules.index_attestations import scanner_images
@@ -272,7 +272,7 @@ async def _pin_images(
     for text in asked:
         request.lock.say_missing(address, unpinned[text].familiar, lines.get(text))
     answers = await concurrently(
-        resolve_base_image(BaseImageRequest(unpinned[text]), **implicitly()) for text in asked
+        resolve_base_image(unpinned[text], **implicitly()) for text in asked
     )
     for text, answer in zip(asked, answers):
         pinned[text] = answer.pinned

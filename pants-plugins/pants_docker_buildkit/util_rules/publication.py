@@ -131,9 +131,8 @@ def _looked_up(request: PublicationRequest) -> Mapping[_Name, ImageReference]:
     """All that has to be known of an image and the tags it gets."""
     found: dict[_Name, ImageReference] = {}
     for each in request.repositories:
-        name = ImageReference(each.registry, each.repository)
-        found[each, None] = name.pinned(request.digest)
-        found.update({(each, tag): name.with_tag(tag) for tag in each.tags})
+        found[each, None] = each.reference.pinned(request.digest)
+        found.update({(each, tag): each.reference.with_tag(tag) for tag in each.tags})
     return found
 
 
@@ -239,10 +238,7 @@ async def _attach(
     """Put what is said of a layout beside it, and say which repositories did not take it."""
     repositories = [each for each in request.repositories if each.name not in lacking]
     futures = [
-        running.attachments.submit(
-            ImageReference(each.registry, each.repository), request.referrers
-        )
-        for each in repositories
+        running.attachments.submit(each.reference, request.referrers) for each in repositories
     ]
     await wait_for(running, futures)
     problems = {}
@@ -264,9 +260,7 @@ async def _find_missing_signatures(
     platforms = request.platforms if running.signatures.settings.of_platforms else ()
     futures = {
         each: running.signatures.look_up(
-            ImageReference(each.registry, each.repository),
-            (request.digest, *platforms),
-            request.statements,
+            each.reference, (request.digest, *platforms), request.statements
         )
         for each in request.repositories
         if lookup.has_image(each)

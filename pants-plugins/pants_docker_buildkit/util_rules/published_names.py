@@ -11,6 +11,7 @@ from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidOptionError
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.options.placeholders import Placeholders
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.definition import image_placeholders
@@ -47,7 +48,12 @@ class PublishedRepository:
     @property
     def name(self) -> str:
         """`registry/repository`."""
-        return f"{self.registry}/{self.repository}"
+        return self.reference.name
+
+    @property
+    def reference(self) -> ImageReference:
+        """The repository as the reference of an image in it, still without tag or digest."""
+        return ImageReference(self.registry, self.repository)
 
 
 @dataclass(frozen=True)
