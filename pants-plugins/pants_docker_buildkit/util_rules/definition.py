@@ -35,7 +35,6 @@ from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_secrets import SecretHashes, hash_secrets
-from pants_docker_buildkit.util_rules.git_commit import read_git_commit
 from pants_docker_buildkit.util_rules.image_inputs import (
     ImageInputs,
     ImageInputsRequest,
@@ -51,7 +50,6 @@ from pants_docker_buildkit.util_rules.image_names import (
     in_registries,
     local_references,
     placeholders,
-    uses_git,
     with_git,
 )
 from pants_docker_buildkit.util_rules.index_attestations import attestations_in_index
@@ -125,9 +123,7 @@ async def _names(
     if output is ImageOutput.REGISTRY:
         return image_repositories(field_set, registries, default, values), ()
     repository = image_repository(field_set, None, default, values)
-    if uses_git(field_set, registries):
-        commit = await read_git_commit(**implicitly())
-        values = with_git(field_set, values, commit)
+    values = await with_git(field_set, registries, values)
     named = tuple(in_registries(field_set, registries, default, values))
     local_tags = local_references(repository, named, image_tags(field_set, values), values)
     return (repository,), local_tags

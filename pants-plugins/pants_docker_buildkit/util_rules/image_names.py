@@ -9,6 +9,7 @@ from functools import partial
 
 from pants.engine.target import Field
 
+from pants_docker_buildkit.compat import implicitly
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind
 from pants_docker_buildkit.errors import (
     BuildKitImageError,
@@ -30,7 +31,7 @@ from pants_docker_buildkit.oci.reference import (
     parse_tag,
 )
 from pants_docker_buildkit.options.placeholders import InvalidPlaceholderError, Placeholders
-from pants_docker_buildkit.util_rules.git_commit import GitCommit
+from pants_docker_buildkit.util_rules.git_commit import read_git_commit
 from pants_docker_buildkit.util_rules.registries import ConfiguredRegistries, ConfiguredRegistry
 
 GIT_SHA = "git_sha"
@@ -205,16 +206,20 @@ def image_repository(
         ) from e
 
 
-def uses_git(field_set: BuildKitImageFieldSet, registries: tuple[ConfiguredRegistry, ...]) -> bool:
-    """Whether a tag of the image is named after the commit."""
-    extra = [tag for registry in registries for tag in registry.extra_image_tags]
-    return any(f"{{{GIT_SHA}" in each for each in (*(field_set.image_tags.value or ()), *extra))
-
-
-def with_git(
-    field_set: BuildKitImageFieldSet, context: Placeholders, commit: GitCommit
+async def with_git(
+    field_set: BuildKitImageFieldSet,
+    registries: tuple[ConfiguredRegistry, ...],
+    context: Placeholders,
 ) -> Placeholders:
-    """Placeholders for tags, which may name the commit: a tag is never part of a build."""
+    """Placeholders for tags, which may name the commit: a tag is never part of a build.
+
+    Git is asked only where one does.
+    """
+    extra = [tag for registry in registries for tag in registry.extra_image_tags]
+    tags = (*(field_set.image_tags.value or ()), *extra)
+    if not any(f"{{{GIT_SHA}" in each for each in tags):
+        return context
+    commit = await read_git_commit(**implicitly())
     if commit.sha is None:
         raise field_set.error(
             field_set.image_tags,

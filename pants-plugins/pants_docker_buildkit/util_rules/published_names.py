@@ -15,7 +15,6 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.options.placeholders import Placeholders
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.definition import image_placeholders
-from pants_docker_buildkit.util_rules.git_commit import GitCommit, read_git_commit
 from pants_docker_buildkit.util_rules.image_inputs import ImageInputsRequest, resolve_image_inputs
 from pants_docker_buildkit.util_rules.image_names import (
     address_placeholders,
@@ -24,7 +23,6 @@ from pants_docker_buildkit.util_rules.image_names import (
     image_registries,
     image_tags,
     in_registries,
-    uses_git,
     with_git,
 )
 from pants_docker_buildkit.util_rules.registries import (
@@ -64,47 +62,6 @@ class PublishedNames:
     repositories: tuple[PublishedRepository, ...]
 
 
-@rule(desc="Name published image")
-async def name_published_image(
-    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
-) -> PublishedNames:
-    configured = await read_configured_registries(**implicitly())
-    registries = image_registries(field_set, configured)
-    output = image_output(field_set, registries, subsystem.output)
-    if output is ImageOutput.DOCKER or not output.is_image or not registries:
-        return PublishedNames(output, ())
-    commit = None
-    if uses_git(field_set, registries):
-        commit = await read_git_commit(**implicitly())
-    default = subsystem.default_repository
-    values = address_placeholders(field_set)
-    try:
-        repositories = _repositories(field_set, registries, default, values, commit)
-    except (InvalidImageFieldError, InvalidOptionError):
-        # Most names are known without what goes into the image, which a base may have to be
-        # built for.
-        inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
-        values = image_placeholders(field_set, inputs)
-        repositories = _repositories(field_set, registries, default, values, commit)
-    return PublishedNames(output, repositories)
-
-
-def _repositories(
-    field_set: BuildKitImageFieldSet,
-    registries: tuple[ConfiguredRegistry, ...],
-    default_repository: str,
-    values: Placeholders,
-    commit: GitCommit | None,
-) -> tuple[PublishedRepository, ...]:
-    tag_values = values if commit is None else with_git(field_set, values, commit)
-    tags = image_tags(field_set, tag_values)
-    repositories: dict[str, PublishedRepository] = {}
-    for registry, name in in_registries(field_set, registries, default_repository, values):
-        found = _published(registry, name, (*tags, *extra_tags(registry, tag_values)))
-        repositories[name] = _merge(repositories.get(name), found)
-    return tuple(repositories.values())
-
-
 def _published(
     registry: ConfiguredRegistry, name: str, tags: tuple[str, ...]
 ) -> PublishedRepository:
@@ -123,6 +80,43 @@ def _merge(known: PublishedRepository | None, more: PublishedRepository) -> Publ
         return known
     tags = tuple(dict.fromkeys((*known.tags, *more.tags)))
     return PublishedRepository(more.registry, more.repository, tags)
+
+
+async def _repositories(
+    field_set: BuildKitImageFieldSet,
+    registries: tuple[ConfiguredRegistry, ...],
+    default_repository: str,
+    values: Placeholders,
+) -> tuple[PublishedRepository, ...]:
+    tag_values = await with_git(field_set, registries, values)
+    tags = image_tags(field_set, tag_values)
+    repositories: dict[str, PublishedRepository] = {}
+    for registry, name in in_registries(field_set, registries, default_repository, values):
+        found = _published(registry, name, (*tags, *extra_tags(registry, tag_values)))
+        repositories[name] = _merge(repositories.get(name), found)
+    return tuple(repositories.values())
+
+
+@rule(desc="Name published image")
+async def name_published_image(
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+) -> PublishedNames:
+    configured = await read_configured_registries(**implicitly())
+    registries = image_registries(field_set, configured)
+    output = image_output(field_set, registries, subsystem.output)
+    if output is ImageOutput.DOCKER or not output.is_image or not registries:
+        return PublishedNames(output, ())
+    default = subsystem.default_repository
+    values = address_placeholders(field_set)
+    try:
+        repositories = await _repositories(field_set, registries, default, values)
+    except (InvalidImageFieldError, InvalidOptionError):
+        # Most names are known without what goes into the image, which a base may have to be
+        # built for.
+        inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
+        values = image_placeholders(field_set, inputs)
+        repositories = await _repositories(field_set, registries, default, values)
+    return PublishedNames(output, repositories)
 
 
 def rules() -> Iterable[Rule]:
