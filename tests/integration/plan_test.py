@@ -16,6 +16,7 @@ from tests.integration.workbench.machine import Checkout, Files, Machine, reposi
 from tests.integration.workbench.registry import OwnRegistry, Registry
 from tests.integration.workbench.remote_cache import RemoteCache
 
+PLAN = "in/no/directory/yet/plan.json"
 NO_MEMORY = "no build is remembered on this machine"
 
 
@@ -39,13 +40,13 @@ def images(registry: str, repository: str, busybox: str) -> Files:
 def plan(checkout: Checkout, *arguments: str, exit_code: int = 0) -> dict[str, Any]:
     """The plan of each image by its target. Nobody was asked for it."""
     run = checkout.pants(
-        *("plan-images", "--format=json", "--output-file=plan.json", *arguments),
+        *("plan-images", "--format=json", f"--output-file={PLAN}", *arguments),
         pantsd=True,
         may_fail=True,
     )
     assert run.exit_code == exit_code, run.output
     assert run.docker_calls == ()
-    document = json.loads((checkout.directory / "plan.json").read_text())
+    document = json.loads((checkout.directory / PLAN).read_text())
     assert document["schema"] == 1
     return {each["target"]: each for each in document["images"]}
 
@@ -150,7 +151,7 @@ def test_a_plan_against_another_says_how_they_differ(
     checkout.pants("package", "::", pantsd=True)
     plan(checkout, "::")
     before = checkout.directory / "before.json"
-    shutil.move(str(checkout.directory / "plan.json"), before)
+    shutil.move(str(checkout.directory / PLAN), before)
     same = plan(checkout, "--against=before.json", "--detailed-exit-code", "::")
     assert texts(same) == {}
 

@@ -13,6 +13,7 @@ from pants.option.option_types import EnumOption
 from pants.util.strutil import softwrap
 
 from pants_docker_buildkit.compat import concurrently, implicitly
+from pants_docker_buildkit.goals.printed_output import print_output
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.plans.image_plan import PlanOutcome
 from pants_docker_buildkit.plans.listing import ListedImage, listing_to_json, listing_to_text
@@ -74,8 +75,7 @@ async def list_all_images(
         for name, plan in plans.items()
     ]
     render = listing_to_json if subsystem.format is ListingFormat.JSON else listing_to_text
-    with subsystem.output(console) as write:
-        write(render(listed))
+    print_output(subsystem, console, render(listed), subsystem.name)
     has_failed = any(each.plan.outcome is PlanOutcome.ERROR or each.problem for each in listed)
     return ListImages(exit_code=1 if has_failed else 0)
 

@@ -18,6 +18,7 @@ from pants.util.strutil import softwrap
 
 from pants_docker_buildkit.compat import implicitly
 from pants_docker_buildkit.errors import InvalidOptionError
+from pants_docker_buildkit.goals.printed_output import print_output
 from pants_docker_buildkit.plans.comparison import (
     InvalidPlanError,
     KnownImage,
@@ -128,8 +129,7 @@ async def plan_all_images(
         plans = tuple(
             sorted((*compared, *map(removed, gone.targets)), key=lambda plan: plan.target)
         )
-    with subsystem.output(console) as write:
-        write(_FORMATS[subsystem.format](plans, drift))
+    print_output(subsystem, console, _FORMATS[subsystem.format](plans, drift), subsystem.name)
     return PlanImages(exit_code=_exit_code(subsystem, plans, drift))
 
 
