@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from tests.conformance.images.comparison import Window, compare_platforms
 from tests.conformance.images.image import Image, read_images
@@ -51,6 +54,20 @@ CMD ["cat", "/hello.txt"]
 _CONTENT = "find / -xdev -type f -not -path '/etc/*' | sort | xargs sha256sum"
 
 
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """One for all tests, because core's parser of Dockerfiles is made for each.
+
+    Its `docker build` uses BuildKit. Images of the CLI's classic builder have other histories.
+    """
+    machine = Machine(tmp_path_factory.mktemp("machine") / "machine")
+    plugins = machine.home / ".docker/cli-plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "docker-buildx").symlink_to(buildx_program())
+    yield machine
+    machine.close()
+
+
 def test_a_repository_is_moved_by_the_command_and_builds_the_same(
     machine: Machine, registry: Registry, repository: str, busybox: str
 ) -> None:
@@ -74,8 +91,7 @@ def test_a_repository_is_moved_by_the_command_and_builds_the_same(
         )
         files[f"services/{name}/Dockerfile"] = _DOCKERFILE.format(name=name)
         files[f"services/{name}/hello.txt"] = f"{name}\n"
-    checkout = machine.checkout("checkout", files)
-    install_buildx(machine)
+    checkout = machine.checkout("services", files)
     run_pants(checkout, "package", "::")
     before = {name: describe(f"{registry.address}/{repository}/{name}:latest") for name in services}
 
@@ -101,13 +117,6 @@ def test_a_repository_is_moved_by_the_command_and_builds_the_same(
         for name in services
     }
     assert after == before
-
-
-def install_buildx(machine: Machine) -> None:
-    """Let `docker build` use BuildKit. Images of the CLI's classic builder have other histories."""
-    plugins = machine.home / ".docker/cli-plugins"
-    plugins.mkdir(parents=True)
-    (plugins / "docker-buildx").symlink_to(buildx_program())
 
 
 def run_pants(checkout: Checkout, *arguments: str, fails: bool = False) -> str:
@@ -222,34 +231,41 @@ def test_repositories_of_other_shapes_are_moved_by_the_command_alone(
         files[f"services/s{number}/Dockerfile"] = (
             f"FROM {busybox}\nENV SERVICE={repository}-{number}\n"
         )
-    checkout = machine.checkout("checkout", files)
-    install_buildx(machine)
-    run_pants(checkout, "package", "::")
+    checkout = machine.checkout("shapes", files)
     named = {
-        "src.docker.args/args": ("args/args", "1.0-s1"),
-        "src.docker.kinds/shell": ("kinds/shell", "latest"),
-        "src.docker.kinds/made": ("kinds/made", "latest"),
-        "src.docker.parent/final": ("parent/final", "latest"),
-        "services.s0/image": ("s0/image", "s0-1"),
-        "services.s36/image": ("s36/image", "s36-1"),
+        "src/docker/args:args": ("args/args", "1.0-s1"),
+        "src/docker/kinds:shell": ("kinds/shell", "latest"),
+        "src/docker/kinds:made": ("kinds/made", "latest"),
+        "src/docker/parent:final": ("parent/final", "latest"),
+        "services/s0:image": ("s0/image", "s0-1"),
+        "services/s36:image": ("s36/image", "s36-1"),
     }
+    run_pants(checkout, "package", *named)
     before = {
-        name: saved(f"{registry.address}/{repository}/{path}:{tag}", tmp_path / f"{number}-before")
-        for number, (name, (path, tag)) in enumerate(named.items())
+        target: saved(
+            f"{registry.address}/{repository}/{path}:{tag}", tmp_path / f"{number}-before"
+        )
+        for number, (target, (path, tag)) in enumerate(named.items())
     }
     moved = run_pants(checkout, "migrate-docker-images", "::")
     assert "stays a" not in moved
     options = moved.partition("in place of [docker]:\n\n")[2]
     head = settings.partition("[docker]")[0].replace(', "pants.backend.docker"', "", 1)
     checkout.write({"pants.toml": head + options})
-    run = checkout.pants("package", "::", env={"STAMP": "s1"})
-    assert set(run.kinds.values()) == {"built"}
-    assert len(run.kinds) == _MANY + 5
-    for number, (name, images) in enumerate(before.items()):
-        reference = run.outcomes[f"{name}.image.json"].references[0]
+    run = checkout.pants("package", *named, env={"STAMP": "s1"})
+    assert list(run.kinds.values()) == ["built"] * len(named)
+    plan = ("plan-images", "--format=json", "--output-file=plan.json", "::")
+    checkout.pants(*plan, env={"STAMP": "s1"})
+    planned = json.loads((checkout.directory / "plan.json").read_text())["images"]
+    assert Counter(each["outcome"] for each in planned) == {
+        "build": _MANY - 2,
+        "unchanged": len(named) + 1,
+    }
+    for number, (target, images) in enumerate(before.items()):
+        (reference,) = json.loads(checkout.record(target.replace("/", ".")))["references"]
         after = saved(reference, tmp_path / f"{number}-after", pull=True)
         different = compare_platforms(images, after, Window.until_now())
-        assert [str(each) for each in different] == [], name
+        assert [str(each) for each in different] == [], target
 
 
 def saved(reference: str, directory: Path, *, pull: bool = False) -> Mapping[str, Image]:
