@@ -115,7 +115,7 @@ def test_who_looks_is_waited_for_however_slow_that_is() -> None:
 
 
 def test_who_waits_makes_room_for_those_who_still_look(tmp_path: Path) -> None:
-    missing, waits = MissingImages(pause_seconds=0.2), Waits(tmp_path)
+    missing, waits = MissingImages(pause_seconds=1.0), Waits(tmp_path)
     registry: Future[str] = Future()
     missing.add("a:a", "a")
     pause = missing.pause()
@@ -123,7 +123,7 @@ def test_who_waits_makes_room_for_those_who_still_look(tmp_path: Path) -> None:
     # The look-up of another image waits for its registry, in the same process.
     token = waits.join([registry])
     assert token is not None
-    assert waits.join([pause]) == token
+    assert waits.join([pause], blocks=False) == token
     registry.set_result("is there")
     with open(tmp_path / token, "rb") as fifo:
         assert fifo.read(1) == b"\n"

@@ -24,6 +24,9 @@ _SETTLE_SECONDS = 0.02
 _LONGEST_BLOCK_SECONDS = 0.05
 _ALL_BLOCKS_SECONDS = 1.0
 _MOST_VAIN_BLOCKS = 2
+_LONGEST_BLOCK_ALONE_SECONDS = 0.5
+"""A rule that no other one waits beside keeps one thread only. A process is dearer: it is a fork of
+Pants, which takes as much of the processor as the pages that Pants has in memory."""
 
 
 def wake_all(directory: Path) -> None:
@@ -45,29 +48,44 @@ class Waits:
         self._writers: dict[str, int] = {}
         self._is_closed = False
         self._seconds_left = _ALL_BLOCKS_SECONDS
+        self._blocked = 0
+        self._vain_alone = 0
 
     def block(self, futures: Sequence[Future[Any]]) -> bool:
         """Block for a moment, and say whether the answers are there.
 
         Starting a process takes longer than a registry that is near. A session whose registries
-        are far finds out soon, and stops blocking at all.
+        are far finds out soon, and stops blocking more than one rule at a time.
         """
         started = time.monotonic()
         with self._lock:
-            timeout = _LONGEST_BLOCK_SECONDS if self._seconds_left > 0 else 0
+            is_alone = self._may_block_alone()
+            longest = _LONGEST_BLOCK_SECONDS if self._seconds_left > 0 else 0
+            timeout = _LONGEST_BLOCK_ALONE_SECONDS if is_alone else longest
+            self._blocked += 1
         is_done = not wait(futures, timeout=timeout).not_done
         with self._lock:
-            took = time.monotonic() - started
-            vain = _ALL_BLOCKS_SECONDS / _MOST_VAIN_BLOCKS
-            self._seconds_left -= took if is_done else max(took, vain)
+            self._blocked -= 1
+            if is_alone:
+                self._vain_alone = 0 if is_done else self._vain_alone + 1
+            else:
+                took = time.monotonic() - started
+                vain = _ALL_BLOCKS_SECONDS / _MOST_VAIN_BLOCKS
+                self._seconds_left -= took if is_done else max(took, vain)
         return is_done
 
-    def join(self, futures: Sequence[Future[Any]]) -> str | None:
+    def _may_block_alone(self) -> bool:
+        """Whether no rule blocks, and none waits in a process, which others may as well join."""
+        is_free = self._blocked == 0 and self._token is None and not self._is_closed
+        return is_free and self._vain_alone < _MOST_VAIN_BLOCKS
+
+    def join(self, futures: Sequence[Future[Any]], *, blocks: bool = True) -> str | None:
         """The FIFO that is written to once all of these are done; `None` if they are already.
 
-        Also `None` where no FIFO can be made: then whoever needs the answers has to block.
+        Also `None` where no FIFO can be made: then whoever needs the answers has to block. Without
+        `blocks`, they are known to take a while.
         """
-        if self.block(futures):
+        if self.block(futures) if blocks else all(each.done() for each in futures):
             return None
         with self._lock:
             if self._is_closed:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -93,6 +94,51 @@ def test_who_asks_later_waits_for_a_process_of_their_own(waits: Waits, tmp_path:
         future.set_result("present")
         assert ends(waiting(tmp_path / tokens[-1]))
     assert tokens[0] != tokens[1]
+
+
+def test_one_rule_alone_needs_no_process_for_a_moment_however_long_others_waited(
+    waits: Waits, tmp_path: Path
+) -> None:
+    late: list[Future[Any]] = [Future() for _ in range(5)]
+    tokens = {join(waits, future) for future in late}
+    for future in late:
+        future.set_result("present")
+    for token in tokens:
+        assert ends(waiting(tmp_path / token))
+        waits.end(token)
+    soon: Future[Any] = Future()
+    threading.Timer(0.2, soon.set_result, ("present",)).start()
+    assert waits.join([soon]) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_one_rule_at_a_time_blocks_for_longer(waits: Waits) -> None:
+    first: Future[Any] = Future()
+    found: list[str | None] = []
+    alone = threading.Thread(target=lambda: found.append(waits.join([first])))
+    alone.start()
+    time.sleep(0.05)
+    started = time.monotonic()
+    assert waits.join([Future()]) is not None
+    assert time.monotonic() - started < 0.2
+    first.set_result("present")
+    alone.join(SOON)
+    assert found == [None]
+
+
+def test_registries_that_are_slow_block_no_rule_in_the_end(waits: Waits, tmp_path: Path) -> None:
+    took = []
+    for _ in range(4):
+        future: Future[Any] = Future()
+        started = time.monotonic()
+        token = join(waits, future)
+        took.append(time.monotonic() - started)
+        future.set_result("present")
+        assert ends(waiting(tmp_path / token))
+        waits.end(token)
+        time.sleep(0.05)
+    assert min(took[:2]) > 0.4
+    assert took[3] < 0.2
 
 
 def test_a_session_that_ends_takes_its_waits_along(waits: Waits, tmp_path: Path) -> None:

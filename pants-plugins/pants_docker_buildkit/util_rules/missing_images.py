@@ -18,7 +18,7 @@ async def find_all_missing(missing: MissingImages, running: RunningSession) -> M
     """All images that this run misses, with their reasons, once no other can be found."""
     while (found := missing.all()) is None:
         pause = missing.pause()
-        await wait_for(running, [pause])
+        await wait_for(running, [pause], blocks=False)
         pause.result()
         for each in missing.undecided():
             needed = await find_needed_targets(NeededTargetsRequest(each), **implicitly())

@@ -161,9 +161,14 @@ async def wait_for_registries(request: WaitRequest) -> Waited:
     return Waited()
 
 
-async def wait_for(running: RunningSession, futures: Sequence[Future[Any]]) -> None:
-    """Have the answers of `futures`, without keeping a thread of Pants meanwhile."""
-    token = running.waits.join(futures)
+async def wait_for(
+    running: RunningSession, futures: Sequence[Future[Any]], *, blocks: bool = True
+) -> None:
+    """Have the answers of `futures`, without keeping a thread of Pants meanwhile.
+
+    With `blocks` it may be kept for a moment, which is cheaper for answers that come soon.
+    """
+    token = running.waits.join(futures, blocks=blocks)
     if token is not None:
         await wait_for_registries(WaitRequest(token), **implicitly())
         running.waits.end(token)
