@@ -31,7 +31,7 @@ _CLASSES = {
 }
 _PROC = Path("/proc")
 # Of `proc(5)`, counted from after the name: times of its own, of children that ended, its start.
-_OWN, _OF_CHILDREN, _START = slice(11, 13), slice(13, 15), 19
+_PARENT, _OWN, _OF_CHILDREN, _START = 1, slice(11, 13), slice(13, 15), 19
 
 
 @dataclass(frozen=True)
@@ -54,18 +54,22 @@ class ProcessorTimes:
     def now(cls, proc: Path = _PROC) -> ProcessorTimes:
         """As it is now."""
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        found = {}
+        stats = {}
         for path in proc.glob("[0-9]*/stat"):
             try:
                 name, _, values = path.read_text().partition("(")[2].rpartition(")")
             except OSError:
                 # It has ended.
                 continue
-            kind = _CLASSES.get(name.partition(" ")[0])
+            stats[path.parent.name] = (_CLASSES.get(name.partition(" ")[0]), values.split())
+        daemons = {pid for pid, (kind, _) in stats.items() if kind == PANTS}
+        found = {}
+        for pid, (kind, fields) in stats.items():
+            # Those that still run, such as the one that builds are forked from.
+            kind = PROCESSES if kind is None and fields[_PARENT] in daemons else kind
             if kind is not None:
-                fields = values.split()
                 times = _Times(kind, _sum(fields[_OWN]), _sum(fields[_OF_CHILDREN]))
-                found[path.parent.name, fields[_START]] = times
+                found[pid, fields[_START]] = times
         return cls(ended.ru_utime + ended.ru_stime, found)
 
     def since(self, before: ProcessorTimes) -> Mapping[str, float]:
@@ -76,6 +80,10 @@ class ProcessorTimes:
             ticks[times.kind] += times.own - old.own
             kind = PROCESSES if times.kind == PANTS else times.kind
             ticks[kind] += times.of_children - old.of_children
+        for process, times in before.processes.items():
+            if times.kind == PROCESSES and process not in self.processes:
+                # It is among the children of its daemon now, with what was counted before.
+                ticks[PROCESSES] -= times.own + times.of_children
         seconds = {kind: each / os.sysconf("SC_CLK_TCK") for kind, each in ticks.items()}
         return {COMMANDS: self.commands - before.commands, **seconds}
 
