@@ -117,8 +117,12 @@ def repository() -> str:
 
 @pytest.fixture(scope="session")
 def busybox(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A reference to an image with a shell, for linux/amd64 and linux/arm64."""
-    return push_busybox(tmp_path_factory.mktemp("busybox") / "context", registry)
+    """A reference to an image with a shell, for linux/amd64 and linux/arm64.
+
+    No other process of tests moves its tag, whose builder may make another digest.
+    """
+    name = f"integration/busybox-{uuid.uuid4().hex}"
+    return push_busybox(tmp_path_factory.mktemp("busybox") / "context", registry, name)
 
 
 @pytest.fixture
