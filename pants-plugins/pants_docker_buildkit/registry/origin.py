@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import string
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -14,6 +13,7 @@ _DOCKER_HUB_HOST = "registry-1.docker.io"
 _LABEL = "[A-Za-z0-9_-]{1,63}"
 _HOST_NAME = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_ASCII = "".join(map(chr, range(0x80)))
 _PATH_CHARACTERS = "%/:;,@&=+$!'()*[]~"
 _CONTROL = re.compile(r"[\x00-\x1F\x7F]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -70,7 +70,7 @@ def parse_url(url: str) -> tuple[Origin, str]:
     if _CONTROL.search(url) or _BAD_ESCAPE.search(parts.path) or " " in parts.query:
         raise InvalidUrlError("a URL with characters that no URL may have")
     path = quote(parts.path or "/", safe=_PATH_CHARACTERS)
-    query = quote(parts.query, safe=string.punctuation)
+    query = quote(parts.query, safe=_ASCII)
     return Origin(parts.scheme, parts.hostname, port), f"{path}?{query}" if query else path
 
 
@@ -88,7 +88,7 @@ def resolve_location(origin: Origin, target: str, location: str) -> tuple[Origin
 
     It is as `http.client` gives headers: each byte is a character.
     """
-    escaped = quote(location, safe=string.punctuation + " ", encoding="latin-1", errors="replace")
+    escaped = quote(location, safe=_ASCII, encoding="latin-1", errors="replace")
     try:
         url = urljoin(f"{origin}{target}", escaped)
     except ValueError as e:

@@ -54,6 +54,11 @@ def test_a_location_may_be_relative(location: str, expected: tuple[Origin, str])
     assert resolve_location(HERE, "/v2/here", location) == expected
 
 
+def test_a_location_has_no_control_characters() -> None:
+    with pytest.raises(InvalidUrlError):
+        resolve_location(HERE, "/v2/here", "/a\x01")
+
+
 @pytest.mark.parametrize(
     ("origin", "text"),
     [
