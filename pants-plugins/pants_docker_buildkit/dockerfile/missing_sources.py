@@ -6,13 +6,12 @@ import difflib
 import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import takewhile
 
 from pants_docker_buildkit.dockerfile.analysis import ContextPath, DockerfileAnalysis
 from pants_docker_buildkit.dockerfile.context_entries import ContextEntry, SymlinkEntry
+from pants_docker_buildkit.dockerfile.stage_contents import directory_of_wildcards
 
 _MANY_PATHS = 5000
-_WILDCARDS = frozenset("*?[\\")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def _named_exactly(source: ContextPath) -> str:
         return source.path
     if source.keyword == "RUN":
         return ""
-    return "/".join(takewhile(_WILDCARDS.isdisjoint, source.path.split("/")))
+    return directory_of_wildcards(source.path)
 
 
 def _leads_through_link(path: str, links: set[str]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from types import MappingProxyType
 
 from pants_docker_buildkit.dockerfile.analysis import (
@@ -29,6 +30,7 @@ from pants_docker_buildkit.dockerfile.scope import GlobalScope, StageExpansion, 
 from pants_docker_buildkit.dockerfile.stage_graph import Node
 
 _WHOLE_CONTEXT = "."
+_WILDCARD_CHARACTERS = frozenset("*?[\\")
 
 
 @dataclass
@@ -147,6 +149,11 @@ class StageContents:
 def normalize_context_path(text: str) -> str:
     """`text` relative to the root of the build context; nothing leads out of it."""
     return posixpath.normpath(f"/{text}").lstrip("/") or _WHOLE_CONTEXT
+
+
+def directory_of_wildcards(path: str) -> str:
+    """Where BuildKit looks for what a path with wildcards finds; empty for the root."""
+    return "/".join(takewhile(_WILDCARD_CHARACTERS.isdisjoint, path.split("/")))
 
 
 def _has_wildcard(text: str) -> bool:

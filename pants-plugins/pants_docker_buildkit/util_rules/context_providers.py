@@ -7,7 +7,6 @@ import posixpath
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 
 from pants.base.build_environment import get_buildroot
 from pants.core.goals.package import OutputPathField
@@ -32,6 +31,7 @@ from pants_docker_buildkit.dockerfile.patterns import (
     InvalidPatternError,
     PatternMatcher,
 )
+from pants_docker_buildkit.dockerfile.stage_contents import directory_of_wildcards
 from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, has_build, is_image
 from pants_docker_buildkit.util_rules.generated_paths import generated_paths, relocated_path
 
@@ -81,15 +81,13 @@ class ContextProviders:
         Both are as BuildKit reads them, the pattern relative to the directory. One that finds
         everything says nothing, nor does one that BuildKit refuses.
         """
-        parts = pattern.split("/")
-        if set(parts) <= {"*", "**"}:
+        if set(pattern.split("/")) <= {"*", "**"}:
             return
         try:
             matcher = PatternMatcher((IgnorePattern(pattern),))
         except InvalidPatternError:
             return
-        plain = takewhile(_GLOB_CHARACTERS.isdisjoint, parts)
-        start = posixpath.join(directory, *plain)
+        start = posixpath.join(directory, directory_of_wildcards(pattern)).rstrip("/")
 
         def is_found(path: str) -> bool:
             if start and not _is_below(path, start):
