@@ -29,6 +29,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
 from pants_docker_buildkit.plans.reasons import LOST_RECORD, Reason, explain_build, reason_line
+from pants_docker_buildkit.session.running import RunningSession, SessionKeeper
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.input_tree import OUTPUT_ARTIFACTS, OUTPUT_LAYOUT
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -129,11 +130,11 @@ async def _define_and_solve(
     subsystem: DockerBuildKitSubsystem,
     global_options: GlobalOptions,
     attempt: int,
+    keeper: SessionKeeper,
+    running: RunningSession,
 ) -> _Built:
     field_set = request.field_set
     definition = await define_image(ImageDefinitionRequest(field_set, attempt), **implicitly())
-    keeper = await keep_session(**implicitly())
-    running = await running_session()
     settings = await read_build_settings(field_set, subsystem)
     if request.timeout is not None:
         settings = replace(settings, build_timeout=request.timeout, is_test=True)
@@ -181,7 +182,9 @@ async def _build(
     # Tests name variants of an image, which need what it needs.
     with keeper.missing.looking(field_set.dependencies.address.spec):
         try:
-            return await _define_and_solve(request, subsystem, global_options, attempt)
+            return await _define_and_solve(
+                request, subsystem, global_options, attempt, keeper, running
+            )
         except ImageNotBuiltError as e:
             if running.is_plan or e.address != field_set.address:
                 raise
