@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import CreateDigest, FileContent
-from pants.engine.rules import TaskRule
+from pants.engine.rules import TaskRule, collect_rules
 
 from pants_docker_buildkit import compat
 from pants_docker_buildkit.util_rules import build
@@ -24,6 +24,6 @@ def test_equal_collections_have_equal_hashes() -> None:
 def test_a_rule_is_collected_once_and_beside_the_name_that_others_call() -> None:
     # Pants 2.19 to 2.22 take a call of whatever has a `rule` for a call by name of their own.
     assert hasattr(build.build_image, "rule") != compat.GET_STYLE
-    collected = [rule for rule in build.rules() if isinstance(rule, TaskRule)]
+    collected = [rule for rule in collect_rules(build) if isinstance(rule, TaskRule)]
     names = [rule.canonical_name for rule in collected if rule.output_type is build.BuiltImage]
     assert names == ["pants_docker_buildkit.util_rules.build.build_image"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pants.engine.rules import Rule
+from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import Target
 from pants.engine.unions import UnionRule
 
@@ -88,13 +88,10 @@ from pants_docker_buildkit.util_rules import (
 )
 
 _RULE_MODULES = (
-    image_stages,
-    dependency_inference,
     docker_environment,
     registries,
     credentials,
     session,
-    session_callback,
     signatures,
     cached_answer,
     remote_content,
@@ -105,7 +102,6 @@ _RULE_MODULES = (
     dockerfile,
     written_addresses,
     upstream_targets,
-    input_files,
     base_images,
     build_context,
     context_providers,
@@ -126,35 +122,44 @@ _RULE_MODULES = (
     definition,
     confirmation,
     build,
-    artifacts,
     sbom,
     attestations,
     published_names,
     publication,
     image_plans,
     image_layers,
-    peek_info,
     dockerfile_checks,
-    lint,
     list_images,
-    package,
     plan_images,
-    publish,
-    run,
     referenced_images,
-    image_refs,
-    package_refs,
     manifests,
-    manifests_inference,
     structure_tests,
     image_trials,
+    migrate,
+)
+"""Those whose rules are all that they give to Pants."""
+
+_UNION_MODULES = (
+    image_stages,
+    dependency_inference,
+    session_callback,
+    input_files,
+    artifacts,
+    peek_info,
+    lint,
+    package,
+    publish,
+    run,
+    image_refs,
+    package_refs,
+    manifests_inference,
     test,
     package_manifests,
     run_manifests,
     tailor,
     generate_lockfiles,
-    migrate,
 )
+"""Those that also say where Pants calls them: as members of its unions, such as its goals."""
 
 
 def target_types() -> Iterable[type[Target]]:
@@ -170,5 +175,6 @@ def target_types() -> Iterable[type[Target]]:
 
 
 def rules() -> Iterable[Rule | UnionRule]:
-    """All rules, those that others call first."""
-    return tuple(rule for module in _RULE_MODULES for rule in module.rules())
+    """All rules, and the members of unions of Pants."""
+    unions = (rule for module in _UNION_MODULES for rule in module.rules())
+    return (*collect_rules(*_RULE_MODULES), *unions)

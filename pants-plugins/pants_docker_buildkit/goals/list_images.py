@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import Enum
 
 from pants.engine.console import Console
 from pants.engine.goal import Goal, GoalSubsystem, Outputting
-from pants.engine.rules import Rule, collect_rules, goal_rule
+from pants.engine.rules import goal_rule
 from pants.engine.target import FilteredTargets
 from pants.option.option_types import EnumOption
 from pants.util.strutil import softwrap
@@ -78,7 +77,3 @@ async def list_all_images(
     print_output(subsystem, console, render(listed), subsystem.name)
     has_failed = any(each.plan.outcome is PlanOutcome.ERROR or each.problem for each in listed)
     return ListImages(exit_code=1 if has_failed else 0)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -12,7 +12,7 @@ from pants.engine.console import Console
 from pants.engine.fs import CreateDigest, FileContent, PathGlobs, Workspace
 from pants.engine.goal import Goal, GoalSubsystem
 from pants.engine.internals.build_files import BuildFileOptions
-from pants.engine.rules import Rule, collect_rules, goal_rule
+from pants.engine.rules import goal_rule
 from pants.engine.target import AllTargets, Dependencies, DependenciesRequest, Target
 from pants.option.option_types import BoolOption
 from pants.util.strutil import softwrap
@@ -234,7 +234,3 @@ def _report(
     if any(each.path == _IGNORE_FILE for each in others):
         yield f"The {_IGNORE_FILE} of the build root now applies without being a dependency."
     yield from _options(each for each in others if each.path != _IGNORE_FILE)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

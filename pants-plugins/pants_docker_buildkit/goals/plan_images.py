@@ -11,7 +11,7 @@ from typing import Optional
 from pants.base.build_environment import get_buildroot
 from pants.engine.console import Console
 from pants.engine.goal import Goal, GoalSubsystem, Outputting
-from pants.engine.rules import Rule, collect_rules, goal_rule
+from pants.engine.rules import goal_rule
 from pants.engine.target import FilteredTargets
 from pants.option.option_types import BoolOption, EnumOption, StrOption
 from pants.util.strutil import softwrap
@@ -166,7 +166,3 @@ def _exit_code(
         is_something = any(each.reasons for each in plans)
     is_something = is_something or bool(drift and drift.moved)
     return _SOMETHING if is_something and subsystem.detailed_exit_code else _NOTHING
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

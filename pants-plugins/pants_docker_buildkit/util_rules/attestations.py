@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import concurrently, implicitly, rule, uncacheable_rule
 from pants_docker_buildkit.errors import AttestationError
@@ -135,7 +133,3 @@ async def attest_image(
         )
         await attach_referrers(attachment, **implicitly())
     return Attestations(tuple(files), provenance)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import uncacheable_rule
 from pants_docker_buildkit.oci.reference import ImageReference
@@ -35,7 +32,3 @@ async def resolve_base_image(
     if isinstance(answer, Missing):
         return BaseImage(None, f"The registry {read.registry} has no image {read}.")
     return BaseImage(reference.pinned(answer.descriptor.digest))
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -10,8 +10,6 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pants.engine.rules import Rule, collect_rules
-
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
 from pants_docker_buildkit.dockerfile.analysis import Origin, OriginKind
 from pants_docker_buildkit.dockerfile.parser import ImageTriggers
@@ -134,7 +132,3 @@ async def read_new_triggers(
     )
     found.update(zip(asked, (answer.triggers for answer in answers)))
     return tuple(ImageTriggers(name, platform, each) for (name, platform), each in found.items())
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

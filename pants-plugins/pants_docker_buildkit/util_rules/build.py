@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any, Optional
 from pants.base.build_environment import get_buildroot
 from pants.engine.engine_aware import EngineAwareReturnType
 from pants.engine.fs import Digest, RemovePrefix
-from pants.engine.rules import Rule, collect_rules
 from pants.option.global_options import GlobalOptions
 from pants.util.logging import LogLevel
 
@@ -264,7 +262,3 @@ async def build_files(
     tree = await remove_prefix(RemovePrefix(built.solved.output, OUTPUT_ARTIFACTS))
     definition = built.definition.job.definition
     return BuiltFiles(tree, definition, outcome, built.solved.reasons)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

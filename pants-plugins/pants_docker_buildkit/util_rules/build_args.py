@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from pants.engine.env_vars import EnvironmentVarsRequest
 from pants.engine.internals.build_files import AddressFamilyDir
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import (
     ensure_address_family,
@@ -81,7 +80,3 @@ async def resolve_build_args(
         values=tuple(sorted((name, value) for name, value in merged.items() if value is not None)),
         shared=tuple(sorted(set(shared_values) - set(own_values))),
     )
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -20,7 +20,6 @@ from pants.engine.fs import (
     PathGlobs,
     SymlinkEntry,
 )
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import (
     Dependencies,
     DependenciesRequest,
@@ -318,7 +317,3 @@ async def assemble_named_context(request: NamedFilesRequest) -> ContextTree:
         ContextTreeRequest(files.digest, root, (named_context_ignore_file(root),)),
         **implicitly(),
     )
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

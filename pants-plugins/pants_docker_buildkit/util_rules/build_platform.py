@@ -6,11 +6,9 @@ import hashlib
 import json
 import logging
 import platform
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from pants.engine.platform import Platform
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.buildx.native_platform import native_platforms
 from pants_docker_buildkit.compat import implicitly, rule
@@ -134,7 +132,3 @@ def _key(settings: BuildSettings, targets: tuple[str, ...], docker: DockerEnviro
         "variables": [variables.get(each) for each in _SELECTS_A_BUILDER],
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

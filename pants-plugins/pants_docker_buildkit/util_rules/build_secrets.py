@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from blake3 import blake3
 from pants.base.build_environment import get_buildroot
 from pants.engine.internals.session import SessionValues
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, uncacheable_rule
 from pants_docker_buildkit.errors import InvalidOptionError
@@ -125,7 +124,3 @@ async def hash_secrets(
                 f"of `{source}`, {e.finding}",
             ) from e
     return SecretHashes(tuple(hashes))
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription
 from pants_docker_buildkit.buildx.builder_table import parse_builder_table
@@ -45,7 +42,3 @@ async def read_described_builders(subsystem: DockerBuildKitSubsystem) -> Describ
             for name, table in sorted(subsystem.builders.items())
         )
     )
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -6,10 +6,7 @@ builder, proxies) the process learns from its session, as builds do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.util_rules.session import open_session
@@ -55,7 +52,3 @@ async def ask_once(request: CachedAnswerRequest) -> CachedAnswer:
     if result.exit_code != 0:
         return CachedAnswer(b"", said(result) or "It failed.")
     return CachedAnswer(result.stdout)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 from pants.engine.addresses import Address
 from pants.engine.internals.session import RunId
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, rule, uncacheable_rule
 from pants_docker_buildkit.errors import TagConflictError
@@ -173,7 +172,3 @@ async def confirm_local_image(request: LocalConfirmationRequest) -> ImageConfirm
         return ImageConfirmation(problem=str(e))
     missing = () if found.is_present else (request.reference,)
     return ImageConfirmation(missing, refused_tags=found.refused_tags)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

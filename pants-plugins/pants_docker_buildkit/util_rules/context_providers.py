@@ -13,7 +13,6 @@ from pants.core.goals.package import OutputPathField
 from pants.core.target_types import RelocatedFilesOriginalTargetsField
 from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import AllTargets, SourcesField, Target
 from pants.util.frozendict import FrozenDict
 
@@ -232,7 +231,3 @@ async def explain_missing_path(request: MissingPathRequest, all_targets: AllTarg
         " a context as they are, others as a package such as a `pex_binary`: add one of these to"
         " `dependencies`."
     )
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pants.engine.env_vars import CompleteEnvironmentVars
 from pants.engine.internals.session import SessionValues
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.registry.accounts import Accounts
@@ -58,7 +57,3 @@ async def find_accounts(session_values: SessionValues) -> UserAccounts:
             ScopedLogins(environment),
         )
     )
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, CreateDigest, Digest, FileContent, MergeDigests
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import DictStringToStringField, StringSequenceField
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
@@ -317,7 +315,3 @@ def _filled_pairs(
         (key, fill_in(field_set, field, value, values))
         for key, value in sorted((field.value or {}).items())
     )
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Optional
 
 from pants.engine.env_vars import EnvironmentVarsRequest
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.buildx.environment import PASSED, REFUSED
 from pants_docker_buildkit.compat import environment_vars_subset, implicitly, rule
@@ -57,7 +56,3 @@ async def resolve_docker_environment(subsystem: DockerBuildKitSubsystem) -> Dock
     variables["PATH"] = os.pathsep.join(entries)
     docker = _program(subsystem.docker, variables.get("HOME", "")) if subsystem.docker else None
     return DockerEnvironment(tuple(sorted(variables.items())), docker)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

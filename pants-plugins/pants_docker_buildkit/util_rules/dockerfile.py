@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from pants.engine.fs import CreateDigest, FileEntry, PathGlobs
 from pants.engine.platform import Platform
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import HydrateSourcesRequest, StringSequenceField
 
 from pants_docker_buildkit.compat import (
@@ -220,7 +219,3 @@ async def read_image_dockerfile(
             " The build is not affected, but dependencies may have to be declared."
         )
     return dockerfile
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

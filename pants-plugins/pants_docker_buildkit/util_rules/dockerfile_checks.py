@@ -19,7 +19,6 @@ from pants.engine.fs import (
     GlobMatchErrorBehavior,
     PathGlobs,
 )
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import (
     add_prefix,
@@ -226,7 +225,3 @@ async def check_dockerfile_with_buildkit(
     except Exception as e:
         # One linter that cannot do its work must not keep others from theirs.
         return DockerfileChecks(problem=str(e).strip() or type(e).__name__)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pants.core.util_rules.system_binaries import GitBinaryException
-from pants.engine.rules import Rule, collect_rules
 from pants.vcs.git import GitWorktreeRequest
 
 from pants_docker_buildkit.compat import get_git_worktree, implicitly, uncacheable_rule
@@ -47,7 +45,3 @@ async def read_git_commit() -> GitCommit:
         return GitCommit(found.git_worktree.commit_id.strip())
     except GitBinaryException:
         return GitCommit(None, "there is no commit yet")
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -6,12 +6,10 @@ who share a cache, and a builder is sent what has changed, as of any other conte
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from pants.engine.fs import Digest, RemovePrefix
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, remove_prefix, rule
 from pants_docker_buildkit.dockerfile.git_source import GitSource, is_commit, parse_git_source
@@ -164,7 +162,3 @@ async def read_git_context(field_set: BuildKitImageFieldSet) -> GitContext:
         )
     tree = await remove_prefix(RemovePrefix(result.output_digest, OUTPUT_TREE))
     return GitContext(found.commit, tree)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

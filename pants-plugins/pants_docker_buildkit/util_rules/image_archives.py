@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.engine.fs import CreateDigest, Digest, FileDigest, FileEntry, RemovePrefix
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import create_digest, implicitly, remove_prefix, rule
 from pants_docker_buildkit.dockerfile import context_entries
@@ -91,7 +90,3 @@ async def unpack_image_archive(request: ImageArchiveRequest) -> ImageArchive:
         return ImageArchive(None, result.output_digest, f"What was cached of it is damaged: {e}")
     layout = await remove_prefix(RemovePrefix(result.output_digest, OUTPUT_LAYOUT))
     return ImageArchive(image, layout)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pants.engine.platform import Platform
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
@@ -358,7 +357,3 @@ def _declared_build_args(
             f"Add 'ARG {name}' to it, or remove the argument.",
         )
     return {name: value for name, value in given.items() if name not in undeclared}
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

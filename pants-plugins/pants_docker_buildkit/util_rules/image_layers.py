@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.engine.fs import CreateDigest, Digest, FileEntry
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import (
     create_digest,
@@ -80,7 +79,3 @@ async def read_image_layers(field_set: BuildKitImageFieldSet) -> ImageLayers:
     except (RegistryError, InvalidManifestError) as e:
         return ImageLayers(problem=f"Its layers are not known: {e}")
     return ImageLayers(tuple(map(_layers, platforms, found)))
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address
 from pants.engine.fs import PathGlobs
-from pants.engine.rules import Rule, collect_rules
 from pants.util.docutil import bin_name
 from pants.util.frozendict import FrozenDict
 
@@ -154,7 +152,3 @@ async def find_applied_lock(
         must_have_all=found is None or subsystem.base_images is BaseImages.FROZEN,
         is_there=found is not None,
     )
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address, Addresses
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import AllTargets, Target
 
 from pants_docker_buildkit.build_history import read_past_build
@@ -335,7 +334,3 @@ class GoneTargets:
 async def find_gone_targets(request: GoneTargetsRequest, all_targets: AllTargets) -> GoneTargets:
     there = {each.address.spec for each in all_targets if has_build(each)}
     return GoneTargets(tuple(each for each in request.targets if each not in there))
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import get_digest_contents, implicitly, rule
 from pants_docker_buildkit.fields.naming import ImageOutput
@@ -113,7 +111,3 @@ async def test_reproduction(request: BuildImageRequest, options: ImageTestSubsys
     platforms = ",".join(str(each.platform) for each in one.record.result.platforms)
     outcome = Outcome("reproducible", field_set.address.spec, problems)
     return ImageTested(TestRun(platforms, (outcome,)))
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

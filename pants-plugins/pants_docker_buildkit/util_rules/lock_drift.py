@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import Target
 
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
@@ -87,7 +86,3 @@ async def find_lock_drift(images: Sequence[Target]) -> LockDrift:
             by_resolve.setdefault(names.resolve, []).append((target, names))
     moved = (pin for each in sorted(by_resolve.items()) for pin in _moved(*each))
     return LockDrift(tuple(moved), tuple(unknown))
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -6,12 +6,11 @@ reference does that is pinned: what images of this repository are is in no lock.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address
 from pants.engine.platform import Platform
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
@@ -173,7 +172,3 @@ async def find_moving_sources(request: MovingSourcesRequest, host: Platform) -> 
         **implicitly(),
     )
     return MovingSources(merge_locks((pinned.moving, of_context)))
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.core.goals.package import PackageFieldSet
 from pants.core.goals.run import RunFieldSet, RunInSandboxBehavior
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import HydrateSourcesRequest
 
 from pants_docker_buildkit.compat import get_digest_contents, hydrate_sources, implicitly, rule
@@ -97,7 +95,3 @@ async def resolve_manifests(field_set: ManifestsFieldSet) -> ResolvedManifests:
         tuple((path, file, file.with_references(references)) for path, file in read.files),
         tuple(references.items()),
     )
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import Dependencies, DependenciesRequest, SpecialCasedDependencies, Target
 from pants.util.frozendict import FrozenDict
 
@@ -80,7 +78,3 @@ async def find_needed_targets(request: NeededTargetsRequest) -> NeededTargets:
     return NeededTargets(
         tuple(images), FrozenDict({address: tuple(each) for address, each in needs.items()})
     )
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import Field
 
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
@@ -324,7 +323,3 @@ async def pin_sources(
             {name: parse_oci_digest(pin) for name, pin in images.moving.items()}, downloads.moving
         ),
     )
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.engine.fs import FileContent, PathGlobs
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import get_digest_contents, implicitly, path_globs_to_digest, rule
 from pants_docker_buildkit.errors import InvalidOptionError
@@ -54,7 +52,3 @@ async def read_policies(request: PoliciesRequest, subsystem: DockerBuildKitSubsy
         name = f"{POLICIES_DIRECTORY}/{number}/{os.path.basename(path)}"
         files.append(FileContent(name, found[path]))
     return Policies(tuple(files))
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -17,7 +17,6 @@ from typing import Optional
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest
 from pants.engine.process import FallibleProcessResult, Process
-from pants.engine.rules import Rule, collect_rules
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.compat import execute_process, implicitly, uncacheable_rule
@@ -332,7 +331,3 @@ async def plan_publication(request: PublicationRequest) -> Publication:
         published += tags
     leads = running.plans.leads(request.ticket)
     return Publication(tuple(published), leads, tuple(missing.values()))
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidOptionError
@@ -117,7 +114,3 @@ async def name_published_image(
         values = image_placeholders(field_set, inputs)
         repositories = await _repositories(field_set, registries, default, values)
     return PublishedNames(output, repositories)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

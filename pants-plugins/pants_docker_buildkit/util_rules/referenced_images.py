@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from pants.core.goals.package import EnvironmentAwarePackageRequest, PackageFieldSet
 from pants.engine.addresses import Address, Addresses
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import FieldSetsPerTargetRequest, Target
 
 from pants_docker_buildkit.built_image import image_in
@@ -207,7 +206,3 @@ def _error(
 ) -> InvalidImageFieldError:
     requirement = f"{request.verb} image targets"
     return InvalidImageFieldError(request.alias, request.owner, requirement, finding, next_step)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

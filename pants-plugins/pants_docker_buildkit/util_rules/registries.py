@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pants.base.build_environment import get_buildroot
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import InvalidOptionError
@@ -175,7 +173,3 @@ def _from_buildroot(source: SecretSource) -> SecretSource:
 def _file(table: OptionTable, key: str, home: str) -> str | None:
     value = table.text(key, "the path of a file")
     return None if value is None else option_path(value, home)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -7,11 +7,8 @@ that is cached, so that nothing is downloaded that anybody downloaded before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
-
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, rule, uncacheable_rule
 from pants_docker_buildkit.oci.digest import InvalidOciDigestError, parse_oci_digest
@@ -106,7 +103,3 @@ def _read(content: bytes) -> RemoteAnswer:
         return RemoteAnswer(parse_oci_digest(content.decode().strip()))
     except (InvalidOciDigestError, UnicodeDecodeError):
         return RemoteAnswer("", "what a cache has of it is no checksum")
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

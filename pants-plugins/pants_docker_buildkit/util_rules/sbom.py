@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import InvalidOptionError, SbomError
@@ -58,7 +56,3 @@ async def scan_image(request: SbomRequest, subsystem: DockerBuildKitSubsystem) -
         reason = f"What a cache has of it is none: {e}."
         raise SbomError(request.address, reason) from e
     return Sbom(request.platform, document, media_type, scanner)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

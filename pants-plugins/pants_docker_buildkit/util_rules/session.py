@@ -8,7 +8,7 @@ needs it asks for the `Session` first, which is the same value in every session.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from pants.engine.internals.session import RunId, SessionValues
-from pants.engine.rules import Rule, collect_rules
 from pants.option.global_options import NamedCachesDirOption
 
 from pants_docker_buildkit.compat import execute_process, implicitly, rule, uncacheable_rule
@@ -185,7 +184,3 @@ async def ask_registries(
     futures = [running.confirmations.submit(each, purpose) for each in references]
     await wait_for(running, futures)
     return tuple(future.result() for future in futures)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

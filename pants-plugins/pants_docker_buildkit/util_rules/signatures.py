@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import uncacheable_rule
 from pants_docker_buildkit.errors import UnknownSignerError, UnsignedImageError
@@ -64,7 +61,3 @@ async def check_signature(
     if problem is not None:
         raise problem
     return SignatureCheck(next(iter(policies), None))
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Optional
 
 from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, CreateDigest, Digest, FileContent, MergeDigests
 from pants.engine.process import Process, ProcessCacheScope
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.compat import add_prefix, create_digest, merge_digests, rule
 from pants_docker_buildkit.errors import InvalidOptionError
@@ -162,7 +160,3 @@ async def test_image(
     except ValueError as e:
         run = TestRun(platform, problem=f"What a cache has of the tests cannot be read: {e}.")
     return ImageTested(run, result.metadata)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

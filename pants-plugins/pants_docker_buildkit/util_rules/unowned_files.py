@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import AllTargets
 
 from pants_docker_buildkit.compat import implicitly, path_globs_to_digest, path_globs_to_paths, rule
@@ -88,7 +87,3 @@ def copied_directories(paths: Iterable[str], present: Iterable[str]) -> tuple[st
     """Of the paths that a Dockerfile copies, those that are directories of the context."""
     above = {parent for path in present for parent in parents(path)}
     return tuple(sorted({path for path in paths if path in above}))
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pants.core.goals.package import EnvironmentAwarePackageRequest
 from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, Digest
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import Target
 
 from pants_docker_buildkit.built_image import BuiltBuildKitImage, image_in
@@ -293,7 +292,3 @@ def _not_an_image(
         f"{address} is not one{why}",
         "To copy from its files, name it in `build_contexts`.",
     )
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address, Addresses
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import Target
 
 from pants_docker_buildkit.compat import concurrently, implicitly, resolve_address_targets, rule
@@ -295,7 +294,3 @@ async def read_upstream_dockerfiles(targets: UpstreamTargets) -> Mapping[Address
         read_image_dockerfile(each, **implicitly()) for each in images.values()
     )
     return dict(zip(images, dockerfiles))
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

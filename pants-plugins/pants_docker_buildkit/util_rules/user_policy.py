@@ -10,7 +10,6 @@ from pathlib import Path
 from pants.base.build_environment import get_buildroot
 from pants.engine.addresses import Address
 from pants.engine.env_vars import EnvironmentVarsRequest
-from pants.engine.rules import Rule, collect_rules
 
 from pants_docker_buildkit.buildx.user_policy import (
     POLICY_VARIABLE,
@@ -56,7 +55,3 @@ async def find_user_policy() -> FoundUserPolicy:
         raise InvalidUserPolicyFileError(file, requirement, finding) from e
     except InvalidUserPolicyError as e:
         raise InvalidUserPolicyFileError(file, e.requirement, e.finding) from e
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()

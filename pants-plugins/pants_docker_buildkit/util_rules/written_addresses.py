@@ -7,7 +7,6 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import AllTargets, AllUnexpandedTargets
 from pants.util.frozendict import FrozenDict
 
@@ -134,7 +133,3 @@ async def resolve_written_addresses(request: WrittenAddressesRequest) -> Written
         for text in request.texts
     )
     return WrittenAddresses(FrozenDict(zip(request.texts, resolved)), known)
-
-
-def rules() -> Iterable[Rule]:
-    return collect_rules()
