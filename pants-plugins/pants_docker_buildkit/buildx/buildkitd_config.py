@@ -6,11 +6,12 @@ https://docs.docker.com/build/buildkit/toml-configuration/
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Union
 
 _DELETE = "\x7f"
+
+_Value = Union[str, bool, tuple[str, ...], None]
 
 
 @dataclass(frozen=True)
@@ -70,51 +71,42 @@ class BuildkitdConfig:
 
 def render_buildkitd_config(config: BuildkitdConfig) -> str:
     """TOML that is the same for the same settings."""
-    lines = []
-    if config.entitlements:
-        lines += [f"insecure-entitlements = {_array(config.entitlements)}", ""]
-    limits = _garbage_collection(config.gc)
-    if limits:
-        lines += ["[worker.oci]", *limits, ""]
+    gc = config.gc
+    limits = _settings(
+        ("gc", gc.enabled),
+        ("reservedSpace", gc.reserved_space),
+        ("maxUsedSpace", gc.max_used_space),
+        ("minFreeSpace", gc.min_free_space),
+    )
+    lines = _settings(("insecure-entitlements", config.entitlements))
+    lines += [""] if lines else []
+    lines += ["[worker.oci]", *limits, ""] if limits else []
     for registry in config.registries:
         lines += [*_registry_lines(registry), ""]
     return "\n".join(lines)
 
 
 def _registry_lines(registry: RegistryConfig) -> list[str]:
-    table = f"registry.{_text(registry.host)}"
-    lines = [f"[{table}]"]
-    if registry.mirrors:
-        lines.append(f"mirrors = {_array(registry.mirrors)}")
-    if registry.http is not None:
-        lines.append(f"http = {_boolean(registry.http)}")
-    if registry.insecure is not None:
-        lines.append(f"insecure = {_boolean(registry.insecure)}")
-    if registry.ca:
-        lines.append(f"ca = {_array(registry.ca)}")
+    table = f"registry.{_value(registry.host)}"
+    lines = [
+        f"[{table}]",
+        *_settings(
+            ("mirrors", registry.mirrors),
+            ("http", registry.http),
+            ("insecure", registry.insecure),
+            ("ca", registry.ca),
+        ),
+    ]
     for pair in registry.keypair:
-        lines += [f"[[{table}.keypair]]", f"key = {_text(pair.key)}", f"cert = {_text(pair.cert)}"]
+        lines += [f"[[{table}.keypair]]", *_settings(("key", pair.key), ("cert", pair.cert))]
     return lines
 
 
-def _garbage_collection(gc: GarbageCollection) -> list[str]:
-    lines = [] if gc.enabled is None else [f"gc = {_boolean(gc.enabled)}"]
-    sizes = (
-        ("reservedSpace", gc.reserved_space),
-        ("maxUsedSpace", gc.max_used_space),
-        ("minFreeSpace", gc.min_free_space),
-    )
-    return lines + [f"{key} = {_text(size)}" for key, size in sizes if size is not None]
+def _settings(*settings: tuple[str, _Value]) -> list[str]:
+    """A line for each that says something."""
+    return [f"{key} = {_value(value)}" for key, value in settings if value not in (None, ())]
 
 
-def _text(value: str) -> str:
-    # A JSON string is a basic string of TOML, but for one character that TOML wants escaped.
+def _value(value: _Value) -> str:
+    # JSON is TOML here, but for one character that TOML wants escaped.
     return json.dumps(value, ensure_ascii=False).replace(_DELETE, "\\u007f")
-
-
-def _array(values: Iterable[str]) -> str:
-    return f"[{', '.join(_text(value) for value in values)}]"
-
-
-def _boolean(value: bool) -> str:  # noqa: FBT001
-    return "true" if value else "false"
