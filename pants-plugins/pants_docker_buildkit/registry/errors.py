@@ -66,23 +66,35 @@ class Identity:
 
 
 class RegistryError(Exception):
-    """A registry could not be asked, or gave an answer that is of no use."""
+    """A registry could not be asked, or gave an answer that is of no use.
 
-    def __init__(self, inquiry: Inquiry, finding: str, next_step: str) -> None:
+    `advice` is what to do about all errors of a kind, with the registry's name in braces.
+    """
+
+    advice = ""
+
+    def __init__(self, inquiry: Inquiry, finding: str, next_step: str = "") -> None:
         self.registry = inquiry.registry
         self.finding = finding
-        self.next_step = next_step
-        super().__init__(f"Could not {inquiry.action} ({finding}). {next_step}")
+        self.next_step = next_step or self.advice.format(registry=inquiry.registry)
+        super().__init__(f"Could not {inquiry.action} ({finding}). {self.next_step}")
 
 
-class UnauthorizedError(RegistryError):
+class _RefusalError(RegistryError):
+    """The registry answered, and refused."""
+
+    def __init__(self, inquiry: Inquiry, refusal: Refusal, next_step: str = "") -> None:
+        self.refusal = refusal
+        super().__init__(inquiry, str(refusal), next_step)
+
+
+class UnauthorizedError(_RefusalError):
     """The registry does not know us: it got no credentials, or ones that it does not accept."""
 
     def __init__(
         self, inquiry: Inquiry, refusal: Refusal, identity: Identity | None = None
     ) -> None:
-        self.refusal = refusal
-        super().__init__(inquiry, str(refusal), self._advise(inquiry.registry, identity))
+        super().__init__(inquiry, refusal, self._advise(inquiry.registry, identity))
 
     @staticmethod
     def _advise(registry: str, identity: Identity | None) -> str:
@@ -95,67 +107,51 @@ class UnauthorizedError(RegistryError):
         return f"{refused}. They come from {identity.source}: correct or renew what it gives."
 
 
-class DeniedError(RegistryError):
+class DeniedError(_RefusalError):
     """The registry knows us and does not allow what was asked."""
 
     def __init__(
         self, inquiry: Inquiry, refusal: Refusal, identity: Identity | None = None
     ) -> None:
-        self.refusal = refusal
         who = "anonymous users" if identity is None else identity.name
         other = (
             f"log in as somebody else with 'docker login {inquiry.registry}'"
             if identity is None or identity.source is None
             else f"be somebody else there: these credentials come from {identity.source}"
         )
-        super().__init__(
-            inquiry, str(refusal), f"Grant {who} access to the repository, or {other}."
-        )
+        super().__init__(inquiry, refusal, f"Grant {who} access to the repository, or {other}.")
 
 
-class ForbiddenByRuleError(RegistryError):
+class ForbiddenByRuleError(_RefusalError):
     """A rule of the registry forbids it to everybody, whatever their credentials."""
 
     def __init__(self, inquiry: Inquiry, refusal: Refusal, rule: RegistryRule) -> None:
-        self.refusal = refusal
         self.rule = rule
-        super().__init__(inquiry, str(refusal), rule.next_step)
+        super().__init__(inquiry, refusal, rule.next_step)
 
 
-class NameUnknownError(RegistryError):
+class NameUnknownError(_RefusalError):
     """The registry has no such repository."""
 
-    def __init__(self, inquiry: Inquiry, refusal: Refusal) -> None:
-        self.refusal = refusal
-        next_step = "Check the name of the repository, or create it if the registry needs that."
-        super().__init__(inquiry, str(refusal), next_step)
+    advice = "Check the name of the repository, or create it if the registry needs that."
 
 
-class ManifestUnknownError(RegistryError):
+class ManifestUnknownError(_RefusalError):
     """The repository has no such manifest."""
 
-    def __init__(self, inquiry: Inquiry, refusal: Refusal) -> None:
-        self.refusal = refusal
-        next_step = "Check the tag or digest, or build and push the image first."
-        super().__init__(inquiry, str(refusal), next_step)
+    advice = "Check the tag or digest, or build and push the image first."
 
 
-class BlobUnknownError(RegistryError):
+class BlobUnknownError(_RefusalError):
     """The repository has no such blob."""
 
-    def __init__(self, inquiry: Inquiry, refusal: Refusal) -> None:
-        self.refusal = refusal
-        next_step = "The image in the registry is not whole: build and push it again."
-        super().__init__(inquiry, str(refusal), next_step)
+    advice = "The image in the registry is not whole: build and push it again."
 
 
-class RejectedError(RegistryError):
+class RejectedError(_RefusalError):
     """The registry understood and refuses, for example a malformed name."""
 
-    def __init__(self, inquiry: Inquiry, refusal: Refusal) -> None:
-        self.refusal = refusal
-        next_step = "The registry's own log or settings say more about this refusal."
-        super().__init__(inquiry, str(refusal), next_step)
+    advice = "The registry's own log or settings say more about this refusal."
 
 
 class RegistryUnavailableError(RegistryError):
@@ -164,80 +160,75 @@ class RegistryUnavailableError(RegistryError):
     Without a `refusal` there was no answer at all.
     """
 
+    advice = "Check that {registry} is up and reachable from here, then run again."
+
     def __init__(self, inquiry: Inquiry, finding: str, refusal: Refusal | None = None) -> None:
         self.refusal = refusal
-        next_step = f"Check that {inquiry.registry} is up and reachable from here, then run again."
-        super().__init__(inquiry, finding, next_step)
+        super().__init__(inquiry, finding)
 
 
 class TlsError(RegistryError):
     """The server's certificate is not trusted, or it does not speak TLS."""
 
-    def __init__(self, inquiry: Inquiry, finding: str) -> None:
-        next_step = (
-            f"If {inquiry.registry} has a certificate of a private authority, configure that "
-            "authority's CA file; if it speaks plain HTTP, configure it as insecure."
-        )
-        super().__init__(inquiry, finding, next_step)
+    advice = (
+        "If {registry} has a certificate of a private authority, configure that "
+        "authority's CA file; if it speaks plain HTTP, configure it as insecure."
+    )
 
 
 class ProxyError(RegistryError):
     """A variable of the environment leads to the registry through a proxy that cannot be used."""
 
-    def __init__(self, inquiry: Inquiry, finding: str) -> None:
-        next_step = f"Correct the variable, or name the host of {inquiry.registry} in NO_PROXY."
-        super().__init__(inquiry, finding, next_step)
+    advice = "Correct the variable, or name the host of {registry} in NO_PROXY."
 
 
 class ContentMismatchError(RegistryError):
     """The registry sent content that is not what its digest or size says. It was thrown away."""
 
-    def __init__(self, inquiry: Inquiry, finding: str) -> None:
-        next_step = (
-            "The registry, or a proxy before it, is damaged or not to be trusted; "
-            "nothing of the content was used."
-        )
-        super().__init__(inquiry, finding, next_step)
+    advice = (
+        "The registry, or a proxy before it, is damaged or not to be trusted; "
+        "nothing of the content was used."
+    )
 
 
 class TagTakenError(RegistryError):
     """A tag was not moved, because it is no longer where it was when this run looked at it."""
 
+    advice = "It was left as it is: publish again to move it from there."
+
     def __init__(self, inquiry: Inquiry, before: str | None, found: str | None) -> None:
-        finding = (
+        super().__init__(
+            inquiry,
             f"somebody else moved it from {before} to {found} meanwhile"
             if before and found
             else f"somebody else set it to {found} meanwhile"
             if found
-            else f"somebody else removed it from {before} meanwhile"
+            else f"somebody else removed it from {before} meanwhile",
         )
-        next_step = "It was left as it is: publish again to move it from there."
-        super().__init__(inquiry, finding, next_step)
 
 
 class TagNotKeptError(RegistryError):
     """The registry took a tag, and right afterwards says something else of it."""
 
+    advice = (
+        "Somebody else published the same tag at the same time, or the registry does not let"
+        " it move: look at what it should point to, and publish again."
+    )
+
     def __init__(self, inquiry: Inquiry, found: str | None) -> None:
-        finding = f"it was moved, but then was at {found}" if found else "it was moved, but is gone"
-        next_step = (
-            "Somebody else published the same tag at the same time, or the registry does not let"
-            " it move: look at what it should point to, and publish again."
+        super().__init__(
+            inquiry,
+            f"it was moved, but then was at {found}" if found else "it was moved, but is gone",
         )
-        super().__init__(inquiry, finding, next_step)
 
 
 class UnexpectedResponseError(RegistryError):
     """The server does not answer as the distribution specification says."""
 
-    def __init__(self, inquiry: Inquiry, finding: str) -> None:
-        next_step = f"Check that {inquiry.registry} is the address of a container registry."
-        super().__init__(inquiry, finding, next_step)
+    advice = "Check that {registry} is the address of a container registry."
 
 
 class CredentialsError(RegistryError):
     """The credentials for a registry could not be read, or may not be sent."""
 
-    def __init__(self, inquiry: Inquiry, finding: str) -> None:
-        next_step = f"Check where the credentials for {inquiry.registry} come from."
-        super().__init__(inquiry, finding, next_step)
+    advice = "Check where the credentials for {registry} come from."
