@@ -5,6 +5,8 @@ later have those names; Pants 2.17 to 2.28 get them from `_compat_get`, where th
 `compat.pyi` gives type checkers one signature for both.
 """
 
+# ruff: noqa: F401 - All of it is for others.
+
 from __future__ import annotations
 
 from dataclasses import fields
@@ -93,36 +95,3 @@ try:
     )
 except ImportError:  # Pants 2.17 to 2.20
     AdditionalTargetData = HasAdditionalTargetDataFieldSet = None
-
-__all__ = [
-    "GET_STYLE",
-    "AdditionalTargetData",
-    "EnvironmentField",
-    "HasAdditionalTargetDataFieldSet",
-    "add_prefix",
-    "concurrently",
-    "create_digest",
-    "create_test_result",
-    "determine_source_files",
-    "digest_to_snapshot",
-    "ensure_address_family",
-    "environment_aware_package",
-    "environment_vars_subset",
-    "execute_process",
-    "find_valid_field_sets",
-    "get_digest_contents",
-    "get_digest_entries",
-    "get_git_worktree",
-    "hydrate_sources",
-    "implicitly",
-    "merge_digests",
-    "path_globs_to_digest",
-    "path_globs_to_paths",
-    "remove_prefix",
-    "resolve_address_targets",
-    "resolve_dependency_targets",
-    "resolve_specs_paths",
-    "resolve_unparsed_address_inputs",
-    "rule",
-    "uncacheable_rule",
-]
