@@ -109,7 +109,7 @@ def build_image(
             raise SourceChangedError(str(e)) from e
         values = {variable: each.id for variable, each in _values(workplace.secrets)}
         write_repetition(command, workplace, values)
-        raise BuildFailedError(f"{e}{_advise(str(e), job, settings)}") from e
+        raise BuildFailedError(f"{e}{_advise(str(e), settings.target)}") from e
 
     if job.definition.output == ARTIFACTS_OUTPUT:
         keep_artifacts(job.definition, outside / EXPORT_DIRECTORY, outside / OUTPUT_ARTIFACTS)
@@ -394,12 +394,12 @@ def _import_registries() -> None:
     import pants_docker_buildkit.solver.pushed_image  # noqa: F401
 
 
-def _advise(failure: str, job: BuildJob, settings: BuildSettings) -> str:
+def _advise(failure: str, target: str) -> str:
     """What to do where BuildKit was kept from reading, or a registry refused, something.
 
     What failed otherwise, but in the export, fails by hand as well.
     """
-    denial = explain_denial(failure, settings.target)
+    denial = explain_denial(failure, target)
     if denial:
         return f"\n{denial}"
     if "failed to push" not in failure:
