@@ -11,65 +11,16 @@ from pants.engine.target import Field, StringField, StringSequenceField, Target
 
 from pants_docker_buildkit.compat import EnvironmentField
 from pants_docker_buildkit.errors import InvalidImageFieldError
-from pants_docker_buildkit.fields.artifacts import (
-    BuildKitImageOutputDirectoriesField,
-    BuildKitImageOutputFilesField,
-    BuildKitImageOutputsMatchModeField,
+from pants_docker_buildkit.fields import (
+    artifacts,
+    attestations,
+    build_context,
+    cache,
+    dockerfile,
+    inputs,
+    layers,
+    naming,
 )
-from pants_docker_buildkit.fields.attestations import BuildKitImageAttestField
-from pants_docker_buildkit.fields.cache import (
-    BuildKitImageBuilderField,
-    BuildKitImageBuildTimeoutField,
-    BuildKitImageCacheFromField,
-    BuildKitImageCacheToField,
-    BuildKitImageInlineCacheField,
-    BuildKitImageReproducibleField,
-    BuildKitImageResourcesField,
-)
-from pants_docker_buildkit.fields.compression import (
-    BuildKitImageCompressionField,
-    BuildKitImageCompressionLevelField,
-    BuildKitImageForceCompressionField,
-)
-from pants_docker_buildkit.fields.context import (
-    BuildKitImageBuildContextsField,
-    BuildKitImageContextInputsField,
-    BuildKitImageContextRootField,
-    BuildKitImageDependenciesField,
-)
-from pants_docker_buildkit.fields.dockerfile import (
-    BuildKitImageInstructionsField,
-    BuildKitImageSourceField,
-    BuildKitImageTargetStageField,
-)
-from pants_docker_buildkit.fields.inputs import (
-    BuildKitImageAnnotationsField,
-    BuildKitImageBuildArgsField,
-    BuildKitImageBuildNetworkField,
-    BuildKitImageBuildPlatformField,
-    BuildKitImageEntitlementsField,
-    BuildKitImageExternalSourcesField,
-    BuildKitImageExtraHostsField,
-    BuildKitImageHashedSecretsField,
-    BuildKitImageLabelsField,
-    BuildKitImageNoCacheField,
-    BuildKitImagePlatformsField,
-    BuildKitImageResolveField,
-    BuildKitImageSecretsField,
-    BuildKitImageShmSizeField,
-    BuildKitImageSshField,
-    BuildKitImageUlimitsField,
-)
-from pants_docker_buildkit.fields.naming import (
-    BuildKitImageOutputField,
-    BuildKitImageOutputPathField,
-    BuildKitImageRegistriesField,
-    BuildKitImageRepositoryField,
-    BuildKitImageSkipPushField,
-    BuildKitImageTagsField,
-    ImageOutput,
-)
-from pants_docker_buildkit.fields.remote_context import BuildKitImageContextField
 
 LOCAL_ENVIRONMENT = "__local__"
 
@@ -77,22 +28,22 @@ LOCAL_ENVIRONMENT = "__local__"
 def artifacts_field(target: Target) -> StringSequenceField | StringField | None:
     """The field by which an image target leaves files in place of an image; `None` without one."""
     return _artifacts_field(
-        target.get(BuildKitImageOutputFilesField),
-        target.get(BuildKitImageOutputDirectoriesField),
-        target.get(BuildKitImageOutputField),
+        target.get(artifacts.BuildKitImageOutputFilesField),
+        target.get(artifacts.BuildKitImageOutputDirectoriesField),
+        target.get(naming.BuildKitImageOutputField),
     )
 
 
 def _artifacts_field(
-    files: BuildKitImageOutputFilesField,
-    directories: BuildKitImageOutputDirectoriesField,
-    output: BuildKitImageOutputField,
+    files: artifacts.BuildKitImageOutputFilesField,
+    directories: artifacts.BuildKitImageOutputDirectoriesField,
+    output: naming.BuildKitImageOutputField,
 ) -> StringSequenceField | StringField | None:
     if files.value:
         return files
     if directories.value:
         return directories
-    return output if output.value == ImageOutput.TAR.value else None
+    return output if output.value == naming.ImageOutput.TAR.value else None
 
 
 @dataclass(frozen=True)
@@ -102,52 +53,52 @@ class BuildKitImageFieldSet(PackageFieldSet):
     With `is_upstream`, as what another image is built on, which cannot be in the local engine only.
     """
 
-    required_fields = (BuildKitImageSourceField,)
+    required_fields = (dockerfile.BuildKitImageSourceField,)
 
-    source: BuildKitImageSourceField
-    instructions: BuildKitImageInstructionsField
-    target_stage: BuildKitImageTargetStageField
-    dependencies: BuildKitImageDependenciesField
-    context_root: BuildKitImageContextRootField
-    context: BuildKitImageContextField
-    context_inputs: BuildKitImageContextInputsField
-    build_contexts: BuildKitImageBuildContextsField
-    external_sources: BuildKitImageExternalSourcesField
-    resolve: BuildKitImageResolveField
-    platforms: BuildKitImagePlatformsField
-    build_platform: BuildKitImageBuildPlatformField
-    build_args: BuildKitImageBuildArgsField
-    labels: BuildKitImageLabelsField
-    annotations: BuildKitImageAnnotationsField
-    secrets: BuildKitImageSecretsField
-    hashed_secrets: BuildKitImageHashedSecretsField
-    ssh: BuildKitImageSshField
-    network: BuildKitImageBuildNetworkField
-    extra_hosts: BuildKitImageExtraHostsField
-    shm_size: BuildKitImageShmSizeField
-    ulimits: BuildKitImageUlimitsField
-    entitlements: BuildKitImageEntitlementsField
-    no_cache: BuildKitImageNoCacheField
-    inline_cache: BuildKitImageInlineCacheField
-    reproducible: BuildKitImageReproducibleField
-    cache_from: BuildKitImageCacheFromField
-    cache_to: BuildKitImageCacheToField
-    builder: BuildKitImageBuilderField
-    build_timeout: BuildKitImageBuildTimeoutField
-    resources: BuildKitImageResourcesField
-    registries: BuildKitImageRegistriesField
-    repository: BuildKitImageRepositoryField
-    image_tags: BuildKitImageTagsField
-    skip_push: BuildKitImageSkipPushField
-    output: BuildKitImageOutputField
-    compression: BuildKitImageCompressionField
-    compression_level: BuildKitImageCompressionLevelField
-    force_compression: BuildKitImageForceCompressionField
-    attest: BuildKitImageAttestField
-    output_path: BuildKitImageOutputPathField
-    output_files: BuildKitImageOutputFilesField
-    output_directories: BuildKitImageOutputDirectoriesField
-    outputs_match_mode: BuildKitImageOutputsMatchModeField
+    source: dockerfile.BuildKitImageSourceField
+    instructions: dockerfile.BuildKitImageInstructionsField
+    target_stage: dockerfile.BuildKitImageTargetStageField
+    dependencies: build_context.BuildKitImageDependenciesField
+    context_root: build_context.BuildKitImageContextRootField
+    context: build_context.BuildKitImageContextField
+    context_inputs: build_context.BuildKitImageContextInputsField
+    build_contexts: build_context.BuildKitImageBuildContextsField
+    external_sources: inputs.BuildKitImageExternalSourcesField
+    resolve: inputs.BuildKitImageResolveField
+    platforms: inputs.BuildKitImagePlatformsField
+    build_platform: inputs.BuildKitImageBuildPlatformField
+    build_args: inputs.BuildKitImageBuildArgsField
+    labels: inputs.BuildKitImageLabelsField
+    annotations: inputs.BuildKitImageAnnotationsField
+    secrets: inputs.BuildKitImageSecretsField
+    hashed_secrets: inputs.BuildKitImageHashedSecretsField
+    ssh: inputs.BuildKitImageSshField
+    network: inputs.BuildKitImageBuildNetworkField
+    extra_hosts: inputs.BuildKitImageExtraHostsField
+    shm_size: inputs.BuildKitImageShmSizeField
+    ulimits: inputs.BuildKitImageUlimitsField
+    entitlements: inputs.BuildKitImageEntitlementsField
+    no_cache: inputs.BuildKitImageNoCacheField
+    inline_cache: cache.BuildKitImageInlineCacheField
+    reproducible: cache.BuildKitImageReproducibleField
+    cache_from: cache.BuildKitImageCacheFromField
+    cache_to: cache.BuildKitImageCacheToField
+    builder: cache.BuildKitImageBuilderField
+    build_timeout: cache.BuildKitImageBuildTimeoutField
+    resources: cache.BuildKitImageResourcesField
+    registries: naming.BuildKitImageRegistriesField
+    repository: naming.BuildKitImageRepositoryField
+    image_tags: naming.BuildKitImageTagsField
+    skip_push: naming.BuildKitImageSkipPushField
+    output: naming.BuildKitImageOutputField
+    compression: layers.BuildKitImageCompressionField
+    compression_level: layers.BuildKitImageCompressionLevelField
+    force_compression: layers.BuildKitImageForceCompressionField
+    attest: attestations.BuildKitImageAttestField
+    output_path: naming.BuildKitImageOutputPathField
+    output_files: artifacts.BuildKitImageOutputFilesField
+    output_directories: artifacts.BuildKitImageOutputDirectoriesField
+    outputs_match_mode: artifacts.BuildKitImageOutputsMatchModeField
     environment: EnvironmentField
     is_upstream: bool = False
 

@@ -6,41 +6,23 @@ from pants.core.goals.run import RestartableField
 from pants.engine.target import COMMON_TARGET_FIELDS, Target, TargetGenerator
 from pants.util.strutil import help_text
 
-from pants_docker_buildkit.fields.checks import SkipDockerfileChecksField
-from pants_docker_buildkit.fields.dockerfile import BuildKitImageTargetStageField
-from pants_docker_buildkit.fields.image_tests import (
-    ImageTestImageField,
-    ImageTestReproducibleField,
-    ImageTestSourceField,
-    ImageTestStageField,
-    ImageTestTimeoutField,
-    SkipImageTestField,
-)
-from pants_docker_buildkit.fields.input_files import ImageInputSourceField
-from pants_docker_buildkit.fields.manifests import (
-    BuildKitManifestsDependenciesField,
-    BuildKitManifestsOutputPathField,
-    BuildKitManifestsSourcesField,
-)
-from pants_docker_buildkit.fields.references import (
-    BuildKitImageRefsFormatField,
-    BuildKitImageRefsImagesField,
-    BuildKitImageRefsOutputPathField,
-    BuildKitImageRefsSourcesField,
-)
-from pants_docker_buildkit.fields.running import BuildKitImageExtraRunArgsField
-from pants_docker_buildkit.fields.stages import (
-    BuildKitImagesOverridesField,
-    BuildKitImagesStagesField,
+from pants_docker_buildkit.fields import (
+    dockerfile,
+    image_tests,
+    input_files,
+    manifests,
+    references,
+    running,
+    stages,
 )
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 
 _IMAGE_FIELDS = (
     *BuildKitImageFieldSet.fields.values(),
     # What single goals alone read.
-    BuildKitImageExtraRunArgsField,
+    running.BuildKitImageExtraRunArgsField,
     RestartableField,
-    SkipDockerfileChecksField,
+    dockerfile.SkipDockerfileChecksField,
 )
 
 
@@ -82,12 +64,12 @@ class BuildKitImagesTarget(TargetGenerator):
     generated_target_cls = BuildKitImageTarget
     core_fields = (
         *COMMON_TARGET_FIELDS,
-        BuildKitImagesStagesField,
-        BuildKitImagesOverridesField,
+        stages.BuildKitImagesStagesField,
+        stages.BuildKitImagesOverridesField,
     )
     copied_fields = COMMON_TARGET_FIELDS
     moved_fields = tuple(
-        field for field in _IMAGE_FIELDS if field is not BuildKitImageTargetStageField
+        field for field in _IMAGE_FIELDS if field is not dockerfile.BuildKitImageTargetStageField
     )
     help = help_text(
         """
@@ -118,10 +100,10 @@ class BuildKitImageRefsTarget(Target):
     alias = "docker_buildkit_image_refs"
     core_fields = (
         *COMMON_TARGET_FIELDS,
-        BuildKitImageRefsSourcesField,
-        BuildKitImageRefsImagesField,
-        BuildKitImageRefsFormatField,
-        BuildKitImageRefsOutputPathField,
+        references.BuildKitImageRefsSourcesField,
+        references.BuildKitImageRefsImagesField,
+        references.BuildKitImageRefsFormatField,
+        references.BuildKitImageRefsOutputPathField,
     )
     help = help_text(
         """
@@ -150,9 +132,9 @@ class BuildKitManifestsTarget(Target):
     alias = "docker_buildkit_manifests"
     core_fields = (
         *COMMON_TARGET_FIELDS,
-        BuildKitManifestsSourcesField,
-        BuildKitManifestsDependenciesField,
-        BuildKitManifestsOutputPathField,
+        manifests.BuildKitManifestsSourcesField,
+        manifests.BuildKitManifestsDependenciesField,
+        manifests.BuildKitManifestsOutputPathField,
     )
     help = help_text(
         """
@@ -181,12 +163,12 @@ class BuildKitImageTestTarget(Target):
     alias = "docker_buildkit_test"
     core_fields = (
         *COMMON_TARGET_FIELDS,
-        ImageTestImageField,
-        ImageTestSourceField,
-        ImageTestStageField,
-        ImageTestReproducibleField,
-        ImageTestTimeoutField,
-        SkipImageTestField,
+        image_tests.ImageTestImageField,
+        image_tests.ImageTestSourceField,
+        image_tests.ImageTestStageField,
+        image_tests.ImageTestReproducibleField,
+        image_tests.ImageTestTimeoutField,
+        image_tests.SkipImageTestField,
     )
     help = help_text(
         """
@@ -212,7 +194,7 @@ class BuildKitImageTestTarget(Target):
 
 class ImageInputTarget(Target):
     alias = "_docker_buildkit_input"
-    core_fields = (*COMMON_TARGET_FIELDS, ImageInputSourceField)
+    core_fields = (*COMMON_TARGET_FIELDS, input_files.ImageInputSourceField)
     help = help_text(
         """
         A file that BuildKit reads although no BUILD file declares it: an ignore file, or a policy

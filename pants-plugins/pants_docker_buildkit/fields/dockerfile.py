@@ -1,4 +1,4 @@
-"""Which Dockerfile, and which stage of it?"""
+"""Which Dockerfile, which stage of it, and is it checked?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Optional
 from pants.engine.addresses import Address
 from pants.engine.fs import GlobMatchErrorBehavior
 from pants.engine.target import (
+    BoolField,
     InvalidFieldException,
     OptionalSingleSourceField,
     StringField,
@@ -16,7 +17,7 @@ from pants.engine.target import (
 from pants.util.strutil import help_text
 
 from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME
-from pants_docker_buildkit.fields.owned_files import OwnedFiles
+from pants_docker_buildkit.fields.input_files import OwnedFiles
 
 POLICY_FILE_ENDING = ".rego"
 """Of the policy that buildx reads beside a Dockerfile."""
@@ -107,5 +108,16 @@ class BuildKitImageTargetStageField(StringField):
         The stage of a multi-stage Dockerfile to build (`--target`).
 
         Defaults to the last stage. Stages that the chosen one does not need are not built.
+        """
+    )
+
+
+class SkipDockerfileChecksField(BoolField):
+    alias = "skip_dockerfile_checks"
+    default = False
+    help = help_text(
+        """
+        Whether `lint` skips BuildKit's checks of this target's Dockerfile. To disable a single
+        rule, put a line `# check=skip=RULE` into the Dockerfile.
         """
     )

@@ -1,15 +1,38 @@
-"""Which file does BuildKit read that no BUILD file declares?"""
+"""Which file does BuildKit read that no BUILD file declares, and whose is one that changed?"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass
 
+from pants.base.build_environment import get_buildroot
 from pants.engine.fs import GlobMatchErrorBehavior
 from pants.engine.target import OptionalSingleSourceField
 from pants.util.strutil import help_text
 
 from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME
-from pants_docker_buildkit.fields.owned_files import OwnedFiles
+
+
+@dataclass(frozen=True)
+class OwnedFiles:
+    """What Pants asks for the owners of files, in place of a matcher of globs.
+
+    `paths` are from the build root, whether or not they are there. A file that is gone has no
+    target of its own any more; Pants looks for its owner in the directories above it, so one in the
+    build root can own all ignore files that were removed (`owns_removed`).
+    """
+
+    paths: frozenset[str]
+    owns_removed: bool = False
+
+    def matches(self, paths: Iterable[str]) -> list[str]:
+        """Those of `paths` that are the target's."""
+        return [path for path in paths if path in self.paths or self._is_removed(path)]
+
+    def _is_removed(self, path: str) -> bool:
+        is_ignore_file = self.owns_removed and os.path.basename(path) == IGNORE_FILE_NAME
+        return is_ignore_file and not os.path.lexists(os.path.join(get_buildroot(), path))
 
 
 class ImageInputSourceField(OptionalSingleSourceField):

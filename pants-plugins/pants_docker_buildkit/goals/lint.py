@@ -18,8 +18,10 @@ from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
 from pants_docker_buildkit.compat import concurrently, implicitly, resolve_address_targets, rule
-from pants_docker_buildkit.fields.checks import SkipDockerfileChecksField
-from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
+from pants_docker_buildkit.fields.dockerfile import (
+    BuildKitImageSourceField,
+    SkipDockerfileChecksField,
+)
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.util_rules.dockerfile_checks import (
     CheckFinding,

@@ -21,7 +21,7 @@ from pants_docker_buildkit.dockerfile.source_date_epoch import (
     find_epoch,
     is_seconds,
 )
-from pants_docker_buildkit.fields.compression import LayerCompression
+from pants_docker_buildkit.fields.layers import LayerCompression
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import LOCAL_ENVIRONMENT, BuildKitImageFieldSet
 from pants_docker_buildkit.options.placeholders import Placeholders

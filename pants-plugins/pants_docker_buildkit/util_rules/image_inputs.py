@@ -19,7 +19,7 @@ from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.dockerfile.scope import build_platform_values
 from pants_docker_buildkit.dockerfile.stages import undeclared_build_args
 from pants_docker_buildkit.errors import MissingContextFileError
-from pants_docker_buildkit.fields.context import ContextInputs
+from pants_docker_buildkit.fields.build_context import ContextInputs
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.registry.redaction import redact

@@ -1,4 +1,4 @@
-"""Which files enter the build context, and relative to what?"""
+"""Which files are the build context, of this repository or of another, and relative to what?"""
 
 from __future__ import annotations
 
@@ -108,5 +108,25 @@ class BuildKitImageBuildContextsField(DictStringToStringField):
         ```
 
         A reference that can change, such as a tag or a branch, is an error.
+        """
+    )
+
+
+class BuildKitImageContextField(StringField):
+    alias = "context"
+    help = help_text(
+        """
+        A Git repository to use as the build context, as in `docker buildx build URL`:
+        `https://example.org/project.git#REFERENCE:SUBDIRECTORY`.
+
+        The reference is a commit, a branch or a tag, and defaults to the default branch of the
+        repository. A branch or tag is resolved in every session, or taken from the lock. `source`
+        is then a path in the repository, below the subdirectory, unless that file exists beside the
+        BUILD file or `instructions` is set.
+
+        The repository is read with the user's Git and its credentials. A password or token in the
+        URL is an error.
+
+        The files are stored in Pants' caches, as if they were in this repository.
         """
     )
