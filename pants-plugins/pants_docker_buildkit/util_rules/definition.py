@@ -39,23 +39,14 @@ from pants_docker_buildkit.util_rules.image_inputs import (
     resolve_image_inputs,
 )
 from pants_docker_buildkit.util_rules.image_names import (
+    Naming,
     fill_in,
-    image_output,
-    image_registries,
-    image_repositories,
-    image_repository,
-    image_tags,
-    in_registries,
-    local_references,
     placeholders,
     with_git,
 )
 from pants_docker_buildkit.util_rules.index_attestations import attestations_in_index
 from pants_docker_buildkit.util_rules.policies import Policies, PoliciesRequest, read_policies
-from pants_docker_buildkit.util_rules.registries import (
-    ConfiguredRegistry,
-    read_configured_registries,
-)
+from pants_docker_buildkit.util_rules.registries import read_configured_registries
 
 
 @dataclass(frozen=True)
@@ -107,24 +98,16 @@ async def _input_tree(inputs: ImageInputs, policies: Policies, job: bytes) -> Di
     return await add_prefix(AddPrefix(await merge_digests(MergeDigests(trees)), ROOT))
 
 
-async def _names(
-    field_set: BuildKitImageFieldSet,
-    output: ImageOutput,
-    registries: tuple[ConfiguredRegistry, ...],
-    subsystem: DockerBuildKitSubsystem,
-    values: Placeholders,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+async def _names(naming: Naming, values: Placeholders) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The repositories of an image, and its tags in the local engine."""
-    default = subsystem.default_repository
-    if output is ImageOutput.OCI or not output.is_image:
+    if naming.output is ImageOutput.REGISTRY:
+        names = (reference.name for _, reference in naming.in_registries(values))
+        return tuple(dict.fromkeys(names)), ()
+    if naming.output is not ImageOutput.DOCKER:
         return (), ()
-    if output is ImageOutput.REGISTRY:
-        return image_repositories(field_set, registries, default, values), ()
-    repository = image_repository(field_set, None, default, values)
-    values = await with_git(field_set, registries, values)
-    named = tuple(in_registries(field_set, registries, default, values))
-    local_tags = local_references(repository, named, image_tags(field_set, values), values)
-    return (repository,), local_tags
+    repository = naming.repository(values)
+    tag_values = await with_git(naming, values)
+    return (repository,), naming.local_references(repository, tag_values)
 
 
 @rule(desc="Define image build")
@@ -134,8 +117,8 @@ async def define_image(
     field_set = request.field_set
     _check_environment(field_set)
     configured = await read_configured_registries(**implicitly())
-    registries = image_registries(field_set, configured)
-    output = image_output(field_set, registries, subsystem.output)
+    naming = Naming.create(field_set, configured, subsystem)
+    output = naming.output
     inputs = await resolve_image_inputs(
         ImageInputsRequest(field_set, request.attempt), **implicitly()
     )
@@ -159,7 +142,7 @@ async def define_image(
             field_set, output, subsystem.output, is_reproducible=is_reproducible
         ),
     )
-    repositories, local_tags = await _names(field_set, output, registries, subsystem, values)
+    repositories, local_tags = await _names(naming, values)
     job = BuildJob(build_digest(definition.as_map()), definition, repositories)
     job_file = job.to_json()
     return ImageDefinition(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from pants.engine.target import Field
@@ -31,11 +32,14 @@ from pants_docker_buildkit.oci.reference import (
     parse_tag,
 )
 from pants_docker_buildkit.options.placeholders import InvalidPlaceholderError, Placeholders
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.git_commit import read_git_commit
 from pants_docker_buildkit.util_rules.registries import ConfiguredRegistries, ConfiguredRegistry
 
 GIT_SHA = "git_sha"
 """The placeholder for the commit, in tags only: whatever else it stood in would be built anew."""
+
+_KNOWN_PLACEHOLDERS = "only have known placeholders in braces"
 
 
 def placeholders(
@@ -75,11 +79,119 @@ def fill_in(
     try:
         return context.fill(text)
     except InvalidPlaceholderError as e:
-        requirement = "only have known placeholders in braces"
-        raise field_set.error(field, requirement, e.finding, e.hint) from e
+        raise field_set.error(field, _KNOWN_PLACEHOLDERS, e.finding, e.hint) from e
 
 
-def image_registries(
+@dataclass(frozen=True)
+class Naming:
+    """What names an image: the fields of its target, and what the options say of them.
+
+    `registries` are those that it names, each once, and `output` says where it goes.
+    """
+
+    field_set: BuildKitImageFieldSet
+    registries: tuple[ConfiguredRegistry, ...]
+    output: ImageOutput
+    default_repository: str
+
+    @classmethod
+    def create(
+        cls,
+        field_set: BuildKitImageFieldSet,
+        configured: ConfiguredRegistries,
+        subsystem: DockerBuildKitSubsystem,
+    ) -> Naming:
+        """What names the image of a target."""
+        registries = _image_registries(field_set, configured)
+        output = _image_output(field_set, registries, subsystem.output)
+        return cls(field_set, registries, output, subsystem.default_repository)
+
+    def repository(self, values: Placeholders, template: str | None = None) -> str:
+        """The repository, without a registry: of one that has a `template`, as that says."""
+        field_set, field = self.field_set, self.field_set.repository
+        default = fill_in(field_set, field, self.default_repository, values)
+        values = values.merge({"default_repository": default})
+        text = own = fill_in(field_set, field, field.value, values) if field.value else default
+        if template:
+            text = fill_in(field_set, field, template, values.merge({"target_repository": own}))
+        if field_set.address.spec_path.count("/") == 0:
+            # `{directory}` is empty for a target of the build root, `{parent_directory}` also below
+            # it.
+            text = re.sub("/{2,}", "/", text).strip("/")
+        try:
+            return parse_repository_name(text.lower())
+        except InvalidNameError as e:
+            if field.value or template:
+                raise field_set.error(field, e.requirement, f"it is {e.text!r}") from e
+            raise InvalidOptionError(
+                "default_repository", e.requirement, f"it gives {e.text!r} for {field_set.address}"
+            ) from e
+
+    def in_registries(
+        self, values: Placeholders
+    ) -> Iterator[tuple[ConfiguredRegistry, ImageReference]]:
+        """Each registry with the repository of the image there, still without tag or digest."""
+        for registry in self.registries:
+            repository = self.repository(values, registry.repository)
+            yield registry, ImageReference(registry.address, repository)
+
+    def tags(self, values: Placeholders) -> tuple[str, ...]:
+        """The tags of the image, each once."""
+        field = self.field_set.image_tags
+        filled = (fill_in(self.field_set, field, each, values) for each in field.value or ())
+        return _tags(filled, partial(self.field_set.error, field))
+
+    def tags_in(self, registry: ConfiguredRegistry, values: Placeholders) -> tuple[str, ...]:
+        """Its tags in a registry, where every image may get more."""
+        option = f"registries.{registry.alias}.extra_image_tags"
+        try:
+            filled = [values.fill(each) for each in registry.extra_image_tags]
+        except InvalidPlaceholderError as e:
+            finding = f"{e.finding}. {e.hint[:-1]}"
+            raise InvalidOptionError(option, _KNOWN_PLACEHOLDERS, finding) from e
+        return (*self.tags(values), *_tags(filled, partial(InvalidOptionError, option)))
+
+    def local_references(self, repository: str, values: Placeholders) -> tuple[str, ...]:
+        """The names of the image in the local engine, where `docker_image` gives it these, too.
+
+        What is written for a registry has to find the image.
+        """
+        names = [f"{repository}:{tag}" for tag in self.tags(values)]
+        for registry, reference in self.in_registries(values):
+            tags = self.tags_in(registry, values)
+            names += (f"{reference.name}:{tag}" for tag in tags)
+            if registry.uses_local_alias and registry.alias:
+                names += (f"{registry.alias}/{repository}:{tag}" for tag in tags)
+        return tuple(dict.fromkeys(names))
+
+
+async def with_git(naming: Naming, values: Placeholders) -> Placeholders:
+    """Placeholders for tags, which may name the commit: a tag is never part of a build.
+
+    Git is asked only where one does.
+    """
+    field = naming.field_set.image_tags
+    extra = (tag for registry in naming.registries for tag in registry.extra_image_tags)
+    if not any(f"{{{GIT_SHA}" in each for each in (*(field.value or ()), *extra)):
+        return values
+    commit = await read_git_commit(**implicitly())
+    if commit.sha is None:
+        requirement = f"not use `{{{GIT_SHA}}}` outside of a Git worktree with a commit"
+        raise naming.field_set.error(field, requirement, commit.problem)
+    return values.merge({GIT_SHA: commit.sha})
+
+
+def _tags(
+    texts: Iterable[str], refuse: Callable[[str, str], BuildKitImageError]
+) -> tuple[str, ...]:
+    try:
+        return tuple(dict.fromkeys(parse_tag(each) for each in texts))
+    except InvalidTagError as e:
+        requirement = f"hold tags, each of which must {e.requirement}"
+        raise refuse(requirement, f"{e.text!r} is not valid") from e
+
+
+def _image_registries(
     field_set: BuildKitImageFieldSet, configured: ConfiguredRegistries
 ) -> tuple[ConfiguredRegistry, ...]:
     """The registries of an image, each once."""
@@ -108,7 +220,7 @@ def output_of_run(field_set: BuildKitImageFieldSet, option: RunOutput | None) ->
     return ImageOutput(option.value)
 
 
-def image_output(
+def _image_output(
     field_set: BuildKitImageFieldSet,
     registries: tuple[ConfiguredRegistry, ...],
     option: RunOutput | None,
@@ -153,128 +265,6 @@ def image_output(
             "Configure '[docker-buildkit.registries]', or use 'oci'.",
         )
     return output
-
-
-def image_repositories(
-    field_set: BuildKitImageFieldSet,
-    registries: tuple[ConfiguredRegistry, ...],
-    default_repository: str,
-    context: Placeholders,
-) -> tuple[str, ...]:
-    """`registry/repository` for each registry, in the order of the registries."""
-    named = in_registries(field_set, registries, default_repository, context)
-    return tuple(dict.fromkeys(name for _, name in named))
-
-
-def in_registries(
-    field_set: BuildKitImageFieldSet,
-    registries: Iterable[ConfiguredRegistry],
-    default_repository: str,
-    context: Placeholders,
-) -> Iterator[tuple[ConfiguredRegistry, str]]:
-    """Each registry with the `registry/repository` of the image there."""
-    for registry in registries:
-        repository = image_repository(field_set, registry.repository, default_repository, context)
-        yield registry, f"{registry.address}/{repository}"
-
-
-def image_repository(
-    field_set: BuildKitImageFieldSet,
-    registry_template: str | None,
-    default_repository: str,
-    context: Placeholders,
-) -> str:
-    """The repository of an image, without a registry."""
-    field = field_set.repository
-    default = fill_in(field_set, field, default_repository, context)
-    context = context.merge({"default_repository": default})
-    own = fill_in(field_set, field, field.value, context) if field.value else default
-    text = own
-    if registry_template:
-        context = context.merge({"target_repository": own})
-        text = fill_in(field_set, field, registry_template, context)
-    if field_set.address.spec_path.count("/") == 0:
-        # `{directory}` is empty for a target of the build root, `{parent_directory}` also below it.
-        text = re.sub("/{2,}", "/", text).strip("/")
-    try:
-        return parse_repository_name(text.lower())
-    except InvalidNameError as e:
-        if field.value or registry_template:
-            raise field_set.error(field, e.requirement, f"it is {e.text!r}") from e
-        raise InvalidOptionError(
-            "default_repository", e.requirement, f"it gives {e.text!r} for {field_set.address}"
-        ) from e
-
-
-async def with_git(
-    field_set: BuildKitImageFieldSet,
-    registries: tuple[ConfiguredRegistry, ...],
-    context: Placeholders,
-) -> Placeholders:
-    """Placeholders for tags, which may name the commit: a tag is never part of a build.
-
-    Git is asked only where one does.
-    """
-    extra = [tag for registry in registries for tag in registry.extra_image_tags]
-    tags = (*(field_set.image_tags.value or ()), *extra)
-    if not any(f"{{{GIT_SHA}" in each for each in tags):
-        return context
-    commit = await read_git_commit(**implicitly())
-    if commit.sha is None:
-        raise field_set.error(
-            field_set.image_tags,
-            f"not use `{{{GIT_SHA}}}` outside of a Git worktree with a commit",
-            commit.problem,
-        )
-    return context.merge({GIT_SHA: commit.sha})
-
-
-def image_tags(field_set: BuildKitImageFieldSet, context: Placeholders) -> tuple[str, ...]:
-    """The tags of the image, each once."""
-    field = field_set.image_tags
-    filled = (fill_in(field_set, field, each, context) for each in field.value or ())
-    return _tags(filled, partial(field_set.error, field))
-
-
-def extra_tags(registry: ConfiguredRegistry, context: Placeholders) -> tuple[str, ...]:
-    """The tags that every image gets in a registry, besides its own."""
-    option = f"registries.{registry.alias}.extra_image_tags"
-    try:
-        filled = [context.fill(each) for each in registry.extra_image_tags]
-    except InvalidPlaceholderError as e:
-        requirement = "only have known placeholders in braces"
-        raise InvalidOptionError(option, requirement, f"{e.finding}. {e.hint[:-1]}") from e
-    return _tags(filled, partial(InvalidOptionError, option))
-
-
-def _tags(
-    texts: Iterable[str], refuse: Callable[[str, str], BuildKitImageError]
-) -> tuple[str, ...]:
-    try:
-        return tuple(dict.fromkeys(parse_tag(each) for each in texts))
-    except InvalidTagError as e:
-        requirement = f"hold tags, each of which must {e.requirement}"
-        raise refuse(requirement, f"{e.text!r} is not valid") from e
-
-
-def local_references(
-    repository: str,
-    registries: Iterable[tuple[ConfiguredRegistry, str]],
-    tags: tuple[str, ...],
-    context: Placeholders,
-) -> tuple[str, ...]:
-    """The names of an image in the local engine, where `docker_image` gives it these, too.
-
-    `registries` come with the name of the image's repository in each, as what is written for a
-    registry has to find the image.
-    """
-    names = [f"{repository}:{tag}" for tag in tags]
-    for registry, name in registries:
-        in_registry = (*tags, *extra_tags(registry, context))
-        names += (f"{name}:{tag}" for tag in in_registry)
-        if registry.uses_local_alias and registry.alias:
-            names += (f"{registry.alias}/{repository}:{tag}" for tag in in_registry)
-    return tuple(dict.fromkeys(names))
 
 
 def _bad_registry(

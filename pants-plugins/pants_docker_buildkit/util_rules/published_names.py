@@ -13,19 +13,8 @@ from pants_docker_buildkit.options.placeholders import Placeholders
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.definition import image_placeholders
 from pants_docker_buildkit.util_rules.image_inputs import ImageInputsRequest, resolve_image_inputs
-from pants_docker_buildkit.util_rules.image_names import (
-    address_placeholders,
-    extra_tags,
-    image_output,
-    image_registries,
-    image_tags,
-    in_registries,
-    with_git,
-)
-from pants_docker_buildkit.util_rules.registries import (
-    ConfiguredRegistry,
-    read_configured_registries,
-)
+from pants_docker_buildkit.util_rules.image_names import Naming, address_placeholders, with_git
+from pants_docker_buildkit.util_rules.registries import read_configured_registries
 
 
 @dataclass(frozen=True)
@@ -59,14 +48,6 @@ class PublishedNames:
     repositories: tuple[PublishedRepository, ...]
 
 
-def _published(
-    registry: ConfiguredRegistry, name: str, tags: tuple[str, ...]
-) -> PublishedRepository:
-    skipped_by = f"`skip_push` on registry @{registry.alias}" if registry.skips_push else ""
-    repository = name[len(registry.address) + 1 :]
-    return PublishedRepository(registry.address, repository, tags, skipped_by)
-
-
 def _merge(known: PublishedRepository | None, more: PublishedRepository) -> PublishedRepository:
     """Two aliases may lead to one repository. It is left out only where both leave it out."""
     if known is None or known.skipped_by:
@@ -79,19 +60,16 @@ def _merge(known: PublishedRepository | None, more: PublishedRepository) -> Publ
     return PublishedRepository(more.registry, more.repository, tags)
 
 
-async def _repositories(
-    field_set: BuildKitImageFieldSet,
-    registries: tuple[ConfiguredRegistry, ...],
-    default_repository: str,
-    values: Placeholders,
-) -> tuple[PublishedRepository, ...]:
-    tag_values = await with_git(field_set, registries, values)
-    tags = image_tags(field_set, tag_values)
-    repositories: dict[str, PublishedRepository] = {}
-    for registry, name in in_registries(field_set, registries, default_repository, values):
-        found = _published(registry, name, (*tags, *extra_tags(registry, tag_values)))
-        repositories[name] = _merge(repositories.get(name), found)
-    return tuple(repositories.values())
+async def _repositories(naming: Naming, values: Placeholders) -> tuple[PublishedRepository, ...]:
+    tag_values = await with_git(naming, values)
+    found: dict[str, PublishedRepository] = {}
+    for registry, there in naming.in_registries(values):
+        skipped_by = f"`skip_push` on registry @{registry.alias}" if registry.skips_push else ""
+        published = PublishedRepository(
+            there.registry, there.repository, naming.tags_in(registry, tag_values), skipped_by
+        )
+        found[there.name] = _merge(found.get(there.name), published)
+    return tuple(found.values())
 
 
 @rule(desc="Name published image")
@@ -99,18 +77,15 @@ async def name_published_image(
     field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> PublishedNames:
     configured = await read_configured_registries(**implicitly())
-    registries = image_registries(field_set, configured)
-    output = image_output(field_set, registries, subsystem.output)
-    if output is ImageOutput.DOCKER or not output.is_image or not registries:
+    naming = Naming.create(field_set, configured, subsystem)
+    output = naming.output
+    if output is ImageOutput.DOCKER or not output.is_image or not naming.registries:
         return PublishedNames(output, ())
-    default = subsystem.default_repository
-    values = address_placeholders(field_set)
     try:
-        repositories = await _repositories(field_set, registries, default, values)
+        repositories = await _repositories(naming, address_placeholders(field_set))
     except (InvalidImageFieldError, InvalidOptionError):
         # Most names are known without what goes into the image, which a base may have to be
         # built for.
         inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
-        values = image_placeholders(field_set, inputs)
-        repositories = await _repositories(field_set, registries, default, values)
+        repositories = await _repositories(naming, image_placeholders(field_set, inputs))
     return PublishedNames(output, repositories)

@@ -25,7 +25,7 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.references.pinned_image import PinnedImage
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem, SignaturesSubsystem
 from pants_docker_buildkit.util_rules.build_context import is_image
-from pants_docker_buildkit.util_rules.image_names import image_output, image_registries
+from pants_docker_buildkit.util_rules.image_names import Naming
 from pants_docker_buildkit.util_rules.registries import read_configured_registries
 from pants_docker_buildkit.util_rules.session import keep_session
 from pants_docker_buildkit.util_rules.signatures import SignatureCheckRequest, check_signature
@@ -148,8 +148,7 @@ async def pin_images(
     places = {mention.text: mention.place for mention in request.mentions}
     for text, target in mentioned.by_text:
         field_set = BuildKitImageFieldSet.create(target)
-        registries = image_registries(field_set, configured)
-        output = image_output(field_set, registries, subsystem.output)
+        output = Naming.create(field_set, configured, subsystem).output
         # Who chose it for a run wants what runs in that engine.
         is_local = output is ImageOutput.DOCKER and subsystem.output is RunOutput.DOCKER
         if output is not ImageOutput.REGISTRY and not is_local:
