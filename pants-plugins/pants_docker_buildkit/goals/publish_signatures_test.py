@@ -226,7 +226,7 @@ def test_tags_move_to_what_is_signed(
 
     publishing.session(*options, env=env, cosign="nowhere")
     said = publishing.publish().failure(pinned)
-    assert "no program 'nowhere' on '[docker-buildkit].executable_search_paths'" in said
+    assert "'nowhere' is not on '[docker-buildkit].executable_search_paths'" in said
 
     dev.plan(faults.status(403), "/image/referrers/", times=None)
     publishing.session(*options, env=env)

@@ -6,16 +6,11 @@ https://github.com/docker/docker-credential-helpers#development
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
-from pants_docker_buildkit.registry.program_output import (
-    ProgramOutput,
-    TooMuchOutputError,
-    run_program,
-)
+from pants_docker_buildkit.registry.program_output import ProgramError, run_program
 from pants_docker_buildkit.registry.redaction import redact
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -45,7 +40,13 @@ class CredentialHelper:
 
     def ask(self, server: str) -> tuple[str, str] | None:
         """User name and secret for `server`; `None` if the helper has none."""
-        done = self._run(server)
+        if not _NAME.fullmatch(self.name):
+            raise CredentialHelperError(self.program, "has a name that no program has")
+        command = (self.program, "get")
+        try:
+            done = run_program(command, self.environment, _TIMEOUT_SECONDS, server.encode())
+        except ProgramError as e:
+            raise CredentialHelperError(self.program, e.finding) from e
         output = done.printed.decode(errors="replace").strip()
         if done.exit_code != 0:
             if _NOT_FOUND in output:
@@ -64,18 +65,3 @@ class CredentialHelper:
                 self.program, "gave no 'Username' and 'Secret' in JSON"
             ) from e
         return (username, secret) if username or secret else None
-
-    def _run(self, server: str) -> ProgramOutput:
-        search_path = self.environment.get("PATH", "")
-        found = shutil.which(self.program, path=search_path) if _NAME.fullmatch(self.name) else None
-        if found is None:
-            raise CredentialHelperError(self.program, "is not on the PATH")
-        try:
-            return run_program([found, "get"], self.environment, _TIMEOUT_SECONDS, server.encode())
-        except TimeoutError as e:
-            finding = f"gave no answer in {_TIMEOUT_SECONDS:.0f} s"
-            raise CredentialHelperError(self.program, finding) from e
-        except TooMuchOutputError as e:
-            raise CredentialHelperError(self.program, e.finding) from e
-        except OSError as e:
-            raise CredentialHelperError(self.program, f"does not run: {e.strerror}") from e

@@ -204,10 +204,19 @@ def test_a_helper_that_fails_is_named_without_its_output(
     assert str(info.value) == f"the credential helper 'docker-credential-one' {finding}"
 
 
-@pytest.mark.parametrize("name", ["absent", "../evil", "a/b"])
-def test_a_helper_is_looked_for_on_the_given_path_only(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "finding"),
+    [
+        ("absent", "is not on '.docker-buildkit..executable_search_paths'"),
+        ("../evil", "has a name that no program has"),
+        ("a/b", "has a name that no program has"),
+    ],
+)
+def test_a_helper_is_looked_for_on_the_given_path_only(
+    tmp_path: Path, name: str, finding: str
+) -> None:
     write_helper(tmp_path, "evil", "echo '{}'")
-    with pytest.raises(CredentialHelperError, match="is not on the PATH"):
+    with pytest.raises(CredentialHelperError, match=finding):
         write_config(tmp_path, {"credsStore": name}).find("ghcr.io")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,12 @@ _MAX_COMPLAINT = 1 << 16
 _CHUNK = 1 << 16
 
 
-class TooMuchOutputError(Exception):
-    """A program printed more than `MAX_OUTPUT` bytes, and was killed."""
+class ProgramError(Exception):
+    """A program gave no answer, and was killed if it ran. `finding` says why, after its name."""
 
-    finding = f"printed more than {MAX_OUTPUT} bytes"
+    def __init__(self, finding: str) -> None:
+        self.finding = finding
+        super().__init__(finding)
 
 
 @dataclass(frozen=True)
@@ -32,25 +35,42 @@ class ProgramOutput:
     complaint: bytes
 
 
-def run_program(
-    arguments: Sequence[str], environment: Mapping[str, str], seconds: float, given: bytes = b""
-) -> ProgramOutput:
-    """Run a program to its end, with `given` as its input. It is killed when time is over.
+def find_program(name: str, environment: Mapping[str, str]) -> str:
+    """The path of a program, by name or path, as the user's environment finds it.
 
-    Raises `OSError` where it does not run, `TimeoutError` and `TooMuchOutputError`.
+    Raises `ProgramError`.
     """
-    with subprocess.Popen(
-        arguments,
-        env=dict(environment),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        try:
-            return _follow(process, time.monotonic() + seconds, given)
-        except BaseException:
-            process.kill()
-            raise
+    found = shutil.which(name, path=environment.get("PATH", os.defpath))
+    if found is None:
+        raise ProgramError("is not on '[docker-buildkit].executable_search_paths'")
+    return found
+
+
+def run_program(
+    words: Sequence[str], environment: Mapping[str, str], seconds: float, given: bytes = b""
+) -> ProgramOutput:
+    """Run a command to its end, with `given` as its input; it may fail.
+
+    It is killed when time is over, or when it prints more than `MAX_OUTPUT` bytes. Raises
+    `ProgramError`.
+    """
+    try:
+        with subprocess.Popen(
+            [find_program(words[0], environment), *words[1:]],
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            try:
+                return _follow(process, time.monotonic() + seconds, given)
+            except BaseException:
+                process.kill()
+                raise
+    except (TimeoutError, subprocess.TimeoutExpired) as e:
+        raise ProgramError(f"gave no answer in {seconds:.0f} s") from e
+    except OSError as e:
+        raise ProgramError(f"does not run: {e.strerror or e}") from e
 
 
 def _follow(process: subprocess.Popen[bytes], deadline: float, given: bytes) -> ProgramOutput:
@@ -76,10 +96,7 @@ def _follow(process: subprocess.Popen[bytes], deadline: float, given: bytes) -> 
                     selector.unregister(key.fileobj)
                 key.data.extend(chunk)
             if len(printed) > MAX_OUTPUT:
-                raise TooMuchOutputError
+                raise ProgramError(f"printed more than {MAX_OUTPUT} bytes")
             del complaint[_MAX_COMPLAINT:]
-    try:
-        exit_code = process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired as e:
-        raise TimeoutError from e
+    exit_code = process.wait(max(0.0, deadline - time.monotonic()))
     return ProgramOutput(exit_code, bytes(printed), bytes(complaint))

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from pants_docker_buildkit.registry.program_output import TooMuchOutputError, run_program
+from pants_docker_buildkit.registry.program_output import ProgramError, run_program
 
 _TIMEOUT_SECONDS = 60.0
 
@@ -111,19 +110,10 @@ class SecretSource:
             raise SecretUnavailableError(self, e.strerror or "it cannot be read") from e
 
     def _run(self, environment: Mapping[str, str]) -> bytes:
-        program, *arguments = shlex.split(self.value)
-        found = shutil.which(program, path=environment.get("PATH", os.defpath))
-        if found is None:
-            raise SecretUnavailableError(self, f"there is no program {program!r} on the PATH")
         try:
-            done = run_program([found, *arguments], environment, _TIMEOUT_SECONDS)
-        except TimeoutError as e:
-            finding = f"it gave no answer in {_TIMEOUT_SECONDS:.0f} s"
-            raise SecretUnavailableError(self, finding) from e
-        except TooMuchOutputError as e:
+            done = run_program(shlex.split(self.value), environment, _TIMEOUT_SECONDS)
+        except ProgramError as e:
             raise SecretUnavailableError(self, f"it {e.finding}") from e
-        except OSError as e:
-            raise SecretUnavailableError(self, f"it does not run: {e.strerror}") from e
         if done.exit_code != 0:
             # What it printed is not repeated: it may be the secret.
             finding = f"it failed with exit code {done.exit_code}"

@@ -65,7 +65,10 @@ def test_what_is_no_source_is_refused_without_being_repeated(text: str) -> None:
         ("file=/nonexistent/token", "there is no such file"),
         ("file=/", "it is no file"),
         ("command=sh -c 'echo $TOKEN; exit 3'", "it failed with exit code 3"),
-        ("command=nonexistent-program", "there is no program 'nonexistent-program' on the PATH"),
+        (
+            "command=nonexistent-program",
+            "it is not on '[docker-buildkit].executable_search_paths'",
+        ),
     ],
 )
 def test_a_source_without_a_value_says_why(text: str, expected: str) -> None:

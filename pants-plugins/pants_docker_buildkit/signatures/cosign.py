@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pants_docker_buildkit.registry.program_output import ProgramError, run_program
 from pants_docker_buildkit.registry.secret_source import (
     SecretKind,
     SecretSource,
     SecretUnavailableError,
 )
 from pants_docker_buildkit.signatures.errors import NotSignedError, SignatureError
-from pants_docker_buildkit.signatures.programs import run_found_program
 
 Scratch = Callable[[], "AbstractContextManager[Path]"]
 """Gives a directory to write to, which is gone afterwards."""
@@ -127,7 +127,10 @@ class Cosign:
     ) -> bytes:
         words = (self.program, command, *arguments)
         environment = {**self.environment, **(variables or {})}
-        done = run_found_program(repr(self.program), words, environment, _SECONDS)
+        try:
+            done = run_program(words, environment, _SECONDS)
+        except ProgramError as e:
+            raise SignatureError(f"{self.program!r} {e.finding}.") from e
         if done.exit_code != 0:
             raise failure(f"{self.program!r} says: {_complaint(done.complaint)}.")
         return done.printed

@@ -22,8 +22,8 @@ from pants_docker_buildkit.oci.manifest import (
     parse_manifest,
 )
 from pants_docker_buildkit.oci.referrer import GivenReferrer
+from pants_docker_buildkit.registry.program_output import ProgramError, run_program
 from pants_docker_buildkit.signatures.errors import SignatureError
-from pants_docker_buildkit.signatures.programs import run_found_program
 
 _COMMAND = "sign-oci-artifact"
 _SECONDS = 300.0
@@ -42,7 +42,10 @@ class SignerProgram:
         program, *options = self.words
         given = json.dumps(subject.to_document()).encode()
         words = (program, _COMMAND, *options)
-        done = run_found_program(self._name, words, self.environment, _SECONDS, given)
+        try:
+            done = run_program(words, self.environment, _SECONDS, given)
+        except ProgramError as e:
+            raise self._error(e.finding) from e
         if done.exit_code != 0:
             said = done.complaint.decode("utf-8", "replace").strip()[-_SHOWN:].rstrip(".")
             raise self._error(f"ended with exit code {done.exit_code}: {said}")
@@ -52,12 +55,8 @@ class SignerProgram:
             finding = str(e).rstrip(".")
             raise self._error(f"must print an OCI image layout as a tar: {finding}") from e
 
-    @property
-    def _name(self) -> str:
-        return f"The signer {self.words[0]!r}"
-
     def _error(self, finding: str) -> SignatureError:
-        return SignatureError(f"{self._name} {finding}.")
+        return SignatureError(f"The signer {self.words[0]!r} {finding}.")
 
 
 def read_signature(archive: bytes, subject: Descriptor) -> GivenReferrer:

@@ -116,7 +116,7 @@ def test_what_was_verified_is_not_verified_again(scene: Scene, keys: KeyPair) ->
     assert scene.finding(keys) is None
     for note in scene.notes.iterdir():
         note.unlink()
-    with pytest.raises(SignatureError, match="no program 'nowhere'"):
+    with pytest.raises(SignatureError, match="'nowhere' is not on '"):
         scene.finding(keys)
 
 

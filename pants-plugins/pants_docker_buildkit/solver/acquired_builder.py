@@ -5,7 +5,6 @@ The program prints an endpoint and where its certificates lie, never what is in 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +12,7 @@ from dataclasses import replace
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription
 from pants_docker_buildkit.buildx.builder_table import parse_acquired_node
 from pants_docker_buildkit.oci.json_object import JsonObject
-from pants_docker_buildkit.registry.program_output import TooMuchOutputError, run_program
+from pants_docker_buildkit.registry.program_output import ProgramError, run_program
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.errors import BuilderNotReadyError
 
@@ -57,17 +56,10 @@ def _run(
     command: Sequence[str],
     environment: Mapping[str, str],
 ) -> bytes:
-    program = shutil.which(command[0], path=environment.get("PATH"))
     try:
-        if program is None:
-            raise FileNotFoundError(2, f"{command[0]} is not on the PATH")
-        done = run_program((program, *command[1:]), environment, description.boot_timeout)
-    except TimeoutError:
-        finding = f"it did not end within {description.boot_timeout} s"
-    except TooMuchOutputError as e:
-        finding = f"it {e.finding}"
-    except OSError as e:
-        finding = f"it does not run: {e.strerror or e}"
+        done = run_program(command, environment, description.boot_timeout)
+    except ProgramError as e:
+        finding = f"{command[0]!r} {e.finding}"
     else:
         if done.exit_code == 0:
             return done.printed

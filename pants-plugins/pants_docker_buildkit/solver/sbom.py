@@ -5,7 +5,6 @@ So it needs neither credentials nor an engine, and what it reads is the image of
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from pants_docker_buildkit.oci.media_types import is_foreign_layer
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import RegistryError
+from pants_docker_buildkit.registry.program_output import ProgramError, find_program
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.errors import ImageNotScannedError
 from pants_docker_buildkit.solver.session_registries import session_clients
@@ -79,10 +79,10 @@ def _fill_in(word: str, values: Mapping[str, str]) -> str:
 def _run(
     reference: str, words: Sequence[str], environment: Mapping[str, str], place: Path
 ) -> bytes:
-    program = shutil.which(words[0], path=environment.get("PATH", ""))
-    if program is None:
-        finding = f"there is no program {words[0]!r} on '[docker-buildkit].executable_search_paths'"
-        raise ImageNotScannedError(reference, f"{finding}.")
+    try:
+        program = find_program(words[0], environment)
+    except ProgramError as e:
+        raise ImageNotScannedError(reference, f"{words[0]!r} {e.finding}.") from e
     printed, complaint = place / "printed", place / "complaint"
     with printed.open("wb") as out, complaint.open("wb") as err:
         try:

@@ -151,7 +151,7 @@ def test_a_scanner_that_is_not_there_is_said(runner: ImageRunner, registry: Fake
     with pytest.raises(ExecutionError) as caught:
         attest(runner, push(registry), *options)
     assert "src/app:image must have an SBOM." in str(caught.value)
-    assert "there is no program 'no-such-scanner'" in str(caught.value)
+    assert "'no-such-scanner' is not on '" in str(caught.value)
 
 
 @pytest.mark.parametrize("output", [ImageOutput.OCI, ImageOutput.DOCKER])
