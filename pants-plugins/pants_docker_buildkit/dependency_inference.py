@@ -102,8 +102,8 @@ async def infer_image_dependencies(
         providers.matching(root, pattern)
         for pattern in sorted(filter(None, map(_pattern, sources)))
     )
-    inputs = await find_image_input_files(field_set, **implicitly())
-    inferred = {*upstream.addresses, *providers.providing(wanted), *inputs.addresses}
+    inputs = await find_image_input_files(field_set, dockerfile, upstream, subsystem)
+    inferred = {*upstream.addresses, *providers.providing(wanted), *inputs}
     inferred.update(*matched)
     inferred.discard(field_set.address)
     return InferredDependencies(sorted(inferred))

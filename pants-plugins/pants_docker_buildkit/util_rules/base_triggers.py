@@ -127,8 +127,9 @@ async def read_new_triggers(
                 parsed = None if locked is None and lock.must_have_all else locked or parsed
             if parsed is not None:
                 asked[key] = BaseTriggersRequest(parsed, platform)
-    answers = await concurrently(
-        read_base_triggers(each, **implicitly()) for each in asked.values()
-    )
-    found.update(zip(asked, (answer.triggers for answer in answers)))
+    if asked:
+        answers = await concurrently(
+            read_base_triggers(each, **implicitly()) for each in asked.values()
+        )
+        found.update(zip(asked, (answer.triggers for answer in answers)))
     return tuple(ImageTriggers(name, platform, each) for (name, platform), each in found.items())

@@ -40,7 +40,7 @@ from pants_docker_buildkit.util_rules.definition import (
 from pants_docker_buildkit.util_rules.generations import Place, Solved, solve
 from pants_docker_buildkit.util_rules.image_names import output_of_run
 from pants_docker_buildkit.util_rules.missing_images import find_all_missing
-from pants_docker_buildkit.util_rules.session import keep_session, mark_session, running_session
+from pants_docker_buildkit.util_rules.session import keep_session, mark_session, open_session
 
 logger = logging.getLogger(__name__)
 
@@ -153,8 +153,9 @@ async def _define_and_solve(
         expects_build=expects_build,
         is_forced=request.is_forced,
     )
-    if not is_same:
-        reasons = explain_build(read_past_inputs(history), describe_inputs(definition))
+    inputs = None if is_same else describe_inputs(definition)
+    if inputs is not None:
+        reasons = explain_build(read_past_inputs(history), inputs)
     logger.debug(
         f"{field_set.address}: key {definition.key}, build digest {definition.job.build_digest},"
         f" context digest {definition.context_digest};"
@@ -163,7 +164,7 @@ async def _define_and_solve(
     solved = await solve(definition, place, reasons)
     if not running.is_plan and (not is_same or solved.seconds is not None):
         seconds = past.seconds if past is not None and solved.seconds is None else solved.seconds
-        write_past_build(history, describe_inputs(definition), seconds)
+        write_past_build(history, inputs or describe_inputs(definition), seconds)
     return _Built(definition, solved, is_same)
 
 
@@ -175,8 +176,9 @@ async def _build(
 ) -> _Built:
     """What comes of a target. Where nothing may be built, its failure names all that is missing."""
     field_set = request.field_set
+    await open_session(**implicitly())
     keeper = await keep_session(**implicitly())
-    running = await running_session()
+    running = keeper.running
     # Tests name variants of an image, which need what it needs.
     with keeper.missing.looking(field_set.dependencies.address.spec):
         try:

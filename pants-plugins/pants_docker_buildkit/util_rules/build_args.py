@@ -12,7 +12,6 @@ from pants_docker_buildkit.compat import (
     ensure_address_family,
     environment_vars_subset,
     implicitly,
-    rule,
 )
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -51,10 +50,10 @@ def _split(
     return own, tuple(each for each in arguments if each in inherited)
 
 
-@rule(desc="Resolve build arguments")
 async def resolve_build_args(
     field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> BuildArgs:
+    """The build arguments of a target, with those of the option and of `__defaults__`."""
     field = field_set.build_args
     family = await ensure_address_family(
         **implicitly(AddressFamilyDir(field_set.address.spec_path))
@@ -64,7 +63,9 @@ async def resolve_build_args(
     own, inherited = _split(field.value or (), defaults)
     shared = (*subsystem.build_args, *inherited)
     names = [argument for argument in (*shared, *own) if "=" not in argument]
-    environment = await environment_vars_subset(EnvironmentVarsRequest(names), **implicitly())
+    environment: Mapping[str, str] = {}
+    if names:
+        environment = await environment_vars_subset(EnvironmentVarsRequest(names), **implicitly())
     own_values = _with_values(own, environment)
     for name, value in own_values.items():
         if value is None:

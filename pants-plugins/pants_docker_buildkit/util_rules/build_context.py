@@ -11,6 +11,7 @@ from pants.core.target_types import FileSourceField, ResourceSourceField
 from pants.core.util_rules.source_files import SourceFilesRequest
 from pants.engine.addresses import Address, UnparsedAddressInputs
 from pants.engine.fs import (
+    EMPTY_DIGEST,
     Digest,
     DigestEntries,
     Directory,
@@ -24,16 +25,15 @@ from pants.engine.target import (
     Dependencies,
     DependenciesRequest,
     Field,
-    FieldSetsPerTargetRequest,
     SourcesField,
     Target,
 )
+from pants.engine.unions import UnionMembership
 
 from pants_docker_buildkit.compat import (
     concurrently,
     determine_source_files,
     environment_aware_package,
-    find_valid_field_sets,
     get_digest_contents,
     get_digest_entries,
     implicitly,
@@ -62,32 +62,6 @@ from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targ
 
 CONTENT_FIELDS = (FileSourceField, ResourceSourceField, ShellSourceField)
 """The sources that are in a context as they are."""
-
-
-@dataclass(frozen=True)
-class TargetFilesRequest:
-    """Asks for what these targets put into a context: files as they are, packages when built."""
-
-    targets: tuple[Target, ...]
-
-
-@dataclass(frozen=True)
-class TargetFiles:
-    """A tree of files, with paths from the build root."""
-
-    digest: Digest
-
-
-@dataclass(frozen=True)
-class ContextTreeRequest:
-    """Asks for the part of a tree below `root` that an ignore file lets through.
-
-    `ignore_files` are candidates, of which the first that exists decides.
-    """
-
-    digest: Digest
-    root: str
-    ignore_files: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -134,20 +108,27 @@ def _path_of_plain_file(target: Target) -> str | None:
     return field.file_path if field is not None and isinstance(field.value, str) else None
 
 
-@rule(desc="Collect files of targets")
-async def collect_target_files(request: TargetFilesRequest) -> TargetFiles:
-    field_sets = await find_valid_field_sets(
-        FieldSetsPerTargetRequest(PackageFieldSet, request.targets), **implicitly()
+async def _collect_target_files(
+    targets: Iterable[Target], union_membership: UnionMembership, others: Iterable[str] = ()
+) -> Digest:
+    """What targets put into a context, with paths from the build root, and `others`.
+
+    Files as they are, packages when built.
+    """
+    field_sets = (
+        kind.create(target)
+        for target in targets
+        for kind in union_membership.get(PackageFieldSet)
+        if kind.is_applicable(target)
     )
     packages = await concurrently(
-        environment_aware_package(EnvironmentAwarePackageRequest(field_set))
-        for field_set in field_sets.field_sets
+        environment_aware_package(EnvironmentAwarePackageRequest(each)) for each in field_sets
     )
-    paths = {target: _path_of_plain_file(target) for target in request.targets}
+    paths = {target: _path_of_plain_file(target) for target in targets}
     plain, sources = await concurrently(
         path_globs_to_digest(
             PathGlobs(
-                sorted(path for path in paths.values() if path),
+                sorted({*others, *filter(None, paths.values())}),
                 GlobMatchErrorBehavior.error,
                 description_of_origin="the dependencies of image targets",
             ),
@@ -162,26 +143,33 @@ async def collect_target_files(request: TargetFilesRequest) -> TargetFiles:
             **implicitly(),
         ),
     )
-    digest = await merge_digests(
-        MergeDigests((plain, sources.snapshot.digest, *(package.digest for package in packages)))
-    )
-    return TargetFiles(digest)
+    digests = (plain, sources.snapshot.digest, *(package.digest for package in packages))
+    return await merge_digests(MergeDigests(digests))
 
 
-@rule(desc="Apply ignore file")
-async def select_context_tree(request: ContextTreeRequest) -> ContextTree:
+async def select_context_tree(
+    digest: Digest, root: str, ignore_files: tuple[str, ...]
+) -> ContextTree:
+    """The part of a tree below `root` that an ignore file lets through.
+
+    `ignore_files` are candidates, of which the first that exists decides.
+    """
     entries, ignore_digest = await concurrently(
-        get_digest_entries(request.digest),
+        get_digest_entries(digest),
         path_globs_to_digest(
-            PathGlobs(request.ignore_files, GlobMatchErrorBehavior.ignore), **implicitly()
+            PathGlobs(ignore_files, GlobMatchErrorBehavior.ignore), **implicitly()
         ),
     )
-    ignore_contents = {file.path: file.content for file in await get_digest_contents(ignore_digest)}
-    inside, outside = _below(entries, request.root)
+    ignore_contents = {}
+    if ignore_digest != EMPTY_DIGEST:
+        ignore_contents = {
+            file.path: file.content for file in await get_digest_contents(ignore_digest)
+        }
+    inside, outside = _below(entries, root)
     found = (_context_entry(path, entry) for path, entry in inside.items())
-    deciding = next((each for each in request.ignore_files if each in ignore_contents), None)
+    deciding = next((each for each in ignore_files if each in ignore_contents), None)
     selected = _select(found, deciding, ignore_contents)
-    return ContextTree(request.root, selected, tuple(outside[:3]))
+    return ContextTree(root, selected, tuple(outside[:3]))
 
 
 def _select(
@@ -255,36 +243,36 @@ def _is_group(target: Target) -> bool:
 
 @rule(desc="Assemble build context")
 async def assemble_build_context(
-    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+    field_set: BuildKitImageFieldSet,
+    subsystem: DockerBuildKitSubsystem,
+    union_membership: UnionMembership,
 ) -> ContextTree:
     if field_set.context.value:
         # BuildKit applies no ignore file to a repository.
         git = await read_git_context(field_set, **implicitly())
-        return await select_context_tree(ContextTreeRequest(git.tree, "", ()), **implicitly())
+        return await select_context_tree(git.tree, "", ())
     dockerfile = await read_image_dockerfile(field_set, **implicitly())
     upstream = await find_upstream_targets(field_set, **implicitly())
     targets = await resolve_dependency_targets(
         **implicitly(DependenciesRequest(field_set.dependencies))
     )
-    explicit = await resolve_unparsed_address_inputs(
-        _explicit_dependencies(field_set), **implicitly()
-    )
-    elsewhere = set(upstream.addresses) - set(explicit)
+    elsewhere = set(upstream.addresses)
+    if elsewhere:
+        elsewhere -= set(
+            await resolve_unparsed_address_inputs(_explicit_dependencies(field_set), **implicitly())
+        )
     wanted = [t for t in targets if not is_image(t) and t.address not in elsewhere]
     wanted += await _expand_groups(wanted)
-    files = await collect_target_files(TargetFilesRequest(tuple(wanted)), **implicitly())
-    own = PathGlobs((dockerfile.path,) if dockerfile.path else ())
-    tree = await merge_digests(
-        MergeDigests((files.digest, await path_globs_to_digest(own, **implicitly())))
-    )
+    own = (dockerfile.path,) if dockerfile.path else ()
+    tree = await _collect_target_files(wanted, union_membership, own)
     root = field_set.context_directory(subsystem.default_context_root)
     if root == ".." or root.startswith("../"):
         raise field_set.error(
             field_set.context_root, "name a directory below the build root", f"it leads to {root!r}"
         )
-    request_tree = ContextTreeRequest(tree, root, ignore_file_candidates(dockerfile.path, root))
+    ignore_files = ignore_file_candidates(dockerfile.path, root)
     try:
-        context = await select_context_tree(request_tree, **implicitly())
+        context = await select_context_tree(tree, root, ignore_files)
     except UnreadableIgnoreFileError as e:
         raise unreadable_ignore_file(field_set, field_set.context_root, e) from e
     outside = tuple(path for path in context.outside if path != dockerfile.path)
@@ -308,12 +296,11 @@ def _explicit_dependencies(field_set: BuildKitImageFieldSet) -> UnparsedAddressI
 
 
 @rule(desc="Assemble named build context")
-async def assemble_named_context(request: NamedFilesRequest) -> ContextTree:
-    files = await collect_target_files(TargetFilesRequest(request.targets), **implicitly())
+async def assemble_named_context(
+    request: NamedFilesRequest, union_membership: UnionMembership
+) -> ContextTree:
+    files = await _collect_target_files(request.targets, union_membership)
     # Files lie where their BUILD file is; what is packaged lies where `output_path` says.
     has_files = any(t.has_field(field) for t in request.targets for field in CONTENT_FIELDS)
     root = request.address.spec_path if has_files else ""
-    return await select_context_tree(
-        ContextTreeRequest(files.digest, root, (named_context_ignore_file(root),)),
-        **implicitly(),
-    )
+    return await select_context_tree(files, root, (named_context_ignore_file(root),))

@@ -45,7 +45,6 @@ from pants_docker_buildkit.util_rules.image_names import (
     with_git,
 )
 from pants_docker_buildkit.util_rules.index_attestations import attestations_in_index
-from pants_docker_buildkit.util_rules.policies import Policies, PoliciesRequest, read_policies
 from pants_docker_buildkit.util_rules.registries import read_configured_registries
 
 
@@ -80,22 +79,24 @@ class ImageDefinition:
     contexts: tuple[tuple[str, tuple[ContextEntry, ...]], ...]
 
 
-async def _input_tree(inputs: ImageInputs, policies: Policies, job: bytes) -> Digest:
+async def _input_tree(inputs: ImageInputs, job: bytes) -> Digest:
     """What the build process finds in its working directory."""
-    files = await create_digest(
-        CreateDigest(
-            (
-                FileContent(JOB_FILE, job),
-                FileContent(DOCKERFILE, inputs.dockerfile.content),
-                # The ignore file was applied already. One that wins and excludes nothing keeps
-                # BuildKit from applying one that lies in the context.
-                FileContent(f"{DOCKERFILE}{IGNORE_FILE_NAME}", NO_PATTERNS_IGNORE_FILE),
-                *policies.files,
-            )
-        )
+    files = (
+        FileContent(JOB_FILE, job),
+        FileContent(DOCKERFILE, inputs.dockerfile.content),
+        # The ignore file was applied already. One that wins and excludes nothing keeps
+        # BuildKit from applying one that lies in the context.
+        FileContent(f"{DOCKERFILE}{IGNORE_FILE_NAME}", NO_PATTERNS_IGNORE_FILE),
+        *inputs.policies.files,
     )
-    trees = (files, *(tree for _, tree in inputs.upstream.layouts))
-    return await add_prefix(AddPrefix(await merge_digests(MergeDigests(trees)), ROOT))
+    tree = await create_digest(
+        CreateDigest(FileContent(f"{ROOT}/{each.path}", each.content) for each in files)
+    )
+    layouts = [layout for _, layout in inputs.upstream.layouts]
+    if not layouts:
+        return tree
+    below = await add_prefix(AddPrefix(await merge_digests(MergeDigests(layouts)), ROOT))
+    return await merge_digests(MergeDigests((tree, below)))
 
 
 async def _names(naming: Naming, values: Placeholders) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -122,7 +123,6 @@ async def define_image(
     inputs = await resolve_image_inputs(
         ImageInputsRequest(field_set, request.attempt), **implicitly()
     )
-    policies = await read_policies(PoliciesRequest(inputs.dockerfile.path), **implicitly())
     values = image_placeholders(field_set, inputs)
     secret_hashes = SecretHashes()
     if field_set.hashed_secrets.value:
@@ -136,7 +136,7 @@ async def define_image(
         inline_cache=(
             field_set.inline_cache.value and output is ImageOutput.REGISTRY and not is_reproducible
         ),
-        policies=policies.hashes,
+        policies=inputs.policies.hashes,
         reproducible=is_reproducible,
         attestations=attestations_in_index(
             field_set, output, subsystem.output, is_reproducible=is_reproducible
@@ -150,7 +150,7 @@ async def define_image(
         job=job,
         key=hashlib.sha256(job_file).hexdigest()[:32],
         context_digest=definition.context,
-        inputs=await _input_tree(inputs, policies, job_file),
+        inputs=await _input_tree(inputs, job_file),
         output=output,
         local_tags=local_tags,
         materials=inputs.materials if subsystem.record_materials else None,

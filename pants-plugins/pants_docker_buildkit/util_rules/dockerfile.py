@@ -204,7 +204,7 @@ async def read_image_dockerfile(
             f"there is no {wanted}",
             f"Create it, or set `{field_set.instructions.alias}`.",
         )
-    build_args = await resolve_build_args(field_set, **implicitly())
+    build_args = await resolve_build_args(field_set, subsystem)
     platforms = image_platforms(field_set, tuple(subsystem.default_platforms), host)
     # Which builder builds is not asked here: dependencies are the same before there is any.
     native = chosen_build_platform(subsystem.build_platform) or own_platform(host)

@@ -119,9 +119,11 @@ def _images(
     return tuple(sorted(found))
 
 
-async def _pin(field_set: BuildKitImageFieldSet, images: Iterable[str]) -> tuple[PinnedSource, ...]:
+async def _pin(
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem, images: Iterable[str]
+) -> tuple[PinnedSource, ...]:
     """The images as their tags are now. One that is not there BuildKit says better itself."""
-    lock = await find_applied_lock(field_set, **implicitly())
+    lock = await find_applied_lock(field_set, subsystem)
     references = [ImageReference.parse_familiar(each) for each in images]
     pinned = {each: each if each.is_pinned else lock.pin(each) for each in references}
     asked = [each for each, pin in pinned.items() if pin is None]
@@ -165,7 +167,7 @@ async def _prepare(
     contexts = _named_contexts(upstream)
     images = _images(dockerfile, arguments, (each.name for each in contexts))
     sources = (
-        *await _pin(field_set, images),
+        *await _pin(field_set, subsystem, images),
         *(PinnedSource.image(value, value) for _, value in upstream.images),
     )
     ignore_file = await _ignore_file(field_set, dockerfile.path, subsystem.default_context_root)

@@ -19,6 +19,7 @@ from pants_docker_buildkit.remote.git_commit import repository_url
 from pants_docker_buildkit.remote.web_content import has_credentials
 from pants_docker_buildkit.solver.input_tree import OUTPUT_TREE
 from pants_docker_buildkit.solver.main import GIT_TREE_COMMAND
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.image_lock import AppliedLock, find_applied_lock
 from pants_docker_buildkit.util_rules.remote_content import GitCommitOfRequest, find_git_commit
 from pants_docker_buildkit.util_rules.session import open_session
@@ -139,10 +140,12 @@ async def find_context_commit(request: ContextCommitRequest) -> ContextCommit:
 
 
 @rule(desc="Check out Git repository")
-async def read_git_context(field_set: BuildKitImageFieldSet) -> GitContext:
+async def read_git_context(
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+) -> GitContext:
     url = field_set.context.value or ""
     _check_others(field_set)
-    lock = await find_applied_lock(field_set, **implicitly())
+    lock = await find_applied_lock(field_set, subsystem)
     found = await find_context_commit(ContextCommitRequest(field_set, lock), **implicitly())
     await open_session(**implicitly())
     process = cached_process(

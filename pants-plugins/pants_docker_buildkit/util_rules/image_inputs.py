@@ -46,13 +46,13 @@ from pants_docker_buildkit.util_rules.image_lock import AppliedLock, find_applie
 from pants_docker_buildkit.util_rules.image_names import output_of_run
 from pants_docker_buildkit.util_rules.materials import image_materials
 from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest, pin_sources
-from pants_docker_buildkit.util_rules.policies import PoliciesRequest, read_policies
+from pants_docker_buildkit.util_rules.policies import Policies, read_policies
 from pants_docker_buildkit.util_rules.unowned_files import (
     UnownedFilesRequest,
     copied_directories,
     find_unowned_files,
 )
-from pants_docker_buildkit.util_rules.upstream_images import Upstream, prepare_upstream
+from pants_docker_buildkit.util_rules.upstream_images import NO_UPSTREAM, Upstream, prepare_upstream
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
     find_upstream_targets,
@@ -81,7 +81,8 @@ class ImageInputs:
     """Everything that goes into a build, pinned.
 
     `context` has what it reads of that only, if `context_paths` are not `None`: they are what
-    BuildKit may ask for. `sources` are all that it may read from outside, frontend included.
+    BuildKit may ask for. `context_digest` is that of the files that the build sees. `sources` are
+    all that it may read from outside, frontend included.
     `materials` are that as people know it, for all platforms.
     `build_platforms` are pairs of a platform and that of its builder, where no
     build argument can say it.
@@ -90,23 +91,19 @@ class ImageInputs:
     dockerfile: ImageDockerfile
     context: ContextTree
     context_paths: tuple[str, ...] | None
+    context_digest: str
     upstream: Upstream
     build_args: tuple[tuple[str, str], ...]
     named_contexts: tuple[NamedContext, ...]
     sources: tuple[PinnedSource, ...]
     build_platforms: tuple[tuple[str, str], ...]
     materials: tuple[BuildMaterial, ...]
+    policies: Policies
 
     @property
     def analysis(self) -> DockerfileAnalysis:
         """What the Dockerfile needs for the first platform."""
         return self.dockerfile.analyses[0]
-
-    @property
-    def context_digest(self) -> str:
-        """The digest of the files that the build sees."""
-        named = {name: tree.entries for name, tree in self.upstream.named_files}
-        return context_digest(self.context.entries, named)
 
 
 async def _missing_file(
@@ -186,8 +183,12 @@ async def understand_dockerfile(
     names = tuple(each.name for each in upstream.contexts)
     used = frozenset[str]()
     is_asked = not asks_builder
+    # As it was read, it was analysed with its own arguments.
+    is_current = not names and given == dict(dockerfile.build_args.values)
     while True:
-        dockerfile = analyze_dockerfile(dockerfile, field_set, given.items(), names)
+        if not is_current:
+            dockerfile = analyze_dockerfile(dockerfile, field_set, given.items(), names)
+        is_current = False
         used = used.union(*(each.builder_arguments for each in dockerfile.analyses))
         if used and not is_asked:
             asked = BuildPlatformsRequest(field_set, dockerfile.platforms)
@@ -223,17 +224,18 @@ def _remote_context(name: str, url: str) -> NamedContext:
     return NamedContext(name, ContextKind.GIT if is_git else ContextKind.URL, url)
 
 
-async def _reached_context(
-    field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile, context: ContextTree
+def _reached_context(
+    field_set: BuildKitImageFieldSet,
+    dockerfile: ImageDockerfile,
+    context: ContextTree,
+    policies: Policies,
 ) -> tuple[ContextTree, tuple[str, ...] | None]:
     """What a build reads of its context, and the paths that it reaches it by.
 
     All of it, and `None`, where anything may be read. buildx lets policies look into the context.
     """
-    paths = None
-    if field_set.context_inputs.value == ContextInputs.REACHED.value:
-        policies = await read_policies(PoliciesRequest(dockerfile.path), **implicitly())
-        paths = None if policies.files else reached_paths(dockerfile.analyses)
+    is_all = field_set.context_inputs.value != ContextInputs.REACHED.value or policies.files
+    paths = None if is_all else reached_paths(dockerfile.analyses)
     selected = None if paths is None else select_reached(context.entries, paths)
     if selected is None:
         return context, None
@@ -248,12 +250,15 @@ async def resolve_image_inputs(
     dockerfile = await read_image_dockerfile(field_set, **implicitly())
     if output_of_run(field_set, subsystem.output) is ImageOutput.DOCKER:
         dockerfile = for_one_platform(dockerfile, host)
-    targets, context, upstream = await concurrently(
-        find_upstream_targets(field_set, **implicitly()),
-        assemble_build_context(field_set, **implicitly()),
-        prepare_upstream(field_set, **implicitly()),
-    )
-    lock = await find_applied_lock(field_set, **implicitly())
+    targets = await find_upstream_targets(field_set, **implicitly())
+    if targets.addresses:
+        context, upstream = await concurrently(
+            assemble_build_context(field_set, **implicitly()),
+            prepare_upstream(field_set, **implicitly()),
+        )
+    else:
+        context, upstream = await assemble_build_context(field_set, **implicitly()), NO_UPSTREAM
+    lock = await find_applied_lock(field_set, subsystem)
     understood = await understand_dockerfile(field_set, dockerfile, targets, upstream, lock)
     dockerfile, named_contexts = understood.dockerfile, understood.contexts
     _refuse_other_archives(field_set, dockerfile, upstream)
@@ -268,16 +273,20 @@ async def resolve_image_inputs(
         await _tell_of_unowned_files(field_set, dockerfile, context)
     pinned = await pin_sources(
         PinnedSourcesRequest(field_set, dockerfile, named_contexts, lock, request.attempt),
-        **implicitly(),
+        subsystem,
     )
     user_policy = await find_user_policy(**implicitly())
     user_policy.check(field_set.address, pinned.all)
-    context, context_paths = await _reached_context(field_set, dockerfile, context)
+    policies = await read_policies(dockerfile.path, subsystem)
+    context, context_paths = _reached_context(field_set, dockerfile, context, policies)
+    upstream = upstream.reaching([each.name for each in named_contexts])
+    named_files = {name: tree.entries for name, tree in upstream.named_files}
     return ImageInputs(
         dockerfile=dockerfile,
         context=context,
         context_paths=context_paths,
-        upstream=upstream.reaching([each.name for each in named_contexts]),
+        context_digest=context_digest(context.entries, named_files),
+        upstream=upstream,
         build_args=tuple(sorted(build_args.items())),
         named_contexts=tuple(sorted(named_contexts)),
         sources=pinned.all,
@@ -287,6 +296,7 @@ async def resolve_image_inputs(
             else _build_platforms(dockerfile)
         ),
         materials=image_materials(pinned.all, named_contexts, dockerfile),
+        policies=policies,
     )
 
 

@@ -132,10 +132,10 @@ async def read_lock_file(request: ImageLockRequest) -> LockFile:
     return LockFile(None)
 
 
-@rule(desc="Find lock of image")
 async def find_applied_lock(
     field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> AppliedLock:
+    """The lock that the build of an image goes by, if any."""
     if subsystem.base_images is BaseImages.FOLLOW:
         if field_set.resolve.value:
             # A name that no resolve has is refused where no lock is used, too.

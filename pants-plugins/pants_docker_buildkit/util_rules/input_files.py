@@ -18,7 +18,7 @@ from pants.engine.internals.target_adaptor import TargetAdaptor
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.unions import UnionRule
 
-from pants_docker_buildkit.compat import implicitly, path_globs_to_paths, rule
+from pants_docker_buildkit.compat import path_globs_to_paths, rule
 from pants_docker_buildkit.dockerfile.ignorefile import (
     IGNORE_FILE_NAME,
     ignore_file_candidates,
@@ -34,9 +34,9 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.locks.base_images import BaseImages
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import ImageInputTarget
-from pants_docker_buildkit.util_rules.dockerfile import read_image_dockerfile
+from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
 from pants_docker_buildkit.util_rules.image_lock import image_lock_path, lock_paths
-from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targets
+from pants_docker_buildkit.util_rules.upstream_targets import UpstreamTargets
 
 _OF_CONTEXTS = f"**/{IGNORE_FILE_NAME}"
 _LOWER_CASE = f"**/{LOWER_CASE_DOCKERFILE}"
@@ -48,13 +48,6 @@ class ImageInputTargetsRequest(SyntheticTargetsRequest):
     """Asks for the targets of all such files."""
 
     path: str = SyntheticTargetsRequest.SINGLE_REQUEST_FOR_ALL_TARGETS
-
-
-@dataclass(frozen=True)
-class ImageInputFiles:
-    """The targets of the files that the build of an image reads."""
-
-    addresses: tuple[Address, ...]
 
 
 def input_address(path: str) -> Address:
@@ -113,12 +106,13 @@ def _dockerfile(path: str) -> str:
     return path
 
 
-@rule(desc="Find files that an image reads")
 async def find_image_input_files(
-    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
-) -> ImageInputFiles:
-    dockerfile = await read_image_dockerfile(field_set, **implicitly())
-    upstream = await find_upstream_targets(field_set, **implicitly())
+    field_set: BuildKitImageFieldSet,
+    dockerfile: ImageDockerfile,
+    upstream: UpstreamTargets,
+    subsystem: DockerBuildKitSubsystem,
+) -> set[Address]:
+    """The targets of the files that the build of an image reads."""
     root = field_set.context_directory(subsystem.default_context_root)
     path = dockerfile.path
     beside = set[str]() if path is None else set(names_beside(path))
@@ -139,8 +133,7 @@ async def find_image_input_files(
     there = {path if path in found else IGNORE_FILE_NAME for path in wanted - ({own} - found)}
     lock = image_lock_path(field_set, subsystem)
     shared = _shared_policies(subsystem) | ({lock} if lock is not None else set())
-    addresses = {input_address(path) for path in there | shared}
-    return ImageInputFiles(tuple(sorted(addresses)))
+    return {input_address(path) for path in there | shared}
 
 
 def rules() -> Iterable[Rule | UnionRule]:

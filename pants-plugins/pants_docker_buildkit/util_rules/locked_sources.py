@@ -18,6 +18,7 @@ from pants_docker_buildkit.locks.lock_file import Lock, merge_locks
 from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
+from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_platform import own_platform
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
@@ -149,7 +150,9 @@ def _depends_on_builder(
 
 
 @rule(desc="Find what an image reads by names that move")
-async def find_moving_sources(request: MovingSourcesRequest, host: Platform) -> MovingSources:
+async def find_moving_sources(
+    request: MovingSourcesRequest, subsystem: DockerBuildKitSubsystem, host: Platform
+) -> MovingSources:
     field_set, lock = request.field_set, AppliedLock(request.kept)
     of_context = Lock()
     if field_set.context.value:
@@ -169,6 +172,6 @@ async def find_moving_sources(request: MovingSourcesRequest, host: Platform) -> 
     )
     pinned = await pin_sources(
         PinnedSourcesRequest(field_set, understood.dockerfile, understood.contexts, lock),
-        **implicitly(),
+        subsystem,
     )
     return MovingSources(merge_locks((pinned.moving, of_context)))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pants.engine.target import Field
 
-from pants_docker_buildkit.compat import concurrently, implicitly, rule
+from pants_docker_buildkit.compat import concurrently, implicitly
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, RemoteKind, RemoteSource
 from pants_docker_buildkit.dockerfile.git_source import parse_git_source
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
@@ -25,7 +25,7 @@ from pants_docker_buildkit.solver.definition import (
     PinnedSource,
 )
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.base_images import resolve_base_image
+from pants_docker_buildkit.util_rules.base_images import BaseImage, resolve_base_image
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
 from pants_docker_buildkit.util_rules.image_lock import NO_LOCK, AppliedLock
 from pants_docker_buildkit.util_rules.index_attestations import scanner_images
@@ -197,9 +197,11 @@ async def _pin_downloads(
 
 
 async def _ask_downloads(
-    moving: Iterable[RemoteSource], attempt: int
+    moving: Collection[RemoteSource], attempt: int
 ) -> dict[RemoteSource, RemoteAnswer]:
     """What each gives now."""
+    if not moving:
+        return {}
     urls = [source for source in moving if source.kind is RemoteKind.HTTP]
     repositories = [
         (source, repository)
@@ -270,9 +272,11 @@ async def _pin_images(
     asked = [text for text, each in pinned.items() if each is None]
     for text in asked:
         request.lock.say_missing(address, unpinned[text].familiar, lines.get(text))
-    answers = await concurrently(
-        resolve_base_image(unpinned[text], **implicitly()) for text in asked
-    )
+    answers: tuple[BaseImage, ...] = ()
+    if asked:
+        answers = await concurrently(
+            resolve_base_image(unpinned[text], **implicitly()) for text in asked
+        )
     for text, answer in zip(asked, answers):
         pinned[text] = answer.pinned
         if answer.pinned is None:
@@ -299,10 +303,10 @@ def _unknown_image(
     return field_set.error(named, requirement, finding)
 
 
-@rule(desc="Pin what an image build reads from outside")
 async def pin_sources(
     request: PinnedSourcesRequest, subsystem: DockerBuildKitSubsystem
 ) -> PinnedSources:
+    """What a build reads from outside, as it is now."""
     field_set = request.field_set
     lines = _image_lines(request.dockerfile.analyses)
     external, urls = _external_sources(field_set, subsystem.external_sources)

@@ -6,20 +6,13 @@ import hashlib
 import os
 from dataclasses import dataclass
 
-from pants.engine.fs import FileContent, PathGlobs
+from pants.engine.fs import EMPTY_DIGEST, FileContent, PathGlobs
 
-from pants_docker_buildkit.compat import get_digest_contents, implicitly, path_globs_to_digest, rule
+from pants_docker_buildkit.compat import get_digest_contents, implicitly, path_globs_to_digest
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.fields.dockerfile import POLICY_FILE_ENDING
 from pants_docker_buildkit.solver.input_tree import OWN_POLICY, POLICIES_DIRECTORY
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-
-
-@dataclass(frozen=True)
-class PoliciesRequest:
-    """Asks for the policies of an image with this Dockerfile, `None` for one that is no file."""
-
-    dockerfile: str | None
 
 
 @dataclass(frozen=True)
@@ -34,14 +27,16 @@ class Policies:
         return tuple((each.path, hashlib.sha256(each.content).hexdigest()) for each in self.files)
 
 
-@rule(desc="Read policies")
-async def read_policies(request: PoliciesRequest, subsystem: DockerBuildKitSubsystem) -> Policies:
-    own = () if request.dockerfile is None else (f"{request.dockerfile}{POLICY_FILE_ENDING}",)
+async def read_policies(dockerfile: str | None, subsystem: DockerBuildKitSubsystem) -> Policies:
+    """The policies of an image with this Dockerfile, `None` for one that is no file."""
+    own = () if dockerfile is None else (f"{dockerfile}{POLICY_FILE_ENDING}",)
     shared = tuple(os.path.normpath(path) for path in subsystem.policies)
     if not (own or shared):
         return Policies(())
     digest = await path_globs_to_digest(PathGlobs((*own, *shared)), **implicitly())
-    found = {file.path: file.content for file in await get_digest_contents(digest)}
+    found = {}
+    if digest != EMPTY_DIGEST:
+        found = {file.path: file.content for file in await get_digest_contents(digest)}
     for path in shared:
         if path not in found:
             raise InvalidOptionError(

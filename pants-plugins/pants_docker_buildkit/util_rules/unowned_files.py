@@ -15,7 +15,7 @@ from pants.engine.target import AllTargets
 
 from pants_docker_buildkit.compat import implicitly, path_globs_to_digest, path_globs_to_paths, rule
 from pants_docker_buildkit.dockerfile.ignorefile import ignore_file_candidates
-from pants_docker_buildkit.util_rules.build_context import ContextTreeRequest, select_context_tree
+from pants_docker_buildkit.util_rules.build_context import select_context_tree
 from pants_docker_buildkit.util_rules.context_providers import known_paths, parents
 
 _BUILD_FILE = "BUILD"
@@ -67,9 +67,7 @@ async def find_unowned_files(request: UnownedFilesRequest) -> UnownedFiles:
         PathGlobs(map(_escaped, unowned), GlobMatchErrorBehavior.ignore), **implicitly()
     )
     ignore_files = ignore_file_candidates(request.dockerfile, request.root)
-    selected = await select_context_tree(
-        ContextTreeRequest(digest, request.root, ignore_files), **implicitly()
-    )
+    selected = await select_context_tree(digest, request.root, ignore_files)
     names = {posixpath.join(request.root, each.path) for each in selected.entries}
     return UnownedFiles(tuple(path for path in unowned if path in names))
 

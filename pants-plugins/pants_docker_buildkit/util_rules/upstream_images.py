@@ -213,13 +213,15 @@ def _arguments(
             yield name, context_name, context
 
 
+NO_UPSTREAM = Upstream((), (), (), ())
+"""What no other target gives anything to."""
+
+
 @rule(desc="Prepare images that an image refers to")
 async def prepare_upstream(
     field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> Upstream:
     upstream = await find_upstream_targets(field_set, **implicitly())
-    if not upstream.addresses:
-        return Upstream((), (), (), ())
     packages = await _package(field_set, upstream, subsystem)
     contexts = tuple(_contexts(field_set, upstream, packages))
     arguments = tuple(_arguments(field_set, upstream, packages))
