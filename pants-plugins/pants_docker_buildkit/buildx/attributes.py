@@ -10,14 +10,13 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
 
+from pants_docker_buildkit.oci.invalid_text import InvalidTextError
 
-class InvalidAttributesError(ValueError):
-    """Text that should be `key=value` attributes is not. `requirement` completes "must …"."""
 
-    def __init__(self, text: str, requirement: str) -> None:
-        self.text = text
-        self.requirement = requirement
-        super().__init__(f"The attributes {text!r} must {requirement}.")
+class InvalidAttributesError(InvalidTextError):
+    """Text that should be `key=value` attributes is not."""
+
+    noun = "attributes"
 
 
 def render_attributes(attributes: Iterable[tuple[str, str]]) -> str:

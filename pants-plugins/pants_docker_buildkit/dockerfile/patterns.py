@@ -17,6 +17,7 @@ from pants_docker_buildkit.dockerfile.characters import strip_spaces
 from pants_docker_buildkit.dockerfile.go_characters import InvalidGoRegexpError
 from pants_docker_buildkit.dockerfile.go_regexp import GoRegexp
 from pants_docker_buildkit.dockerfile.ignorefile import clean_path
+from pants_docker_buildkit.oci.invalid_text import InvalidTextError
 
 _CLASS_CHAR: Final = r"(?:\\.|[^\]\-\\\ud800-\udfff])"
 _CLASS_RANGE: Final = rf"({_CLASS_CHAR})(?:-({_CLASS_CHAR}))?"
@@ -31,13 +32,10 @@ _ESCAPED_BY_MOBY: Final = frozenset(".+()$")
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-class InvalidPatternError(ValueError):
-    """BuildKit refuses a pattern, or we cannot evaluate it. `requirement` completes "must …"."""
+class InvalidPatternError(InvalidTextError):
+    """BuildKit refuses a pattern, or we cannot evaluate it."""
 
-    def __init__(self, pattern: str, requirement: str) -> None:
-        self.pattern = pattern
-        self.requirement = requirement
-        super().__init__(f"The ignore pattern {pattern!r} must {requirement}.")
+    noun = "ignore pattern"
 
 
 class PatternKind(Enum):

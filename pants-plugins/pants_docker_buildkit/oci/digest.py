@@ -6,21 +6,20 @@ import hashlib
 import re
 from typing import NewType
 
+from pants_docker_buildkit.oci.invalid_text import InvalidTextError
+
 OciDigest = NewType("OciDigest", str)
 """A validated content digest, `sha256:` followed by 64 hex characters. Not a Pants `Digest`."""
 
-DIGEST_REQUIREMENT = "be 'sha256:' followed by 64 lower-case hexadecimal characters"
+_REQUIREMENT = "be 'sha256:' followed by 64 lower-case hexadecimal characters"
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-class InvalidOciDigestError(ValueError):
-    """Text that should be a digest is not one. `requirement` completes "must …"."""
+class InvalidOciDigestError(InvalidTextError):
+    """Text that should be a digest is not one."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.requirement = DIGEST_REQUIREMENT
-        super().__init__(f"The digest {text!r} must {self.requirement}.")
+    noun = "digest"
 
 
 def parse_oci_digest(text: str) -> OciDigest:
@@ -29,7 +28,7 @@ def parse_oci_digest(text: str) -> OciDigest:
     Only sha256 is accepted: it is the one algorithm that registries, BuildKit and Docker all write.
     """
     if not _SHA256.fullmatch(text):
-        raise InvalidOciDigestError(text)
+        raise InvalidOciDigestError(text, _REQUIREMENT)
     return OciDigest(text)
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pants_docker_buildkit.oci.invalid_text import InvalidTextError
+
 OPERATING_SYSTEMS = (
     *("aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux"),
     *("netbsd", "openbsd", "plan9", "solaris", "wasi", "wasip1", "windows", "zos"),
@@ -47,13 +49,10 @@ _CANONICAL_VARIANTS = {
 }
 
 
-class InvalidImagePlatformError(ValueError):
-    """Text that should be a platform is not one. `requirement` completes "must …"."""
+class InvalidImagePlatformError(InvalidTextError):
+    """Text that should be a platform is not one."""
 
-    def __init__(self, text: str, requirement: str) -> None:
-        self.text = text
-        self.requirement = requirement
-        super().__init__(f"The platform {text!r} must {requirement}.")
+    noun = "platform"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from pants_docker_buildkit.oci.digest import InvalidOciDigestError, OciDigest, parse_oci_digest
+from pants_docker_buildkit.oci.invalid_text import InvalidTextError
 
 DOCKER_HUB = "docker.io"
 DEFAULT_TAG = "latest"
@@ -30,18 +31,13 @@ _CONFIG_DIGEST = re.compile(r"[a-f0-9]{64}")
 _USER_INFO = re.compile(r"(?<=://)[^/@]*@")
 
 
-class InvalidNameError(ValueError):
-    """Text that should name a registry, repository, tag or image does not.
-
-    `requirement` completes "must …", so that a caller can say it of its own field.
-    """
+class InvalidNameError(InvalidTextError):
+    """Text that should name a registry, repository, tag or image does not."""
 
     noun = "name"
 
     def __init__(self, text: str, requirement: str) -> None:
-        self.text = _USER_INFO.sub("", text)
-        self.requirement = requirement
-        super().__init__(f"The {self.noun} {self.text!r} must {requirement}.")
+        super().__init__(_USER_INFO.sub("", text), requirement)
 
 
 class InvalidRegistryError(InvalidNameError):
@@ -185,11 +181,9 @@ class ImageReference:
                 tag=tag if colon else assumed_tag,
                 digest=digest if at else None,
             )
-        except InvalidNameError as e:
-            requirement = f"have a valid {e.noun}: {e.text!r} must {e.requirement}"
-            raise InvalidImageReferenceError(text, requirement) from e
-        except InvalidOciDigestError as e:
-            requirement = f"have a sha256 digest: {e.text!r} must {e.requirement}"
+        except (InvalidNameError, InvalidOciDigestError) as e:
+            kind = "sha256" if isinstance(e, InvalidOciDigestError) else "valid"
+            requirement = f"have a {kind} {e.noun}: {e.text!r} must {e.requirement}"
             raise InvalidImageReferenceError(text, requirement) from e
 
     @property

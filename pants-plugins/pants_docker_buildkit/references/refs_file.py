@@ -14,6 +14,7 @@ from enum import Enum
 
 import yaml
 
+from pants_docker_buildkit.oci.invalid_text import InvalidTextError
 from pants_docker_buildkit.references.pinned_image import PinnedImage
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -33,13 +34,10 @@ class RefsFormat(str, Enum):
         return "txt" if self is RefsFormat.TEXT else str(self.value)
 
 
-class InvalidRefsKeyError(ValueError):
-    """A key cannot be written in a format. `requirement` completes "must …"."""
+class InvalidRefsKeyError(InvalidTextError):
+    """A key cannot be written in a format."""
 
-    def __init__(self, key: str, requirement: str) -> None:
-        self.key = key
-        self.requirement = requirement
-        super().__init__(f"The key {key!r} must {requirement}.")
+    noun = "key"
 
 
 def render_refs(images: Mapping[str, PinnedImage], refs_format: RefsFormat) -> bytes:

@@ -10,18 +10,17 @@ import posixpath
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from pants_docker_buildkit.oci.invalid_text import InvalidTextError
+
 ANY_DEPTH = "**"
 
 Parts = tuple[str, ...]
 
 
-class InvalidArtifactPathError(ValueError):
-    """A path does not lie in the root file system. `requirement` completes "must …"."""
+class InvalidArtifactPathError(InvalidTextError):
+    """A path does not lie in the root file system."""
 
-    def __init__(self, text: str, requirement: str) -> None:
-        self.text = text
-        self.requirement = requirement
-        super().__init__(f"The path {text!r} must {requirement}.")
+    noun = "path"
 
 
 def parse_artifact_path(text: str) -> str:

@@ -184,7 +184,7 @@ def _select(
         patterns = parse_patterns(parse_ignore_file(contents[ignore_file]))
         return select_context(entries, patterns)
     except InvalidPatternError as e:
-        pattern = e.pattern if len(e.pattern) <= 80 else f"{e.pattern[:77]}..."
+        pattern = e.text if len(e.text) <= 80 else f"{e.text[:77]}..."
         finding = f"the pattern {pattern!r} in {ignore_file} must {e.requirement}"
         raise UnreadableIgnoreFileError(finding) from e
     except IgnoreFileLineTooLongError as e:

@@ -69,7 +69,7 @@ def _render(
             field_set.address,
             f"have keys for `{field_set.format.alias}={refs_format.value!r}`, each of which must"
             f" {e.requirement}",
-            f"{e.key!r} is one of them",
+            f"{e.text!r} is one of them",
         ) from e
 
 
