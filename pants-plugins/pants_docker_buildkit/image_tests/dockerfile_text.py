@@ -13,9 +13,9 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
-from pants_docker_buildkit.image_tests.image_config import DEFAULT_PATH, ImageConfig
 from pants_docker_buildkit.image_tests.structure import CommandTest, StructureTest
 from pants_docker_buildkit.image_tests.variables import expand, with_variables
+from pants_docker_buildkit.oci.image_config import DEFAULT_PATH, ImageConfig
 
 IMAGE = "image-under-test"
 """The named build context that is the image."""

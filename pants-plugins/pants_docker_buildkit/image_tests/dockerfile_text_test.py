@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.image_tests.dockerfile_text import render_dockerfile
-from pants_docker_buildkit.image_tests.image_config import ImageConfig
 from pants_docker_buildkit.image_tests.structure import (
     CommandTest,
     FileContentTest,
@@ -15,6 +14,7 @@ from pants_docker_buildkit.image_tests.structure import (
     Variable,
 )
 from pants_docker_buildkit.image_tests.variables import expand, with_variables
+from pants_docker_buildkit.oci.image_config import ImageConfig
 
 HELPER = "registry/helper@sha256:0"
 CONFIG = ImageConfig.parse(b'{"config": {"Env": ["PATH=/usr/bin:/bin", "dotted.name=1"]}}')

@@ -14,7 +14,6 @@ from pants_docker_buildkit.image_tests.dockerfile_text import (
     command_steps,
     license_files,
 )
-from pants_docker_buildkit.image_tests.image_config import ImageConfig
 from pants_docker_buildkit.image_tests.outcome import Outcome
 from pants_docker_buildkit.image_tests.structure import (
     CommandTest,
@@ -25,6 +24,7 @@ from pants_docker_buildkit.image_tests.structure import (
     StructureTest,
     Variable,
 )
+from pants_docker_buildkit.oci.image_config import ImageConfig
 
 _MAX_SHOWN = 2000
 _EXECUTABLE_BITS = {"owner": 0o100, "group": 0o010, "other": 0o001, "any": 0o111}

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from pants_docker_buildkit.image_tests.image_config import ImageConfig
 from pants_docker_buildkit.image_tests.judgement import go_mode, judge
 from pants_docker_buildkit.image_tests.structure import (
     CommandTest,
@@ -16,6 +15,7 @@ from pants_docker_buildkit.image_tests.structure import (
     StructureTest,
     Variable,
 )
+from pants_docker_buildkit.oci.image_config import ImageConfig
 
 CONFIG = ImageConfig.parse(
     b'{"config": {"Env": ["PATH=/bin", "A=b=c"], "Labels": {"l": "1"}, "User": "me", "Cmd": null,'

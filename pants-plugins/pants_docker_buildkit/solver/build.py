@@ -45,8 +45,6 @@ from pants_docker_buildkit.solver.definition import (
     TAR_OUTPUT,
     BuildDefinition,
     BuildJob,
-    ContextKind,
-    NamedContext,
 )
 from pants_docker_buildkit.solver.denied_source import explain_denial
 from pants_docker_buildkit.solver.errors import (
@@ -172,7 +170,7 @@ def build_command(
         build_args=definition.build_args,
         inherited_build_args=tuple(name for name, _ in workplace.proxies),
         build_contexts=tuple(
-            (each.name, _context_source(each, workplace)) for each in definition.named_contexts
+            (each.name, each.source(workplace.contexts)) for each in definition.named_contexts
         ),
         labels=definition.labels,
         annotations=definition.annotations,
@@ -251,16 +249,6 @@ def _policy(path: str) -> str:
     if path == OWN_POLICY:
         return render_attributes([strict])
     return render_attributes([("filename", f"cwd://{path}"), strict])
-
-
-def _context_source(context: NamedContext, workplace: Workplace) -> str:
-    if context.kind is ContextKind.IMAGE:
-        return f"docker-image://{context.value}"
-    if context.kind is ContextKind.LAYOUT:
-        return f"oci-layout://{context.directory}@{context.value}"
-    if context.kind is ContextKind.FILES:
-        return str(workplace.contexts / context.directory)
-    return context.value
 
 
 def _caches(

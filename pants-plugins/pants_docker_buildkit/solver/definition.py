@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
+from pathlib import Path
 from typing import Any, Optional
 
 from pants_docker_buildkit.oci.json_values import decode
@@ -49,6 +50,14 @@ class NamedContext:
     kind: ContextKind
     value: str = ""
     directory: str = ""
+
+    def source(self, contexts: Path) -> str:
+        """As buildx takes it, where files lie in the directory `contexts`."""
+        if self.kind is ContextKind.IMAGE:
+            return f"{IMAGE_SCHEME}{self.value}"
+        if self.kind is ContextKind.LAYOUT:
+            return f"oci-layout://{self.directory}@{self.value}"
+        return str(contexts / self.directory) if self.kind is ContextKind.FILES else self.value
 
 
 @dataclass(frozen=True, order=True)

@@ -86,7 +86,7 @@ def _contexts(contexts: tuple[NamedContext, ...], inputs: Path) -> Iterator[tupl
     """What stands for named contexts: no check looks at what is in a directory."""
     for each in contexts:
         if each.kind is ContextKind.IMAGE:
-            yield each.name, f"docker-image://{each.value}"
+            yield each.name, each.source(inputs)
         else:
             (inputs / each.directory).mkdir(parents=True, exist_ok=True)
             yield each.name, each.directory

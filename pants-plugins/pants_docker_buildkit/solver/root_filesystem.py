@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
-from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
+from pants_docker_buildkit.oci.image_config import ImageConfig
+from pants_docker_buildkit.oci.json_object import InvalidJsonError
 from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
 from pants_docker_buildkit.oci.manifest import ImageIndex
 
@@ -54,14 +55,13 @@ def _find_images(
 def _describe(layout: ImageLayout, config: Descriptor) -> dict[str, Any]:
     """What an image's config says of its containers, after the OCI image specification."""
     try:
-        document = JsonObject.parse(layout.read(config))
-        members = document.member("config") if "config" in document else JsonObject({}, "config")
-        return {
-            "env": list(members.texts("Env")),
-            "user": members.optional_text("User") or "",
-            "workdir": members.optional_text("WorkingDir") or "/",
-            "entrypoint": list(members.texts("Entrypoint")),
-            "cmd": list(members.texts("Cmd")),
-        }
+        found = ImageConfig.parse(layout.read(config))
     except InvalidJsonError as e:
         raise InvalidLayoutError(layout.directory, f"in a config, {e}") from e
+    return {
+        "env": [f"{name}={value}" for name, value in found.env.items()],
+        "user": found.user,
+        "workdir": found.workdir or "/",
+        "entrypoint": list(found.entrypoint),
+        "cmd": list(found.cmd),
+    }

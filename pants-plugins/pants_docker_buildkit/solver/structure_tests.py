@@ -14,12 +14,13 @@ from pathlib import Path
 from pants_docker_buildkit.buildx.attributes import render_attributes
 from pants_docker_buildkit.buildx.command import BuildCommand
 from pants_docker_buildkit.image_tests.dockerfile_text import IMAGE, render_dockerfile
-from pants_docker_buildkit.image_tests.image_config import ImageConfig
 from pants_docker_buildkit.image_tests.judgement import judge
 from pants_docker_buildkit.image_tests.outcome import render_outcomes
 from pants_docker_buildkit.image_tests.structure import StructureTest, parse_structure_test
 from pants_docker_buildkit.oci.content import InvalidContentError
 from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.image_config import ImageConfig
+from pants_docker_buildkit.oci.json_object import InvalidJsonError
 from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
 from pants_docker_buildkit.oci.manifest import ImageManifest, InvalidManifestError, parse_manifest
 from pants_docker_buildkit.oci.reference import ImageReference
@@ -99,7 +100,7 @@ def _build(
         outputs=(render_attributes([("type", "local"), ("dest", str(results))]),),
         builder=place.builder_name,
         inherited_build_args=tuple(name for name, _ in place.proxies),
-        build_contexts=((IMAGE, _source(_image(job))),),
+        build_contexts=((IMAGE, _image(job).source(place.contexts)),),
         resources=settings.resources,
         no_cache=True,
     )
@@ -135,12 +136,6 @@ def _image(job: BuildJob) -> NamedContext:
     return image
 
 
-def _source(image: NamedContext) -> str:
-    if image.kind is ContextKind.IMAGE:
-        return f"{IMAGE_SCHEME}{image.value}"
-    return f"oci-layout://{image.directory}@{image.value}"
-
-
 def _read_config(job: BuildJob, place: Workplace) -> ImageConfig:
     """The configuration of the image, from where it is."""
     image = _image(job)
@@ -151,6 +146,8 @@ def _read_config(job: BuildJob, place: Workplace) -> ImageConfig:
         if job.definition.output == "docker":
             _save(job.repositories[0], layout, place.docker)
         return ImageConfig.parse(_config_in_layout(layout, image.value))
+    except InvalidJsonError as e:
+        raise UntestedImageError(image.value, f"in its config, {e}") from e
     except (RegistryError, InvalidManifestError, InvalidContentError, InvalidLayoutError) as e:
         raise UntestedImageError(image.value, str(e)) from e
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
-from pants_docker_buildkit.oci.manifest import InvalidManifestError
+from pants_docker_buildkit.oci.json_object import JsonObject
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """The `PATH` of steps of an image that has none (BuildKit's `util/system/path.go`)."""
@@ -31,23 +30,20 @@ class ImageConfig:
 
     @classmethod
     def parse(cls, content: bytes) -> ImageConfig:
-        """Read a configuration. Raises `InvalidManifestError`."""
-        try:
-            document = JsonObject.parse(content)
-            members = document.member("config") if "config" in document else JsonObject.parse(b"{}")
-            return cls(
-                env=dict(_pair(each) for each in members.texts("Env")),
-                labels=dict(members.text_pairs("Labels")),
-                entrypoint=members.texts("Entrypoint"),
-                cmd=members.texts("Cmd"),
-                ports=_names(members, "ExposedPorts"),
-                volumes=_names(members, "Volumes"),
-                workdir=members.optional_text("WorkingDir") or "",
-                user=members.optional_text("User") or "",
-                triggers=members.texts("OnBuild"),
-            )
-        except InvalidJsonError as e:
-            raise InvalidManifestError(f"in its config, {e}") from e
+        """Read a configuration. Raises `InvalidJsonError`."""
+        document = JsonObject.parse(content)
+        members = document.member("config") if "config" in document else JsonObject({}, "config")
+        return cls(
+            env=dict(_pair(each) for each in members.texts("Env")),
+            labels=dict(members.text_pairs("Labels")),
+            entrypoint=members.texts("Entrypoint"),
+            cmd=members.texts("Cmd"),
+            ports=_names(members, "ExposedPorts"),
+            volumes=_names(members, "Volumes"),
+            workdir=members.optional_text("WorkingDir") or "",
+            user=members.optional_text("User") or "",
+            triggers=members.texts("OnBuild"),
+        )
 
 
 def _names(members: JsonObject, key: str) -> tuple[str, ...]:
