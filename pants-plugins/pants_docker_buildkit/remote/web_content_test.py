@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -15,6 +14,7 @@ from pants_docker_buildkit.remote.web_content import (
     WebContents,
     has_credentials,
 )
+from pants_docker_buildkit.testing.http_server import handler_of, http_server
 
 CONTENT = b"#!/bin/sh\n"
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
@@ -33,23 +33,9 @@ class Site:
 
     @contextmanager
     def running(self) -> Iterator[Site]:
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                site.answer(self)
-
-            def do_HEAD(self) -> None:
-                site.answer(self)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
-
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            self.url = f"http://127.0.0.1:{server.server_address[1]}/tool"
+        with http_server(handler_of(self.answer)) as address:
+            self.url = f"{address}/tool"
             yield self
-            server.shutdown()
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         self.requests.append(f"{handler.command} {handler.path}")

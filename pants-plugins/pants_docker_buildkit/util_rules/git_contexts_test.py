@@ -2,25 +2,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from pants.testutil.rule_runner import QueryRule
 
 from pants_docker_buildkit.locks.lock_file import Lock, render_lock
+from pants_docker_buildkit.testing.http_server import file_server, http_server
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
 from pants_docker_buildkit.util_rules.locked_sources import MovingSources, MovingSourcesRequest
 
 DOCKERFILE = "FROM scratch\nCOPY a.txt /\n"
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 class Project:
@@ -30,10 +23,8 @@ class Project:
         self._source, self._bare = directory / "source", directory / "site/project.git"
         self._git("init", "--quiet", "--bare", "--initial-branch=main", str(self._bare))
         self._git("init", "--quiet", "--initial-branch=main", str(self._source))
-        handler = partial(_Quiet, directory=str(directory / "site"))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/project.git"
+        self.site = directory / "site"
+        self.url = ""
 
     def _git(self, *arguments: str) -> str:
         command = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments)
@@ -54,16 +45,13 @@ class Project:
         self._git("-C", str(self._bare), "update-server-info")
         return self._git(*source, "rev-parse", "HEAD")
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = Project(tmp_path_factory.mktemp("project"))
-    yield project
-    project.close()
+    with http_server(file_server(project.site)) as address:
+        project.url = f"{address}/project.git"
+        yield project
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from pants_docker_buildkit.testing.http_server import file_server, http_server
 from tests.conformance.images.frontend import push_frontend
 from tests.conformance.images.trees.adding import archive
 from tests.integration.workbench.base_image import move_tag, push_busybox
@@ -58,27 +56,8 @@ def provide_sources(
     (files / "a b").write_text("has a space\n")
     words["HTTP_SHA256"] = f"sha256:{hashlib.sha256((files / 'file').read_bytes()).hexdigest()}"
     words["COMMIT"] = make_repository(directory / "git/tree.git")
-    with serve_files(files) as http, serve_git(directory / "git") as git:
+    with http_server(file_server(files)) as http, serve_git(directory / "git") as git:
         yield {**words, "HTTP": http, "GIT": f"{git}/tree.git"}
-
-
-class _Files(SimpleHTTPRequestHandler):
-    """Serves a directory, with `Last-Modified`, and says nothing."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is written of requests."""
-
-
-@contextmanager
-def serve_files(directory: Path) -> Iterator[str]:
-    """A web server for this directory, as a URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(directory)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextmanager

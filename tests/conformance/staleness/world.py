@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
+from pants_docker_buildkit.testing.http_server import file_server, http_server
 from tests.conformance.images.frontend import push_frontend
 from tests.conformance.images.sources import (
     commit,
     make_repository,
     provide_sources,
-    serve_files,
     serve_git,
 )
 from tests.conformance.staleness.inputs import MOVED
@@ -54,7 +54,7 @@ def provide_world(directory: Path, registry: Registry, repository: str) -> Itera
     policed, policy = f"{name}/policed:1", directory / "policy.json"
     with ExitStack() as stack:
         words = stack.enter_context(provide_sources(directory, registry, repository))
-        http = stack.enter_context(serve_files(files))
+        http = stack.enter_context(http_server(file_server(files)))
         git_url = stack.enter_context(serve_git(git))
         base = words["BUSYBOX"]
 

@@ -9,12 +9,13 @@ import json
 import secrets
 import string
 import subprocess
-import threading
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from pants_docker_buildkit.registry.testing.certificates import CERTIFICATE, TestCertificates
+from pants_docker_buildkit.testing.http_server import QuietHandler, answering
 from tests.integration.workbench.registry import free_port, wait_for_port
 from tests.integration.workbench.required import registry_program
 
@@ -98,12 +99,13 @@ class TokenRegistry(SecureRegistry):
         directory.mkdir(parents=True)
         ca_file = TestCertificates.write(directory).ca_file
         self.server = _TokenServer(username, password)
+        self._answering = ExitStack()
+        self._answering.enter_context(answering(self.server))
         super().__init__(directory, _TOKEN, realm=self.server.url, ca=ca_file)
 
     def close(self) -> None:
         super().close()
-        self.server.shutdown()
-        self.server.server_close()
+        self._answering.close()
 
 
 class _TokenServer(ThreadingHTTPServer):
@@ -118,18 +120,14 @@ class _TokenServer(ThreadingHTTPServer):
         self.gives_expired = False
         self.given: list[bool] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}/token"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def let_in(self, authorization: str | None) -> bool:
         pair = f"{self.username}:{self.password}".encode()
         return authorization == f"Basic {base64.b64encode(pair).decode()}"
 
 
-class _TokenHandler(BaseHTTPRequestHandler):
+class _TokenHandler(QuietHandler, BaseHTTPRequestHandler):
     server: _TokenServer
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
 
     def do_GET(self) -> None:
         is_known = self.server.let_in(self.headers.get("Authorization"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from pants_docker_buildkit.registry.transport import USER_AGENT
+from pants_docker_buildkit.testing.http_server import handler_of, http_server
 
 
 class WebSite:
@@ -21,25 +22,11 @@ class WebSite:
         """What happens just before the builder gets an answer."""
         self._root = root
         self._has_versions = has_versions
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                site._answer(self)
-
-            def do_HEAD(self) -> None:
-                site._answer(self)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = ExitStack()
+        self.url = self._server.enter_context(http_server(handler_of(self._answer)))
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         is_ours = handler.headers.get("User-Agent") == USER_AGENT

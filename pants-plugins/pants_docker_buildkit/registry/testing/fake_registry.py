@@ -24,6 +24,7 @@ from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.registry.testing.access import OpenAccess, TokenAccess
 from pants_docker_buildkit.registry.testing.certificates import TestCertificates
 from pants_docker_buildkit.registry.testing.faults import Fault
+from pants_docker_buildkit.testing.http_server import answering
 
 _MANIFEST = re.compile(r"/v2/(?P<name>.+)/manifests/(?P<reference>[^/]+)")
 _BLOB = re.compile(r"/v2/(?P<name>.+)/blobs/(?P<digest>sha256:[0-9a-f]{64})")
@@ -97,14 +98,8 @@ class FakeRegistry:
             files = (self.certificates.certificate_file, self.certificates.key_file)
             context.load_cert_chain(*files)
             server.tls = context
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
+        with answering(server):
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
     @property
     def address(self) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+from pants_docker_buildkit.testing.http_server import QuietHandler, http_server
 
 USER, PASSWORD = "me", "hunter2"
 _CREDENTIALS = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -30,16 +31,11 @@ def serving(root: Path) -> Iterator[str]:
     class Handler(_Handler):
         directory = root
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with http_server(Handler) as address:
+        yield address
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler, BaseHTTPRequestHandler):
     """Runs `git http-backend`, which speaks CGI (RFC 3875)."""
 
     directory: Path
@@ -84,6 +80,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.do_GET()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""

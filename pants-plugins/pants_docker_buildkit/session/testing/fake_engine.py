@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -12,6 +11,8 @@ from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from pants_docker_buildkit.testing.http_server import answering, handler_of
 
 _IMAGE = re.compile(r"/v[0-9.]+/images/(?P<reference>.+)/(?P<what>json|tag)")
 
@@ -35,28 +36,10 @@ class FakeEngine:
     @contextmanager
     def running(self) -> Iterator[FakeEngine]:
         """Answer while the block runs."""
-        engine = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                engine._answer(self)
-
-            def do_POST(self) -> None:
-                engine._answer(self)
-
-            def address_string(self) -> str:
-                return "a socket"
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
-
-        with _Server(str(self._socket), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-            thread.start()
+        handler = handler_of(self._answer)
+        handler.protocol_version = "HTTP/1.1"
+        with answering(_Server(str(self._socket), handler)):
             yield self
-            server.shutdown()
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         self.requests.append(f"{handler.command} {unquote(handler.path)}")
