@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pants_docker_buildkit
@@ -91,6 +91,7 @@ fifo="{SESSION_IN_SANDBOX}/{WAITS_DIRECTORY}/$1"
 # Of a relative entry of the module search path, while that still leads there.
 _PACKAGE_ROOT = Path(pants_docker_buildkit.__file__).absolute().parent.parent
 _NAME_FILE = "name"
+_REMOVED_SUFFIX = ".removed"
 _FOREIGN_AGE = 7 * 24 * 3600.0
 _PROGRAM_TEXT = """\
 #!/bin/sh
@@ -197,8 +198,20 @@ def scratch_directory(session: Path) -> Iterator[Path]:
 
 
 def remove_directory(directory: Path) -> None:
-    """Remove a session's directory, and all that is in it."""
+    """Remove a session's directory, and all that is in it.
+
+    By another name: a process that is about to end may write there, and must not keep any of it.
+    """
     wake_all(directory / WAITS_DIRECTORY)
+    removed = directory.with_name(
+        f"{directory.name.removesuffix(_REMOVED_SUFFIX)}{_REMOVED_SUFFIX}"
+    )
+    if removed != directory:
+        shutil.rmtree(removed, ignore_errors=True)
+        with suppress(OSError):
+            directory.rename(removed)
+    shutil.rmtree(removed, ignore_errors=True)
+    # Where none may be renamed.
     shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -257,7 +270,7 @@ def check_private(root: Path) -> None:
 def _remove_stale(root: Path) -> None:
     """Remove the directories of sessions that were killed."""
     for directory in root.iterdir():
-        node, _, pid = directory.name.rpartition("-")
+        node, _, pid = directory.name.removesuffix(_REMOVED_SUFFIX).rpartition("-")
         if not pid.isdigit():
             continue
         if node == platform.node():

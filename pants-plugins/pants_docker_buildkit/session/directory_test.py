@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,32 @@ def test_scratch_directories_end_with_their_block_or_with_the_session(named_cach
     left = scratch_directory(directory).__enter__()
     remove_directory(directory)
     assert not left.exists()
+
+
+def test_nothing_stays_of_a_directory_in_which_a_process_still_writes(named_caches: Path) -> None:
+    directory = session_directory(named_caches)
+    make_directory(directory)
+    for number in range(1000):
+        (directory / "events" / f"earlier-{number}").touch()
+    script = 'number=0; echo; while : >"$1/$number"; do number=$((number + 1)); done'
+    events = str(directory / "events")
+    with subprocess.Popen(
+        ["sh", "-c", script, "sh", events], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as writer:
+        assert writer.stdout
+        writer.stdout.readline()
+        remove_directory(directory)
+        writer.kill()
+    assert list(directory.parent.iterdir()) == []
+
+
+def test_what_was_being_removed_when_a_process_was_killed_is_removed(named_caches: Path) -> None:
+    directory = session_directory(named_caches)
+    make_directory(directory)
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    name = directory.name.replace(str(os.getpid()), str(killed.pid))
+    for each in (name, f"{name}.removed"):
+        (directory.parent / each / "events").mkdir(parents=True)
+    make_directory(directory)
+    assert list(directory.parent.iterdir()) == [directory]
