@@ -11,6 +11,7 @@ import pytest
 from tests.integration.workbench.builder import BuildKitSocket, create_remote_builder
 from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.processes import wait_until
+from tests.integration.workbench.ready_pants import Python
 from tests.integration.workbench.registry import Registry
 
 pytestmark = pytest.mark.usefixtures("nothing_temporary_is_left")
@@ -35,7 +36,11 @@ def test_two_runs_at_the_same_time_agree(
     }
     first = machine.checkout("first", files)
     second = first if same_checkout else machine.checkout("second", files)
-    started = [(each, each.start("package", "::")) for each in (first, second)]
+    # As two Pants start, whose sets are in another order.
+    started = [
+        (each, each.start("package", "::", python=Python(number)))
+        for number, each in enumerate((first, second))
+    ]
     for checkout, process in started:
         run = checkout.finish(process)
         assert run.exit_code == 0, run.output

@@ -13,6 +13,7 @@ from pants_docker_buildkit.session.unix_socket import TEMPORARY_PREFIX
 from tests.integration.workbench.base_image import push_busybox
 from tests.integration.workbench.machine import Machine
 from tests.integration.workbench.processes import wait_until
+from tests.integration.workbench.ready_pants import Python
 from tests.integration.workbench.registry import OwnRegistry, Registry
 from tests.integration.workbench.remote_cache import RemoteCache
 from tests.integration.workbench.required import registry_address
@@ -55,7 +56,7 @@ class Machines:
             remote_cache=None if remote_cache is None else remote_cache.url,
             has_docker=has_docker,
             # What another machine asks caches for depends on nothing that one Python process has.
-            python=None if starts_python else len(self._made),
+            python=None if starts_python else Python(len(self._made)),
         )
         self._made.append(machine)
         return machine

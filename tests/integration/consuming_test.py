@@ -14,11 +14,11 @@ import pytest
 
 from tests.integration.conftest import Machines
 from tests.integration.workbench.machine import Checkout, repository_settings
+from tests.integration.workbench.ready_pants import Python, ready_pants_command
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.required import (
     helm_program,
     kubectl_program,
-    pants_command,
 )
 
 GUIDE = Path(__file__).parents[2] / "docs" / "consuming.md"
@@ -97,7 +97,7 @@ def write_programs(tools: Path, directory: Path) -> None:
     tools.mkdir()
     (tools / "kubectl").write_text(_KUBECTL.format(kubectl=kubectl_program()))
     (tools / "pants").write_text(
-        _PANTS.format(pants=shlex.join(pants_command()), private=directory)
+        _PANTS.format(pants=shlex.join(ready_pants_command(Python())), private=directory)
     )
     for program in tools.iterdir():
         program.chmod(0o755)

@@ -6,7 +6,6 @@ import gzip
 import os
 import shutil
 import signal
-import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tests.integration.workbench.processes import (
     parent,
     wait_until,
 )
+from tests.integration.workbench.ready_pants import StartedPants
 from tests.integration.workbench.registry import OwnRegistry, Registry
 
 pytestmark = pytest.mark.usefixtures("nothing_temporary_is_left")
@@ -48,7 +48,7 @@ def slow_image(registry: Registry, repository: str, busybox: str) -> dict[str, s
     }
 
 
-def start_build(checkout: Checkout, *, pantsd: bool = False) -> subprocess.Popen[bytes]:
+def start_build(checkout: Checkout, *, pantsd: bool = False) -> StartedPants:
     """A run of Pants that is in the middle of the slow step, as far as one can tell."""
     calls = len(checkout.machine.docker_calls())
     process = checkout.start("package", "::", pantsd=pantsd)

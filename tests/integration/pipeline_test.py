@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
+from tests.integration.workbench.ready_pants import Python, ready_pants_command
 from tests.integration.workbench.registry import Registry
-from tests.integration.workbench.required import pants_command
 
 GUIDE = Path(__file__).parents[2] / "docs" / "plan.md"
 
@@ -71,7 +71,9 @@ def test_the_workflows_plan_build_publish_and_deploy(
 
     programs = machine.directory / "programs"
     programs.mkdir()
-    (programs / "pants").write_text(f'#!/bin/sh\nexec {shlex.join(pants_command())} "$@"\n')
+    (programs / "pants").write_text(
+        f'#!/bin/sh\nexec {shlex.join(ready_pants_command(Python()))} "$@"\n'
+    )
     (programs / "pants").chmod(0o755)
     environment = {
         **machine.environment,

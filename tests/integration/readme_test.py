@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
 from tests.integration.workbench.machine import Machine
+from tests.integration.workbench.ready_pants import Python, ready_pants_command
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.required import (
     pants_configuration,
-    pants_program,
     pants_version,
     plugin_wheel,
 )
@@ -20,6 +21,7 @@ README = Path(__file__).parents[2] / "README.md"
 _FILE = re.compile(r"^`(?P<name>[^`\n]+)`\n```\w+\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
 _CONSOLE = re.compile(r"^```console\n(?P<content>.*?)^```$", re.MULTILINE | re.DOTALL)
 _TIME = re.compile(r"^\d\d:\d\d:\d\d\.\d\d ", re.MULTILINE)
+_DAEMON = re.compile(r"^.*(?:Initializing scheduler\.\.\.|Scheduler initialized\.)\n", re.MULTILINE)
 _VERSION = re.compile(r'^pants_version = ".*"$', re.MULTILINE)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -31,15 +33,19 @@ def test_the_readme_shows_what_its_commands_print(machine: Machine, registry: Re
     assert sorted(files) == ["pants.toml", "src/app/BUILD", "src/app/Dockerfile"]
     files["src/app/hello.txt"] = "Hello.\n"
     checkout = machine.checkout("checkout", files)
+    programs = machine.directory / "programs"
+    programs.mkdir()
+    command = shlex.join(ready_pants_command(Python(has_plugin=False)))
+    (programs / "pants").write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    (programs / "pants").chmod(0o755)
     # Where the wheel is that has no release yet.
     wheels = machine.directory / "wheels.toml"
     wheels.write_text(f'[python-repos]\nfind_links = ["file://{plugin_wheel().parent}"]\n')
     environment = {
-        **machine.environment,
-        "PATH": f"{pants_program().parent}:{machine.environment['PATH']}",
+        **checkout.environment,
+        "PATH": f"{programs}:{machine.environment['PATH']}",
         "PANTS_ANONYMOUS_TELEMETRY_ENABLED": "false",
         "PANTS_DYNAMIC_UI": "false",
-        "PANTS_PANTSD": "false",
         "PANTS_CONFIG_FILES": f"+['{pants_configuration()}', '{wheels}']",
     }
     shown = "".join(match["content"] for match in _CONSOLE.finditer(readme))
@@ -60,7 +66,10 @@ def test_the_readme_shows_what_its_commands_print(machine: Machine, registry: Re
 
 
 def comparable(text: str) -> str:
-    """Without times, and with digests numbered: which ones are equal is part of what is shown."""
+    """Without times and what a daemon says of its start, and with digests numbered.
+
+    Which ones are equal is part of what is shown.
+    """
     numbers: dict[str, int] = {}
     text = _DIGEST.sub(lambda m: f"sha256:{numbers.setdefault(m[0], len(numbers))}", text)
-    return _TIME.sub("", text)
+    return _TIME.sub("", _DAEMON.sub("", text))

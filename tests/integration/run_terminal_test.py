@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import time
 
 import pytest
 
 from tests.integration.workbench.engine import is_running
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
+from tests.integration.workbench.ready_pants import StartedPants
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.terminal import CONTROL_C, Terminal
 
@@ -56,8 +56,8 @@ def test_a_container_has_the_terminal_the_input_and_the_signals(
     assert terminal.finish() == 42, terminal.screen
     assert "interrupted" in terminal.screen
 
-    process = checkout.start(*shell("test -t 0 || cat"), pantsd=True, stdin=subprocess.PIPE)
-    output, _ = process.communicate(b"typed before\n")
+    process = checkout.start(*shell("test -t 0 || cat"), pantsd=True, has_input=True)
+    output = process.communicate(b"typed before\n")
     assert process.returncode == 0
     assert output.endswith(b"typed before\n")
 
@@ -82,7 +82,7 @@ def test_a_build_is_watched_above_the_bars_of_pants(checkout: Checkout) -> None:
         assert re.search(f"{step} {line}", terminal.screen), terminal.screen
 
 
-def read_until(process: subprocess.Popen[bytes], text: bytes) -> None:
+def read_until(process: StartedPants, text: bytes) -> None:
     assert process.stdout is not None
     output = b""
     while text not in output:

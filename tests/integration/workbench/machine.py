@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
-import termios
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Optional, Union
+from typing import Union
 
 from tests.integration.workbench.pants_run import PantsRun
-from tests.integration.workbench.ready_pants import Ended, run_ready_pants
+from tests.integration.workbench.ready_pants import (
+    Ended,
+    Python,
+    StartedPants,
+    run_ready_pants,
+    start_ready_pants,
+)
 from tests.integration.workbench.recorded_docker import RecordedDocker
 from tests.integration.workbench.required import (
     docker_host,
@@ -37,9 +41,8 @@ _NOWHERE = "unix:///nonexistent/docker.sock"
 class Machine:
     """Shares nothing with another machine but what a test gives both: a registry, a remote cache.
 
-    `has_docker=False` is a machine on which Docker was never installed. `python` numbers the Python
-    that its runs are forked from: none other has sets in the same order. With None, one starts anew
-    for each run.
+    `has_docker=False` is a machine on which Docker was never installed. Its runs are forked from
+    `python`. With None, a Python starts anew for each run.
     """
 
     def __init__(
@@ -48,7 +51,7 @@ class Machine:
         *,
         remote_cache: str | None = None,
         has_docker: bool = True,
-        python: int | None = 0,
+        python: Python | None = Python(),  # noqa: B008 - a value
     ) -> None:
         self.directory = directory
         self.python = python
@@ -117,7 +120,7 @@ class Checkout:
         self.directory = directory
         directory.mkdir(parents=True)
         self._private = directory.with_name(f"{directory.name}.pants")
-        self._started: list[subprocess.Popen[bytes]] = []
+        self._started: list[StartedPants] = []
 
     def write(self, files: Files) -> None:
         """Write files, in directories that are made as needed."""
@@ -144,87 +147,94 @@ class Checkout:
         env: Mapping[str, str] | None = None,
         pantsd: bool = False,
         may_fail: bool = False,
+        wrapper: Sequence[str] = (),
     ) -> PantsRun:
-        """Run Pants to its end."""
+        """Run Pants to its end. `wrapper` is a command that starts another one."""
         before = len(self.machine.docker_calls())
-        if self.machine.python is None:
-            run = self.finish(self.start(*arguments, env=env, pantsd=pantsd), before)
-        else:
-            run = self._run(
-                run_ready_pants(
-                    self.machine.python,
-                    [_OPTIONS[pantsd], _NO_BARS, *arguments],
-                    self.directory,
-                    self._environment(env),
-                    _RUN_SECONDS,
-                ),
-                before,
-            )
+        given = [_OPTIONS[pantsd], _NO_BARS, *arguments]
+        run = self._run(self._end_of(given, {**self.environment, **(env or {})}, wrapper), before)
         if pantsd and _PANTSD_IS_SLOW in run.output:
             # The client gives up after a minute; the daemon goes on, and the next client finds it.
-            run = self.finish(self.start(*arguments, env=env, pantsd=pantsd), before)
+            run = self._run(
+                self._end_of(given, {**self.environment, **(env or {})}, wrapper), before
+            )
         assert may_fail or run.exit_code == 0, run.output
         return run
+
+    def _end_of(
+        self, arguments: Sequence[str], environment: Mapping[str, str], wrapper: Sequence[str]
+    ) -> Ended:
+        if self.machine.python is not None and not wrapper:
+            return run_ready_pants(
+                self.machine.python, arguments, self.directory, environment, _RUN_SECONDS
+            )
+        answer = subprocess.run(
+            [*wrapper, *pants_command(), *arguments],
+            cwd=self.directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            timeout=_RUN_SECONDS,
+            check=False,
+        )
+        return Ended(answer.returncode, answer.stdout.decode("utf-8", "replace"))
 
     def start(
         self,
         *arguments: str,
         env: Mapping[str, str] | None = None,
         pantsd: bool = False,
-        wrapper: Sequence[str] = (),
-        stdin: int = subprocess.DEVNULL,
-        terminal: Optional[int] = None,
+        python: Python | None = None,
+        has_input: bool = False,
+        terminal: int | None = None,
         draws_bars: bool = False,
-    ) -> subprocess.Popen[bytes]:
-        """Start Pants, and leave it to the test. `wrapper` is a command that starts another one.
+    ) -> StartedPants:
+        """Start Pants, and leave it to the test. `python` is as that of a machine.
 
         With a `terminal`, Pants has that one, and `^C` typed into it reaches Pants, which may draw
         its bars there.
         """
         bars = () if draws_bars else (_NO_BARS,)
-        process = subprocess.Popen(
-            [*wrapper, *pants_command(), _OPTIONS[pantsd], *bars, *arguments],
-            cwd=self.directory,
-            env=self._environment(env),
-            stdin=stdin if terminal is None else terminal,
-            stdout=subprocess.PIPE if terminal is None else terminal,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_listen_to_interrupts if terminal is None else _take_terminal,
+        started = start_ready_pants(
+            python or self.machine.python or Python(),
+            [_OPTIONS[pantsd], *bars, *arguments],
+            self.directory,
+            {**self.environment, **(env or {})},
+            has_input=has_input,
+            terminal=terminal,
         )
-        self._started.append(process)
-        return process
+        self._started.append(started)
+        return started
 
-    def finish(self, process: subprocess.Popen[bytes], calls_before: int = 0) -> PantsRun:
+    def finish(self, started: StartedPants, calls_before: int = 0) -> PantsRun:
         """Wait for a run that was started."""
         try:
-            output, _ = process.communicate(timeout=_RUN_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            output, _ = process.communicate()
-            raise AssertionError(f"Pants did not end: {output.decode()}") from None
-        return self._run(Ended(process.returncode, output.decode("utf-8", "replace")), calls_before)
+            output = started.communicate(timeout=_RUN_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            started.close()
+            raise AssertionError(f"Pants did not end: {error.output!r}") from None
+        assert started.returncode is not None
+        return self._run(Ended(started.returncode, output.decode("utf-8", "replace")), calls_before)
 
     def _run(self, ended: Ended, calls_before: int) -> PantsRun:
         calls = self.machine.docker_calls()[calls_before:]
         return PantsRun(ended.exit_code, ended.output, tuple(calls))
 
-    def _environment(self, added: Mapping[str, str] | None) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of the machine, with a place of its own for what Pants keeps of this checkout."""
         return {
             **self.machine.environment,
             "PANTS_WORKDIR": str(self._private / "workdir"),
             "PANTS_SUBPROCESSDIR": str(self._private / "pids"),
-            **(added or {}),
         }
 
     def end_started(self) -> None:
         """End the runs that a failed test left behind."""
-        for process in self._started:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+        for started in self._started:
+            started.close()
 
     def stop_pantsd(self) -> None:
         """End the daemon of this checkout, as a restart of the computer would."""
@@ -237,17 +247,6 @@ class Checkout:
     def forget_results(self) -> None:
         """Remove what earlier runs wrote to `dist/`."""
         shutil.rmtree(self.directory / "dist", ignore_errors=True)
-
-
-def _listen_to_interrupts() -> None:
-    """Whoever started the tests in the background made them ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _take_terminal() -> None:
-    """Make the standard input the terminal of this session."""
-    _listen_to_interrupts()
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _wait_for_end(pid: int) -> None:

@@ -1,7 +1,7 @@
-"""A Pants that has done its imports, for runs to which nothing is sent while they last.
+"""A Pants that has done its imports.
 
 A start of Pants without its daemon takes 3 s of processor time, and one with it 4: most of it are
-imports. They are spent once for all such runs of a process of tests: a process that has imported
+imports. They are spent once for all runs of a process of tests: a process that has imported
 everything forks for each of them, and for their daemons. What they share is what was imported, and
 the order of sets of strings.
 """
@@ -9,19 +9,31 @@ the order of sets of strings.
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import select
+import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from tests.integration.workbench import start_pants
 from tests.integration.workbench.required import pants_command, plugin_sources
+
+
+class Python(NamedTuple):
+    """A process that forks. None has sets in the order of another one.
+
+    One for repositories that name the plugin to resolve has not imported that of the sources.
+    """
+
+    number: int = 0
+    has_plugin: bool = True
 
 
 class Ended(NamedTuple):
@@ -29,48 +41,155 @@ class Ended(NamedTuple):
     output: str
 
 
+class StartedPants:
+    """A Pants in a session of its own, with what tests want of `subprocess.Popen`."""
+
+    def __init__(
+        self, connection: socket.socket, stdin: BinaryIO | None, stdout: BinaryIO | None
+    ) -> None:
+        self.stdin, self.stdout = stdin, stdout
+        self.returncode: int | None = None
+        self._connection = connection
+        # No more is read at once than is asked for, so that `select` says whether there is more.
+        self._answers = connection.makefile("rb", buffering=0)
+        self.pid = int(self._answers.readline())
+
+    def poll(self) -> int | None:
+        """The exit code, if it has ended."""
+        return self._wait(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the exit code. Raises `subprocess.TimeoutExpired`."""
+        exit_code = self._wait(timeout)
+        if exit_code is None:
+            raise subprocess.TimeoutExpired("pants", timeout or 0.0)
+        return exit_code
+
+    def _wait(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._connection], [], [], timeout)[0]:
+            self.returncode = int(self._answers.readline())
+        return self.returncode
+
+    def communicate(self, given: bytes = b"", timeout: float | None = None) -> bytes:
+        """Send the input, if it has one, and read on. Raises `subprocess.TimeoutExpired`."""
+        if self.stdin is not None:
+            self.stdin.write(given)
+            self.stdin.close()
+        assert self.stdout is not None
+        deadline = None if timeout is None else time.monotonic() + timeout
+        output = b""
+        while True:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not select.select([self.stdout], [], [], left)[0]:
+                raise subprocess.TimeoutExpired("pants", timeout or 0.0, output)
+            data = os.read(self.stdout.fileno(), 1 << 16)
+            if not data:
+                self.wait(left)
+                return output
+            output += data
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def close(self) -> None:
+        """End it and what it started, if it still runs."""
+        if self.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self.wait()
+        self._answers.close()
+        self._connection.close()
+        for stream in (self.stdin, self.stdout):
+            if stream is not None:
+                stream.close()
+
+
+def start_ready_pants(
+    python: Python,
+    arguments: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    *,
+    has_input: bool = False,
+    terminal: int | None = None,
+) -> StartedPants:
+    """Start Pants with a terminal, or with pipes."""
+    socket_path, where = _ready(python), str(directory)
+    if terminal is not None:
+        streams = (terminal, terminal, terminal)
+        connection = start_pants.send_request(
+            socket_path, arguments, where, environment, streams, is_terminal=True
+        )
+        return StartedPants(connection, None, None)
+    stdin, given = os.pipe() if has_input else (os.open(os.devnull, os.O_RDONLY), None)
+    read, output = os.pipe()
+    connection = start_pants.send_request(
+        socket_path, arguments, where, environment, (stdin, output, output)
+    )
+    os.close(stdin)
+    os.close(output)
+    return StartedPants(
+        connection, None if given is None else open(given, "wb"), open(read, "rb", buffering=0)
+    )
+
+
 def run_ready_pants(
-    python: int,
+    python: Python,
     arguments: Sequence[str],
     directory: Path,
     environment: Mapping[str, str],
     seconds: float,
 ) -> Ended:
-    """Run Pants to its end, in a session of its own. Fails if it takes longer than `seconds`.
+    """Run Pants to its end. Fails if it takes longer than `seconds`."""
+    socket_path = _ready(python)
+    # A daemon that it starts may keep it open.
+    with tempfile.NamedTemporaryFile(prefix="pants-output-") as output, open(os.devnull) as nothing:
+        streams = (nothing.fileno(), output.fileno(), output.fileno())
+        pants = StartedPants(
+            start_pants.send_request(socket_path, arguments, str(directory), environment, streams),
+            None,
+            None,
+        )
+        try:
+            exit_code = pants.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"Pants did not end: {_text(output.name)}") from None
+        finally:
+            pants.close()
+        return Ended(exit_code, _text(output.name))
 
-    Runs that differ in `python` have sets in another order.
-    """
-    process = _ready(python)
-    assert process.stdin
-    assert process.stdout
-    with tempfile.NamedTemporaryFile(prefix="pants-output-") as output:
-        request = {
-            "arguments": list(arguments),
-            "directory": str(directory),
-            "environment": dict(environment),
-            "output": output.name,
-        }
-        process.stdin.write(f"{json.dumps(request)}\n".encode())
-        process.stdin.flush()
-        pid = int(process.stdout.readline())
-        in_time, _, _ = select.select([process.stdout], [], [], seconds)
-        if not in_time:
-            os.killpg(pid, signal.SIGKILL)
-        exit_code = int(process.stdout.readline())
-        text = Path(output.name).read_text("utf-8", "replace")
-    assert in_time, f"Pants did not end: {text}"
-    return Ended(exit_code, text)
+
+def _text(path: str) -> str:
+    return Path(path).read_text("utf-8", "replace")
+
+
+def ready_pants_command(python: Python) -> tuple[str, ...]:
+    """What a shell runs to have such a Pants."""
+    program, script = pants_command()
+    return program, "-IS", script, start_pants.ASK, _ready(python)
 
 
 @cache
-def _ready(_: int) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
-        [*pants_command(), start_pants.SERVE],
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONPATH": str(plugin_sources())},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+def _ready(python: Python) -> str:
+    """The path of a socket for requests."""
+    module = (
+        "pants_docker_buildkit.register" if python.has_plugin else "pants.backend.python.register"
     )
+    environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    if python.has_plugin:
+        environment["PYTHONPATH"] = str(plugin_sources())
+    directory = tempfile.mkdtemp(prefix="pants-ready-", dir="/tmp")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    path = f"{directory}/socket"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        process = subprocess.Popen(
+            [*pants_command(), start_pants.SERVE, str(server.fileno()), module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env=environment,
+            pass_fds=[server.fileno()],
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
     atexit.register(process.kill)
-    return process
+    return path

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,16 +34,12 @@ def pants_command() -> tuple[str, ...]:
 @lru_cache
 def pants_version() -> str:
     """The version of that program."""
-    with tempfile.TemporaryDirectory() as empty:
-        Path(empty, "pants.toml").touch()
-        answer = subprocess.run(
-            [*pants_command(), "--no-pantsd", "--version"],
-            cwd=empty,
-            env={"HOME": empty, "PATH": "/usr/bin:/bin", "NO_SCIE_WARNING": "1"},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
+    answer = subprocess.run(
+        [pants_command()[0], "-I", "-c", "from pants.version import VERSION; print(VERSION)"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
     return answer.stdout.strip()
 
 

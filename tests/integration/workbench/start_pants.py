@@ -4,33 +4,42 @@ Before it does anything else, Pants 2.17 makes a scheduler with its whole Python
 `[GLOBAL].plugins` may name: 6 of the 8 seconds of processor time that a start takes. Pants 2.34
 makes it when something has to be resolved (`PluginResolver`), and so do those started here.
 
-With `--serve` as its only argument, this is a process that has imported Pants and the plugin, and
-becomes a Pants for each line on its standard input: see `ready_pants`. One that wants a daemon gets
-it from a second such process.
+With `--serve`, the number of a listening socket and the name of a module with rules, this is a
+process that has imported Pants and that module, and becomes a Pants for each request there, or a
+daemon that one of these wants: see `ready_pants`. With `--ask` and the path of such a socket, the
+Pants of this request has the standard streams of this process, which ends as it does.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
+import select
 import signal
+import socket
 import sys
+import termios
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
-from typing import Any, TextIO
+from importlib import import_module
+from typing import Any
 
-SERVE = "--serve"
+SERVE, ASK = "--serve", "--ask"
 
 
 def main() -> None:
     """Become Pants: a client of a daemon, a daemon, or one without."""
+    if sys.argv[1:2] == [ASK]:
+        sys.exit(_ask(sys.argv[2], sys.argv[3:]))
     # Python put the directory of this file there, and Pants hands it on to its daemon.
     del sys.path[0]
-    if sys.argv[1:] == [SERVE]:
-        _import_all()
+    if sys.argv[1:2] == [SERVE]:
+        _import_all(sys.argv[3])
         _make_engine_for_plugins_late()
-        _fork_for_each_line()
+        _fork_for_requests(socket.socket(fileno=int(sys.argv[2])))
     # A client makes no engine, and imports little.
     elif _has_no_daemon() or "PANTS_DAEMON_ENTRYPOINT" in os.environ:
         _make_engine_for_plugins_late()
@@ -39,11 +48,44 @@ def main() -> None:
     pants_loader.main()
 
 
+def send_request(
+    path: str,
+    arguments: Sequence[str],
+    directory: str,
+    environment: Mapping[str, str],
+    streams: Sequence[int],
+    *,
+    is_terminal: bool = False,
+) -> socket.socket:
+    """Ask for a Pants with these standard streams, in a session of its own.
+
+    The answer is a line with its process number and, when it ended, one with its exit code, which
+    is negative for a signal.
+    """
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)
+    request = {
+        "arguments": list(arguments),
+        "directory": directory,
+        "environment": dict(environment),
+        "is_terminal": is_terminal,
+    }
+    socket.send_fds(connection, [b"\n"], streams)
+    connection.sendall(f"{json.dumps(request)}\n".encode())
+    return connection
+
+
+def _ask(path: str, arguments: Sequence[str]) -> int:
+    connection = send_request(path, arguments, os.getcwd(), os.environ, (0, 1, 2))
+    _, exit_code = connection.makefile()
+    return int(exit_code)
+
+
 def _has_no_daemon() -> bool:
     return "--no-pantsd" in sys.argv or os.environ.get("PANTS_PANTSD") == "false"
 
 
-def _import_all() -> None:
+def _import_all(module: str) -> None:
     """What a run of Pants imports, with a daemon or without, and what rules are read from.
 
     Three of the four seconds of a daemon's start, and most of any other's, are spent here once.
@@ -54,77 +96,77 @@ def _import_all() -> None:
     import pants.core.register
     import pants.pantsd.pants_daemon
 
-    import pants_docker_buildkit.register
-
     # Pants remembers what it makes of classes and functions.
     pants.core.register.rules()
     pants.backend.project_info.register.rules()
-    pants_docker_buildkit.register.rules()
+    import_module(module).rules()
     # What is here now is not looked at, and thereby copied, by the forks.
     gc.collect()
     gc.freeze()
 
 
-def _fork_for_each_line() -> None:
-    """Answer each line with a process number and, when that process ended, an exit code.
+def _fork_for_requests(server: socket.socket) -> None:
+    """Returns in the processes that are to become Pants.
 
-    A line is a JSON object: `arguments`, `directory`, `environment`, `output` (a file). Returns in
-    the processes that are to become Pants. This one has no thread, so that it may fork.
+    This one has no thread, so that it may fork. It ends with its standard input, a pipe from tests.
     """
-    of_daemons, wanted = os.pipe()
-    if not os.fork():
-        os.close(wanted)
-        # Nobody waits for a daemon.
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        _fork_for_daemons(open(of_daemons, encoding="utf-8"))  # noqa: SIM115 - until this ends
-        return
-    os.close(of_daemons)
-    for line in sys.stdin:
-        request = json.loads(line)
-        pid = os.fork()
-        if not pid:
-            _take_over(request)
-            setattr(os, "spawnve", partial(_spawn_daemon, wanted, request["output"]))  # noqa: B010
-            return
-        print(pid, flush=True)
-        _, status = os.waitpid(pid, 0)
-        print(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status), flush=True)
-    sys.exit()
-
-
-def _fork_for_daemons(wanted: TextIO) -> None:
-    """Returns in the processes that are to become daemons of Pants."""
-    for line in wanted:
+    # Nobody waits for those that keep a Pants.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        ready, _, _ = select.select([0, server], [], [])
+        if 0 in ready:
+            sys.exit()
+        connection, _ = server.accept()
         if not os.fork():
-            wanted.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _take_over(json.loads(line))
+            path = server.getsockname()
+            server.close()
+            _keep_one(path, connection)
             return
+        connection.close()
+
+
+def _keep_one(path: str, connection: socket.socket) -> None:
+    """Fork once more for the request on a connection, and answer it. Returns in the new process."""
+    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+    with connection.makefile() as lines:
+        request = json.loads(lines.readline())
+    pid = os.fork()
+    if not pid:
+        connection.close()
+        _take_over(request, streams)
+        setattr(os, "spawnve", partial(_spawn_daemon, path))  # noqa: B010
+        return
+    for each in (0, 1, 2, *streams):
+        os.close(each)
+    # Whoever asked may have ended, or want no answer.
+    with suppress(OSError):
+        connection.sendall(f"{pid}\n".encode())
+    _, status = os.waitpid(pid, 0)
+    exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+    with suppress(OSError):
+        connection.sendall(f"{exit_code}\n".encode())
     os._exit(0)
 
 
 def _spawn_daemon(
-    wanted: int, output: str, _: int, __: str, command: Sequence[str], env: Mapping[str, str]
+    path: str, _: int, __: str, command: Sequence[str], env: Mapping[str, str]
 ) -> None:
     """In place of `os.spawnve`, by which a client of Pants starts its daemon and nothing else."""
-    request = {
-        "arguments": command[2:],
-        "directory": os.getcwd(),
-        "environment": dict(env),
-        "output": output,
-    }
-    os.write(wanted, f"{json.dumps(request)}\n".encode())
+    send_request(path, command[2:], os.getcwd(), env, (0, 1, 2)).close()
 
 
-def _take_over(request: dict[str, Any]) -> None:
+def _take_over(request: dict[str, Any], streams: Sequence[int]) -> None:
     os.setsid()
-    output = os.open(request["output"], os.O_WRONLY | os.O_APPEND)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for ours, theirs in ((nothing, 0), (output, 1), (output, 2)):
-        os.dup2(ours, theirs)
-    os.close(output)
-    os.close(nothing)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - as Python itself would have it
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    if request["is_terminal"]:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # As Python itself would have them.
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     os.chdir(request["directory"])
     os.environ.clear()
     os.environ.update(request["environment"])

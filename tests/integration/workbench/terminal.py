@@ -7,7 +7,6 @@ import os
 import pty
 import select
 import struct
-import subprocess
 import termios
 import time
 
@@ -32,7 +31,7 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.screen = ""
-        self._process: subprocess.Popen[bytes] = checkout.start(
+        self._process = checkout.start(
             *arguments, pantsd=True, terminal=theirs, draws_bars=draws_bars
         )
         os.close(theirs)
