@@ -15,12 +15,11 @@ from pants_docker_buildkit.goals import (
     list_images,
     migrate,
     package,
-    package_manifests,
     package_refs,
     plan_images,
     publish,
+    resolved_manifests,
     run,
-    run_manifests,
     tailor,
     test,
 )
@@ -148,8 +147,7 @@ _UNION_MODULES = (
     package_refs,
     manifests_inference,
     test,
-    package_manifests,
-    run_manifests,
+    resolved_manifests,
     tailor,
     generate_lockfiles,
 )

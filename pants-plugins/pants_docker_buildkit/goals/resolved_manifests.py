@@ -1,4 +1,8 @@
-"""`pants package` of manifests: the files with references, and a line for each image in them."""
+"""`pants package` and `pants run` of manifests, with references in place of addresses.
+
+`package` writes the files, with a line for each image in them. `run` prints them as one stream, for
+`kubectl apply -f -`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,17 @@ import os
 from collections.abc import Iterable
 
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, PackageFieldSet
+from pants.core.goals.run import RunRequest
 from pants.engine.fs import CreateDigest, FileContent
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import create_digest, implicitly, rule
 from pants_docker_buildkit.errors import InvalidImageFieldError
+from pants_docker_buildkit.references.yaml_file import join_files
 from pants_docker_buildkit.util_rules.manifests import ManifestsFieldSet, resolve_manifests
+
+_STREAM = "manifests.yaml"
 
 
 def _output_directory(field_set: ManifestsFieldSet) -> str:
@@ -44,5 +52,19 @@ async def package_manifests(field_set: ManifestsFieldSet) -> BuiltPackage:
     return BuiltPackage(digest, (BuiltPackageArtifact(directory, lines),))
 
 
+@rule(desc="Prepare to print manifests")
+async def print_manifests(field_set: ManifestsFieldSet) -> RunRequest:
+    resolved = await resolve_manifests(field_set, **implicitly())
+    stream = join_files((file, text) for _, file, text in resolved.files)
+    digest = await create_digest(CreateDigest((FileContent(_STREAM, stream.encode()),)))
+    # The file alone, whatever arguments follow.
+    args = ("/bin/sh", "-c", 'exec cat "$1"', "sh", f"{{chroot}}/{_STREAM}")
+    return RunRequest(digest=digest, args=args)
+
+
 def rules() -> Iterable[Rule | UnionRule]:
-    return (*collect_rules(), UnionRule(PackageFieldSet, ManifestsFieldSet))
+    return (
+        *collect_rules(),
+        UnionRule(PackageFieldSet, ManifestsFieldSet),
+        *ManifestsFieldSet.rules(),
+    )
