@@ -13,6 +13,7 @@ LONGEST_FUNCTION = 60
 
 # Names that Pants asks for.
 OF_PANTS = {
+    "cacheable",
     "can_finish_async",
     "filespec_matcher",
     "opt_out",

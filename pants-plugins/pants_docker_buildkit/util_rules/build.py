@@ -40,7 +40,7 @@ from pants_docker_buildkit.util_rules.definition import (
 from pants_docker_buildkit.util_rules.generations import Place, Solved, solve
 from pants_docker_buildkit.util_rules.image_names import output_of_run
 from pants_docker_buildkit.util_rules.missing_images import find_all_missing
-from pants_docker_buildkit.util_rules.session import keep_session, mark_session, open_session
+from pants_docker_buildkit.util_rules.session import keep_session, open_session
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,16 @@ class ImageOutcome(str, Enum):
     UNCHANGED = "unchanged"
     RESTORED = "restored"
     BUILT = "built"
+
+
+class _OfSession(EngineAwareReturnType):
+    """What a rule gives that has to be found out anew in each session until it is unchanged."""
+
+    outcome: ImageOutcome
+
+    def cacheable(self) -> bool:
+        """Whether the next session takes it over. In that one, what was built now is unchanged."""
+        return self.outcome is ImageOutcome.UNCHANGED
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ class BuildImageRequest:
 
 
 @dataclass(frozen=True)
-class BuiltImage(EngineAwareReturnType):
+class BuiltImage(_OfSession):
     """An image that is where its record says. `layout` is its tree for `output="oci"`.
 
     `reasons` are why it was built, if it was, and else why it would have been.
@@ -94,7 +104,7 @@ class BuiltImage(EngineAwareReturnType):
 
 
 @dataclass(frozen=True)
-class BuiltFiles:
+class BuiltFiles(_OfSession):
     """The files of a target, with the paths that they have in its stage.
 
     `reasons` are as those of an image.
@@ -229,9 +239,6 @@ async def _build_current(
         outcome = ImageOutcome.RESTORED
     why = f" ({reason_line(solved.reasons)})" if outcome is ImageOutcome.BUILT else ""
     logger.debug(f"{request.field_set.address}: {outcome.value}{why}.")
-    if outcome is not ImageOutcome.UNCHANGED:
-        # In the next session it is, if nothing changes, although this rule would not run again.
-        await mark_session(**implicitly())
     return built, outcome
 
 

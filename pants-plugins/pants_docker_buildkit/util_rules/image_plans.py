@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address, Addresses
+from pants.engine.engine_aware import EngineAwareReturnType
 from pants.engine.target import AllTargets, Target
 
 from pants_docker_buildkit.build_history import read_past_build
@@ -41,7 +42,7 @@ from pants_docker_buildkit.util_rules.published_names import (
     PublishedRepository,
     name_published_image,
 )
-from pants_docker_buildkit.util_rules.session import ask_registries, mark_session, running_session
+from pants_docker_buildkit.util_rules.session import ask_registries, running_session
 from pants_docker_buildkit.util_rules.upstream_images import as_upstream
 from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targets
 
@@ -120,13 +121,22 @@ async def _plan_alone(field_set: BuildKitImageFieldSet, plan: ImagePlan) -> Imag
     )
 
 
-@rule(desc="Plan image")
-async def plan_image(request: ImagePlanRequest, subsystem: DockerBuildKitSubsystem) -> ImagePlan:
-    """The plan without tags.
+@dataclass(frozen=True)
+class PlannedImage(EngineAwareReturnType):
+    """The plan of an image, without tags."""
 
-    A later session takes over that an image is there, as `package` does. Everything else is found
-    out anew: what is in no cache now may be in one by then.
-    """
+    plan: ImagePlan
+
+    def cacheable(self) -> bool:
+        """Whether a later session takes it over: that an image is there, as `package` does.
+
+        Everything else is found out anew: what is in no cache now may be in one by then.
+        """
+        return self.plan.is_there
+
+
+@rule(desc="Plan image")
+async def plan_image(request: ImagePlanRequest, subsystem: DockerBuildKitSubsystem) -> PlannedImage:
     running = await running_session()
     field_set = request.field_set
     past = read_past_build(image_history(running.directory, field_set, subsystem))
@@ -142,9 +152,7 @@ async def plan_image(request: ImagePlanRequest, subsystem: DockerBuildKitSubsyst
         plan = _depending(plan, request.waits_for)
     else:
         plan = await _plan_alone(field_set, plan)
-    if not plan.is_there:
-        await mark_session(**implicitly())
-    return plan
+    return PlannedImage(plan)
 
 
 def _depending(plan: ImagePlan, images: tuple[str, ...]) -> ImagePlan:
@@ -200,7 +208,7 @@ async def plan_images(request: ImagePlansRequest, subsystem: DockerBuildKitSubsy
             plan_image(_request(each, [plans[base] for base in left[each]]), **implicitly())
             for each in ready
         )
-        plans.update(zip(ready, found))
+        plans.update((each, planned.plan) for each, planned in zip(ready, found))
         for each in ready:
             del left[each]
     return ImagePlans(tuple(_by_address(plans).items()))
