@@ -239,7 +239,7 @@ def _seconds(value: object) -> float | None:
     if time is None:
         return None
     try:
-        whole = datetime.strptime(time["seconds"], "%Y-%m-%dT%H:%M:%S")
+        whole = datetime.fromisoformat(time["seconds"])
     except ValueError:
         return None
     return whole.replace(tzinfo=timezone.utc).timestamp() + float(time["fraction"] or 0)

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import pytest
 
 from pants_docker_buildkit.oci.json_object import InvalidJsonError
-from pants_docker_buildkit.oci.json_values import decode, decode_json
+from pants_docker_buildkit.oci.json_values import _hints, decode, decode_json, prepare
 
 
 class Color(str, Enum):
@@ -93,3 +93,10 @@ def test_an_error_says_where_and_what_must_hold(document: object, message: str) 
 def test_what_is_not_json_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidJsonError, match="it must be JSON"):
         decode_json(Tree, content)
+
+
+def test_what_is_prepared_needs_no_hints_to_be_read() -> None:
+    prepare(Tree)
+    missed = _hints.cache_info().misses
+    decode(Tree, {"leaf": {"name": "a"}, "more": {"b": {"name": "b"}}})
+    assert _hints.cache_info().misses == missed

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -66,7 +67,11 @@ class SessionClient:
     directory: Path
 
     def profile(self) -> Profile:
-        """How this session reaches Docker."""
+        """How this session reaches Docker. It is asked once."""
+        return self._profile
+
+    @cached_property
+    def _profile(self) -> Profile:
         return decode(Profile, ask_session(self.directory, _PROFILE))
 
     def settings(self, build_key: str) -> BuildSettings:

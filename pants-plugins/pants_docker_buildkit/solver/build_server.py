@@ -6,6 +6,7 @@ ends as the process that asked for it ends.
 
 from __future__ import annotations
 
+import codecs
 import gc
 import os
 import select
@@ -17,9 +18,14 @@ import time
 from contextlib import suppress
 from typing import NoReturn
 
+from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.oci.json_values import prepare
+
 # All that a build needs is here before anybody asks.
 from pants_docker_buildkit.session.build_request import ACCEPTED, MAX_MESSAGE, parse_request
+from pants_docker_buildkit.session.profile import BuildSettings, Profile
 from pants_docker_buildkit.solver import build_process, pushed_image  # noqa: F401
+from pants_docker_buildkit.solver.definition import BuildJob
 from pants_docker_buildkit.solver.errors import EXIT_FAILED
 from pants_docker_buildkit.solver.main import main
 
@@ -31,6 +37,9 @@ _PATIENCE_SECONDS = 3.0
 def serve(listener_number: int) -> None:
     """Answer at a socket that listens, until the standard input ends."""
     signal.signal(signal.SIGCHLD, _reap)
+    # What the first use of it imports or reads, each build would.
+    codecs.lookup("idna")
+    prepare(Profile, BuildSettings, BuildJob, Builder)
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=listener_number) as listener:

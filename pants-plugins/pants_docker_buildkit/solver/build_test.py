@@ -255,6 +255,20 @@ def test_values_of_secrets_and_proxies_reach_buildx_in_its_environment_only(
     assert "hTTP_PROXY=http://me:s3cret@proxy" in environment
 
 
+def test_buildx_collects_no_garbage_unless_the_user_says_how(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    docker.answer("buildx build", run=f"env >>{seen}", exit_code=1)
+    place = workplace(docker.cli(), tmp_path)
+    users = replace(place, docker=place.docker.with_environment({"GOGC": "100"}))
+    for each in (place, users):
+        with pytest.raises(BuildFailedError):
+            build_image(JOB, SETTINGS, each)
+    found = [line for line in seen.read_text().splitlines() if line.startswith("GO")]
+    assert sorted(found) == ["GOGC=100", "GOGC=off", "GOMEMLIMIT=256MiB", "GOMEMLIMIT=256MiB"]
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "given", "name"),
     [
