@@ -29,6 +29,7 @@ from pants_docker_buildkit.session.directory import (
     make_directory,
     scratch_directory,
 )
+from pants_docker_buildkit.session.heap import HeapTrimmer
 from pants_docker_buildkit.session.local_engine import LocalEngine
 from pants_docker_buildkit.session.local_tags import LocalTags
 from pants_docker_buildkit.session.missing_images import MissingImages
@@ -157,6 +158,7 @@ class SessionKeeper:
         self._lock = threading.Lock()
         self._name: str | None = None
         self._running: RunningSession | None = None
+        self._heap = HeapTrimmer()
         self._last_attempt = 0
         self._attempts: dict[tuple[str, int, int], int] = {}
 
@@ -175,6 +177,8 @@ class SessionKeeper:
             if self._running is None or self._name != name:
                 self._close()
                 self._running, self._name = create(), name
+                self._heap = HeapTrimmer()
+                self._heap.start()
                 self._attempts.clear()
                 self.missing.begin_session()
             self._running.appear(name)
@@ -197,3 +201,4 @@ class SessionKeeper:
         if self._running is not None:
             self._running.close()
         self._running = None
+        self._heap.close()

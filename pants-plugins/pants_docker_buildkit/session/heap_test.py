@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import ctypes
+import sys
+import time
+
+import pytest
+
+from pants_docker_buildkit.session import heap
+from pants_docker_buildkit.session.heap import HeapTrimmer, find_trim, resident_bytes
+
+_BLOCK = 1 << 10
+_BLOCKS = 60_000
+
+
+def _free_all_but_one(libc: ctypes.CDLL) -> int:
+    """Leave memory that is free, and that the allocator keeps. Gives the block that is left."""
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    blocks = [libc.malloc(_BLOCK) for _ in range(_BLOCKS)]
+    for block in blocks:
+        ctypes.memset(block, 1, _BLOCK)
+    for block in blocks[:-1]:
+        libc.free(block)
+    return int(blocks[-1])
+
+
+def test_what_is_free_goes_back_while_a_session_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sys.platform == "linux"
+    monkeypatch.setattr(heap, "_LOOK_SECONDS", 0.05)
+    libc = ctypes.CDLL(None)
+    left = _free_all_but_one(libc)
+    before = resident_bytes()
+    trimmer = HeapTrimmer()
+    trimmer.start()
+    deadline = time.monotonic() + 10
+    while resident_bytes() > before - _BLOCK * _BLOCKS // 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    trimmer.close()
+    libc.free(left)
+    assert resident_bytes() <= before - _BLOCK * _BLOCKS // 2
+
+
+def test_nothing_is_trimmed_without_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heap, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(heap, "_QUIET_SECONDS", 0.01)
+    calls: list[int] = []
+
+    def trim(pad: int) -> int:
+        calls.append(pad)
+        return 0
+
+    monkeypatch.setattr(heap, "find_trim", lambda: trim)
+    monkeypatch.setattr(heap, "resident_bytes", lambda: 100 << 20)
+    trimmer = HeapTrimmer()
+    trimmer.start()
+    time.sleep(0.3)
+    trimmer.close()
+    assert calls == [0]
+
+
+def test_other_systems_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert find_trim() is None
