@@ -11,25 +11,47 @@ import select
 import ssl
 import threading
 from collections import defaultdict, deque
-from http.client import HTTPConnection, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import NamedTuple
 
 from pants_docker_buildkit.registry.origin import Origin
 from pants_docker_buildkit.registry.pace import MOST_IN_FLIGHT
 from pants_docker_buildkit.registry.proxies import Proxies, Proxy
-from pants_docker_buildkit.registry.response_head import Answer
 from pants_docker_buildkit.registry.settings import Patience, RegistrySettings
 from pants_docker_buildkit.registry.trust import create_tls_context
 
 _MAX_IDLE = MOST_IN_FLIGHT
+_MAX_HEADS = 10
+_MAX_TRAILER_LINES = 100
+_MAX_LINE = 64 * 1024
+
+
+class _Answer(HTTPResponse):
+    """An answer that ends: `http.client` limits lines, but not how many there are of some."""
+
+    _heads = 0
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # Called again for each head that says "100 Continue".
+        self._heads += 1
+        if self._heads > _MAX_HEADS:
+            raise HTTPException("the answer does not begin")
+        status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+        return status
+
+    def _read_and_discard_trailer(self) -> None:
+        for _ in range(_MAX_TRAILER_LINES):
+            if self.fp.readline(_MAX_LINE).strip() == b"":
+                return
+        raise HTTPException("the answer does not end")
 
 
 class _Plain(HTTPConnection):
-    response_class = Answer
+    response_class = _Answer
 
 
 class _Encrypted(HTTPSConnection):
-    response_class = Answer
+    response_class = _Answer
 
 
 class Connection(NamedTuple):

@@ -15,15 +15,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, IncompleteRead
-from typing import cast
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 
 from pants_docker_buildkit.registry.connections import Connection, Connections
 from pants_docker_buildkit.registry.origin import Origin
 from pants_docker_buildkit.registry.pace import NoTurnError, Pace, Paces
 from pants_docker_buildkit.registry.proxies import InvalidProxyError
 from pants_docker_buildkit.registry.redaction import redact
-from pants_docker_buildkit.registry.response_head import Answer
 from pants_docker_buildkit.registry.settings import Patience
 
 OpenBody = Callable[[], Iterable[bytes]]
@@ -82,7 +80,7 @@ class Response:
     """
 
     def __init__(
-        self, raw: Answer, connection: Connection, connections: Connections, seconds: float
+        self, raw: HTTPResponse, connection: Connection, connections: Connections, seconds: float
     ) -> None:
         self.status = raw.status
         self.seconds = seconds
@@ -102,7 +100,7 @@ class Response:
 
     def header_values(self, name: str) -> list[str]:
         """The values of a header that may be there more than once."""
-        return self._raw.headers.get_all(name)
+        return self._raw.headers.get_all(name) or []
 
     def read(self, limit: int) -> bytes:
         """The whole body, which may have no more than `limit` bytes."""
@@ -278,7 +276,7 @@ class Transport:
             # A server that refuses a body may say so, and hang up, before it has read it all.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.http.request(request.method, target, body, headers)
-            raw = cast(Answer, connection.http.getresponse())
+            raw = connection.http.getresponse()
         except BaseException:
             connection.http.close()
             raise

@@ -1,4 +1,4 @@
-"""Give memory back that Pants has freed, while a session runs and after it.
+"""Give memory back that Pants has freed, while a session runs.
 
 Pants frees much of what it needs for many targets, but the C library keeps it: half of what a
 daemon has after a run over 1,000 images. That counts against the memory limit of Pants, and each
