@@ -118,7 +118,7 @@ MUTATIONS = (
     Mutation(
         "policy: one in Rego is in the definition",
         "util_rules/definition.py",
-        "policies=policies.hashes,",
+        "policies=inputs.policies.hashes,",
         "policies=(),",
         ("util_rules/policies_test.py",),
     ),
@@ -188,8 +188,8 @@ MUTATIONS = (
     Mutation(
         "ignore file: the first candidate decides alone",
         "util_rules/build_context.py",
-        "(each for each in request.ignore_files if each in ignore_contents)",
-        "(each for each in reversed(request.ignore_files) if each in ignore_contents)",
+        "(each for each in ignore_files if each in ignore_contents)",
+        "(each for each in reversed(ignore_files) if each in ignore_contents)",
         ("util_rules/build_context_test.py",),
     ),
     Mutation(
@@ -335,7 +335,7 @@ MUTATIONS = (
     Mutation(
         "Git: files that are read without being declared have owners",
         "dependency_inference.py",
-        "*providers.providing(wanted), *inputs.addresses}",
+        "*providers.providing(wanted), *inputs}",
         "*providers.providing(wanted)}",
         ("util_rules/input_files_test.py",),
     ),
