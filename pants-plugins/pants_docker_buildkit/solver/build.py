@@ -82,8 +82,9 @@ _HOST_GATEWAY = "host-gateway"
 # BuildKit of a URL whose checksum is another (`source/http/source.go`).
 _OTHER_CONTENT = "digest mismatch"
 
-# buildx ends before it has freed much: to collect garbage takes it a tenth of a small build.
-_GO_VARIABLES = MappingProxyType({"GOGC": "off", "GOMEMLIMIT": "256MiB"})
+# buildx ends before it has freed much: to collect garbage takes it a tenth of a small build. Seldom
+# is as good as never, and needs no limit, near which a large build would collect all the time.
+_GO_VARIABLES = MappingProxyType({"GOGC": "400"})
 
 _SECRET_VARIABLE = "PANTS_DOCKER_BUILDKIT_SECRET"
 _MOST_HIDDEN_BYTES = 1 << 14
