@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from pants_docker_buildkit.oci.json_object import JsonObject
 
@@ -16,9 +17,12 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """The defaults of a container. Ports are as written, such as `8080/tcp`."""
+    """The defaults of a container.
 
-    env: Mapping[str, str]
+    `variables` are as written, `NAME=value`, and so are ports, such as `8080/tcp`.
+    """
+
+    variables: tuple[str, ...]
     labels: Mapping[str, str]
     entrypoint: tuple[str, ...]
     cmd: tuple[str, ...]
@@ -34,7 +38,7 @@ class ImageConfig:
         document = JsonObject.parse(content)
         members = document.member("config") if "config" in document else JsonObject({}, "config")
         return cls(
-            env=dict(_pair(each) for each in members.texts("Env")),
+            variables=members.texts("Env"),
             labels=dict(members.text_pairs("Labels")),
             entrypoint=members.texts("Entrypoint"),
             cmd=members.texts("Cmd"),
@@ -44,6 +48,11 @@ class ImageConfig:
             user=members.optional_text("User") or "",
             triggers=members.texts("OnBuild"),
         )
+
+    @cached_property
+    def env(self) -> Mapping[str, str]:
+        """The variables by name."""
+        return dict(map(_pair, self.variables))
 
 
 def _names(members: JsonObject, key: str) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def _describe(layout: ImageLayout, config: Descriptor) -> dict[str, Any]:
     except InvalidJsonError as e:
         raise InvalidLayoutError(layout.directory, f"in a config, {e}") from e
     return {
-        "env": [f"{name}={value}" for name, value in found.env.items()],
+        "env": list(found.variables),
         "user": found.user,
         "workdir": found.workdir or "/",
         "entrypoint": list(found.entrypoint),

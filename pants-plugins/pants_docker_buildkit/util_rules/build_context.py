@@ -25,15 +25,16 @@ from pants.engine.target import (
     Dependencies,
     DependenciesRequest,
     Field,
+    FieldSetsPerTargetRequest,
     SourcesField,
     Target,
 )
-from pants.engine.unions import UnionMembership
 
 from pants_docker_buildkit.compat import (
     concurrently,
     determine_source_files,
     environment_aware_package,
+    find_valid_field_sets,
     get_digest_contents,
     get_digest_entries,
     implicitly,
@@ -108,21 +109,17 @@ def _path_of_plain_file(target: Target) -> str | None:
     return field.file_path if field is not None and isinstance(field.value, str) else None
 
 
-async def _collect_target_files(
-    targets: Iterable[Target], union_membership: UnionMembership, others: Iterable[str] = ()
-) -> Digest:
+async def _collect_target_files(targets: Iterable[Target], others: Iterable[str] = ()) -> Digest:
     """What targets put into a context, with paths from the build root, and `others`.
 
     Files as they are, packages when built.
     """
-    field_sets = (
-        kind.create(target)
-        for target in targets
-        for kind in union_membership.get(PackageFieldSet)
-        if kind.is_applicable(target)
+    field_sets = await find_valid_field_sets(
+        FieldSetsPerTargetRequest(PackageFieldSet, targets), **implicitly()
     )
     packages = await concurrently(
-        environment_aware_package(EnvironmentAwarePackageRequest(each)) for each in field_sets
+        environment_aware_package(EnvironmentAwarePackageRequest(each))
+        for each in field_sets.field_sets
     )
     paths = {target: _path_of_plain_file(target) for target in targets}
     plain, sources = await concurrently(
@@ -243,9 +240,7 @@ def _is_group(target: Target) -> bool:
 
 @rule(desc="Assemble build context")
 async def assemble_build_context(
-    field_set: BuildKitImageFieldSet,
-    subsystem: DockerBuildKitSubsystem,
-    union_membership: UnionMembership,
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> ContextTree:
     if field_set.context.value:
         # BuildKit applies no ignore file to a repository.
@@ -264,7 +259,7 @@ async def assemble_build_context(
     wanted = [t for t in targets if not is_image(t) and t.address not in elsewhere]
     wanted += await _expand_groups(wanted)
     own = (dockerfile.path,) if dockerfile.path else ()
-    tree = await _collect_target_files(wanted, union_membership, own)
+    tree = await _collect_target_files(wanted, own)
     root = field_set.context_directory(subsystem.default_context_root)
     if root == ".." or root.startswith("../"):
         raise field_set.error(
@@ -296,10 +291,8 @@ def _explicit_dependencies(field_set: BuildKitImageFieldSet) -> UnparsedAddressI
 
 
 @rule(desc="Assemble named build context")
-async def assemble_named_context(
-    request: NamedFilesRequest, union_membership: UnionMembership
-) -> ContextTree:
-    files = await _collect_target_files(request.targets, union_membership)
+async def assemble_named_context(request: NamedFilesRequest) -> ContextTree:
+    files = await _collect_target_files(request.targets)
     # Files lie where their BUILD file is; what is packaged lies where `output_path` says.
     has_files = any(t.has_field(field) for t in request.targets for field in CONTENT_FIELDS)
     root = request.address.spec_path if has_files else ""
