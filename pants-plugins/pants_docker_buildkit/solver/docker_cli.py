@@ -15,17 +15,30 @@ from pants_docker_buildkit.solver.errors import (
     DockerNotFoundError,
 )
 
+# By this buildx knows that it is a plugin (`cli-plugins/metadata` of the Docker CLI).
+_PLUGIN_VARIABLE = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"
+
+
+@dataclass(frozen=True)
+class BuildxPlugin:
+    """The buildx that the Docker CLI starts, and its version as the CLI knows it."""
+
+    path: str
+    version: str
+
 
 @dataclass(frozen=True)
 class DockerCli:
     """The Docker CLI of this machine and the environment that it runs in.
 
     A stand-alone `docker-buildx` takes the place of `docker buildx` where there is no `docker`.
+    `plugin` is started as the CLI would start it, in place of the CLI.
     """
 
     binary: str
     environment: Mapping[str, str]
     is_standalone_buildx: bool = False
+    plugin: BuildxPlugin | None = None
 
     @classmethod
     def find(cls, environment: Mapping[str, str], chosen: str | None = None) -> DockerCli:
@@ -62,8 +75,19 @@ class DockerCli:
         """The same CLI with the builders of this directory, and none that it takes by default."""
         return self.with_environment({"BUILDX_CONFIG": str(directory), "BUILDX_BUILDER": ""})
 
+    def with_plugin(self, plugin: BuildxPlugin) -> DockerCli:
+        """The same CLI, in whose place this buildx is started."""
+        told = self.with_environment({_PLUGIN_VARIABLE: self.binary})
+        return replace(told, plugin=plugin)
+
     def arguments(self, arguments: Sequence[str]) -> list[str]:
         """The whole command for `arguments`, which start with `buildx` for buildx."""
+        if self.plugin is not None and arguments[0] == "buildx":
+            return [self.plugin.path, *arguments]
+        return self.typed(arguments)
+
+    def typed(self, arguments: Sequence[str]) -> list[str]:
+        """The whole command as a person types it."""
         if self.is_standalone_buildx and arguments[0] == "buildx":
             arguments = arguments[1:]
         return [self.binary, *arguments]

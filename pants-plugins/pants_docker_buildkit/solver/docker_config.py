@@ -25,9 +25,10 @@ from pants_docker_buildkit.solver.engine_search import read_docker_file
 HELPER = "pants-docker-buildkit"
 HELPER_COMMAND = "credentials"
 
-_CONFIG_FILE = "config.json"
+CONFIG_FILE = "config.json"
 _REPOSITORIES_FILE = "repositories.json"
-_TAKEN_OVER = ("cliPluginsExtraDirs",)
+PLUGIN_DIRECTORIES = "cliPluginsExtraDirs"
+_TAKEN_OVER = (PLUGIN_DIRECTORIES,)
 _LINKED = ("contexts", "cli-plugins")
 _HUB_KEYS = (DOCKER_HUB_KEY, DOCKER_HUB, "index.docker.io")
 
@@ -46,7 +47,7 @@ def with_private_config(
         if (host / name).exists():
             (directory / name).symlink_to((host / name).absolute())
     taken_over = {key: value for key, value in read_host_config(host).items() if key in _TAKEN_OVER}
-    (directory / _CONFIG_FILE).write_text(json.dumps(taken_over))
+    (directory / CONFIG_FILE).write_text(json.dumps(taken_over))
     allow_logins(directory, repositories)
     helpers = directory / "bin"
     helpers.mkdir()
@@ -67,7 +68,7 @@ def with_private_config(
 
 def allow_logins(directory: Path, repositories: Mapping[str, str]) -> None:
     """Let a private configuration log in to these registries, and to no others."""
-    file = directory / _CONFIG_FILE
+    file = directory / CONFIG_FILE
     config = {**json.loads(file.read_text()), "credHelpers": _helpers(repositories)}
     (directory / _REPOSITORIES_FILE).write_text(json.dumps(dict(repositories)))
     file.write_text(json.dumps(config))
@@ -116,4 +117,4 @@ def read_host_config(directory: Path) -> dict[str, Any]:
 
     The session warns of that (`registry/credentials.py`), as Docker does.
     """
-    return read_docker_file(directory / _CONFIG_FILE)
+    return read_docker_file(directory / CONFIG_FILE)

@@ -58,9 +58,9 @@ def write_repetition(
     )
     rendered = render_arguments(repeated, progress="plain")
     script = workplace.inputs / SCRIPT
-    plain = workplace.docker.arguments(rendered)
+    plain = workplace.docker.typed(rendered)
     buildx, *build = rendered
-    debugged = workplace.docker.arguments((buildx, *_DEBUGGER, *build))
+    debugged = workplace.docker.typed((buildx, *_DEBUGGER, *build))
     script.write_text("\n".join(_lines(exported, secrets, plain, debugged)))
     script.chmod(0o700)
 

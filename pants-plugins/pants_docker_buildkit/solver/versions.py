@@ -43,7 +43,9 @@ def parse_version(text: str) -> Version | None:
 
 
 def buildx_says(docker: DockerCli, session: Path) -> str:
-    """What buildx says of its version. It is asked once in a session."""
+    """What buildx says of its version. It is asked once in a session, or the CLI was."""
+    if docker.plugin is not None:
+        return docker.plugin.version
     return remember(
         session,
         "buildx",

@@ -21,6 +21,7 @@ from pants_docker_buildkit.solver.build_repositories import add_references, buil
 from pants_docker_buildkit.solver.builder_choice import engine_host
 from pants_docker_buildkit.solver.builder_pool import reserve_builder
 from pants_docker_buildkit.solver.builder_template import template_path
+from pants_docker_buildkit.solver.buildx_plugin import with_plugin
 from pants_docker_buildkit.solver.chosen_docker import LOCAL_OUTPUT
 from pants_docker_buildkit.solver.cloud_caches import check_cloud_caches
 from pants_docker_buildkit.solver.context_memory import CONTEXTS_DIRECTORY, node_identity
@@ -125,6 +126,7 @@ def open_workplace(
         mirrors = ImageMirrors(settings.mirrors)
         docker = docker.with_environment(_build_environment(job.definition, mirrors, scratch))
         docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
+        docker = with_plugin(docker, session.directory)
         accept = partial(_accept, job.definition, repositories, scratch / "docker")
         platforms = job.definition.platforms
         chosen = stack.enter_context(

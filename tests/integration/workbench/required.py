@@ -52,6 +52,13 @@ def docker_program() -> Path:
     return Path(required("BUILDKIT_TESTS_DOCKER", "a Docker CLI with buildx"))
 
 
+def docker_cli_program() -> Path:
+    """The Docker CLI itself, which `docker_program` wraps where the engine is one of `./pants`."""
+    docker = docker_program()
+    wrapped = docker.parent.parent / "root" / "usr" / "bin" / "docker"
+    return wrapped if wrapped.exists() else docker
+
+
 def buildx_program() -> Path:
     """The buildx of `docker_program`, as a program of its own."""
     beside = docker_program().with_name("docker-buildx")

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pants_docker_buildkit.solver.buildx_plugin import find_plugin, with_plugin
+from pants_docker_buildkit.solver.docker_cli import BuildxPlugin, DockerCli
+from pants_docker_buildkit.solver.remembered import remember
+from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+
+PROGRAM = "/usr/bin/docker"
+PROBE = {"Name": "pantsprobe", "Path": "/tmp/docker-pantsprobe", "Version": PROGRAM}
+BUILDX = {"Name": "buildx", "Path": "/plugins/docker-buildx", "Version": "v0.29.1"}
+COMPOSE = {"Name": "compose", "Path": "/plugins/docker-compose", "Version": "v2"}
+
+
+def test_it_is_the_buildx_among_the_plugins_of_a_cli_that_starts_them_itself() -> None:
+    listed = json.dumps([BUILDX, COMPOSE, PROBE])
+    assert find_plugin(listed, PROGRAM) == BuildxPlugin("/plugins/docker-buildx", "v0.29.1")
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        pytest.param([BUILDX, {**PROBE, "Version": "/opt/real/docker"}], id="a wrapper"),
+        pytest.param([BUILDX, {**PROBE, "Version": ""}], id="no /proc"),
+        pytest.param([BUILDX, {**PROBE, "Version": f"{PROGRAM} (deleted)"}], id="upgraded"),
+        pytest.param([BUILDX], id="another configuration"),
+        pytest.param([PROBE], id="no buildx"),
+        pytest.param([{**BUILDX, "Err": "metadata is invalid"}, PROBE], id="not usable"),
+        pytest.param([{**BUILDX, "Path": "plugins/docker-buildx"}, PROBE], id="relative"),
+        pytest.param([{**BUILDX, "Path": None}, PROBE], id="no path"),
+        pytest.param(None, id="no plugins"),
+        pytest.param({"buildx": "v0.29.1"}, id="another document"),
+    ],
+)
+def test_what_is_not_sure_is_none(listed: Any) -> None:
+    assert find_plugin(json.dumps(listed), PROGRAM) is None
+
+
+@pytest.mark.parametrize("said", ["", "Template parsing error: no field ClientInfo"])
+def test_a_docker_that_does_not_list_plugins_has_none(said: str) -> None:
+    assert find_plugin(said, PROGRAM) is None
+
+
+def test_a_plugin_has_the_real_path_of_its_directory_and_its_own_name(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    (real / "docker-buildx").symlink_to("/opt/buildx-v0.29.1")
+    (tmp_path / "linked").symlink_to(real)
+    listed = json.dumps([{**BUILDX, "Path": f"{tmp_path}/linked/docker-buildx"}, PROBE])
+    found = find_plugin(listed, PROGRAM)
+    assert found is not None
+    assert found.path == os.path.realpath(real) + "/docker-buildx"
+
+
+def known_cli(session: Path, path: str) -> DockerCli:
+    """A CLI that is no script, of which the session knows which buildx it starts."""
+    answer = json.dumps({"path": path, "version": "v0.29.1"})
+    remember(session, "plugin", sys.executable, lambda: answer)
+    return with_plugin(DockerCli(sys.executable, {"PATH": "/bin"}), session)
+
+
+def test_buildx_is_started_as_the_cli_starts_a_plugin_and_docker_as_it_is(tmp_path: Path) -> None:
+    docker = known_cli(tmp_path, "/bin/sh")
+    assert docker.arguments(("buildx", "build", ".")) == ["/bin/sh", "buildx", "build", "."]
+    assert docker.arguments(("version",)) == [sys.executable, "version"]
+    assert docker.typed(("buildx", "build", ".")) == [sys.executable, "buildx", "build", "."]
+    variable = docker.environment["DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"]
+    assert variable == sys.executable
+
+
+def test_a_plugin_that_went_away_is_left_to_docker_to_say(tmp_path: Path) -> None:
+    docker = known_cli(tmp_path, str(tmp_path / "docker-buildx"))
+    assert docker.arguments(("buildx", "ls")) == [sys.executable, "buildx", "ls"]
+
+
+def test_a_script_and_a_buildx_are_not_even_asked(tmp_path: Path) -> None:
+    script = FakeDocker(tmp_path)
+    assert with_plugin(script.cli(), tmp_path) == script.cli()
+    assert script.calls == []
+    buildx = DockerCli(sys.executable, {}, is_standalone_buildx=True)
+    assert with_plugin(buildx, tmp_path) is buildx
