@@ -179,6 +179,20 @@ MUTATIONS = (
         ("solver/build_test.py",),
     ),
     Mutation(
+        "contexts: of many files, no others of their directories are read",
+        "util_rules/build_context.py",
+        "is_whole = found.get(directory) == files and directory not in partial",
+        "is_whole = directory in found",
+        ("util_rules/build_context_test.py",),
+    ),
+    Mutation(
+        "contexts: of many files, no empty directory is beside them",
+        "util_rules/build_context.py",
+        "found.get(directory) == files and directory not in partial",
+        "found.get(directory) == files",
+        ("util_rules/build_context_test.py",),
+    ),
+    Mutation(
         "ignore file: what it excludes is not in the context",
         "util_rules/build_context.py",
         "patterns = parse_patterns(parse_ignore_file(contents[ignore_file]))",

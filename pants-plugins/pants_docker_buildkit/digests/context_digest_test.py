@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -77,12 +76,12 @@ def test_order_of_entries_does_not_matter(tree: list[ContextEntry], rng: Random)
 @pytest.mark.parametrize(
     "changed",
     [
-        pytest.param((replace(FILE, path="a/c"), LINK, DIRECTORY), id="path"),
-        pytest.param((replace(FILE, content_sha256="1" * 64), LINK, DIRECTORY), id="content"),
-        pytest.param((replace(FILE, size=4), LINK, DIRECTORY), id="size"),
-        pytest.param((replace(FILE, is_executable=True), LINK, DIRECTORY), id="mode"),
-        pytest.param((FILE, replace(LINK, target="a"), DIRECTORY), id="link target"),
-        pytest.param((FILE, replace(LINK, path="e"), DIRECTORY), id="link path"),
+        pytest.param((FILE._replace(path="a/c"), LINK, DIRECTORY), id="path"),
+        pytest.param((FILE._replace(content_sha256="1" * 64), LINK, DIRECTORY), id="content"),
+        pytest.param((FILE._replace(size=4), LINK, DIRECTORY), id="size"),
+        pytest.param((FILE._replace(is_executable=True), LINK, DIRECTORY), id="mode"),
+        pytest.param((FILE, LINK._replace(target="a"), DIRECTORY), id="link target"),
+        pytest.param((FILE, LINK._replace(path="e"), DIRECTORY), id="link path"),
         pytest.param((FILE, DirectoryEntry("c"), DIRECTORY), id="kind"),
         pytest.param((FILE, LINK), id="directory gone"),
         pytest.param((*TREE, DirectoryEntry("e")), id="directory more"),

@@ -7,12 +7,10 @@ the context, with `/` between the parts, and without `.`, `..` or a trailing `/`
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Union
+from typing import NamedTuple, Union
 
 
-@dataclass(frozen=True)
-class FileEntry:
+class FileEntry(NamedTuple):
     """A regular file, known by what its content hashes to.
 
     `content_sha256` is 64 lower-case hex characters, without a prefix.
@@ -24,16 +22,14 @@ class FileEntry:
     is_executable: bool = False
 
 
-@dataclass(frozen=True)
-class SymlinkEntry:
+class SymlinkEntry(NamedTuple):
     """A symbolic link. The target is what the link says, whether or not it leads anywhere."""
 
     path: str
     target: str
 
 
-@dataclass(frozen=True)
-class DirectoryEntry:
+class DirectoryEntry(NamedTuple):
     """A directory. Only one with nothing in it has to be listed: every other one is implied."""
 
     path: str

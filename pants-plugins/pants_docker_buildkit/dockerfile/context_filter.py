@@ -31,6 +31,8 @@ def select_context(
 
     Of directories, the result lists those that are left with nothing in them.
     """
+    if not patterns:
+        return _select_all(entries)
     walk = _Walk(patterns)
     selected: dict[str, ContextEntry] = {}
     for entry in entries:
@@ -41,6 +43,16 @@ def select_context(
     directories = walk.included_directories()
     occupied = implied_directories((*selected, *directories))
     selected.update({path: DirectoryEntry(path) for path in directories if path not in occupied})
+    return tuple(selected[path] for path in sorted(selected))
+
+
+def _select_all(entries: Iterable[ContextEntry]) -> tuple[ContextEntry, ...]:
+    """What there is where nothing is excluded, without a walk."""
+    selected = {entry.path: entry for entry in entries}
+    directories = [path for path, entry in selected.items() if isinstance(entry, DirectoryEntry)]
+    if directories:
+        for path in implied_directories(selected).intersection(directories):
+            del selected[path]
     return tuple(selected[path] for path in sorted(selected))
 
 

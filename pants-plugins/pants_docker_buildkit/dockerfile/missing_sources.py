@@ -39,7 +39,7 @@ def find_missing_source(
             links.add(path)
         while path and path not in present:
             present.add(path)
-            path = posixpath.dirname(path)
+            path = path.rpartition("/")[0]
     for source in analysis.context_paths:
         path = _named_exactly(source)
         if path and path not in present and not _leads_through_link(path, links):

@@ -29,6 +29,11 @@ def test_contents_are_read_as_they_were_written_with_the_directories_they_lie_in
     assert read_contents(tmp_path / "permit") == {**contents, **implied}
 
 
+def test_a_permit_may_be_of_nothing(tmp_path: Path) -> None:
+    write_contents(tmp_path / "permit", {})
+    assert read_contents(tmp_path / "permit") == {}
+
+
 def test_files_have_a_content() -> None:
     kinds = (FILE, PROGRAM, LINK, DIRECTORY)
     assert [ContextPath(kind).is_file for kind in kinds] == [True, True, False, False]

@@ -84,9 +84,12 @@ class ContextDirectory:
         is_complete = True
         for path, wanted in sorted(contents.items()):
             last = memory.get(path)
+            if path in right and last is not None and last.is_of(wanted):
+                after[path] = last
+                continue
             known = remember_since(last, wanted, self.now)
             if path in right:
-                after[path] = last if last is not None and last.is_of(wanted) else known
+                after[path] = known
             elif self._make(path, wanted, sources):
                 after[path] = self._stamp(path, known)
             else:

@@ -24,7 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pants_docker_buildkit.session.context_files import Contents, ContextPath
+from pants_docker_buildkit.session.context_files import Contents, ContextPath, to_columns
 from pants_docker_buildkit.session.directory import write_private
 
 _NANOSECONDS = 10**9
@@ -100,24 +100,28 @@ def memory_path(contexts: Path, name: str) -> Path:
 def read_memory(path: Path, now: int) -> Memory:
     """What is remembered; nothing where that cannot be, or is later than `now` by far."""
     try:
-        document: dict[str, Any] = json.loads(path.read_bytes())
-        memory = {each: Known(*known) for each, known in document.items()}
-        is_sane = all(_is_sane(known, now + CLOCK_SKEW_SECONDS) for known in memory.values())
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        paths, kinds, values, since, *times = columns = json.loads(path.read_bytes())
+        is_sane = (
+            len(columns) == 1 + len(Known._fields)
+            and len({len(each) for each in columns}) == 1
+            and _hold_only(str, paths, kinds, values)
+            and _hold_only(int, since, *times)
+            and min(since, default=0) >= 0
+            and max(since, default=0) <= now + CLOCK_SKEW_SECONDS
+        )
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
-    return memory if is_sane else {}
+    return dict(zip(paths, map(Known, *columns[1:]))) if is_sane else {}
 
 
-def _is_sane(known: Known, latest: int) -> bool:
-    numbers = (known.since, known.modified, known.changed)
-    if {type(each) for each in numbers} != {int} or type(known.kind) is not str:
-        return False
-    return type(known.value) is str and 0 <= known.since <= latest
+def _hold_only(kind: type, *columns: Any) -> bool:
+    """Whether these are lists in which there is nothing else."""
+    return all(type(each) is list and set(map(type, each)) <= {kind} for each in columns)
 
 
 def write_memory(path: Path, memory: Memory) -> None:
     """Remember this. Raises `OSError`."""
-    write_private(path, json.dumps(memory).encode())
+    write_private(path, to_columns(memory))
 
 
 def node_identity(contexts: Path) -> str:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,13 +33,24 @@ def test_what_is_remembered_is_read_again(tmp_path: Path) -> None:
     assert read_memory(tmp_path / "memory", NOW) == memory
 
 
+def _damaged_columns() -> Iterator[list[list[Any]]]:
+    """What two paths are remembered as, with one value that cannot be, or one too few or many."""
+    for column, damage in [
+        *((0, 1), (1, None), (1, ["x"]), (2, 1), (3, "z"), (3, 1.5), (3, -1), (3, NOW * 10**6)),
+        *((4, None), (4, True), (5, "z"), (5, 1e9)),
+    ]:
+        columns: list[list[Any]] = [["a", "b"], [FILE] * 2, ["x"] * 2, [NOW] * 2, [1] * 2, [2] * 2]
+        yield [*columns, [3, 3]]
+        yield [each[:1] if number == column else each for number, each in enumerate(columns)]
+        columns[column][1] = damage
+        yield columns
+
+
 @pytest.mark.parametrize(
     "damage",
     [
-        *("", "[", "[]", "null", '{"a": 1}', '{"a": ["x"]}', '{"a": ["x", "y", -1]}'),
-        *('{"a": ["x", "y", 1e99]}', '{"a": ["x", "y", 1, 2, 3, 4]}', '{"a": ["x", "y", null]}'),
-        *('{"a": [1, "y", 1]}', '{"a": ["x", 1, 1]}', '{"a": ["x", "y", 1, 2, "z"]}'),
-        json.dumps({"a": ["x", "y", NOW * 10**6]}),
+        *("", "[", "[]", "null", '{"a": ["x", "y", 1, 2, 3]}', '[["a"]]', "[[], [], [], [], []]"),
+        *map(json.dumps, _damaged_columns()),
     ],
 )
 def test_a_damaged_memory_is_none(tmp_path: Path, damage: str) -> None:

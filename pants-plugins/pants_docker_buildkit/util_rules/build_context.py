@@ -26,6 +26,7 @@ from pants.engine.target import (
     DependenciesRequest,
     Field,
     FieldSetsPerTargetRequest,
+    SingleSourceField,
     SourcesField,
     Target,
 )
@@ -40,11 +41,13 @@ from pants_docker_buildkit.compat import (
     implicitly,
     merge_digests,
     path_globs_to_digest,
+    path_globs_to_paths,
     resolve_dependency_targets,
     resolve_unparsed_address_inputs,
     rule,
 )
 from pants_docker_buildkit.dockerfile import context_entries
+from pants_docker_buildkit.dockerfile.context_entries import implied_directories
 from pants_docker_buildkit.dockerfile.context_filter import select_context
 from pants_docker_buildkit.dockerfile.ignorefile import (
     IgnoreFileLineTooLongError,
@@ -63,6 +66,11 @@ from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targ
 
 CONTENT_FIELDS = (FileSourceField, ResourceSourceField, ShellSourceField)
 """The sources that are in a context as they are."""
+
+_MANY_FILES = 1000
+"""So many files are worth a look at what else lies in their directories."""
+
+_GLOB_CHARACTERS = frozenset("*?[]{}!\\")
 
 
 @dataclass(frozen=True)
@@ -94,19 +102,63 @@ def is_image(target: Target) -> bool:
     return has_build(target) and artifacts_field(target) is None
 
 
+def _built_types(targets: Iterable[Target]) -> set[type[Target]]:
+    """Of very many targets, the types of those that BuildKit builds."""
+    samples = {type(target): target for target in targets}
+    return {kind for kind, sample in samples.items() if has_build(sample)}
+
+
 def has_build(target: Target) -> bool:
     """Whether BuildKit builds it: an image, or files in place of one."""
     return target.has_field(BuildKitImageSourceField)
 
 
-def _path_of_plain_file(target: Target) -> str | None:
-    """The path of a target's one file, if that is in the repository.
+def _split_plain_files(targets: Iterable[Target]) -> tuple[set[str], list[Target]]:
+    """The paths of the targets that are one file of the repository, and the other targets.
 
     A glob for tens of thousands of such files is one node of Pants' graph; asking for the sources
     of each target makes several of each.
     """
-    field = next((target[each] for each in CONTENT_FIELDS if target.has_field(each)), None)
-    return field.file_path if field is not None and isinstance(field.value, str) else None
+    paths, others = set[str](), []
+    # Which fields there are depends on the type of a target alone, and takes long to find out.
+    fields: dict[type[Target], type[SingleSourceField] | None] = {}
+    for target in targets:
+        kind = type(target)
+        if kind not in fields:
+            fields[kind] = next((each for each in CONTENT_FIELDS if target.has_field(each)), None)
+        known = fields[kind]
+        field = None if known is None else target[known]
+        if field is not None and isinstance(field.value, str):
+            paths.add(field.file_path)
+        else:
+            others.append(target)
+    return paths, others
+
+
+async def _globs_of(paths: set[str]) -> Iterable[str]:
+    """Globs that match these files and nothing else.
+
+    Of many files, one for each directory of which all is wanted: Pants goes from the build root to
+    its files for each glob, again whenever one of them has changed.
+    """
+    if len(paths) < _MANY_FILES:
+        return paths
+    by_directory: dict[str, set[str]] = {}
+    for path in paths:
+        by_directory.setdefault(path.rpartition("/")[0], set()).add(path)
+    plain = [each for each in by_directory if each and _GLOB_CHARACTERS.isdisjoint(each)]
+    there = await path_globs_to_paths(PathGlobs(f"{each}/*" for each in plain))
+    found: dict[str, set[str]] = {each: set() for each in plain}
+    for path in there.files:
+        found[path.rpartition("/")[0]].add(path)
+    # A directory with none of these files would be in the context for its own sake.
+    expected = implied_directories(paths)
+    partial = {each.rpartition("/")[0] for each in there.dirs if each not in expected}
+    globs = list[str]()
+    for directory, files in by_directory.items():
+        is_whole = found.get(directory) == files and directory not in partial
+        globs += [f"{directory}/*"] if is_whole else files
+    return globs
 
 
 async def _collect_target_files(targets: Iterable[Target], others: Iterable[str] = ()) -> Digest:
@@ -121,11 +173,12 @@ async def _collect_target_files(targets: Iterable[Target], others: Iterable[str]
         environment_aware_package(EnvironmentAwarePackageRequest(each))
         for each in field_sets.field_sets
     )
-    paths = {target: _path_of_plain_file(target) for target in targets}
+    paths, sourced = _split_plain_files(targets)
+    globs = await _globs_of(paths)
     plain, sources = await concurrently(
         path_globs_to_digest(
             PathGlobs(
-                sorted({*others, *filter(None, paths.values())}),
+                sorted({*others, *globs}),
                 GlobMatchErrorBehavior.error,
                 description_of_origin="the dependencies of image targets",
             ),
@@ -133,7 +186,7 @@ async def _collect_target_files(targets: Iterable[Target], others: Iterable[str]
         ),
         determine_source_files(
             SourceFilesRequest(
-                sources_fields=[t.get(SourcesField) for t, path in paths.items() if not path],
+                sources_fields=[target.get(SourcesField) for target in sourced],
                 for_sources_types=CONTENT_FIELDS,
                 enable_codegen=True,
             ),
@@ -163,7 +216,7 @@ async def select_context_tree(
             file.path: file.content for file in await get_digest_contents(ignore_digest)
         }
     inside, outside = _below(entries, root)
-    found = (_context_entry(path, entry) for path, entry in inside.items())
+    found = (_context_entry(path, entry) for path, entry in inside)
     deciding = next((each for each in ignore_files if each in ignore_contents), None)
     selected = _select(found, deciding, ignore_contents)
     return ContextTree(root, selected, tuple(outside[:3]))
@@ -191,14 +244,14 @@ def _select(
 
 def _below(
     entries: DigestEntries, root: str
-) -> tuple[dict[str, FileEntry | SymlinkEntry | Directory], list[str]]:
+) -> tuple[list[tuple[str, FileEntry | SymlinkEntry | Directory]], list[str]]:
     if not root:
-        return {entry.path: entry for entry in entries if entry.path}, []
+        return [(entry.path, entry) for entry in entries if entry.path], []
     prefix = f"{root}/"
-    inside, outside = {}, []
+    inside, outside = [], []
     for entry in entries:
         if entry.path.startswith(prefix):
-            inside[entry.path[len(prefix) :]] = entry
+            inside.append((entry.path[len(prefix) :], entry))
         else:
             outside.append(entry.path)
     return inside, outside
@@ -220,8 +273,8 @@ def _context_entry(
 async def _expand_groups(targets: list[Target]) -> list[Target]:
     """What generic `target`s stand for, at any depth."""
     found: list[Target] = []
-    seen = {target.address for target in targets}
     groups = [target for target in targets if _is_group(target)]
+    seen = {target.address for target in targets} if groups else set()
     while groups:
         dependencies = await concurrently(
             resolve_dependency_targets(**implicitly(DependenciesRequest(group[Dependencies])))
@@ -256,7 +309,13 @@ async def assemble_build_context(
         elsewhere -= set(
             await resolve_unparsed_address_inputs(_explicit_dependencies(field_set), **implicitly())
         )
-    wanted = [t for t in targets if not is_image(t) and t.address not in elsewhere]
+    built = _built_types(targets)
+    wanted = [
+        target
+        for target in targets
+        if not (type(target) in built and is_image(target))
+        and (not elsewhere or target.address not in elsewhere)
+    ]
     wanted += await _expand_groups(wanted)
     own = (dockerfile.path,) if dockerfile.path else ()
     tree = await _collect_target_files(wanted, own)

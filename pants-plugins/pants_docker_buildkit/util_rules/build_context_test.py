@@ -6,6 +6,7 @@ import pytest
 from pants.engine.fs import DigestEntries, FileEntry
 
 from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.util_rules import build_context
 from pants_docker_buildkit.util_rules.definition import ImageDefinition
 
 DOCKERFILE = "FROM scratch\nCOPY . /\n"
@@ -58,6 +59,40 @@ def test_context_root_is_what_paths_are_relative_to(
 ) -> None:
     fields = f"dependencies=[':files'], context_root={root}"
     assert context(runner, "roots", fields, {"a.txt": "", "deep/b.txt": ""}, FILES) == paths
+
+
+def test_of_many_files_only_what_targets_own_is_in_the_context(
+    runner: ImageRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_context, "_MANY_FILES", 1)
+    targets = "files(name='files', sources=['*/*.txt', 'a/b/c/*.txt'])"
+    files = {
+        "whole/1.txt": "",
+        "whole/2.txt": "",
+        "part/1.txt": "",
+        "part/2.md": "",
+        "above/1.txt": "",
+        "above/other/2.md": "",
+        "a/1.txt": "",
+        "a/b/c/2.txt": "",
+        "[odd]/1.txt": "",
+        "odd/[1].txt": "",
+    }
+    owned = [
+        *("[odd]/1.txt", "a/1.txt", "a/b/c/2.txt", "above/1.txt", "odd/[1].txt"),
+        *("part/1.txt", "whole/1.txt", "whole/2.txt"),
+    ]
+    fields = "dependencies=[':files'], context_root='./'"
+    assert context(runner, "many", fields, files, targets) == owned
+    # What appears beside them has no owner, either.
+    files["whole/3.md"] = files["a/b/3.md"] = ""
+    (Path(runner.runner.build_root) / "many/whole/empty").mkdir()
+    assert context(runner, "many", fields, files, targets) == owned
+    del files["whole/2.txt"]
+    (Path(runner.runner.build_root) / "many/whole/2.txt").unlink()
+    assert context(runner, "many", fields, files, targets) == [
+        each for each in owned if each != "whole/2.txt"
+    ]
 
 
 def test_resources_and_scripts_are_in_the_context_as_they_are(runner: ImageRunner) -> None:

@@ -14,9 +14,10 @@ from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
 from pants.engine.target import AllTargets
 
 from pants_docker_buildkit.compat import implicitly, path_globs_to_digest, path_globs_to_paths, rule
+from pants_docker_buildkit.dockerfile.context_entries import implied_directories
 from pants_docker_buildkit.dockerfile.ignorefile import ignore_file_candidates
 from pants_docker_buildkit.util_rules.build_context import select_context_tree
-from pants_docker_buildkit.util_rules.context_providers import known_paths, parents
+from pants_docker_buildkit.util_rules.context_providers import known_paths
 
 _BUILD_FILE = "BUILD"
 
@@ -83,5 +84,5 @@ def _is_build_file(path: str) -> bool:
 
 def copied_directories(paths: Iterable[str], present: Iterable[str]) -> tuple[str, ...]:
     """Of the paths that a Dockerfile copies, those that are directories of the context."""
-    above = {parent for path in present for parent in parents(path)}
+    above = implied_directories(present)
     return tuple(sorted({path for path in paths if path in above}))
