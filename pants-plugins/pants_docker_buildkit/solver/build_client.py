@@ -1,13 +1,13 @@
 """The program of a build process: have the build server of the session build, or build here.
 
-It imports nothing before it knows, not even `socket`: that takes longer than all that it does.
+It imports nothing before it knows, not even `os`: that takes longer than all that it does. What is
+imported has been in every Python since long before 3.9, compiled in or for `socket`.
 """
 
 from __future__ import annotations
 
 import _socket
-import os
-import signal
+import posix
 import sys
 
 from pants_docker_buildkit.session.build_request import (
@@ -20,6 +20,7 @@ from pants_docker_buildkit.session.build_request import (
 _OUTPUT_AND_ERROR = b"".join(number.to_bytes(4, sys.byteorder) for number in (1, 2))
 # What `solver/errors.py` has, which is not to be imported.
 _INTERRUPTED = 130
+_SIGKILL = 9
 
 
 def run(session_directory: str, *arguments: str) -> int:
@@ -40,8 +41,10 @@ def run(session_directory: str, *arguments: str) -> int:
 
 
 def _ask(connection: _socket.socket, arguments: tuple[str, ...]) -> bool:
-    encoded = [os.fsencode(each) for each in arguments]
-    message = render_request(os.getcwdb(), encoded, dict(os.environb))
+    encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+    encoded = [each.encode(encoding, errors) for each in arguments]
+    # Bytes, which `os` decodes.
+    message = render_request(posix.getcwdb(), encoded, posix.environ)
     if len(message) > MAX_MESSAGE:
         return False
     connection.connect(f"{arguments[0]}/{SERVER_NAME}")
@@ -63,4 +66,4 @@ def _await_code(connection: _socket.socket) -> int:
             # It is the build that ends: it has buildx to end, and files to remove.
             connection.shutdown(_socket.SHUT_WR)
             continue
-        os.kill(os.getpid(), signal.SIGKILL)
+        posix.kill(posix.getpid(), _SIGKILL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +38,20 @@ from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 
 KEY = "0123abcd"
 FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nStatus: running\n"
+
+
+def modules_of(code: str) -> set[str]:
+    """What the Python of a build process has imported once it has run this code."""
+    say = "import sys; sys.path.insert(0, sys.argv[1])"
+    command = [sys.executable, "-I", "-S", "-c", f"{say}\n{code}\nprint(*sys.modules)"]
+    package_root = str(Path(__file__).parents[2])
+    return set(subprocess.check_output([*command, package_root], text=True).split())
+
+
+def test_a_build_process_imports_nothing_that_takes_time() -> None:
+    more = modules_of("import pants_docker_buildkit.solver.build_client") - modules_of("")
+    compiled_in = {"_socket", "posix", "__future__"}
+    assert {each for each in more if not each.startswith("pants_docker_buildkit")} <= compiled_in
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
