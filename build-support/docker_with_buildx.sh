@@ -4,9 +4,11 @@
 # The Docker CLI looks for plugins in the user's configuration and in fixed folders of the machine only.
 # This engine's buildx lies in neither, so that `docker buildx …` works with any DOCKER_CONFIG it is
 # started directly, with the CLI's own options handed on as the variables that it reads.
-here=$(dirname "$(readlink -f "$0")")
-docker="$here/../root/usr/bin/docker"
-buildx="$here/../root/usr/libexec/docker/cli-plugins/docker-buildx"
+#
+# `engine.sh` writes into it where they are: two programs that say so take longer than all of this.
+root=@root@
+docker="$root/usr/bin/docker"
+buildx="$root/usr/libexec/docker/cli-plugins/docker-buildx"
 
 if [ "$1" = buildx ]; then
   shift

@@ -74,7 +74,11 @@ write_commands() {
   done
   ln -sf ../bin/busybox "$root/private/ip"
   ln -sf "$root/usr/libexec/docker/cli-plugins/docker-buildx" "$engine/bin/docker-buildx"
-  install -m 755 "$support/docker_with_buildx.sh" "$engine/bin/docker"
+  local script
+  script="$(<"$support/docker_with_buildx.sh")"
+  printf '%s\n' "${script/@root@/"$(printf '%q' "$root")"}" >"$engine/bin/docker.new"
+  chmod 755 "$engine/bin/docker.new"
+  mv "$engine/bin/docker.new" "$engine/bin/docker"
 }
 
 settings() {

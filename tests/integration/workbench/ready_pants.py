@@ -117,7 +117,7 @@ def start_ready_pants(
     if terminal is not None:
         streams = (terminal, terminal, terminal)
         connection = start_pants.send_request(
-            socket_path, arguments, where, environment, streams, is_terminal=True
+            socket_path, arguments, where, environment, streams, (start_pants.TERMINAL,)
         )
         return StartedPants(connection, None, None)
     stdin, given = os.pipe() if has_input else (os.open(os.devnull, os.O_RDONLY), None)
@@ -139,16 +139,23 @@ def run_ready_pants(
     environment: Mapping[str, str],
     seconds: float,
 ) -> Ended:
-    """Run Pants to its end. Fails if it takes longer than `seconds`."""
+    """Run Pants to its end. Fails if it takes longer than `seconds`.
+
+    Its build servers are forked, too: tests that look at its processes start it.
+    """
     socket_path = _ready(python)
     # A daemon that it starts may keep it open.
     with tempfile.NamedTemporaryFile(prefix="pants-output-") as output, open(os.devnull) as nothing:
         streams = (nothing.fileno(), output.fileno(), output.fileno())
-        pants = StartedPants(
-            start_pants.send_request(socket_path, arguments, str(directory), environment, streams),
-            None,
-            None,
+        connection = start_pants.send_request(
+            socket_path,
+            arguments,
+            str(directory),
+            environment,
+            streams,
+            (start_pants.BUILD_SERVERS,) if python.has_plugin else (),
         )
+        pants = StartedPants(connection, None, None)
         try:
             exit_code = pants.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -170,7 +177,7 @@ def ready_pants_command(python: Python) -> tuple[str, ...]:
 
 @cache
 def _ready(python: Python) -> str:
-    """The path of a socket for requests."""
+    """The path of a socket for requests. Beside it is that for build servers."""
     module = (
         "pants_docker_buildkit.register" if python.has_plugin else "pants.backend.python.register"
     )
@@ -180,11 +187,28 @@ def _ready(python: Python) -> str:
     directory = tempfile.mkdtemp(prefix="pants-ready-", dir="/tmp")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     path = f"{directory}/socket"
+    _serve(path, (*pants_command(), start_pants.SERVE), module, environment)
+    if python.has_plugin:
+        program, script = pants_command()
+        command = (program, "-IS", script, start_pants.SERVE_BUILDS)
+        _serve(
+            f"{directory}/{start_pants.BUILDS}",
+            command,
+            str(plugin_sources()),
+            {"PATH": "/usr/bin:/bin"},
+        )
+    return path
+
+
+def _serve(
+    path: str, command: Sequence[str], argument: str, environment: Mapping[str, str]
+) -> None:
+    """Have a process that listens at this socket, whose number it is told before the argument."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
         server.listen()
         process = subprocess.Popen(
-            [*pants_command(), start_pants.SERVE, str(server.fileno()), module],
+            [*command, str(server.fileno()), argument],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             env=environment,
@@ -192,4 +216,3 @@ def _ready(python: Python) -> str:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     atexit.register(process.kill)
-    return path

@@ -8,6 +8,9 @@ With `--serve`, the number of a listening socket and the name of a module with r
 process that has imported Pants and that module, and becomes a Pants for each request there, or a
 daemon that one of these wants: see `ready_pants`. With `--ask` and the path of such a socket, the
 Pants of this request has the standard streams of this process, which ends as it does.
+
+With `--serve-builds`, the number of such a socket and where the plugin lies, this has imported what
+builds need, and becomes the build server of each session whose Pants asks for it.
 """
 
 from __future__ import annotations
@@ -19,15 +22,22 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
 import termios
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
-SERVE, ASK = "--serve", "--ask"
+SERVE, SERVE_BUILDS, ASK = "--serve", "--serve-builds", "--ask"
+TERMINAL, BUILD_SERVERS = "terminal", "build servers"
+"""What a request can want: its standard streams as its terminal, its build servers forked."""
+
+BUILDS = "builds"
+"""The name of the socket for build servers, beside that for requests."""
 
 
 def main() -> None:
@@ -36,6 +46,10 @@ def main() -> None:
         sys.exit(_ask(sys.argv[2], sys.argv[3:]))
     # Python put the directory of this file there, and Pants hands it on to its daemon.
     del sys.path[0]
+    if sys.argv[1:2] == [SERVE_BUILDS]:
+        sys.path.insert(0, sys.argv[3])
+        _fork_build_servers(socket.socket(fileno=int(sys.argv[2])))
+        return
     if sys.argv[1:2] == [SERVE]:
         _import_all(sys.argv[3])
         _make_engine_for_plugins_late()
@@ -54,8 +68,7 @@ def send_request(
     directory: str,
     environment: Mapping[str, str],
     streams: Sequence[int],
-    *,
-    is_terminal: bool = False,
+    wants: Sequence[str] = (),
 ) -> socket.socket:
     """Ask for a Pants with these standard streams, in a session of its own.
 
@@ -68,7 +81,7 @@ def send_request(
         "arguments": list(arguments),
         "directory": directory,
         "environment": dict(environment),
-        "is_terminal": is_terminal,
+        "wants": list(wants),
     }
     socket.send_fds(connection, [b"\n"], streams)
     connection.sendall(f"{json.dumps(request)}\n".encode())
@@ -90,6 +103,8 @@ def _import_all(module: str) -> None:
 
     Three of the four seconds of a daemon's start, and most of any other's, are spent here once.
     """
+    # All of it is kept.
+    gc.disable()
     import pants.backend.project_info.register
     import pants.bin.local_pants_runner
     import pants.bin.remote_pants_runner
@@ -103,6 +118,7 @@ def _import_all(module: str) -> None:
     # What is here now is not looked at, and thereby copied, by the forks.
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _fork_for_requests(server: socket.socket) -> None:
@@ -135,7 +151,12 @@ def _keep_one(path: str, connection: socket.socket) -> None:
     if not pid:
         connection.close()
         _take_over(request, streams)
-        setattr(os, "spawnve", partial(_spawn_daemon, path))  # noqa: B010
+        wants = request["wants"]
+        # A daemon has nobody's terminal.
+        of_daemon = [each for each in wants if each != TERMINAL]
+        setattr(os, "spawnve", partial(_spawn_daemon, path, of_daemon))  # noqa: B010
+        if BUILD_SERVERS in wants:
+            _ask_for_build_servers(os.path.join(os.path.dirname(path), BUILDS))
         return
     for each in (0, 1, 2, *streams):
         os.close(each)
@@ -150,10 +171,67 @@ def _keep_one(path: str, connection: socket.socket) -> None:
 
 
 def _spawn_daemon(
-    path: str, _: int, __: str, command: Sequence[str], env: Mapping[str, str]
+    path: str,
+    wants: Sequence[str],
+    _: int,
+    __: str,
+    command: Sequence[str],
+    env: Mapping[str, str],
 ) -> None:
     """In place of `os.spawnve`, by which a client of Pants starts its daemon and nothing else."""
-    send_request(path, command[2:], os.getcwd(), env, (0, 1, 2)).close()
+    send_request(path, command[2:], os.getcwd(), env, (0, 1, 2), wants).close()
+
+
+def _ask_for_build_servers(path: str) -> None:
+    """Let a session of this Pants have its build server from there."""
+    from pants_docker_buildkit.session import build_server
+
+    instead = SimpleNamespace(
+        Popen=partial(_ForkedBuildServer, path), PIPE=subprocess.PIPE, DEVNULL=subprocess.DEVNULL
+    )
+    setattr(build_server, "subprocess", instead)  # noqa: B010
+
+
+class _ForkedBuildServer:
+    """With what the plugin wants of its `subprocess.Popen`."""
+
+    def __init__(self, path: str, _: Sequence[str], *, pass_fds: Sequence[int], **__: Any) -> None:
+        stdin, given = os.pipe()
+        self.stdin = open(given, "wb")  # noqa: SIM115
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.connect(path)
+        socket.send_fds(self._connection, [b"\n"], [stdin, *pass_fds])
+        os.close(stdin)
+
+    def wait(self) -> None:
+        self._connection.recv(1)
+
+
+def _fork_build_servers(server: socket.socket) -> None:
+    """Returns in processes that were build servers, and where nobody is left to ask."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        ready, _, _ = select.select([0, server], [], [])
+        if 0 in ready:
+            return
+        connection, _ = server.accept()
+        # Not before somebody asks: many tests build nothing.
+        from pants_docker_buildkit.session.directory import PROCESS_PATH
+        from pants_docker_buildkit.solver.build_server import serve
+
+        if not os.fork():
+            server.close()
+            _, (stdin, listener), _, _ = socket.recv_fds(connection, 1, 2)
+            os.setsid()
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for number, stream in enumerate((stdin, nothing, nothing)):
+                os.dup2(stream, number)
+            os.close(stdin)
+            os.environ.clear()
+            os.environ["PATH"] = PROCESS_PATH
+            serve(listener)
+            return
+        connection.close()
 
 
 def _take_over(request: dict[str, Any], streams: Sequence[int]) -> None:
@@ -161,7 +239,7 @@ def _take_over(request: dict[str, Any], streams: Sequence[int]) -> None:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    if request["is_terminal"]:
+    if TERMINAL in request["wants"]:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     # As Python itself would have them.
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
