@@ -45,7 +45,7 @@ from pants_docker_buildkit.solver.context_memory import (
     Known,
     files_to_bring,
     memory_path,
-    read_memory,
+    read_lying,
 )
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, PinnedSource
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, OUTPUT_LAYOUT, ROOT
@@ -155,7 +155,7 @@ class Build:
         name = self._builds.name
         contents = {name: ContextPath(DIRECTORY)}
         contents.update((f"{name}/{path}", each) for path, each in contents_of(self._tree))
-        memory = read_memory(memory_path(self._builds.contexts, name), 1 << 62)
+        memory = read_lying(memory_path(self._builds.contexts, name), 1 << 62)
         self._deliveries += 1
         delivery = deliveries_path(self._session, KEY, 0) / str(self._deliveries)
         for path in files_to_bring(contents, memory):

@@ -46,7 +46,9 @@ def to_columns(rows: Mapping[str, tuple[object, ...]]) -> bytes:
 
     Many paths are read and written much faster so, and nothing else is made of them meanwhile.
     """
-    return json.dumps([list(rows), *zip(*rows.values())]).encode()
+    fields = range(len(next(iter(rows.values()), ())))
+    columns = ([row[number] for row in rows.values()] for number in fields)
+    return json.dumps([list(rows), *columns]).encode()
 
 
 def write_contents(path: Path, contents: Contents) -> None:

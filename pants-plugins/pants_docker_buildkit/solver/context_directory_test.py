@@ -31,7 +31,7 @@ from pants_docker_buildkit.solver.context_directory import (
     open_contexts,
     remove_unused_contexts,
 )
-from pants_docker_buildkit.solver.context_memory import files_to_bring, memory_path, read_memory
+from pants_docker_buildkit.solver.context_memory import files_to_bring, memory_path, read_lying
 
 NOW = 1_700_000_000
 SECOND = 10**9
@@ -76,7 +76,7 @@ class Image:
 
     def _bring(self, contents: Contents, texts: Mapping[str, str], now: int) -> None:
         self._number += 1
-        self.brought = files_to_bring(contents, read_memory(memory_path(self.contexts, NAME), now))
+        self.brought = files_to_bring(contents, read_lying(memory_path(self.contexts, NAME), now))
         for path in self.brought:
             place = self._deliveries / str(self._number) / path
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -268,7 +268,7 @@ def test_what_is_not_delivered_is_said_to_be_missing(image: Image, tmp_path: Pat
     image.build({"a": "1"})
     with image.open() as directory:
         assert not directory.bring_up_to_date(contents, tmp_path / "nothing")
-    memory = read_memory(memory_path(image.contexts, NAME), NOW)
+    memory = read_lying(memory_path(image.contexts, NAME), NOW)
     assert files_to_bring(contents, memory) == ["b"]
 
 

@@ -18,6 +18,7 @@ from pants_docker_buildkit.solver.context_memory import (
     Known,
     files_to_bring,
     node_identity,
+    read_lying,
     read_memory,
     remember_since,
     write_memory,
@@ -82,7 +83,7 @@ def test_a_time_has_its_second_and_a_fraction_of_its_own() -> None:
     assert len(set(times)) == 100
 
 
-def test_files_are_brought_that_are_not_remembered_to_be_there() -> None:
+def test_files_are_brought_that_are_not_remembered_to_be_there(tmp_path: Path) -> None:
     file = ContextPath(FILE, "1" * 64, 5)
     program = ContextPath(PROGRAM, "1" * 64, 5)
     contents = {
@@ -101,7 +102,12 @@ def test_files_are_brought_that_are_not_remembered_to_be_there() -> None:
         "gone": Known(FILE, file.value, NOW),
         "no more": Known(FILE, "3", NOW, 1, 1),
     }
-    assert files_to_bring(contents, memory) == ["new", "changed", "executable now", "gone"]
+    write_memory(tmp_path / "memory", memory)
+    lying = read_lying(tmp_path / "memory", NOW)
+    assert files_to_bring(contents, lying) == ["new", "changed", "executable now", "gone"]
+    # What nobody remembers is brought.
+    lying = read_lying(tmp_path / "nothing", NOW)
+    assert files_to_bring(contents, lying) == ["here", "new", "changed", "executable now", "gone"]
 
 
 def test_a_machine_keeps_its_identity(tmp_path: Path) -> None:

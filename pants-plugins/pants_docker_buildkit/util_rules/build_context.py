@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from pants.backend.shell.target_types import ShellSourceField
 from pants.core.goals.package import EnvironmentAwarePackageRequest, PackageFieldSet
@@ -13,7 +14,6 @@ from pants.engine.addresses import Address, UnparsedAddressInputs
 from pants.engine.fs import (
     EMPTY_DIGEST,
     Digest,
-    DigestEntries,
     Directory,
     FileEntry,
     GlobMatchErrorBehavior,
@@ -215,11 +215,16 @@ async def select_context_tree(
         ignore_contents = {
             file.path: file.content for file in await get_digest_contents(ignore_digest)
         }
-    inside, outside = _below(entries, root)
-    found = (_context_entry(path, entry) for path, entry in inside)
+    prefix = f"{root}/" if root else ""
+    outside = (entry.path for entry in entries if not entry.path.startswith(prefix))
+    found = (
+        _context_entry(entry.path[len(prefix) :], entry)
+        for entry in entries
+        if entry.path and entry.path.startswith(prefix)
+    )
     deciding = next((each for each in ignore_files if each in ignore_contents), None)
     selected = _select(found, deciding, ignore_contents)
-    return ContextTree(root, selected, tuple(outside[:3]))
+    return ContextTree(root, selected, tuple(islice(outside, 3)))
 
 
 def _select(
@@ -240,21 +245,6 @@ def _select(
     except IgnoreFileLineTooLongError as e:
         finding = f"line {e.line} of {ignore_file} must {e.requirement}"
         raise UnreadableIgnoreFileError(finding) from e
-
-
-def _below(
-    entries: DigestEntries, root: str
-) -> tuple[list[tuple[str, FileEntry | SymlinkEntry | Directory]], list[str]]:
-    if not root:
-        return [(entry.path, entry) for entry in entries if entry.path], []
-    prefix = f"{root}/"
-    inside, outside = [], []
-    for entry in entries:
-        if entry.path.startswith(prefix):
-            inside.append((entry.path[len(prefix) :], entry))
-        else:
-            outside.append(entry.path)
-    return inside, outside
 
 
 def _context_entry(

@@ -40,7 +40,7 @@ from pants_docker_buildkit.solver.context_memory import (
     CONTEXTS_DIRECTORY,
     files_to_bring,
     memory_path,
-    read_memory,
+    read_lying,
 )
 from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.util_rules.definition import ImageDefinition
@@ -91,10 +91,8 @@ async def prepare_contexts(
     `attempt` is a number that no other has.
     """
     contents = context_contents(definition, context_name)
-    memory = read_memory(
-        memory_path(session.parent / CONTEXTS_DIRECTORY, context_name), int(time.time())
-    )
-    paths = files_to_bring(contents, {} if with_all else memory)
+    memory = memory_path(session.parent / CONTEXTS_DIRECTORY, context_name)
+    paths = files_to_bring(contents, {} if with_all else read_lying(memory, int(time.time())))
     if paths:
         files = await create_digest(
             CreateDigest(
