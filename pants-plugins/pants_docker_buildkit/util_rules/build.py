@@ -15,6 +15,7 @@ from pants.option.global_options import GlobalOptions
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.build_history import (
+    PastBuild,
     history_path,
     read_past_build,
     read_past_inputs,
@@ -27,7 +28,6 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
 from pants_docker_buildkit.plans.reasons import LOST_RECORD, Reason, explain_build, reason_line
-from pants_docker_buildkit.session.running import RunningSession, SessionKeeper
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.input_tree import OUTPUT_ARTIFACTS, OUTPUT_LAYOUT
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -37,7 +37,7 @@ from pants_docker_buildkit.util_rules.definition import (
     ImageDefinitionRequest,
     define_image,
 )
-from pants_docker_buildkit.util_rules.generations import Place, Solved, solve
+from pants_docker_buildkit.util_rules.generations import Place, Solved, Unsolved, solve
 from pants_docker_buildkit.util_rules.image_names import output_of_run
 from pants_docker_buildkit.util_rules.missing_images import find_all_missing
 from pants_docker_buildkit.util_rules.session import keep_session, open_session
@@ -116,92 +116,35 @@ class BuiltFiles(_OfSession):
     reasons: tuple[Reason, ...]
 
 
+@dataclass(frozen=True)
+class FoundImage:
+    """What there is of a definition: an image, or the files of a stage, or neither.
+
+    `past` is what the last `package` found. `known_inputs` are given where it found another build.
+    """
+
+    definition: ImageDefinition
+    past: PastBuild | None
+    known_inputs: BuildInputs | None
+    solved: Solved | Unsolved
+
+    def inputs(self) -> BuildInputs:
+        """What the next build will say that it differs from."""
+        return self.known_inputs or describe_inputs(self.definition)
+
+    def outcome(self, solved: Solved) -> ImageOutcome:
+        """How it came to be there."""
+        if solved.seconds is not None:
+            return ImageOutcome.BUILT
+        return ImageOutcome.RESTORED if self.known_inputs else ImageOutcome.UNCHANGED
+
+
 def describe_inputs(definition: ImageDefinition) -> BuildInputs:
-    """What the next build will say that it differs from."""
+    """What a build is made from, in digests."""
     job = definition.job
     return BuildInputs.create(
         job.build_digest, job.definition, definition.dockerfile, definition.contexts
     )
-
-
-@dataclass(frozen=True)
-class _Built:
-    """What came of a definition. `is_same` tells that it is the one that was built last here."""
-
-    definition: ImageDefinition
-    solved: Solved
-    is_same: bool
-
-
-async def _define_and_solve(
-    request: BuildImageRequest,
-    subsystem: DockerBuildKitSubsystem,
-    global_options: GlobalOptions,
-    attempt: int,
-    keeper: SessionKeeper,
-    running: RunningSession,
-) -> _Built:
-    field_set = request.field_set
-    definition = await define_image(ImageDefinitionRequest(field_set, attempt), **implicitly())
-    settings = await read_build_settings(field_set, subsystem)
-    if request.timeout is not None:
-        settings = replace(settings, build_timeout=request.timeout, is_test=True)
-    only_looks_up = running.is_plan or subsystem.require_built
-    if not only_looks_up:
-        running.answers.add_build(definition.key, settings)
-    history = image_history(running.directory, field_set, subsystem)
-    past = read_past_build(history)
-    is_same = past is not None and past.build_digest == definition.job.build_digest
-    reasons: tuple[Reason, ...] = (LOST_RECORD,)
-    # What another machine may have built meanwhile is worth a question first.
-    expects_build = past is not None and not is_same and not global_options.remote_cache_read
-    place = Place(
-        keeper,
-        running.directory,
-        only_looks_up,
-        is_plan=running.is_plan,
-        expects_build=expects_build,
-        is_forced=request.is_forced,
-    )
-    inputs = None if is_same else describe_inputs(definition)
-    if inputs is not None:
-        reasons = explain_build(read_past_inputs(history), inputs)
-    logger.debug(
-        f"{field_set.address}: key {definition.key}, build digest {definition.job.build_digest},"
-        f" context digest {definition.context_digest};"
-        f" {'as last time here' if is_same else reason_line(reasons)}."
-    )
-    solved = await solve(definition, place, reasons)
-    if not running.is_plan and (not is_same or solved.seconds is not None):
-        seconds = past.seconds if past is not None and solved.seconds is None else solved.seconds
-        write_past_build(history, inputs or describe_inputs(definition), seconds)
-    return _Built(definition, solved, is_same)
-
-
-async def _build(
-    request: BuildImageRequest,
-    subsystem: DockerBuildKitSubsystem,
-    global_options: GlobalOptions,
-    attempt: int,
-) -> _Built:
-    """What comes of a target. Where nothing may be built, its failure names all that is missing."""
-    field_set = request.field_set
-    await open_session(**implicitly())
-    keeper = await keep_session(**implicitly())
-    running = keeper.running
-    # Tests name variants of an image, which need what it needs.
-    with keeper.missing.looking(field_set.dependencies.address.spec):
-        try:
-            return await _define_and_solve(
-                request, subsystem, global_options, attempt, keeper, running
-            )
-        except ImageNotBuiltError as e:
-            if running.is_plan or e.address != field_set.address:
-                raise
-            reasons = e.reasons
-            keeper.missing.add(field_set.address.spec, reason_line(reasons))
-    missing = await find_all_missing(keeper.missing, running)
-    raise ImageNotBuiltError(field_set.address, reasons, missing)
 
 
 def image_history(
@@ -219,27 +162,107 @@ def image_history(
     return history_path(session.parent, get_buildroot(), f"{field_set.address.spec}{suffix}")
 
 
+def _explain(
+    definition: ImageDefinition, history: Path, past: PastBuild | None
+) -> tuple[BuildInputs | None, tuple[Reason, ...]]:
+    """The inputs, where the last `package` had others, and why it would be built now."""
+    if past is not None and past.build_digest == definition.job.build_digest:
+        return None, (LOST_RECORD,)
+    inputs = describe_inputs(definition)
+    return inputs, explain_build(read_past_inputs(history), inputs)
+
+
+async def find_image(
+    request: BuildImageRequest,
+    subsystem: DockerBuildKitSubsystem,
+    global_options: GlobalOptions,
+    attempt: int = 0,
+) -> FoundImage:
+    """What there is of a target as it is now, in a session that is open. Built if that may be."""
+    field_set = request.field_set
+    keeper = await keep_session(**implicitly())
+    running = keeper.running
+    definition = await define_image(ImageDefinitionRequest(field_set, attempt), **implicitly())
+    settings = await read_build_settings(field_set, subsystem)
+    if request.timeout is not None:
+        settings = replace(settings, build_timeout=request.timeout, is_test=True)
+    only_looks_up = running.is_plan or subsystem.require_built
+    if not only_looks_up:
+        running.answers.add_build(definition.key, settings)
+    history = image_history(running.directory, field_set, subsystem)
+    past = read_past_build(history)
+    inputs, reasons = _explain(definition, history, past)
+    is_other = past is not None and inputs is not None
+    place = Place(
+        keeper,
+        running.directory,
+        only_looks_up,
+        is_plan=running.is_plan,
+        # What another machine may have built meanwhile is worth a question first.
+        expects_build=is_other and not global_options.remote_cache_read,
+        is_forced=request.is_forced,
+    )
+    logger.debug(
+        "%s: key %s, build digest %s, context digest %s; %s.",
+        field_set.address,
+        definition.key,
+        definition.job.build_digest,
+        definition.context_digest,
+        reason_line(reasons) if inputs else "as last time here",
+    )
+    found = FoundImage(definition, past, inputs, await solve(definition, place, reasons))
+    if not running.is_plan and isinstance(found.solved, Solved):
+        _remember(history, found, found.solved)
+    return found
+
+
+def _remember(history: Path, found: FoundImage, solved: Solved) -> None:
+    """Have the next session know what was built, where that is news."""
+    if found.known_inputs or solved.seconds is not None:
+        past_seconds = found.past.seconds if found.past is not None else None
+        seconds = past_seconds if solved.seconds is None else solved.seconds
+        write_past_build(history, found.inputs(), seconds)
+
+
+async def _build(
+    request: BuildImageRequest,
+    subsystem: DockerBuildKitSubsystem,
+    global_options: GlobalOptions,
+    attempt: int,
+) -> tuple[FoundImage, Solved]:
+    """What comes of a target. Where nothing may be built, its failure names all that is missing."""
+    address = request.field_set.address
+    await open_session(**implicitly())
+    keeper = await keep_session(**implicitly())
+    running = keeper.running
+    # Tests name variants of an image, which need what it needs.
+    with keeper.missing.looking(request.field_set.dependencies.address.spec):
+        found = await find_image(request, subsystem, global_options, attempt)
+        if isinstance(found.solved, Solved):
+            return found, found.solved
+        reasons = found.solved.reasons
+        if running.is_plan:
+            raise ImageNotBuiltError(address, reasons)
+        keeper.missing.add(address.spec, reason_line(reasons))
+    missing = await find_all_missing(keeper.missing, running)
+    raise ImageNotBuiltError(address, reasons, missing)
+
+
 async def _build_current(
     request: BuildImageRequest,
     subsystem: DockerBuildKitSubsystem,
     global_options: GlobalOptions,
-) -> tuple[_Built, ImageOutcome]:
-    """What came of a target as it is now, and how."""
+) -> tuple[FoundImage, Solved]:
+    """What came of a target as it is now."""
     try:
-        built = await _build(request, subsystem, global_options, 0)
+        found, solved = await _build(request, subsystem, global_options, 0)
     except ImageSourceChangedError:
         # Since the definition was made. What there is now is another image.
-        built = await _build(request, subsystem, global_options, 1)
-    solved = built.solved
-    if solved.seconds is not None:
-        outcome = ImageOutcome.BUILT
-    elif built.is_same:
-        outcome = ImageOutcome.UNCHANGED
-    else:
-        outcome = ImageOutcome.RESTORED
+        found, solved = await _build(request, subsystem, global_options, 1)
+    outcome = found.outcome(solved)
     why = f" ({reason_line(solved.reasons)})" if outcome is ImageOutcome.BUILT else ""
     logger.debug(f"{request.field_set.address}: {outcome.value}{why}.")
-    return built, outcome
+    return found, solved
 
 
 @rule(desc="Build image with BuildKit", level=LogLevel.DEBUG)
@@ -250,14 +273,19 @@ async def build_image(
     artifacts = field_set.artifacts_field
     if artifacts is not None:
         raise NoImageError(artifacts.alias, field_set.address)
-    built, outcome = await _build_current(request, subsystem, global_options)
-    solved, output = built.solved, built.definition.output
+    found, solved = await _build_current(request, subsystem, global_options)
     assert solved.record is not None
     layout = None
-    if output is ImageOutput.OCI:
+    if found.definition.output is ImageOutput.OCI:
         layout = await remove_prefix(RemovePrefix(solved.output, OUTPUT_LAYOUT))
-    definition = built.definition.job.definition
-    return BuiltImage(solved.record, definition, output, layout, outcome, solved.reasons)
+    return BuiltImage(
+        solved.record,
+        found.definition.job.definition,
+        found.definition.output,
+        layout,
+        found.outcome(solved),
+        solved.reasons,
+    )
 
 
 @rule(desc="Build files with BuildKit")
@@ -267,7 +295,7 @@ async def build_files(
     global_options: GlobalOptions,
 ) -> BuiltFiles:
     image = BuildImageRequest(field_set)
-    built, outcome = await _build_current(image, subsystem, global_options)
-    tree = await remove_prefix(RemovePrefix(built.solved.output, OUTPUT_ARTIFACTS))
-    definition = built.definition.job.definition
-    return BuiltFiles(tree, definition, outcome, built.solved.reasons)
+    found, solved = await _build_current(image, subsystem, global_options)
+    tree = await remove_prefix(RemovePrefix(solved.output, OUTPUT_ARTIFACTS))
+    definition = found.definition.job.definition
+    return BuiltFiles(tree, definition, found.outcome(solved), solved.reasons)

@@ -18,7 +18,6 @@ from pants_docker_buildkit.errors import (
     ImageBuildError,
     ImageCheckError,
     ImageLostError,
-    ImageNotBuiltError,
     ImageNotKeptError,
     ImageSourceChangedError,
     InvalidRecordError,
@@ -149,6 +148,13 @@ class Solved:
 
 
 @dataclass(frozen=True)
+class Unsolved:
+    """No cache has the result, and nothing may be built. `reasons` are why it would be."""
+
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
 class Place:
     """Where the build of a definition is tried. With `only_looks_up`, nothing is built.
 
@@ -230,18 +236,15 @@ async def _run(
 
 async def _find_or_run(
     definition: ImageDefinition, generation: int, place: Place, reasons: tuple[Reason, ...]
-) -> FallibleProcessResult:
+) -> FallibleProcessResult | None:
     """The result of a build, from a cache or from a builder.
 
-    Raises `ImageNotBuiltError` where only the former was to be asked and has none.
+    `None` where only the former was to be asked and has none.
     """
     question = f"Look up the image of {definition.address}"
     process = _build_process(definition, generation, question)
     if place.only_looks_up:
-        found = await look_up(process)
-        if found is None:
-            raise ImageNotBuiltError(definition.address, reasons)
-        return found
+        return await look_up(process)
     if place.is_forced or (place.expects_build and generation == 0):
         return await _run(definition, generation, place, reasons)
     result = await execute_process(process, **implicitly())
@@ -250,7 +253,9 @@ async def _find_or_run(
     return result
 
 
-async def solve(definition: ImageDefinition, place: Place, reasons: tuple[Reason, ...]) -> Solved:
+async def solve(
+    definition: ImageDefinition, place: Place, reasons: tuple[Reason, ...]
+) -> Solved | Unsolved:
     """The first generation of the build whose image is where its record says.
 
     An image that was lost is built again as the next generation, which is a process with a key of
@@ -259,6 +264,8 @@ async def solve(definition: ImageDefinition, place: Place, reasons: tuple[Reason
     tags = () if place.is_plan else definition.local_tags
     for generation in range(_MAX_GENERATIONS):
         result = await _find_or_run(definition, generation, place, reasons)
+        if result is None:
+            return Unsolved(reasons)
         record = _read_record(definition, result)
         seconds = place.seconds(definition, generation)
         if record is None:

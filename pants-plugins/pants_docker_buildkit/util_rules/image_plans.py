@@ -8,12 +8,13 @@ names that image, because a session that plans builds none.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address, Addresses
 from pants.engine.engine_aware import EngineAwareReturnType
 from pants.engine.target import AllTargets, Target
+from pants.option.global_options import GlobalOptions
 
 from pants_docker_buildkit.build_history import read_past_build
 from pants_docker_buildkit.compat import concurrently, implicitly, resolve_address_targets, rule
@@ -30,19 +31,17 @@ from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build import (
     BuildImageRequest,
     ImageOutcome,
-    build_files,
-    build_image,
-    describe_inputs,
+    find_image,
     image_history,
 )
 from pants_docker_buildkit.util_rules.build_context import has_build
-from pants_docker_buildkit.util_rules.definition import ImageDefinitionRequest, define_image
+from pants_docker_buildkit.util_rules.generations import Unsolved
 from pants_docker_buildkit.util_rules.image_cycle import find_cycle, needed_by
 from pants_docker_buildkit.util_rules.published_names import (
     PublishedRepository,
     name_published_image,
 )
-from pants_docker_buildkit.util_rules.session import ask_registries, running_session
+from pants_docker_buildkit.util_rules.session import running_session, wait_for
 from pants_docker_buildkit.util_rules.upstream_images import as_upstream
 from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targets
 
@@ -78,46 +77,33 @@ class ImagePlanRequest:
     broken: tuple[str, ...] = ()
 
 
-def _outcome(found: ImageOutcome) -> PlanOutcome:
-    """What `package` would do now with what a session found, or has built by now."""
-    return PlanOutcome.RESTORED if found is ImageOutcome.RESTORED else PlanOutcome.UNCHANGED
-
-
-async def _find_built(field_set: BuildKitImageFieldSet, plan: ImagePlan) -> ImagePlan:
-    """The plan of what a cache has. Raises `ImageNotBuiltError` where none has it."""
-    if field_set.artifacts_field is not None:
-        files = await build_files(field_set, **implicitly())
-        return replace(plan, outcome=_outcome(files.outcome))
-    image = await build_image(BuildImageRequest(field_set), **implicitly())
-    return replace(
-        plan,
-        outcome=_outcome(image.outcome),
-        digest=str(image.record.image_digest),
-        references=image.record.references,
-    )
-
-
-async def _plan_alone(field_set: BuildKitImageFieldSet, plan: ImagePlan) -> ImagePlan:
+async def _plan_alone(
+    field_set: BuildKitImageFieldSet,
+    plan: ImagePlan,
+    subsystem: DockerBuildKitSubsystem,
+    global_options: GlobalOptions,
+) -> ImagePlan:
     """The plan of an image all of whose bases are there."""
-    address = field_set.address
     try:
-        plan = await _find_built(field_set, plan)
-    except ImageNotBuiltError as e:
-        if e.address != address:
-            return _depending(plan, (e.address.spec,))
-        plan = replace(plan, outcome=PlanOutcome.BUILD, reasons=e.reasons)
-    except BuilderNotAskedError as e:
-        if e.address != address:
+        found = await find_image(BuildImageRequest(field_set), subsystem, global_options)
+    except (ImageNotBuiltError, BuilderNotAskedError) as e:
+        if e.address != field_set.address:
             return _depending(plan, (e.address.spec,))
         reason = Reason(ReasonKind.BUILDER_PLATFORM, "the platform of its builder is not known")
         return replace(plan, outcome=PlanOutcome.DEPENDS, reasons=(reason,))
     except Exception as e:
         return replace(plan, problem=str(e).strip() or type(e).__name__)
-    definition = await define_image(ImageDefinitionRequest(field_set), **implicitly())
+    plan = replace(plan, context_digest=found.definition.context_digest, inputs=found.inputs())
+    solved = found.solved
+    if isinstance(solved, Unsolved):
+        return replace(plan, outcome=PlanOutcome.BUILD, reasons=solved.reasons)
+    is_restored = found.outcome(solved) is ImageOutcome.RESTORED
+    record = solved.record
     return replace(
         plan,
-        context_digest=definition.context_digest,
-        inputs=describe_inputs(definition),
+        outcome=PlanOutcome.RESTORED if is_restored else PlanOutcome.UNCHANGED,
+        digest="" if record is None else str(record.image_digest),
+        references=() if record is None else record.references,
     )
 
 
@@ -128,15 +114,17 @@ class PlannedImage(EngineAwareReturnType):
     plan: ImagePlan
 
     def cacheable(self) -> bool:
-        """Whether a later session takes it over: that an image is there, as `package` does.
+        """Whether a later session takes it over: that an image is unchanged, as `package` does.
 
         Everything else is found out anew: what is in no cache now may be in one by then.
         """
-        return self.plan.is_there
+        return self.plan.outcome is PlanOutcome.UNCHANGED
 
 
 @rule(desc="Plan image")
-async def plan_image(request: ImagePlanRequest, subsystem: DockerBuildKitSubsystem) -> PlannedImage:
+async def plan_image(
+    request: ImagePlanRequest, subsystem: DockerBuildKitSubsystem, global_options: GlobalOptions
+) -> PlannedImage:
     running = await running_session()
     field_set = request.field_set
     past = read_past_build(image_history(running.directory, field_set, subsystem))
@@ -151,7 +139,7 @@ async def plan_image(request: ImagePlanRequest, subsystem: DockerBuildKitSubsyst
     elif request.waits_for:
         plan = _depending(plan, request.waits_for)
     else:
-        plan = await _plan_alone(field_set, plan)
+        plan = await _plan_alone(field_set, plan, subsystem, global_options)
     return PlannedImage(plan)
 
 
@@ -247,7 +235,7 @@ def _by_address(plans: Mapping[BuildKitImageFieldSet, ImagePlan]) -> dict[Addres
 class ImageTags:
     """The tags of an image in all repositories where it is published, or why they are not known."""
 
-    tags: tuple[ImageReference, ...]
+    tags: tuple[ImageReference, ...] = ()
     problem: str = ""
 
 
@@ -257,7 +245,7 @@ async def find_image_tags(field_set: BuildKitImageFieldSet) -> ImageTags:
         names = await name_published_image(field_set, **implicitly())
     except (ImageNotBuiltError, BuilderNotAskedError):
         # A name that depends on what would have to be built for it.
-        return ImageTags(())
+        return ImageTags()
     except Exception as e:
         # The image can be built all the same.
         return ImageTags((), str(e).strip() or type(e).__name__)
@@ -276,29 +264,51 @@ async def plan_with_tags(targets: tuple[Target, ...]) -> tuple[ImagePlan, ...]:
 
     Those of images that were not asked for have no tags. For goals, which run in each session.
     """
-    planned = dict((await plan_images(ImagePlansRequest(targets), **implicitly())).all)
     named = [
         BuildKitImageFieldSet.create(target)
         for target in targets
-        if planned[target.address].outcome is not PlanOutcome.ERROR
-        and not target.get(BuildKitImageSkipPushField).value
+        if not target.get(BuildKitImageSkipPushField).value
     ]
     found = await concurrently(find_image_tags(each, **implicitly()) for each in named)
-    wanted = tuple(dict.fromkeys(tag for each in found for tag in each.tags))
-    # As `publish` will: a tag that HEAD does not find is not asked for once more.
-    answers = dict(zip(wanted, await ask_registries(wanted, Purpose.MOVE)))
+    running = await running_session()
+    # Registries answer while the images are planned. As `publish` will: a tag that HEAD does not
+    # find is not asked for once more.
+    asked = {
+        tag: running.confirmations.submit(tag, Purpose.MOVE) for each in found for tag in each.tags
+    }
+    planned = dict((await plan_images(ImagePlansRequest(targets), **implicitly())).all)
+    await wait_for(running, tuple(asked.values()))
+    answers = {tag: future.result() for tag, future in asked.items()}
+    tags_of = {field_set.address.spec: tags for field_set, tags in zip(named, found)}
+    return tuple(_with_tags([planned[each] for each in sorted(planned)], tags_of, answers))
+
+
+def _with_tags(
+    plans: Sequence[ImagePlan],
+    tags_of: Mapping[str, ImageTags],
+    answers: Mapping[ImageReference, Confirmation],
+) -> Iterator[ImagePlan]:
+    """The plans with what becomes of the tags of their targets. One that is an error has none."""
+    tagged = {
+        plan.target: tags_of[plan.target]
+        for plan in plans
+        if plan.target in tags_of and plan.outcome is not PlanOutcome.ERROR
+    }
     sharing = defaultdict[ImageReference, list[ImagePlan]](list)
-    for field_set, tags in zip(named, found):
-        for tag in tags.tags:
-            sharing[tag].append(planned[field_set.address])
-    for field_set, tags in zip(named, found):
-        plan = planned[field_set.address]
-        planned[field_set.address] = replace(
-            plan,
-            tags=tuple(_plan_tag(tag, answers[tag], plan, sharing[tag]) for tag in tags.tags),
-            problem=tags.problem,
+    for plan in plans:
+        for tag in tagged.get(plan.target, ImageTags()).tags:
+            sharing[tag].append(plan)
+    for plan in plans:
+        tags = tagged.get(plan.target)
+        yield (
+            plan
+            if tags is None
+            else replace(
+                plan,
+                tags=tuple(_plan_tag(tag, answers[tag], plan, sharing[tag]) for tag in tags.tags),
+                problem=tags.problem,
+            )
         )
-    return tuple(planned[each] for each in sorted(planned))
 
 
 def _plan_tag(
