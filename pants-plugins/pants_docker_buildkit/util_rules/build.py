@@ -11,7 +11,6 @@ from typing import Any, Optional
 from pants.base.build_environment import get_buildroot
 from pants.engine.engine_aware import EngineAwareReturnType
 from pants.engine.fs import Digest, RemovePrefix
-from pants.option.global_options import GlobalOptions
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.build_history import (
@@ -28,10 +27,11 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
 from pants_docker_buildkit.plans.reasons import LOST_RECORD, Reason, explain_build, reason_line
+from pants_docker_buildkit.session.running import RunningSession, SessionKeeper
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.input_tree import OUTPUT_ARTIFACTS, OUTPUT_LAYOUT
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.build_settings import read_build_settings
+from pants_docker_buildkit.util_rules.build_settings import BuildOptions, build_settings
 from pants_docker_buildkit.util_rules.definition import (
     ImageDefinition,
     ImageDefinitionRequest,
@@ -40,7 +40,7 @@ from pants_docker_buildkit.util_rules.definition import (
 from pants_docker_buildkit.util_rules.generations import Place, Solved, Unsolved, solve
 from pants_docker_buildkit.util_rules.image_names import output_of_run
 from pants_docker_buildkit.util_rules.missing_images import find_all_missing
-from pants_docker_buildkit.util_rules.session import keep_session, open_session
+from pants_docker_buildkit.util_rules.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -174,16 +174,15 @@ def _explain(
 
 async def find_image(
     request: BuildImageRequest,
-    subsystem: DockerBuildKitSubsystem,
-    global_options: GlobalOptions,
+    options: BuildOptions,
+    keeper: SessionKeeper,
+    running: RunningSession,
     attempt: int = 0,
 ) -> FoundImage:
-    """What there is of a target as it is now, in a session that is open. Built if that may be."""
-    field_set = request.field_set
-    keeper = await keep_session(**implicitly())
-    running = keeper.running
+    """What there is of a target as it is now, in the session that runs. Built if that may be."""
+    field_set, subsystem = request.field_set, options.subsystem
     definition = await define_image(ImageDefinitionRequest(field_set, attempt), **implicitly())
-    settings = await read_build_settings(field_set, subsystem)
+    settings = build_settings(field_set, options)
     if request.timeout is not None:
         settings = replace(settings, build_timeout=request.timeout, is_test=True)
     only_looks_up = running.is_plan or subsystem.require_built
@@ -199,7 +198,7 @@ async def find_image(
         only_looks_up,
         is_plan=running.is_plan,
         # What another machine may have built meanwhile is worth a question first.
-        expects_build=is_other and not global_options.remote_cache_read,
+        expects_build=is_other and not options.reads_remote_cache,
         is_forced=request.is_forced,
     )
     logger.debug(
@@ -225,19 +224,14 @@ def _remember(history: Path, found: FoundImage, solved: Solved) -> None:
 
 
 async def _build(
-    request: BuildImageRequest,
-    subsystem: DockerBuildKitSubsystem,
-    global_options: GlobalOptions,
-    attempt: int,
+    request: BuildImageRequest, options: BuildOptions, keeper: SessionKeeper, attempt: int
 ) -> tuple[FoundImage, Solved]:
     """What comes of a target. Where nothing may be built, its failure names all that is missing."""
     address = request.field_set.address
-    await open_session(**implicitly())
-    keeper = await keep_session(**implicitly())
     running = keeper.running
     # Tests name variants of an image, which need what it needs.
     with keeper.missing.looking(request.field_set.dependencies.address.spec):
-        found = await find_image(request, subsystem, global_options, attempt)
+        found = await find_image(request, options, keeper, running, attempt)
         if isinstance(found.solved, Solved):
             return found, found.solved
         reasons = found.solved.reasons
@@ -249,16 +243,14 @@ async def _build(
 
 
 async def _build_current(
-    request: BuildImageRequest,
-    subsystem: DockerBuildKitSubsystem,
-    global_options: GlobalOptions,
+    request: BuildImageRequest, options: BuildOptions, keeper: SessionKeeper
 ) -> tuple[FoundImage, Solved]:
     """What came of a target as it is now."""
     try:
-        found, solved = await _build(request, subsystem, global_options, 0)
+        found, solved = await _build(request, options, keeper, 0)
     except ImageSourceChangedError:
         # Since the definition was made. What there is now is another image.
-        found, solved = await _build(request, subsystem, global_options, 1)
+        found, solved = await _build(request, options, keeper, 1)
     outcome = found.outcome(solved)
     why = f" ({reason_line(solved.reasons)})" if outcome is ImageOutcome.BUILT else ""
     logger.debug(f"{request.field_set.address}: {outcome.value}{why}.")
@@ -267,13 +259,13 @@ async def _build_current(
 
 @rule(desc="Build image with BuildKit", level=LogLevel.DEBUG)
 async def build_image(
-    request: BuildImageRequest, subsystem: DockerBuildKitSubsystem, global_options: GlobalOptions
+    request: BuildImageRequest, options: BuildOptions, _session: Session, keeper: SessionKeeper
 ) -> BuiltImage:
     field_set = request.field_set
     artifacts = field_set.artifacts_field
     if artifacts is not None:
         raise NoImageError(artifacts.alias, field_set.address)
-    found, solved = await _build_current(request, subsystem, global_options)
+    found, solved = await _build_current(request, options, keeper)
     assert solved.record is not None
     layout = None
     if found.definition.output is ImageOutput.OCI:
@@ -291,11 +283,12 @@ async def build_image(
 @rule(desc="Build files with BuildKit")
 async def build_files(
     field_set: BuildKitImageFieldSet,
-    subsystem: DockerBuildKitSubsystem,
-    global_options: GlobalOptions,
+    options: BuildOptions,
+    _session: Session,
+    keeper: SessionKeeper,
 ) -> BuiltFiles:
     image = BuildImageRequest(field_set)
-    found, solved = await _build_current(image, subsystem, global_options)
+    found, solved = await _build_current(image, options, keeper)
     tree = await remove_prefix(RemovePrefix(solved.output, OUTPUT_ARTIFACTS))
     definition = found.definition.job.definition
     return BuiltFiles(tree, definition, found.outcome(solved), solved.reasons)

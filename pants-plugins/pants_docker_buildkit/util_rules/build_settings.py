@@ -7,38 +7,60 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Callable
 
 from pants.base.build_environment import get_buildroot
 from pants.engine.target import StringSequenceField
+from pants.option.global_options import GlobalOptions
 
 from pants_docker_buildkit.buildx.attributes import InvalidAttributesError, read_caches, read_ssh
-from pants_docker_buildkit.compat import implicitly
+from pants_docker_buildkit.compat import rule
 from pants_docker_buildkit.errors import BuildKitImageError, InvalidOptionError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_secrets import secret_sources
-from pants_docker_buildkit.util_rules.builders import DescribedBuilders, read_described_builders
-from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
+from pants_docker_buildkit.util_rules.builders import DescribedBuilders
+from pants_docker_buildkit.util_rules.docker_environment import DockerEnvironment
 from pants_docker_buildkit.util_rules.mirrors import image_mirrors
 from pants_docker_buildkit.util_rules.option_paths import option_path
 
 
-def build_settings(
-    field_set: BuildKitImageFieldSet,
+@dataclass(frozen=True)
+class BuildOptions:
+    """What the options say of all builds.
+
+    `builders` are those that they describe, and `home` is the user's home directory, empty if there
+    is none. `reads_remote_cache` tells that other machines may have built something.
+    """
+
+    subsystem: DockerBuildKitSubsystem
+    builders: DescribedBuilders
+    home: str
+    reads_remote_cache: bool
+
+
+@rule
+async def read_build_options(
     subsystem: DockerBuildKitSubsystem,
+    global_options: GlobalOptions,
     builders: DescribedBuilders,
-    home: str,
-) -> BuildSettings:
+    docker: DockerEnvironment,
+) -> BuildOptions:
+    return BuildOptions(subsystem, builders, docker.home, global_options.remote_cache_read)
+
+
+def build_settings(field_set: BuildKitImageFieldSet, options: BuildOptions) -> BuildSettings:
     """What the build process of a target learns from its session."""
+    subsystem, home = options.subsystem, options.home
     builder = field_set.builder.value or subsystem.builder
     return BuildSettings(
         target=field_set.address.spec,
         context_name=_context_name(field_set),
         builder=builder,
-        described_builder=builders.find(builder),
+        described_builder=options.builders.find(builder),
         cache_from=(
             *_option_caches("cache_from", subsystem.cache_from, home),
             *field_caches(field_set, field_set.cache_from, home),
@@ -63,15 +85,6 @@ def build_settings(
         passes_proxies=subsystem.pass_proxies,
         mirrors=image_mirrors(subsystem).routes,
     )
-
-
-async def read_build_settings(
-    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
-) -> BuildSettings:
-    """The same, with the builders and the environment that the options name."""
-    builders = await read_described_builders(**implicitly())
-    docker = await resolve_docker_environment(**implicitly())
-    return build_settings(field_set, subsystem, builders, docker.home)
 
 
 def _above_zero(option: str, number: int | None, kind: str = "a number") -> int | None:

@@ -9,7 +9,11 @@ from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.solver.progress import ShownProgress
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.testutil import ImageRunner
-from pants_docker_buildkit.util_rules.build_settings import _context_name, build_settings
+from pants_docker_buildkit.util_rules.build_settings import (
+    BuildOptions,
+    _context_name,
+    build_settings,
+)
 from pants_docker_buildkit.util_rules.builders import DescribedBuilders
 
 
@@ -43,7 +47,8 @@ def settings(
     )
     runner.write({"app/BUILD": f"docker_buildkit_image(name='image', {fields})"})
     field_set = runner.field_set("app:image")
-    return build_settings(field_set, subsystem, DescribedBuilders(()), "/home/me")
+    options = BuildOptions(subsystem, DescribedBuilders(()), "/home/me", reads_remote_cache=False)
+    return build_settings(field_set, options)
 
 
 def test_paths_of_caches_and_keys_are_relative_to_the_build_root(runner: ImageRunner) -> None:

@@ -54,7 +54,7 @@ from pants_docker_buildkit.solver.input_tree import (
 from pants_docker_buildkit.solver.main import LINT_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import resolve_base_image
-from pants_docker_buildkit.util_rules.build_settings import read_build_settings
+from pants_docker_buildkit.util_rules.build_settings import BuildOptions, build_settings
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile, read_image_dockerfile
 from pants_docker_buildkit.util_rules.image_lock import find_applied_lock
 from pants_docker_buildkit.util_rules.session import running_session
@@ -194,12 +194,10 @@ async def _prepare(
     return _Checked(dockerfile, job, await add_prefix(AddPrefix(files, ROOT)))
 
 
-async def _check(
-    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
-) -> DockerfileChecks:
-    checked = await _prepare(field_set, subsystem)
+async def _check(field_set: BuildKitImageFieldSet, options: BuildOptions) -> DockerfileChecks:
+    checked = await _prepare(field_set, options.subsystem)
     running = await running_session()
-    settings = await read_build_settings(field_set, subsystem)
+    settings = build_settings(field_set, options)
     settings = replace(settings, secrets=(), cache_from=(), cache_to=())
     running.answers.add_build(checked.key, settings)
     # `ask_once` cannot be asked: Pants would run it again before this session had the settings.
@@ -220,10 +218,10 @@ async def _check(
 
 @rule(desc="Check Dockerfile with BuildKit")
 async def check_dockerfile_with_buildkit(
-    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+    field_set: BuildKitImageFieldSet, options: BuildOptions
 ) -> DockerfileChecks:
     try:
-        return await _check(field_set, subsystem)
+        return await _check(field_set, options)
     except Exception as e:
         # One linter that cannot do its work must not keep others from theirs.
         return DockerfileChecks(problem=str(e).strip() or type(e).__name__)

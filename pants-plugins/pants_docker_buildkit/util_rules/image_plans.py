@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pants.engine.addresses import Address, Addresses
 from pants.engine.engine_aware import EngineAwareReturnType
 from pants.engine.target import AllTargets, Target
-from pants.option.global_options import GlobalOptions
 
 from pants_docker_buildkit.build_history import read_past_build
 from pants_docker_buildkit.compat import concurrently, implicitly, resolve_address_targets, rule
@@ -26,6 +25,7 @@ from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, TagOu
 from pants_docker_buildkit.plans.reasons import Reason, ReasonKind
 from pants_docker_buildkit.registry.client import Purpose
 from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Unknown
+from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.session.tag_plans import describe_conflict
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build import (
@@ -35,13 +35,14 @@ from pants_docker_buildkit.util_rules.build import (
     image_history,
 )
 from pants_docker_buildkit.util_rules.build_context import has_build
+from pants_docker_buildkit.util_rules.build_settings import BuildOptions
 from pants_docker_buildkit.util_rules.generations import Unsolved
 from pants_docker_buildkit.util_rules.image_cycle import find_cycle, needed_by
 from pants_docker_buildkit.util_rules.published_names import (
     PublishedRepository,
     name_published_image,
 )
-from pants_docker_buildkit.util_rules.session import running_session, wait_for
+from pants_docker_buildkit.util_rules.session import Session, running_session, wait_for
 from pants_docker_buildkit.util_rules.upstream_images import as_upstream
 from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targets
 
@@ -78,14 +79,11 @@ class ImagePlanRequest:
 
 
 async def _plan_alone(
-    field_set: BuildKitImageFieldSet,
-    plan: ImagePlan,
-    subsystem: DockerBuildKitSubsystem,
-    global_options: GlobalOptions,
+    field_set: BuildKitImageFieldSet, plan: ImagePlan, options: BuildOptions, keeper: SessionKeeper
 ) -> ImagePlan:
     """The plan of an image all of whose bases are there."""
     try:
-        found = await find_image(BuildImageRequest(field_set), subsystem, global_options)
+        found = await find_image(BuildImageRequest(field_set), options, keeper, keeper.running)
     except (ImageNotBuiltError, BuilderNotAskedError) as e:
         if e.address != field_set.address:
             return _depending(plan, (e.address.spec,))
@@ -123,11 +121,10 @@ class PlannedImage(EngineAwareReturnType):
 
 @rule(desc="Plan image")
 async def plan_image(
-    request: ImagePlanRequest, subsystem: DockerBuildKitSubsystem, global_options: GlobalOptions
+    request: ImagePlanRequest, options: BuildOptions, session: Session, keeper: SessionKeeper
 ) -> PlannedImage:
-    running = await running_session()
     field_set = request.field_set
-    past = read_past_build(image_history(running.directory, field_set, subsystem))
+    past = read_past_build(image_history(session.path, field_set, options.subsystem))
     plan = ImagePlan(
         field_set.address.spec,
         PlanOutcome.ERROR,
@@ -139,7 +136,7 @@ async def plan_image(
     elif request.waits_for:
         plan = _depending(plan, request.waits_for)
     else:
-        plan = await _plan_alone(field_set, plan, subsystem, global_options)
+        plan = await _plan_alone(field_set, plan, options, keeper)
     return PlannedImage(plan)
 
 

@@ -35,9 +35,8 @@ from pants_docker_buildkit.solver.input_tree import (
     TESTS_FILE,
 )
 from pants_docker_buildkit.solver.main import TEST_COMMAND
-from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build import BuiltImage
-from pants_docker_buildkit.util_rules.build_settings import read_build_settings
+from pants_docker_buildkit.util_rules.build_settings import BuildOptions, build_settings
 from pants_docker_buildkit.util_rules.image_tests import ImageTested, ImageTestSubsystem
 from pants_docker_buildkit.util_rules.session import running_session
 from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session, said
@@ -130,12 +129,12 @@ def _process(request: ImageTestRequest, key: str, inputs: Digest) -> Process:
 
 @rule(desc="Test image in BuildKit")
 async def test_image(
-    request: ImageTestRequest, options: ImageTestSubsystem, subsystem: DockerBuildKitSubsystem
+    request: ImageTestRequest, options: ImageTestSubsystem, build_options: BuildOptions
 ) -> ImageTested:
     job = _job(request, _helper(options.helper_image))
     inputs = await _inputs(request, job)
     running = await running_session()
-    settings = await read_build_settings(request.field_set, subsystem)
+    settings = build_settings(request.field_set, build_options)
     settings = replace(
         settings,
         # The builder keeps the last context of each name, and the image has another one.
