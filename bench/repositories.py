@@ -44,6 +44,10 @@ class ImagesRepository:
         """Where an image's Dockerfile and file are."""
         return self.path / _image_directory(index)
 
+    def content(self, index: int) -> str:
+        """What is in the file of an image."""
+        return (self.directory(index) / "data.txt").read_text()
+
     def change(self, index: int, content: str) -> None:
         """Give one image another content."""
         (self.directory(index) / "data.txt").write_text(content)

@@ -207,11 +207,11 @@ write_machine_configuration() {
   done
   index="${PIP_INDEX_URL:-$(pip_setting index-url)}"
   certificates="${SSL_CERT_FILE:-${REQUESTS_CA_BUNDLE:-$(pip_setting cert)}}"
-  # Tests and builds wait for an engine and a registry for a fifth of their time: half as many more fill it.
+  # Tests and builds wait for an engine and a registry for a good part of their time.
   processors="$(getconf _NPROCESSORS_ONLN)"
   {
     printf '# Written by build-support/setup.sh for this machine.\n\n[GLOBAL]\n'
-    printf 'process_execution_local_parallelism = %s\n' "$((processors + (processors + 1) / 2))"
+    printf 'process_execution_local_parallelism = %s\n' "$((processors * 2))"
     [[ -z $certificates ]] || printf 'ca_certs_path = "%s"\n' "$certificates"
     printf '\n[pex-cli]\nversion = "v%s"\n' "$version"
     printf 'url_template = "file://%s"\nknown_versions = [\n' "$pex"

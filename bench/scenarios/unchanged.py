@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 
 from bench.checkout import Checkout, in_use
-from bench.measure import Contender, interleave
+from bench.measure import Contender, Samples, interleave
 from bench.report import Goal, Row
 from bench.repositories import (
     SOME_IMAGES,
@@ -14,7 +14,7 @@ from bench.repositories import (
     write_bake_file,
     write_images,
 )
-from bench.workbench import Workbench
+from bench.workbench import Workbench, unique
 
 SIZES = (10, 100, 1000)
 
@@ -23,6 +23,7 @@ _GOAL = 1.25
 _PLAN_GOAL = 1.5
 _GOAL_WITHOUT_DAEMON = 1.4
 _PLAN = "plan-images ::"
+_PLAN_OF_ALL = "plan-images ::, all changed"
 
 # Pants' own `docker_image` takes minutes for 1,000 images, and a bake of so many is canceled.
 _MOST_CORE_IMAGES = 100
@@ -50,18 +51,39 @@ def measure(bench: Workbench, size: int) -> Iterable[Row]:
             )
         for contender in contenders:
             contender.step()
-        took = interleave(contenders, bench.runs)
+        took = {
+            **interleave(contenders, bench.runs),
+            **_plan_where_all_changed(bench, repository, checkout),
+        }
     listing = took["list ::"].median
     in_goal = size == _GOAL_SIZE
     for name, samples in took.items():
         limit = _GOAL if in_goal and name == "package ::" else None
         goal = None if name == "list ::" else Goal(samples.median / listing, limit, "x list")
-        if name == _PLAN:
+        if name in (_PLAN, _PLAN_OF_ALL):
             ratio = samples.median / took["package ::"].median
             goal = Goal(ratio, _PLAN_GOAL if in_goal else None, "x package")
         yield Row(f"{size:,} images, unchanged", name, samples, goal=goal)
     if in_goal:
         yield from _without_daemon(bench, repository, checkout)
+
+
+def _plan_where_all_changed(
+    bench: Workbench, repository: ImagesRepository, checkout: Checkout
+) -> Mapping[str, Samples]:
+    """A plan that finds no image in any cache. Afterwards all images are as they were."""
+    contents = [repository.content(index) for index in range(repository.size)]
+    contender = Contender(_PLAN_OF_ALL, lambda: checkout.pants(_PLAN.split()[0], "::"))
+    try:
+        for index, content in enumerate(contents):
+            repository.change(index, f"{content}{unique()}\n")
+        contender.step()
+        contender.step()
+        return interleave([contender], bench.runs)
+    finally:
+        for index, content in enumerate(contents):
+            repository.change(index, content)
+        checkout.pants("package", "::")
 
 
 def _without_daemon(
@@ -95,7 +117,7 @@ def _core_checkout(bench: Workbench, size: int) -> Checkout:
             "[docker]",
             'default_context_root = "./"',
             'default_repository = "bench/{directory}"',
-            'env_vars = ["DOCKER_HOST", "HOME"]',
+            'env_vars = ["DOCKER_CONFIG", "DOCKER_HOST", "HOME"]',
             "[python]",
             'interpreter_constraints = ["CPython==3.9.*"]',
         ),
