@@ -80,7 +80,9 @@ class ManifestConfirmations:
         with self._lock:
             future = self._futures.get((reference, purpose))
             if future is None:
-                future = self._workers.submit(partial(self._confirm, reference, purpose))
+                future = self._workers.submit(
+                    partial(self._confirm, reference, purpose), reference.registry
+                )
                 self._futures[reference, purpose] = future
             return future
 
@@ -90,7 +92,9 @@ class ManifestConfirmations:
         A registry that does not show it yet is asked again a little later.
         """
         with self._lock:
-            future = self._workers.submit(partial(self._confirm_pushed, reference))
+            future = self._workers.submit(
+                partial(self._confirm_pushed, reference), reference.registry
+            )
             for purpose in Purpose:
                 self._futures[reference, purpose] = future
             return future

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import (
@@ -142,7 +141,7 @@ def test_close_cancels_what_was_not_asked_and_ends_the_threads(
     before = set(threading.enumerate())
     confirmations = ManifestConfirmations(clients.client, threads=1)
     running = confirmations.submit(reference(registry))
-    waiting = confirmations.submit(ImageReference("reg.io", "app", digest=sha256_digest(b"")))
+    waiting = confirmations.submit(reference(registry, "waiting"))
     while not registry.requests:
         time.sleep(0.01)
     started = set(threading.enumerate()) - before

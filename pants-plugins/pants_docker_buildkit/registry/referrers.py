@@ -146,7 +146,9 @@ class Attachments:
         with self._lock:
             future = self._futures.get(key)
             if future is None:
-                future = self._workers.submit(partial(self._attach, repository, referrers))
+                future = self._workers.submit(
+                    partial(self._attach, repository, referrers), repository.registry
+                )
                 self._futures[key] = future
             return future
 

@@ -35,7 +35,7 @@ from pants_docker_buildkit.signatures.errors import SignatureError
 from pants_docker_buildkit.signatures.statement import Statement
 from pants_docker_buildkit.solver.main import UPLOAD_COMMAND
 from pants_docker_buildkit.util_rules.published_names import PublishedRepository
-from pants_docker_buildkit.util_rules.session import ask_registries, running_session, wait_for
+from pants_docker_buildkit.util_rules.session import running_session, wait_for
 from pants_docker_buildkit.util_rules.session_process import said, session_process
 
 
@@ -282,19 +282,18 @@ def _unsigned(tag: TagPublication, problem: str) -> TagPublication:
     return replace(tag, problem=tag.problem or problem) if tag.is_planned else tag
 
 
-async def _look_up(request: PublicationRequest) -> _Lookup:
-    looked_up = _looked_up(request)
-    # A layout may be on its way to a repository that is not there yet.
+async def _look_up(running: RunningSession, request: PublicationRequest) -> _Lookup:
+    # A layout may be on its way to a repository that is not there yet. What `package` asked of an
+    # image has its answer.
     is_uploaded = request.layout is not None
-    image = {name: each for name, each in looked_up.items() if name[1] is None}
-    tags = {name: each for name, each in looked_up.items() if name[1] is not None}
-    # What `package` asked has its answer.
-    purpose = Purpose.WRITE if is_uploaded else Purpose.READ
-    of_image = await ask_registries(tuple(image.values()), purpose)
-    purpose = Purpose.WRITE if is_uploaded else Purpose.MOVE
-    of_tags = await ask_registries(tuple(tags.values()), purpose)
-    answers = {**dict(zip(image, of_image)), **dict(zip(tags, of_tags))}
-    return _Lookup(request, answers)
+    of_image = Purpose.WRITE if is_uploaded else Purpose.READ
+    of_tag = Purpose.WRITE if is_uploaded else Purpose.MOVE
+    futures = {
+        name: running.confirmations.submit(each, of_image if name[1] is None else of_tag)
+        for name, each in _looked_up(request).items()
+    }
+    await wait_for(running, tuple(futures.values()))
+    return _Lookup(request, {name: future.result() for name, future in futures.items()})
 
 
 @uncacheable_rule(desc="Look up published tags")
@@ -304,7 +303,7 @@ async def plan_publication(request: PublicationRequest) -> Publication:
         # Pants asks again what it asked in an earlier session, to see whether anything changed. The
         # session did, so the rule that publishes runs, and asks with another ticket.
         return Publication()
-    lookup = await _look_up(request)
+    lookup = await _look_up(running, request)
     problems: Mapping[str, str] = {}
     lacking = lookup.lacking()
     if request.layout is not None and lacking:
