@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from pants.engine.addresses import Address, Addresses
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import InferDependenciesRequest, InferredDependencies
 from pants.engine.unions import UnionRule
 
-from pants_docker_buildkit.compat import implicitly, rule
+from pants_docker_buildkit.compat import (
+    implicitly,
+    resolve_address_targets,
+    resolve_unparsed_address_inputs,
+    rule,
+)
 from pants_docker_buildkit.dockerfile.analysis import ContextPath
 from pants_docker_buildkit.dockerfile.parser import ImageTriggers
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.context_providers import find_context_providers
+from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, explicit_dependencies
+from pants_docker_buildkit.util_rules.context_providers import find_context_providers, source_paths
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
     analyze_dockerfile,
@@ -79,6 +86,37 @@ def _pattern(source: ContextPath) -> str | None:
     return source.path if source.keeps_parents else re.sub(r"\*{2,}", "*", source.path)
 
 
+async def _given_paths(field_set: BuildKitImageFieldSet) -> set[str]:
+    """The files that the targets own which a BUILD file names as dependencies."""
+    explicit = explicit_dependencies(field_set)
+    if not explicit.values:
+        return set()
+    addresses = await resolve_unparsed_address_inputs(explicit, **implicitly())
+    targets = await resolve_address_targets(**implicitly(Addresses(addresses)))
+    return {
+        path
+        for target in targets
+        if any(target.has_field(each) for each in CONTENT_FIELDS)
+        for path in source_paths(target)
+    }
+
+
+async def _provide(
+    field_set: BuildKitImageFieldSet, root: str, wanted: set[str], patterns: Sequence[str]
+) -> set[Address]:
+    """The targets that provide what is wanted of a context.
+
+    All targets of the repository are looked at only for what the dependencies do not give that are
+    written down: whoever wrote them asks for no BUILD file elsewhere.
+    """
+    missing = wanted - await _given_paths(field_set) if wanted else wanted
+    if not (missing or patterns):
+        return set()
+    providers = await find_context_providers(**implicitly())
+    provided = set(providers.providing(missing))
+    return provided.union(*(providers.matching(root, pattern) for pattern in patterns))
+
+
 @rule(desc="Infer dependencies of images")
 async def infer_image_dependencies(
     request: InferImageDependencies, subsystem: DockerBuildKitSubsystem
@@ -88,7 +126,6 @@ async def infer_image_dependencies(
     dockerfile = await read_image_dockerfile(field_set, **implicitly())
     if upstream.addresses:
         dockerfile = await _understand(field_set, dockerfile, upstream)
-    providers = await find_context_providers(**implicitly())
     root = field_set.context_directory(subsystem.default_context_root)
     # Files of a repository are no targets.
     analyses = () if field_set.context.value else dockerfile.analyses
@@ -98,13 +135,10 @@ async def infer_image_dependencies(
         for source in sources
         if source.path is not None and not source.has_wildcard and source.path != "."
     }
-    matched = (
-        providers.matching(root, pattern)
-        for pattern in sorted(filter(None, map(_pattern, sources)))
-    )
+    patterns = sorted(filter(None, map(_pattern, sources)))
+    provided = await _provide(field_set, root, wanted, patterns)
     inputs = await find_image_input_files(field_set, dockerfile, upstream, subsystem)
-    inferred = {*upstream.addresses, *providers.providing(wanted), *inputs}
-    inferred.update(*matched)
+    inferred = {*upstream.addresses, *provided, *inputs}
     inferred.discard(field_set.address)
     return InferredDependencies(sorted(inferred))
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from pants_docker_buildkit.testutil import ImageRunner
@@ -292,3 +294,29 @@ def test_what_a_base_image_of_this_repository_copies_is_inferred(
     )
     found = infer(runner, directory, dockerfile, build)
     assert found == {"on-build:image", f"{directory}:package"}
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "needs_all"),
+    [
+        pytest.param("FROM debian:12\nCOPY given/a.txt /\n", False, id="given"),
+        pytest.param("ARG BASE=debian:12\nFROM $BASE\nCOPY given/a.txt /\n", False, id="argument"),
+        pytest.param("FROM debian:12\nCOPY . /\n", False, id="everything"),
+        pytest.param("FROM debian:12\nCOPY given/b.txt /\n", True, id="not-given"),
+        pytest.param("FROM debian:12\nCOPY given/*.txt /\n", True, id="wildcard"),
+        pytest.param("FROM given:12\nCOPY given/a.txt /\n", True, id="name-of-directory"),
+    ],
+)
+def test_no_other_build_file_is_read_for_what_is_written_down(
+    dockerfile: str, needs_all: bool
+) -> None:
+    runner = ImageRunner()
+    runner.set_options()
+    build = """\
+files(name='files', sources=['a.txt'])
+docker_buildkit_image(name='image', dependencies=[':files'])
+"""
+    runner.write({"broken/BUILD": "no such thing", "given/a.txt": "", "given/b.txt": ""})
+    fails = pytest.raises(Exception, match="broken/BUILD")
+    with fails if needs_all else nullcontext():
+        assert infer(runner, "given", dockerfile, build) == set()

@@ -297,7 +297,7 @@ async def assemble_build_context(
     elsewhere = set(upstream.addresses)
     if elsewhere:
         elsewhere -= set(
-            await resolve_unparsed_address_inputs(_explicit_dependencies(field_set), **implicitly())
+            await resolve_unparsed_address_inputs(explicit_dependencies(field_set), **implicitly())
         )
     built = _built_types(targets)
     wanted = [
@@ -330,7 +330,8 @@ def unreadable_ignore_file(
     return field_set.error(field, "have an ignore file that BuildKit can read", error.finding)
 
 
-def _explicit_dependencies(field_set: BuildKitImageFieldSet) -> UnparsedAddressInputs:
+def explicit_dependencies(field_set: BuildKitImageFieldSet) -> UnparsedAddressInputs:
+    """What `dependencies` names, without what it excludes."""
     field = field_set.dependencies
     return UnparsedAddressInputs(
         (each for each in field.value or () if not each.startswith("!")),

@@ -24,7 +24,7 @@ from pants_docker_buildkit.util_rules.written_addresses import (
     KnownAddresses,
     WrittenAddresses,
     WrittenAddressesRequest,
-    find_known_addresses,
+    known_addresses_in,
     resolve_written_addresses,
 )
 
@@ -70,6 +70,14 @@ def _literal_images(dockerfile: ImageDockerfile, arguments: Iterable[str]) -> di
     }
 
 
+def _meant_directory(field_set: BuildKitImageFieldSet, text: str) -> str:
+    """Where a target would be, if the name of an image were its address."""
+    path, colon, _ = text.partition(":")
+    if not path and colon:
+        return field_set.address.spec_path
+    return path[2:] if path.startswith("//") else path
+
+
 def _check_literal_images(
     field_set: BuildKitImageFieldSet,
     dockerfile: ImageDockerfile,
@@ -83,9 +91,7 @@ def _check_literal_images(
     """
     for text, line in literals.items():
         path, colon, name = text.partition(":")
-        directory = path[2:] if path.startswith("//") else path
-        if not path and colon:
-            directory = field_set.address.spec_path
+        directory = _meant_directory(field_set, text)
         images = known.images.get(directory, ())
         if not images or (not path and not colon):
             continue
@@ -113,7 +119,7 @@ async def _refuse_literal_targets(
 ) -> None:
     literals = _literal_images(dockerfile, arguments)
     if literals:
-        known = await find_known_addresses(**implicitly())
+        known = await known_addresses_in(_meant_directory(field_set, each) for each in literals)
         _check_literal_images(field_set, dockerfile, literals, known)
 
 

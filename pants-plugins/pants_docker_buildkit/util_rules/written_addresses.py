@@ -7,16 +7,20 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
+from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
 from pants.engine.target import AllTargets, AllUnexpandedTargets
 from pants.util.frozendict import FrozenDict
 
 from pants_docker_buildkit.compat import (
     concurrently,
     implicitly,
+    path_globs_to_paths,
     resolve_unparsed_address_inputs,
     rule,
 )
 from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
+
+_GLOB_CHARACTERS = frozenset("*?[]{}!\\")
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,28 @@ async def find_known_addresses(
     )
 
 
+async def known_addresses_in(directories: Iterable[str]) -> KnownAddresses:
+    """The same, or none where no such directory is in the repository.
+
+    So a first look at an image does not need all BUILD files, unless it names what is a directory.
+    """
+    wanted = sorted(set(directories))
+    if all(map(_may_be_directory, wanted)):
+        if not wanted:
+            return KnownAddresses.create((), ())
+        globs = PathGlobs(wanted, GlobMatchErrorBehavior.ignore)
+        found = await path_globs_to_paths(globs, **implicitly())
+        if not found.dirs:
+            return KnownAddresses.create((), ())
+    return await find_known_addresses(**implicitly())
+
+
+def _may_be_directory(path: str) -> bool:
+    """Whether a glob of Pants can say that a path is none: not of the build root, for example."""
+    parts = path.split("/")
+    return _GLOB_CHARACTERS.isdisjoint(path) and not {"", ".", ".."} & set(parts)
+
+
 @dataclass(frozen=True)
 class WrittenAddressesRequest:
     """Asks what these texts mean as addresses in the BUILD file of a target."""
@@ -119,7 +145,6 @@ class WrittenAddresses:
 
 @rule(desc="Resolve written addresses")
 async def resolve_written_addresses(request: WrittenAddressesRequest) -> WrittenAddresses:
-    known = await find_known_addresses(**implicitly())
     resolved = await concurrently(
         resolve_unparsed_address_inputs(
             UnparsedAddressInputs(
@@ -131,5 +156,8 @@ async def resolve_written_addresses(request: WrittenAddressesRequest) -> Written
             **implicitly(),
         )
         for text in request.texts
+    )
+    known = await known_addresses_in(
+        address.spec_path for addresses in resolved for address in addresses
     )
     return WrittenAddresses(FrozenDict(zip(request.texts, resolved)), known)
