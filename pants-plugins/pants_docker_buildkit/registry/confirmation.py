@@ -80,9 +80,7 @@ class ManifestConfirmations:
         with self._lock:
             future = self._futures.get((reference, purpose))
             if future is None:
-                future = self._workers.submit(
-                    partial(self._confirm, reference, purpose), reference.registry
-                )
+                future = self._workers.submit(partial(self._confirm, reference, purpose))
                 self._futures[reference, purpose] = future
             return future
 
@@ -92,9 +90,7 @@ class ManifestConfirmations:
         A registry that does not show it yet is asked again a little later.
         """
         with self._lock:
-            future = self._workers.submit(
-                partial(self._confirm_pushed, reference), reference.registry
-            )
+            future = self._workers.submit(partial(self._confirm_pushed, reference))
             for purpose in Purpose:
                 self._futures[reference, purpose] = future
             return future

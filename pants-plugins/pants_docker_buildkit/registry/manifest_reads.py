@@ -26,7 +26,7 @@ class ManifestReads:
 
     def submit(self, repository: ImageReference, digest: OciDigest) -> Future[Manifest]:
         """The manifest of this digest. Raises `RegistryError` or `InvalidManifestError` there."""
-        return self._workers.submit(partial(self._read, repository, digest), repository.registry)
+        return self._workers.submit(partial(self._read, repository, digest))
 
     def close(self) -> None:
         """Cancel what was not begun. Waits for nothing."""

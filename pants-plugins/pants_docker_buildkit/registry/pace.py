@@ -15,16 +15,14 @@ from pants_docker_buildkit.registry.origin import Origin
 
 MOST_IN_FLIGHT = 128
 
-FIRST_IN_FLIGHT = 16
-"""So many requests may be on their way before anything is known of a server."""
-
-SHORTEST_DISTANCE = 0.01
+_FIRST_IN_FLIGHT = 16
+_SHORTEST_DISTANCE = 0.01
 """A server that answers in less seconds is near: more at once would only wait there."""
 
 _CONGESTED = 3.0
 """Answers that take this much longer than the fastest one are a sign of too many at once."""
 
-FORGETTING = 1.01
+_FORGETTING = 1.01
 """By this factor the fastest answer counts less with each other one: distances change."""
 
 _LONGEST_LOOK = 0.5
@@ -40,7 +38,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._turn = threading.Condition()
-        self._limit = float(FIRST_IN_FLIGHT)
+        self._limit = float(_FIRST_IN_FLIGHT)
         self._in_flight = 0
         self.waiting = 0
         self._fastest = float("inf")
@@ -82,8 +80,8 @@ class Pace:
             limit = self.limit
             if seconds is not None:
                 self._answers += 1
-                self._fastest = min(self._fastest * FORGETTING, seconds)
-                is_far = self._fastest >= SHORTEST_DISTANCE
+                self._fastest = min(self._fastest * _FORGETTING, seconds)
+                is_far = self._fastest >= _SHORTEST_DISTANCE
                 if is_far and self.waiting and seconds <= self._fastest * _CONGESTED:
                     self._limit = min(self._limit + 1, MOST_IN_FLIGHT)
             # One for the place that is free now, and one for that by which the limit grew: to wake

@@ -146,9 +146,7 @@ class Attachments:
         with self._lock:
             future = self._futures.get(key)
             if future is None:
-                future = self._workers.submit(
-                    partial(self._attach, repository, referrers), repository.registry
-                )
+                future = self._workers.submit(partial(self._attach, repository, referrers))
                 self._futures[key] = future
             return future
 

@@ -253,7 +253,7 @@ class TagPlans:
         for name, problem in problems.items():
             self._finish(name, problem)
         for each in work:
-            self._workers.submit(partial(self._move, each), each.wanted.registry)
+            self._workers.submit(partial(self._move, each))
         if not self._tags:
             self._is_done.set()
 
