@@ -349,8 +349,8 @@ MUTATIONS = (
     Mutation(
         "Git: files that are read without being declared have owners",
         "dependency_inference.py",
-        "*providers.providing(wanted), *inputs}",
-        "*providers.providing(wanted)}",
+        "*provided, *inputs}",
+        "*provided}",
         ("util_rules/input_files_test.py",),
     ),
 )
