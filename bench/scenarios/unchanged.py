@@ -22,8 +22,9 @@ _GOAL_SIZE = 1000
 _GOAL = 1.25
 _PLAN_GOAL = 1.5
 _GOAL_WITHOUT_DAEMON = 1.4
-_PLAN = "plan-images ::"
-_PLAN_OF_ALL = "plan-images ::, all changed"
+_PLAN_COMMAND = ("plan-images", "::")
+_PLAN = " ".join(_PLAN_COMMAND)
+_PLAN_OF_ALL = f"{_PLAN}, all changed"
 
 # Pants' own `docker_image` takes minutes for 1,000 images, and a bake of so many is canceled.
 _MOST_CORE_IMAGES = 100
@@ -39,7 +40,7 @@ def measure(bench: Workbench, size: int) -> Iterable[Row]:
         contenders = [
             Contender("list ::", lambda: checkout.pants("list", "::")),
             Contender("package ::", lambda: checkout.pants("package", "::")),
-            Contender(_PLAN, lambda: checkout.pants(_PLAN.split()[0], "::")),
+            Contender(_PLAN, lambda: checkout.pants(*_PLAN_COMMAND)),
         ]
         if size <= _MOST_BAKED_IMAGES:
             contenders.append(_bake(bench, repository))
@@ -73,7 +74,7 @@ def _plan_where_all_changed(
 ) -> Mapping[str, Samples]:
     """A plan that finds no image in any cache. Afterwards all images are as they were."""
     contents = [repository.content(index) for index in range(repository.size)]
-    contender = Contender(_PLAN_OF_ALL, lambda: checkout.pants(_PLAN.split()[0], "::"))
+    contender = Contender(_PLAN_OF_ALL, lambda: checkout.pants(*_PLAN_COMMAND))
     try:
         for index, content in enumerate(contents):
             repository.change(index, f"{content}{unique()}\n")

@@ -23,8 +23,8 @@ from pants_docker_buildkit.dockerfile.parser import ImageTriggers
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, explicit_dependencies
-from pants_docker_buildkit.util_rules.context_providers import find_context_providers, source_paths
+from pants_docker_buildkit.util_rules.build_context import explicit_dependencies
+from pants_docker_buildkit.util_rules.context_providers import content_paths, find_context_providers
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
     analyze_dockerfile,
@@ -87,18 +87,13 @@ def _pattern(source: ContextPath) -> str | None:
 
 
 async def _given_paths(field_set: BuildKitImageFieldSet) -> set[str]:
-    """The files that the targets own which a BUILD file names as dependencies."""
+    """The files that a context gets from the targets which `dependencies` names."""
     explicit = explicit_dependencies(field_set)
     if not explicit.values:
         return set()
     addresses = await resolve_unparsed_address_inputs(explicit, **implicitly())
     targets = await resolve_address_targets(**implicitly(Addresses(addresses)))
-    return {
-        path
-        for target in targets
-        if any(target.has_field(each) for each in CONTENT_FIELDS)
-        for path in source_paths(target)
-    }
+    return {path for target in targets for path in content_paths(target)}
 
 
 async def _provide(

@@ -27,7 +27,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
 from pants_docker_buildkit.plans.reasons import LOST_RECORD, Reason, explain_build, reason_line
-from pants_docker_buildkit.session.running import RunningSession, SessionKeeper
+from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.input_tree import OUTPUT_ARTIFACTS, OUTPUT_LAYOUT
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -176,11 +176,10 @@ async def find_image(
     request: BuildImageRequest,
     options: BuildOptions,
     keeper: SessionKeeper,
-    running: RunningSession,
     attempt: int = 0,
 ) -> FoundImage:
     """What there is of a target as it is now, in the session that runs. Built if that may be."""
-    field_set, subsystem = request.field_set, options.subsystem
+    field_set, subsystem, running = request.field_set, options.subsystem, keeper.running
     definition = await define_image(ImageDefinitionRequest(field_set, attempt), **implicitly())
     settings = build_settings(field_set, options)
     if request.timeout is not None:
@@ -231,7 +230,7 @@ async def _build(
     running = keeper.running
     # Tests name variants of an image, which need what it needs.
     with keeper.missing.looking(request.field_set.dependencies.address.spec):
-        found = await find_image(request, options, keeper, running, attempt)
+        found = await find_image(request, options, keeper, attempt)
         if isinstance(found.solved, Solved):
             return found, found.solved
         reasons = found.solved.reasons

@@ -62,6 +62,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifac
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.dockerfile import read_image_dockerfile
 from pants_docker_buildkit.util_rules.git_contexts import read_git_context
+from pants_docker_buildkit.util_rules.glob_texts import is_literal
 from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targets
 
 CONTENT_FIELDS = (FileSourceField, ResourceSourceField, ShellSourceField)
@@ -69,8 +70,6 @@ CONTENT_FIELDS = (FileSourceField, ResourceSourceField, ShellSourceField)
 
 _MANY_FILES = 1000
 """So many files are worth a look at what else lies in their directories."""
-
-_GLOB_CHARACTERS = frozenset("*?[]{}!\\")
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ async def _globs_of(paths: set[str]) -> Iterable[str]:
     by_directory: dict[str, set[str]] = {}
     for path in paths:
         by_directory.setdefault(path.rpartition("/")[0], set()).add(path)
-    plain = [each for each in by_directory if each and _GLOB_CHARACTERS.isdisjoint(each)]
+    plain = [each for each in by_directory if each and is_literal(each)]
     there = await path_globs_to_paths(PathGlobs(f"{each}/*" for each in plain))
     found: dict[str, set[str]] = {each: set() for each in plain}
     for path in there.files:

@@ -33,9 +33,9 @@ from pants_docker_buildkit.dockerfile.patterns import (
 from pants_docker_buildkit.dockerfile.stage_contents import directory_of_wildcards
 from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, has_build, is_image
 from pants_docker_buildkit.util_rules.generated_paths import generated_paths, relocated_path
+from pants_docker_buildkit.util_rules.glob_texts import is_literal
 
 _FEW = 3
-_GLOB_CHARACTERS = frozenset("*?[]{}!\\")
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,12 @@ def source_paths(target: Target) -> Iterator[str]:
                 yield posixpath.normpath(posixpath.join(target.address.spec_path, path))
 
 
+def content_paths(target: Target) -> Iterator[str]:
+    """Those of them that a context gets as they are."""
+    if any(target.has_field(field) for field in CONTENT_FIELDS):
+        yield from source_paths(target)
+
+
 def known_paths(target: Target) -> Iterator[str]:
     """The paths from the build root that a target owns or generates, as far as it names them."""
     yield from source_paths(target)
@@ -175,8 +181,7 @@ async def find_context_providers(all_targets: AllTargets) -> ContextProviders:
             packages.append((field, field.value_or_default(file_ending=None), target.address))
         found = generated_paths(target)
         generated.update((path, target.address) for path in found.directories)
-        if any(target.has_field(field) for field in CONTENT_FIELDS):
-            _add(files, target, source_paths(target))
+        _add(files, target, content_paths(target))
         _add(made, target, found.files)
     for target, targets in zip(relocating, originals):
         moved = (relocated_path(target, path) for each in targets for path in known_paths(each))
@@ -204,7 +209,7 @@ class MissingPath:
 @rule(desc="Explain missing path of build context")
 async def explain_missing_path(request: MissingPathRequest, all_targets: AllTargets) -> MissingPath:
     path = request.path
-    if not _GLOB_CHARACTERS.isdisjoint(path):
+    if not is_literal(path):
         return MissingPath("")
     globs = PathGlobs([path, f"{path}/**"], GlobMatchErrorBehavior.ignore)
     entries = await get_digest_entries(await path_globs_to_digest(globs, **implicitly()))

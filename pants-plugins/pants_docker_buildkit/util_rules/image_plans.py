@@ -83,8 +83,10 @@ async def _plan_alone(
 ) -> ImagePlan:
     """The plan of an image all of whose bases are there."""
     try:
-        found = await find_image(BuildImageRequest(field_set), options, keeper, keeper.running)
-    except (ImageNotBuiltError, BuilderNotAskedError) as e:
+        found = await find_image(BuildImageRequest(field_set), options, keeper)
+    except ImageNotBuiltError as e:
+        return _depending(plan, (e.address.spec,))
+    except BuilderNotAskedError as e:
         if e.address != field_set.address:
             return _depending(plan, (e.address.spec,))
         reason = Reason(ReasonKind.BUILDER_PLATFORM, "the platform of its builder is not known")

@@ -2,7 +2,8 @@
 
 What belongs to one session is no value that rules hand on, or all that depends on it would run
 again in the next one. It is in the `SessionKeeper` of the graph, of which there is one. A rule that
-needs it asks for the `Session` first, which is the same value in every session.
+needs it asks for the `Session` first, or has both as parameters: the former is the same value in
+every session, and opens it.
 """
 
 from __future__ import annotations

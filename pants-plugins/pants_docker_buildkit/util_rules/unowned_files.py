@@ -18,6 +18,7 @@ from pants_docker_buildkit.dockerfile.context_entries import implied_directories
 from pants_docker_buildkit.dockerfile.ignorefile import ignore_file_candidates
 from pants_docker_buildkit.util_rules.build_context import select_context_tree
 from pants_docker_buildkit.util_rules.context_providers import known_paths
+from pants_docker_buildkit.util_rules.glob_texts import escaped
 
 _BUILD_FILE = "BUILD"
 
@@ -65,16 +66,12 @@ async def find_unowned_files(request: UnownedFilesRequest) -> UnownedFiles:
     if not unowned:
         return UnownedFiles(())
     digest = await path_globs_to_digest(
-        PathGlobs(map(_escaped, unowned), GlobMatchErrorBehavior.ignore), **implicitly()
+        PathGlobs(map(escaped, unowned), GlobMatchErrorBehavior.ignore), **implicitly()
     )
     ignore_files = ignore_file_candidates(request.dockerfile, request.root)
     selected = await select_context_tree(digest, request.root, ignore_files)
     names = {posixpath.join(request.root, each.path) for each in selected.entries}
     return UnownedFiles(tuple(path for path in unowned if path in names))
-
-
-def _escaped(path: str) -> str:
-    return "".join(f"[{each}]" if each in "*?[" else each for each in path)
 
 
 def _is_build_file(path: str) -> bool:

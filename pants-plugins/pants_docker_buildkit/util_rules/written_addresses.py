@@ -19,8 +19,7 @@ from pants_docker_buildkit.compat import (
     rule,
 )
 from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
-
-_GLOB_CHARACTERS = frozenset("*?[]{}!\\")
+from pants_docker_buildkit.util_rules.glob_texts import is_literal
 
 
 @dataclass(frozen=True)
@@ -102,14 +101,12 @@ async def find_known_addresses(
 
 
 async def known_addresses_in(directories: Iterable[str]) -> KnownAddresses:
-    """The same, or none where no such directory is in the repository.
+    """The addresses of all targets, or none where no such directory is in the repository.
 
     So a first look at an image does not need all BUILD files, unless it names what is a directory.
     """
     wanted = sorted(set(directories))
     if all(map(_may_be_directory, wanted)):
-        if not wanted:
-            return KnownAddresses.create((), ())
         globs = PathGlobs(wanted, GlobMatchErrorBehavior.ignore)
         found = await path_globs_to_paths(globs, **implicitly())
         if not found.dirs:
@@ -119,8 +116,7 @@ async def known_addresses_in(directories: Iterable[str]) -> KnownAddresses:
 
 def _may_be_directory(path: str) -> bool:
     """Whether a glob of Pants can say that a path is none: not of the build root, for example."""
-    parts = path.split("/")
-    return _GLOB_CHARACTERS.isdisjoint(path) and not {"", ".", ".."} & set(parts)
+    return is_literal(path) and {"", ".", ".."}.isdisjoint(path.split("/"))
 
 
 @dataclass(frozen=True)
