@@ -236,13 +236,27 @@ class Checkout:
         for started in self._started:
             started.close()
 
+    def wait_until_pantsd_leaves(self) -> None:
+        """Wait until the daemon has seen that `pants.toml` changed.
+
+        It looks for that beside its runs, and a run that starts within the second before is its
+        last one, with the plugins that it has.
+        """
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self._pantsd_files():
+            assert time.monotonic() < deadline, "pantsd goes on with another pants.toml"
+            time.sleep(0.05)
+
     def stop_pantsd(self) -> None:
         """End the daemon of this checkout, as a restart of the computer would."""
-        for file in self._private.glob("pids/**/pantsd/pid"):
+        for file in self._pantsd_files():
             with suppress(ValueError, ProcessLookupError):
                 pid = int(file.read_text())
                 os.kill(pid, signal.SIGTERM)
                 _wait_for_end(pid)
+
+    def _pantsd_files(self) -> list[Path]:
+        return list(self._private.glob("pids/**/pantsd/pid"))
 
     def forget_results(self) -> None:
         """Remove what earlier runs wrote to `dist/`."""
