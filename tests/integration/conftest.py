@@ -49,14 +49,14 @@ class Machines:
         *,
         remote_cache: RemoteCache | None = None,
         has_docker: bool = True,
-        starts_python: bool = False,
+        has_plugin: bool = True,
     ) -> Machine:
         machine = Machine(
             self._directory / name,
             remote_cache=None if remote_cache is None else remote_cache.url,
             has_docker=has_docker,
             # What another machine asks caches for depends on nothing that one Python process has.
-            python=None if starts_python else Python(len(self._made)),
+            python=Python(len(self._made), has_plugin),
         )
         self._made.append(machine)
         return machine

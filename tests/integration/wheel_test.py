@@ -110,13 +110,13 @@ def test_a_foreign_repository_runs_on_the_wheel_and_upgrades_without_a_build(
         "base/Dockerfile": f"FROM {busybox}\nRUN echo {repository} > /base\n",
         "app/Dockerfile": "ARG BASE=base:image\nFROM $BASE\nCOPY app/binary.pex /\n",
     }
-    # One that imported the plugin before would not import that of the wheel.
-    machine = machines.new("first", remote_cache=remote_cache, starts_python=True)
+    # A Python with the plugin of the sources would not import that of the wheel.
+    machine = machines.new("first", remote_cache=remote_cache, has_plugin=False)
     checkout = machine.checkout("monorepo", files)
     assert package(checkout) == dict.fromkeys(_TARGETS, "built")
     assert package(checkout) == dict.fromkeys(_TARGETS, "unchanged")
 
-    other = machines.new("second", remote_cache=remote_cache, has_docker=False, starts_python=True)
+    other = machines.new("second", remote_cache=remote_cache, has_docker=False, has_plugin=False)
     assert package(other.checkout("monorepo", files)) == dict.fromkeys(_TARGETS, "restored")
 
     newer = write_newer_wheel(wheel, wheels)

@@ -42,7 +42,7 @@ class Machine:
     """Shares nothing with another machine but what a test gives both: a registry, a remote cache.
 
     `has_docker=False` is a machine on which Docker was never installed. Its runs are forked from
-    `python`. With None, a Python starts anew for each run.
+    `python`.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Machine:
         *,
         remote_cache: str | None = None,
         has_docker: bool = True,
-        python: Python | None = Python(),  # noqa: B008 - a value
+        python: Python = Python(),  # noqa: B008 - a value
     ) -> None:
         self.directory = directory
         self.python = python
@@ -164,7 +164,7 @@ class Checkout:
     def _end_of(
         self, arguments: Sequence[str], environment: Mapping[str, str], wrapper: Sequence[str]
     ) -> Ended:
-        if self.machine.python is not None and not wrapper:
+        if not wrapper:
             return run_ready_pants(
                 self.machine.python, arguments, self.directory, environment, _RUN_SECONDS
             )
@@ -198,7 +198,7 @@ class Checkout:
         """
         bars = () if draws_bars else (_NO_BARS,)
         started = start_ready_pants(
-            python or self.machine.python or Python(),
+            python or self.machine.python,
             [_OPTIONS[pantsd], *bars, *arguments],
             self.directory,
             {**self.environment, **(env or {})},
