@@ -20,7 +20,11 @@ from typing import Any
 
 WAITS_DIRECTORY = "waits"
 
-_SETTLE_SECONDS = 0.02
+_SETTLE_SECONDS = 0.05
+_LONGEST_SETTLE_SECONDS = 1.0
+"""So long after the last rule joined a process others may, even if all answers are there: until so
+long after the first. Rules that come one after the other keep Pants busy anyway."""
+
 _LONGEST_BLOCK_SECONDS = 0.05
 _ALL_BLOCKS_SECONDS = 1.0
 _MOST_VAIN_BLOCKS = 2
@@ -45,6 +49,7 @@ class Waits:
         self._lock = threading.Lock()
         self._token: str | None = None
         self._pending: list[Future[Any]] = []
+        self._joined = 0.0
         self._writers: dict[str, int] = {}
         self._is_closed = False
         self._seconds_left = _ALL_BLOCKS_SECONDS
@@ -91,6 +96,7 @@ class Waits:
             if self._is_closed:
                 return None
             self._pending += futures
+            self._joined = time.monotonic()
             if self._token is None:
                 try:
                     self._token = self._begin()
@@ -125,17 +131,27 @@ class Waits:
         return token
 
     def _release(self, token: str) -> None:
-        time.sleep(_SETTLE_SECONDS)
-        while pending := self._still_pending():
-            wait(pending)
+        latest = time.monotonic() + _LONGEST_SETTLE_SECONDS
+        while (seconds := self._settle(latest)) is not None:
+            time.sleep(seconds)
+            wait(self._still_pending())
         with self._lock:
             # Under the lock, or the descriptor might be another file's by now.
             if token in self._writers:
                 os.write(self._writers[token], b"\n")
 
+    def _settle(self, latest: float) -> float | None:
+        """For how long others may join before it is looked again; `None` where nobody may."""
+        with self._lock:
+            seconds = min(self._joined + _SETTLE_SECONDS, latest) - time.monotonic()
+            pending = any(not future.done() for future in self._pending)
+            if pending or (seconds > 0 and not self._is_closed):
+                return max(seconds, 0)
+            self._pending.clear()
+            self._token = None
+            return None
+
     def _still_pending(self) -> list[Future[Any]]:
         with self._lock:
             self._pending = [future for future in self._pending if not future.done()]
-            if not self._pending:
-                self._token = None
             return list(self._pending)

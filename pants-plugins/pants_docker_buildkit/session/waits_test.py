@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pants_docker_buildkit.session import waits as waits_module
 from pants_docker_buildkit.session.waits import Waits, wake_all
 
 READ = 'read -r _ <"$0"'
@@ -94,6 +95,38 @@ def test_who_asks_later_waits_for_a_process_of_their_own(waits: Waits, tmp_path:
         future.set_result("present")
         assert ends(waiting(tmp_path / tokens[-1]))
     assert tokens[0] != tokens[1]
+
+
+def join_with_answer(waits: Waits) -> str:
+    """Join as a rule whose answer comes at once, before Pants has started a process for it."""
+    future: Future[Any] = Future()
+    token = waits.join([future], blocks=False)
+    assert token is not None
+    future.set_result("present")
+    return token
+
+
+def test_those_who_come_one_after_the_other_wait_for_one_process(
+    waits: Waits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waits_module, "_SETTLE_SECONDS", 2.0)
+    monkeypatch.setattr(waits_module, "_LONGEST_SETTLE_SECONDS", SOON)
+    tokens = set()
+    for _ in range(4):
+        tokens.add(join_with_answer(waits))
+        time.sleep(0.1)
+    (token,) = tokens
+    assert ends(waiting(tmp_path / token))
+
+
+def test_nobody_waits_for_long_because_others_come(
+    waits: Waits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waits_module, "_SETTLE_SECONDS", 60.0)
+    monkeypatch.setattr(waits_module, "_LONGEST_SETTLE_SECONDS", 0.2)
+    first = join_with_answer(waits)
+    assert ends(waiting(tmp_path / first))
+    assert join_with_answer(waits) != first
 
 
 def test_one_rule_alone_needs_no_process_for_a_moment_however_long_others_waited(
