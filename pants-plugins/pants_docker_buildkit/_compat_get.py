@@ -23,6 +23,7 @@ from pants.engine.fs import (
     DigestEntries,
     Directory,
     MergeDigests,
+    NativeDownloadFile,
     PathGlobs,
     Paths,
     RemovePrefix,
@@ -84,6 +85,7 @@ add_prefix = _callee(Digest, AddPrefix)
 create_digest = _callee(Digest, CreateDigest)
 determine_source_files = _callee(SourceFiles, SourceFilesRequest)
 digest_to_snapshot = _callee(Snapshot, Digest)
+download_file = _callee(Digest, NativeDownloadFile)
 ensure_address_family = _callee(AddressFamily, AddressFamilyDir)
 environment_aware_package = _callee(BuiltPackage, EnvironmentAwarePackageRequest)
 environment_vars_subset = _callee(EnvironmentVars, EnvironmentVarsRequest)

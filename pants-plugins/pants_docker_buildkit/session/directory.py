@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pants_docker_buildkit
-from pants_docker_buildkit.session.waits import WAITS_DIRECTORY, wake_all
+from pants_docker_buildkit.session.waits import WAITS_DIRECTORY
 
 CACHE_NAME = "docker_buildkit"
 OTHER_CACHE_NAME = "docker_buildkit_again"
@@ -81,12 +81,6 @@ to="{SESSION_IN_SANDBOX}/{_DELIVERIES_DIRECTORY}/$1"
 mkdir -p "$to" && mv {DELIVERED_FILES} "$to/$2"
 """
 """For `/bin/sh -c` in a sandbox: bring the files of contexts to where a build finds them."""
-
-WAIT_SCRIPT = f"""\
-fifo="{SESSION_IN_SANDBOX}/{WAITS_DIRECTORY}/$1"
-[ ! -p "$fifo" ] || read -r _ <"$fifo"
-"""
-"""For `/bin/sh -c` in a sandbox: end with a wait of the session, or with the session."""
 
 # Of a relative entry of the module search path, while that still leads there.
 _PACKAGE_ROOT = Path(pants_docker_buildkit.__file__).absolute().parent.parent
@@ -202,7 +196,6 @@ def remove_directory(directory: Path) -> None:
 
     By another name: a process that is about to end may write there, and must not keep any of it.
     """
-    wake_all(directory / WAITS_DIRECTORY)
     removed = directory.with_name(
         f"{directory.name.removesuffix(_REMOVED_SUFFIX)}{_REMOVED_SUFFIX}"
     )

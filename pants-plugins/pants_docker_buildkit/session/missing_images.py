@@ -74,8 +74,8 @@ class MissingImages:
     def pause(self) -> Future[None]:
         """The round that all who wait are in, done in a moment.
 
-        Who waits holds what look-ups need as well: one of Pants' processes, which may also wait for
-        the registries that others ask. So nobody may wait for longer than that.
+        Who waits may do so together with those who ask registries, and hold them up. So nobody may
+        wait for longer than that.
         """
         with self._lock:
             if self._pause is None or self._pause.done():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pants_docker_buildkit.session.missing_images import MissingImages
 from pants_docker_buildkit.session.waits import Waits
@@ -120,13 +121,12 @@ def test_who_waits_makes_room_for_those_who_still_look(tmp_path: Path) -> None:
     missing.add("a:a", "a")
     pause = missing.pause()
     assert missing.pause() is pause
-    # The look-up of another image waits for its registry, in the same process.
-    token = waits.join([registry])
-    assert token is not None
-    assert waits.join([pause], blocks=False) == token
+    # The look-up of another image waits for its registry, with the same file.
+    url = waits.join([registry])
+    assert url is not None
+    assert waits.join([pause], blocks=False) == url
     registry.set_result("is there")
-    with open(tmp_path / token, "rb") as fifo:
-        assert fifo.read(1) == b"\n"
+    assert Path(urlsplit(url).path).read_bytes() == b""
     assert pause.done()
     assert missing.pause() is not pause
     waits.close()

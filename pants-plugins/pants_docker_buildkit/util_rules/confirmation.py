@@ -147,8 +147,8 @@ async def confirm_image(request: ConfirmationRequest) -> ImageConfirmation:
     submit = confirmations.submit_pushed if request.was_pushed else confirmations.submit
     futures = [submit(reference) for reference in request.references]
     logger.debug(f"Asking registries for {', '.join(map(str, request.references))}.")
-    is_answered = running.waits.block(futures)
-    if is_answered and all(isinstance(each.result(), Present) for each in futures):
+    await wait_for(running, futures)
+    if all(isinstance(each.result(), Present) for each in futures):
         keeper.confirmed.add(request.references)
         return ImageConfirmation()
     answer = await confirm_in_session(request, **implicitly())

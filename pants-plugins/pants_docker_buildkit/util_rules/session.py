@@ -16,10 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pants.engine.fs import EMPTY_FILE_DIGEST, NativeDownloadFile
 from pants.engine.internals.session import RunId, SessionValues
 from pants.option.global_options import NamedCachesDirOption
 
-from pants_docker_buildkit.compat import execute_process, implicitly, rule, uncacheable_rule
+from pants_docker_buildkit.compat import download_file, implicitly, rule
 from pants_docker_buildkit.errors import UnusableCacheError
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.client import Purpose
@@ -28,11 +29,7 @@ from pants_docker_buildkit.registry.confirmation import Confirmation
 from pants_docker_buildkit.registry.credentials import invalid_configurations
 from pants_docker_buildkit.registry.layer_check import LayerCheck
 from pants_docker_buildkit.registry.settings import Patience, Reach
-from pants_docker_buildkit.session.directory import (
-    WAIT_SCRIPT,
-    UnusableDirectoryError,
-    session_directory,
-)
+from pants_docker_buildkit.session.directory import UnusableDirectoryError, session_directory
 from pants_docker_buildkit.session.local_engine import LocalEngine
 from pants_docker_buildkit.session.profile import Profile
 from pants_docker_buildkit.session.running import RunningSession, Services, SessionKeeper
@@ -48,7 +45,6 @@ from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistries,
     read_configured_registries,
 )
-from pants_docker_buildkit.util_rules.session_process import session_process
 from pants_docker_buildkit.util_rules.signing_settings import signing_settings
 
 logger = logging.getLogger(__name__)
@@ -140,27 +136,6 @@ async def running_session() -> RunningSession:
     return (await keep_session(**implicitly())).running
 
 
-@dataclass(frozen=True)
-class WaitRequest:
-    """Asks to wait for what `Waits.join` gave."""
-
-    token: str
-
-
-@dataclass(frozen=True)
-class Waited:
-    """The answers are there, or the session is over."""
-
-
-@uncacheable_rule
-async def wait_for_registries(request: WaitRequest) -> Waited:
-    process = session_process(
-        *(WAIT_SCRIPT, "wait", request.token), description="Wait for registries"
-    )
-    await execute_process(process, **implicitly())
-    return Waited()
-
-
 async def wait_for(
     running: RunningSession, futures: Sequence[Future[Any]], *, blocks: bool = True
 ) -> None:
@@ -168,10 +143,14 @@ async def wait_for(
 
     With `blocks` it may be kept for a moment, which is cheaper for answers that come soon.
     """
-    token = running.waits.join(futures, blocks=blocks)
-    if token is not None:
-        await wait_for_registries(WaitRequest(token), **implicitly())
-        running.waits.end(token)
+    url = running.waits.join(futures, blocks=blocks)
+    if url is not None:
+        try:
+            await download_file(NativeDownloadFile(url, EMPTY_FILE_DIGEST))
+        except Exception as e:
+            # Whoever needs the answers blocks then.
+            logger.debug(f"Cannot wait by a file: {e}")
+        running.waits.end(url)
 
 
 async def ask_registries(
