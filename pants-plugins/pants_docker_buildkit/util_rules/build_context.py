@@ -86,6 +86,15 @@ class ContextTree:
 
 
 @dataclass(frozen=True)
+class ContextSources:
+    """What a context is made of: files that `globs` match or `fields` have, and packages."""
+
+    globs: tuple[str, ...]
+    fields: tuple[SourcesField, ...]
+    field_sets: tuple[PackageFieldSet, ...]
+
+
+@dataclass(frozen=True)
 class NamedFilesRequest:
     """Asks for the files of a target as a named build context.
 
@@ -160,24 +169,27 @@ async def _globs_of(paths: set[str]) -> Iterable[str]:
     return globs
 
 
-async def _collect_target_files(targets: Iterable[Target], others: Iterable[str] = ()) -> Digest:
-    """What targets put into a context, with paths from the build root, and `others`.
-
-    Files as they are, packages when built.
-    """
+async def _find_sources(targets: Iterable[Target]) -> ContextSources:
+    """What targets put into a context: files as they are, packages when built."""
     field_sets = await find_valid_field_sets(
         FieldSetsPerTargetRequest(PackageFieldSet, targets), **implicitly()
     )
+    paths, others = _split_plain_files(targets)
+    globs = await _globs_of(paths)
+    fields = tuple(target.get(SourcesField) for target in others)
+    return ContextSources(tuple(globs), fields, tuple(field_sets.field_sets))
+
+
+async def _collect(sources: ContextSources, others: Iterable[str] = ()) -> Digest:
+    """The files of these sources, with paths from the build root, and `others`."""
     packages = await concurrently(
         environment_aware_package(EnvironmentAwarePackageRequest(each))
-        for each in field_sets.field_sets
+        for each in sources.field_sets
     )
-    paths, sourced = _split_plain_files(targets)
-    globs = await _globs_of(paths)
-    plain, sources = await concurrently(
+    plain, sourced = await concurrently(
         path_globs_to_digest(
             PathGlobs(
-                sorted({*others, *globs}),
+                sorted({*others, *sources.globs}),
                 GlobMatchErrorBehavior.error,
                 description_of_origin="the dependencies of image targets",
             ),
@@ -185,14 +197,14 @@ async def _collect_target_files(targets: Iterable[Target], others: Iterable[str]
         ),
         determine_source_files(
             SourceFilesRequest(
-                sources_fields=[target.get(SourcesField) for target in sourced],
+                sources_fields=sources.fields,
                 for_sources_types=CONTENT_FIELDS,
                 enable_codegen=True,
             ),
             **implicitly(),
         ),
     )
-    digests = (plain, sources.snapshot.digest, *(package.digest for package in packages))
+    digests = (plain, sourced.snapshot.digest, *(package.digest for package in packages))
     return await merge_digests(MergeDigests(digests))
 
 
@@ -280,19 +292,11 @@ def _is_group(target: Target) -> bool:
     return target.alias == "target" and target.has_field(Dependencies)
 
 
-@rule(desc="Assemble build context")
-async def assemble_build_context(
-    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
-) -> ContextTree:
-    if field_set.context.value:
-        # BuildKit applies no ignore file to a repository.
-        git = await read_git_context(field_set, **implicitly())
-        return await select_context_tree(git.tree, "", ())
-    dockerfile = await read_image_dockerfile(field_set, **implicitly())
+async def _find_image_sources(
+    field_set: BuildKitImageFieldSet, targets: Iterable[Target]
+) -> ContextSources:
+    """What the context of an image that depends on `targets` is made of."""
     upstream = await find_upstream_targets(field_set, **implicitly())
-    targets = await resolve_dependency_targets(
-        **implicitly(DependenciesRequest(field_set.dependencies))
-    )
     elsewhere = set(upstream.addresses)
     if elsewhere:
         elsewhere -= set(
@@ -306,8 +310,35 @@ async def assemble_build_context(
         and (not elsewhere or target.address not in elsewhere)
     ]
     wanted += await _expand_groups(wanted)
-    own = (dockerfile.path,) if dockerfile.path else ()
-    tree = await _collect_target_files(wanted, own)
+    return await _find_sources(wanted)
+
+
+@rule(desc="Find sources of large build context")
+async def find_context_sources(field_set: BuildKitImageFieldSet) -> ContextSources:
+    targets = await resolve_dependency_targets(
+        **implicitly(DependenciesRequest(field_set.dependencies))
+    )
+    return await _find_image_sources(field_set, targets)
+
+
+@rule(desc="Assemble build context")
+async def assemble_build_context(
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+) -> ContextTree:
+    if field_set.context.value:
+        # BuildKit applies no ignore file to a repository.
+        git = await read_git_context(field_set, **implicitly())
+        return await select_context_tree(git.tree, "", ())
+    dockerfile = await read_image_dockerfile(field_set, **implicitly())
+    targets = await resolve_dependency_targets(
+        **implicitly(DependenciesRequest(field_set.dependencies))
+    )
+    if len(targets) < _MANY_FILES:
+        sources = await _find_image_sources(field_set, targets)
+    else:
+        # Files that change do not change it: of many, Pants had better keep it.
+        sources = await find_context_sources(field_set, **implicitly())
+    tree = await _collect(sources, (dockerfile.path,) if dockerfile.path else ())
     root = field_set.context_directory(subsystem.default_context_root)
     if root == ".." or root.startswith("../"):
         raise field_set.error(
@@ -341,7 +372,7 @@ def explicit_dependencies(field_set: BuildKitImageFieldSet) -> UnparsedAddressIn
 
 @rule(desc="Assemble named build context")
 async def assemble_named_context(request: NamedFilesRequest) -> ContextTree:
-    files = await _collect_target_files(request.targets)
+    files = await _collect(await _find_sources(request.targets))
     # Files lie where their BUILD file is; what is packaged lies where `output_path` says.
     has_files = any(t.has_field(field) for t in request.targets for field in CONTENT_FIELDS)
     root = request.address.spec_path if has_files else ""
