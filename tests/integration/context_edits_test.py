@@ -29,6 +29,7 @@ from pants_docker_buildkit.session.context_files import (
     LINK,
     PROGRAM,
     ContextPath,
+    parse_row,
     write_contents,
 )
 from pants_docker_buildkit.session.directory import (
@@ -39,6 +40,7 @@ from pants_docker_buildkit.session.directory import (
     permit_path,
 )
 from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.session.testing.context_rows import to_rows
 from pants_docker_buildkit.session.testing.fake_session import FakeSession
 from pants_docker_buildkit.solver.context_memory import (
     CONTEXTS_DIRECTORY,
@@ -158,13 +160,14 @@ class Build:
         memory = read_lying(memory_path(self._builds.contexts, name), 1 << 62)
         self._deliveries += 1
         delivery = deliveries_path(self._session, KEY, 0) / str(self._deliveries)
-        for path in files_to_bring(contents, memory):
+        rows = to_rows(contents)
+        for path in files_to_bring(rows, memory):
             (delivery / path).parent.mkdir(parents=True, exist_ok=True)
             inside = path.partition("/")[2]
             text = self._tree.get(inside, self._tree.get(f"{inside}*"))
             assert text is not None
             (delivery / path).write_text(text)
-        write_contents(permit_path(self._session, KEY, 0), contents)
+        write_contents(permit_path(self._session, KEY, 0), rows)
 
     def begin(self) -> subprocess.Popen[bytes]:
         program = (
@@ -268,8 +271,12 @@ def switch_off(what: str) -> None:
         Known.time = property(lambda _: SECOND)  # type: ignore[assignment, method-assign]
     elif what == "of content":
         Known.time = property(  # type: ignore[assignment, method-assign]
-            lambda known: int(sha256_digest(known.value.encode())[-15:], 16) % (10**9 * SECOND)
+            lambda known: int(hash_of(known)[-15:], 16) % (10**9 * SECOND)
         )
+
+
+def hash_of(known: Known) -> str:
+    return sha256_digest(parse_row(known.row)[1].value.encode())
 
 
 def text_of(edits: random.Random, size: int = SIZE) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pants_docker_buildkit.session.context_files import FILE, ContextPath, write_contents
+from pants_docker_buildkit.session.context_files import FILE, context_row, write_contents
 from pants_docker_buildkit.session.directory import BUILD_COMMAND, deliveries_path, permit_path
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.testing.fake_session import FakeSession
@@ -47,8 +47,8 @@ def build_layout(
     delivered = deliveries_path(session.directory, KEY, 0) / "1" / context_name / "file"
     delivered.parent.mkdir(parents=True)
     delivered.write_text(content)
-    file = ContextPath(FILE, ONE_HASH, len(content))
-    write_contents(permit_path(session.directory, KEY, 0), {f"{context_name}/file": file})
+    file = context_row(f"{context_name}/file", FILE, ONE_HASH, len(content))
+    write_contents(permit_path(session.directory, KEY, 0), [file])
     monkeypatch.setattr(time, "time", lambda: LONG_AGO)
     monkeypatch.chdir(sandbox)
     assert main(str(session.directory), BUILD_COMMAND, KEY, "0") == 0

@@ -279,15 +279,15 @@ MUTATIONS = (
     Mutation(
         "contexts: what somebody changed is brought again",
         "solver/context_directory.py",
-        "if known.modified != status.st_mtime_ns or known.changed != status.st_ctime_ns:",
-        "if known.modified != status.st_mtime_ns:",
+        "                    status.st_ctime_ns,\n",
+        "                    known.status[3],\n",
         ("solver/context_directory_test.py",),
     ),
     Mutation(
         "contexts: nothing else lies there",
         "solver/context_directory.py",
-        "self._remove(found, right, contents)",
-        "self._remove({p: s for p, s in found.items() if p in contents}, right, contents)",
+        "self._remove(found, right, wanted)",
+        "self._remove({p: s for p, s in found.items() if p in memory}, right, wanted)",
         ("solver/context_directory_test.py",),
     ),
     Mutation(

@@ -35,6 +35,7 @@ STANDARD_LIBRARY = frozenset(
     [
         "__future__",
         "argparse",
+        "array",
         "base64",
         "bisect",
         "codecs",

@@ -62,13 +62,14 @@ def select_reached(
             patterns.append(parts)
     below = re.compile("|".join(f"{'/'.join(each)}(?:/|\\Z)" for each in patterns) or r"(?!)")
     above = re.compile("|".join(_prefix_pattern(each) for each in patterns) or r"(?!)")
+    directories = tuple(f"{path}/" for path in exact)
     ways = {prefix for path in exact for prefix in _prefixes(path)}
     selected = []
     for entry in entries:
         path = entry.path
         if isinstance(entry, SymlinkEntry) and (path in ways or above.fullmatch(path)):
             return None
-        if not exact.isdisjoint(_prefixes(path)) or below.match(path):
+        if path in exact or path.startswith(directories) or below.match(path):
             selected.append(entry)
     return tuple(selected)
 

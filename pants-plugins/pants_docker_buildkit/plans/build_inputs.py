@@ -55,13 +55,13 @@ class BuildInputs:
         The Dockerfile is an input of its own, and not said again as a file of the context.
         """
         lines = dockerfile.splitlines()
-        trees = tuple((name, tuple(entries)) for name, entries in trees)
-        is_told = sum(len(entries) for _, entries in trees) <= _MANY_FILES
+        known = [(name, tuple(entries)) for name, entries in trees]
+        is_told = sum(len(entries) for _, entries in known) <= _MANY_FILES
         return cls(
             build_digest,
             json.loads(json.dumps(_members(definition))),
             tuple(_hash(each) for each in lines) if len(lines) <= _MANY_LINES else (),
-            dict(_files(trees, definition.dockerfile)) if is_told else {},
+            dict(_files(known, definition.dockerfile)) if is_told else {},
         )
 
     def to_document(self) -> dict[str, Any]:

@@ -7,8 +7,7 @@ has its result.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +15,12 @@ from pants_docker_buildkit.session.directory import write_private
 
 FILE, PROGRAM, LINK, DIRECTORY = "file", "program", "link", "directory"
 """What can lie at a path."""
+
+# No part of a path is empty.
+_PATH_END = "//"
+_ROW_END = "\0"
+DIRECTORY_ROW_END = f"{_PATH_END}{DIRECTORY}:0:"
+"""What a row of a directory ends with."""
 
 
 class ContextPath(NamedTuple):
@@ -35,34 +40,51 @@ class ContextPath(NamedTuple):
         return self.kind in (FILE, PROGRAM)
 
 
-Contents = Mapping[str, ContextPath]
-"""All paths of all contexts of a build, relative to the directory that these lie in."""
-
-_DIRECTORY = ContextPath(DIRECTORY)
+# Contexts have tens of thousands of paths. A text for each is written, read and compared with
+# others without any of them being looked at, and Python's collector has nothing to look for in it.
 
 
-def to_columns(rows: Mapping[str, tuple[object, ...]]) -> bytes:
-    """JSON of what there is for each path: a list of the paths, and one for each of the fields.
-
-    Many paths are read and written much faster so, and nothing else is made of them meanwhile.
-    """
-    fields = range(len(next(iter(rows.values()), ())))
-    columns = ([row[number] for row in rows.values()] for number in fields)
-    return json.dumps([list(rows), *columns]).encode()
+def context_row(path: str, kind: str, value: str = "", size: int = 0) -> str:
+    """The text that says what lies at a path. The path is relative to where all contexts lie."""
+    return f"{path}{_PATH_END}{kind}:{size}:{value}"
 
 
-def write_contents(path: Path, contents: Contents) -> None:
-    """Write a permit."""
-    write_private(path, to_columns(contents))
+def row_path(row: str) -> str:
+    """The path that a row is of."""
+    return row.partition(_PATH_END)[0]
 
 
-def read_contents(path: Path) -> Contents:
-    """The contents of a permit, with the directories that nobody listed but something lies in."""
-    names, *columns = json.loads(path.read_bytes())
-    found = dict(zip(names, map(ContextPath, *columns))) if names else {}
-    for name in names:
-        parent = name.rpartition("/")[0]
-        while parent and parent not in found:
-            found[parent] = _DIRECTORY
-            parent = parent.rpartition("/")[0]
-    return found
+def parse_row(row: str) -> tuple[str, ContextPath]:
+    """A path, and what lies there."""
+    path, _, what = row.partition(_PATH_END)
+    kind, size, value = what.split(":", 2)
+    return path, ContextPath(kind, value, int(size))
+
+
+def join_rows(rows: Iterable[str]) -> bytes:
+    """Rows as they are in a file."""
+    return _ROW_END.join(rows).encode("utf-8", "surrogateescape")
+
+
+def split_rows(content: bytes) -> list[str]:
+    """The rows that are in a file. Raises `UnicodeDecodeError`."""
+    text = content.decode("utf-8", "surrogateescape")
+    return text.split(_ROW_END) if text else []
+
+
+def write_contents(path: Path, rows: Iterable[str]) -> None:
+    """Write a permit: a row for each path of all contexts of a build."""
+    write_private(path, join_rows(rows))
+
+
+def read_contents(path: Path) -> list[str]:
+    """The rows of a permit, with the directories that nobody listed but something lies in."""
+    rows = split_rows(path.read_bytes())
+    known = {row.partition(_PATH_END)[0] for row in rows}
+    for parent in {each.rpartition("/")[0] for each in known}:
+        directory = parent
+        while directory and directory not in known:
+            known.add(directory)
+            rows.append(context_row(directory, DIRECTORY))
+            directory = directory.rpartition("/")[0]
+    return rows

@@ -19,7 +19,7 @@ from pants_docker_buildkit.session.build_request import (
     render_request,
 )
 from pants_docker_buildkit.session.build_server import BuildServer
-from pants_docker_buildkit.session.context_files import DIRECTORY, ContextPath, write_contents
+from pants_docker_buildkit.session.context_files import DIRECTORY, context_row, write_contents
 from pants_docker_buildkit.session.directory import (
     BUILD_COMMAND,
     EXIT_CONTEXT_NEEDED,
@@ -91,7 +91,7 @@ class Session:
         self.server = BuildServer(self.directory)
 
     def permit(self) -> None:
-        write_contents(permit_path(self.directory, KEY, 0), {"context": ContextPath(DIRECTORY)})
+        write_contents(permit_path(self.directory, KEY, 0), [context_row("context", DIRECTORY)])
 
     def buildx(self, run: str) -> None:
         self.docker.answer("buildx build", run=f"echo $$ $PPID >{self.pids}; {run}", exit_code=3)

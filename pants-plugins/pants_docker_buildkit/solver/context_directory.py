@@ -11,23 +11,28 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pants_docker_buildkit.session.context_files import (
     DIRECTORY,
+    DIRECTORY_ROW_END,
     FILE,
     LINK,
     PROGRAM,
-    Contents,
     ContextPath,
+    context_row,
+    parse_row,
+    row_path,
 )
 from pants_docker_buildkit.session.directory import check_private
 from pants_docker_buildkit.solver.context_memory import (
     CLOCK_SKEW_SECONDS,
     Known,
+    Memory,
+    Status,
     memory_path,
     read_memory,
     remember_since,
@@ -48,8 +53,6 @@ _MODES = {
     DIRECTORY: stat.S_IFDIR | 0o755,
 }
 
-Found = Mapping[str, os.stat_result]
-
 
 @dataclass(frozen=True)
 class ContextDirectory:
@@ -64,67 +67,76 @@ class ContextDirectory:
     memory_path: Path
     now: int
 
-    def bring_up_to_date(self, contents: Contents, deliveries: Path) -> bool:
-        """Let the directory hold these contents and nothing else, and say whether it does.
+    def bring_up_to_date(self, contents: Collection[str], deliveries: Path) -> bool:
+        """Let the directory hold what these rows say and nothing else, and say whether it does.
 
-        Files that it lacks are taken out of the directories in `deliveries`. Where they are not
-        there either, somebody has to bring what is not remembered to be here. Raises `OSError`.
+        They have a row for each directory. Files that it lacks are taken out of the directories in
+        `deliveries`. Where they are not there either, somebody has to bring what is not remembered
+        to be here. Raises `OSError`.
         """
         memory = read_memory(self.memory_path, self.now)
-        found = _scan(self.path)
-        right = {
+        wanted = set(contents)
+        remembered = {known.row for known in memory.values()}
+        right, found = _scan(self.path, memory)
+        unwanted = {row_path(row) for row in remembered - wanted}
+        found.update((path, self._status(path)) for path in right & unwanted)
+        right -= unwanted
+        right.update(
             path
             for path, status in found.items()
-            if (wanted := contents.get(path)) is not None
-            and self._is_right(path, wanted, status, memory.get(path))
-        }
-        self._remove(found, right, contents)
-        sources = sorted(deliveries.iterdir()) if deliveries.is_dir() else []
-        after: dict[str, Known] = {}
-        is_complete = True
-        for path, wanted in sorted(contents.items()):
-            last = memory.get(path)
-            if path in right and last is not None and last.is_of(wanted):
-                after[path] = last
-                continue
-            known = remember_since(last, wanted, self.now)
-            if path in right:
-                after[path] = known
-            elif self._make(path, wanted, sources):
-                after[path] = self._stamp(path, known)
-            else:
-                is_complete = False
-                if last is not None:
-                    # What comes there will not be older.
-                    after[path] = last._replace(modified=0, changed=0)
+            if status.st_mode == _MODES[DIRECTORY] and context_row(path, DIRECTORY) in wanted
+        )
+        self._remove(found, right, wanted)
+        lost = {memory[path].row for path in memory.keys() - right}
+        missing = (wanted - remembered) | (lost & wanted)
+        after = dict(memory)
+        for path in unwanted:
+            del after[path]
+        is_complete = self._make_all(missing, right, after, memory, deliveries)
         self._stamp_directories(contents, after)
         if after != memory:
             write_memory(self.memory_path, after)
         return is_complete
 
-    def _is_right(
-        self, path: str, wanted: ContextPath, status: os.stat_result, known: Known | None
-    ) -> bool:
-        """Whether what lies there is what is wanted, and nobody has touched it since it came."""
-        if wanted.kind == DIRECTORY:
-            return status.st_mode == _MODES[wanted.kind]
-        if known is None or not known.is_of(wanted):
-            return False
-        if known.modified != status.st_mtime_ns or known.changed != status.st_ctime_ns:
-            return False
-        if wanted.kind == LINK:
-            return stat.S_ISLNK(status.st_mode) and os.readlink(self.path / path) == wanted.value
-        return status.st_mode == _MODES[wanted.kind] and status.st_size == wanted.size
+    def _status(self, path: str) -> os.stat_result:
+        return os.lstat(os.path.join(self.path, path))
 
-    def _remove(self, found: Found, right: set[str], contents: Contents) -> None:
+    def _remove(
+        self, found: Mapping[str, os.stat_result], right: set[str], wanted: set[str]
+    ) -> None:
         # What lies in a directory comes before it.
         for path in sorted(found.keys() - right, reverse=True):
             if not stat.S_ISDIR(found[path].st_mode):
                 (self.path / path).unlink()
-            elif path in contents and contents[path].kind == DIRECTORY:
+            elif context_row(path, DIRECTORY) in wanted:
                 (self.path / path).chmod(stat.S_IMODE(_MODES[DIRECTORY]))
             else:
                 (self.path / path).rmdir()
+
+    def _make_all(
+        self,
+        rows: Iterable[str],
+        right: set[str],
+        after: dict[str, Known],
+        memory: Memory,
+        deliveries: Path,
+    ) -> bool:
+        """Make what these rows say where it is not `right`, remember it, and say whether it is."""
+        sources = sorted(deliveries.iterdir()) if deliveries.is_dir() else []
+        is_complete = True
+        for path, row in sorted((row_path(row), row) for row in rows):
+            last, wanted = memory.get(path), parse_row(row)[1]
+            known = remember_since(last, row, self.now)
+            if path in right:
+                after[path] = known
+            elif self._make(path, wanted, sources):
+                after[path] = self._stamp(path, known, wanted)
+            else:
+                is_complete = False
+                if last is not None:
+                    # What comes there will not be older.
+                    after[path] = Known(last.row, last.since)
+        return is_complete
 
     def _make(self, path: str, wanted: ContextPath, sources: list[Path]) -> bool:
         place = self.path / path
@@ -138,20 +150,30 @@ class ContextDirectory:
         place.chmod(stat.S_IMODE(_MODES[wanted.kind]))
         return True
 
-    def _stamp(self, path: str, known: Known) -> Known:
+    def _stamp(self, path: str, known: Known, wanted: ContextPath) -> Known:
+        """What is remembered of a path that was made. Of directories, no status: it changes."""
         place = self.path / path
         os.utime(place, ns=(known.time, known.time), follow_symlinks=False)
         status = place.lstat()
-        return known._replace(modified=status.st_mtime_ns, changed=status.st_ctime_ns)
+        is_as_wanted = (
+            stat.S_ISLNK(status.st_mode) and os.readlink(place) == wanted.value
+            if wanted.kind == LINK
+            else (status.st_mode, status.st_size) == (_MODES[wanted.kind], wanted.size)
+        )
+        if wanted.kind == DIRECTORY or not is_as_wanted:
+            return known
+        right = Status(status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return known._replace(status=right)
 
-    def _stamp_directories(self, contents: Contents, after: dict[str, Known]) -> None:
+    def _stamp_directories(self, contents: Iterable[str], after: Memory) -> None:
         """Give directories their times again, which change with what is put into them."""
-        for path, wanted in contents.items():
-            if wanted.kind == DIRECTORY:
-                known = after[path] = after[path]._replace(modified=0, changed=0)
-                place = self.path / path
-                if place.stat().st_mtime_ns != known.time:
-                    os.utime(place, ns=(known.time, known.time))
+        for row in contents:
+            # Where a link leads may end so, too.
+            if row.endswith(DIRECTORY_ROW_END) and parse_row(row)[1].kind == DIRECTORY:
+                path = row_path(row)
+                known = after[path]
+                if self._status(path).st_mtime_ns != known.time:
+                    os.utime(self.path / path, ns=(known.time, known.time))
 
 
 def _take(path: str, wanted: ContextPath, sources: list[Path], place: Path) -> bool:
@@ -169,19 +191,41 @@ def _take(path: str, wanted: ContextPath, sources: list[Path], place: Path) -> b
     return False
 
 
-def _scan(root: Path) -> dict[str, os.stat_result]:
-    """All that lies in a directory."""
-    found: dict[str, os.stat_result] = {}
+@contextmanager
+def _opened(directory: str) -> Iterator[int]:
+    number = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+def _scan(root: Path, memory: Memory) -> tuple[set[str], dict[str, os.stat_result]]:
+    """The paths at which nobody has touched what is remembered to lie there, and all others."""
+    untouched: set[str] = set()
+    others: dict[str, os.stat_result] = {}
     waiting = [""]
     while waiting:
         directory = waiting.pop()
-        with os.scandir(os.path.join(root, directory)) as entries:
+        prefix = f"{directory}/" if directory else ""
+        # The paths of what lies in it are looked up from there, and not from the root.
+        with _opened(os.path.join(root, directory)) as number, os.scandir(number) as entries:
             for entry in entries:
-                path = f"{directory}/{entry.name}" if directory else entry.name
-                found[path] = status = entry.stat(follow_symlinks=False)
+                path = prefix + entry.name
+                status = entry.stat(follow_symlinks=False)
+                known = memory.get(path)
+                if known is not None and known.status == (
+                    status.st_mode,
+                    status.st_size,
+                    status.st_mtime_ns,
+                    status.st_ctime_ns,
+                ):
+                    untouched.add(path)
+                    continue
+                others[path] = status
                 if stat.S_ISDIR(status.st_mode):
                     waiting.append(path)
-    return found
+    return untouched, others
 
 
 @contextmanager

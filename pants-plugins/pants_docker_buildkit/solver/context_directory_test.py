@@ -21,10 +21,10 @@ from pants_docker_buildkit.session.context_files import (
     FILE,
     LINK,
     PROGRAM,
-    Contents,
     ContextPath,
 )
 from pants_docker_buildkit.session.directory import UnusableDirectoryError
+from pants_docker_buildkit.session.testing.context_rows import to_rows
 from pants_docker_buildkit.solver.context_directory import (
     UNUSED_SECONDS,
     ContextDirectory,
@@ -62,7 +62,7 @@ class Image:
         for _ in range(2):
             self._bring(contents, texts, now)
             with self.open(now=now) as directory:
-                if directory.bring_up_to_date(contents, self._deliveries):
+                if directory.bring_up_to_date(to_rows(contents), self._deliveries):
                     return self._check(contents, texts)
         raise AssertionError("not up to date")
 
@@ -74,16 +74,21 @@ class Image:
         with open_contexts(self.contexts, NAME, say_waiting) as directory:
             yield replace(directory, now=now)
 
-    def _bring(self, contents: Contents, texts: Mapping[str, str], now: int) -> None:
+    def _bring(
+        self, contents: Mapping[str, ContextPath], texts: Mapping[str, str], now: int
+    ) -> None:
         self._number += 1
-        self.brought = files_to_bring(contents, read_lying(memory_path(self.contexts, NAME), now))
+        lying = read_lying(memory_path(self.contexts, NAME), now)
+        self.brought = list(files_to_bring(to_rows(contents), lying))
         for path in self.brought:
             place = self._deliveries / str(self._number) / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(texts[path])
             place.chmod(0o400)
 
-    def _check(self, contents: Contents, texts: Mapping[str, str]) -> dict[str, os.stat_result]:
+    def _check(
+        self, contents: Mapping[str, ContextPath], texts: Mapping[str, str]
+    ) -> dict[str, os.stat_result]:
         """Exactly what the key says is there."""
         found = {str(each.relative_to(self.path)): each for each in self.path.rglob("*")}
         assert found.keys() == contents.keys()
@@ -100,7 +105,7 @@ class Image:
         return {path: each.lstat() for path, each in found.items()}
 
 
-def contents_of(files: Mapping[str, str], links: Mapping[str, str]) -> Contents:
+def contents_of(files: Mapping[str, str], links: Mapping[str, str]) -> dict[str, ContextPath]:
     contents = {path: ContextPath(LINK, target) for path, target in links.items()}
     for name, text in files.items():
         kind = PROGRAM if name.endswith("*") else FILE
@@ -267,9 +272,9 @@ def test_what_is_not_delivered_is_said_to_be_missing(image: Image, tmp_path: Pat
     contents = contents_of({"a": "1", "b": "2"}, {})
     image.build({"a": "1"})
     with image.open() as directory:
-        assert not directory.bring_up_to_date(contents, tmp_path / "nothing")
+        assert not directory.bring_up_to_date(to_rows(contents), tmp_path / "nothing")
     memory = read_lying(memory_path(image.contexts, NAME), NOW)
-    assert files_to_bring(contents, memory) == ["b"]
+    assert list(files_to_bring(to_rows(contents), memory)) == ["b"]
 
 
 def test_a_delivery_of_another_size_is_not_taken(image: Image, tmp_path: Path) -> None:
@@ -277,7 +282,7 @@ def test_a_delivery_of_another_size_is_not_taken(image: Image, tmp_path: Path) -
     (tmp_path / "half" / "1" / "a").write_text("1")
     with image.open() as directory:
         contents = contents_of({"a": "12"}, {})
-        assert not directory.bring_up_to_date(contents, tmp_path / "half")
+        assert not directory.bring_up_to_date(to_rows(contents), tmp_path / "half")
 
 
 def test_a_delivery_that_is_somebody_elses_file_too_is_copied(image: Image, tmp_path: Path) -> None:
@@ -287,8 +292,9 @@ def test_a_delivery_that_is_somebody_elses_file_too_is_copied(image: Image, tmp_
     before = stored.stat()
     (tmp_path / "linked" / "1").mkdir(parents=True)
     os.link(stored, tmp_path / "linked" / "1" / "a")
+    contents = to_rows(contents_of({"a*": "1"}, {}))
     with image.open() as directory:
-        assert directory.bring_up_to_date(contents_of({"a*": "1"}, {}), tmp_path / "linked")
+        assert directory.bring_up_to_date(contents, tmp_path / "linked")
     after = stored.stat()
     assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
     assert not (image.path / "a").samefile(stored)

@@ -17,14 +17,21 @@ restored, from the cache of a CI service perhaps: no file lies there as it was r
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Mapping
+from array import array
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from itertools import compress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pants_docker_buildkit.session.context_files import Contents, ContextPath, to_columns
+from pants_docker_buildkit.session.context_files import (
+    ContextPath,
+    join_rows,
+    parse_row,
+    row_path,
+    split_rows,
+)
 from pants_docker_buildkit.session.directory import write_private
 
 _NANOSECONDS = 10**9
@@ -39,29 +46,37 @@ CONTEXTS_DIRECTORY = "contexts"
 _NODE_ID_FILE = "node"
 
 
-class Known(NamedTuple):
-    """What is remembered of one path.
+class Status(NamedTuple):
+    """What the system says of a path: mode and size, and times in nanoseconds."""
 
-    `kind` and `value` are those of the `ContextPath` that lies there, `since` is the second, since
-    the epoch, in which it came there. `modified` and `changed` are the times in nanoseconds that it
-    had when it was found to be right (`st_mtime_ns`, `st_ctime_ns`); without them, it has to be
-    brought again.
-    """
-
-    kind: str
-    value: str
-    since: int
+    mode: int = 0
+    size: int = 0
     modified: int = 0
     changed: int = 0
 
-    def is_of(self, wanted: ContextPath) -> bool:
-        """Whether this lies there, or lay there last."""
-        return self.value == wanted.value and self.kind == wanted.kind
+
+_NOT_THERE = Status()
+_COLUMNS = 1 + len(Status._fields)
+_INTEGER = "q"
+_INTEGER_BYTES = array(_INTEGER).itemsize
+
+
+class Known(NamedTuple):
+    """What is remembered of one path.
+
+    `row` says what lies there, `since` is the second, since the epoch, in which it came there.
+    `status` is as it was found to be when that was right; without it, it has to be brought again.
+    """
+
+    row: str
+    since: int
+    status: tuple[int, ...] = _NOT_THERE
 
     @property
     def time(self) -> int:
         """The time in nanoseconds that it gets."""
-        what = f"{self.kind}:{self.value}".encode("utf-8", "surrogateescape")
+        _, lying = parse_row(self.row)
+        what = f"{lying.kind}:{lying.value}".encode("utf-8", "surrogateescape")
         content = hashlib.sha256(what).hexdigest()
         return self.since * _NANOSECONDS + int(content[:_HASH_DIGITS], 16) % _NANOSECONDS
 
@@ -69,73 +84,69 @@ class Known(NamedTuple):
 Memory = Mapping[str, Known]
 
 
-def remember_since(known: Known | None, wanted: ContextPath, now: int) -> Known:
+def remember_since(known: Known | None, row: str, now: int) -> Known:
     """What will be remembered of a path to which this comes now. `now` is in seconds.
 
     Also where the same is remembered to have lain there: a memory that was restored with its files
     is of what another machine had, or this one long ago.
     """
     since = now if known is None else max(now, known.since)
-    return Known(wanted.kind, wanted.value, since)
+    return Known(row, since)
 
 
-def files_to_bring(contents: Contents, lying: Mapping[str, tuple[str, str]]) -> list[str]:
-    """The paths of the files that do not lie in the directory, if this is what lies there."""
-    return [
-        path
-        for path, wanted in contents.items()
-        if wanted.is_file and lying.get(path) != wanted[:2]
-    ]
+def files_to_bring(rows: Iterable[str], lying: Collection[str]) -> dict[str, ContextPath]:
+    """The files that do not lie in the directory, if this is what lies there, by path."""
+    missing = map(parse_row, [row for row in rows if row not in lying])
+    return {path: wanted for path, wanted in missing if wanted.is_file}
 
 
 def memory_path(contexts: Path, name: str) -> Path:
     """Where it is remembered what lies in the directory `name`."""
-    return contexts / f"{name}.json"
+    return contexts / f"{name}.memory"
 
 
 def read_memory(path: Path, now: int) -> Memory:
     """What is remembered; nothing where that cannot be, or is later than `now` by far."""
-    paths, *columns = _read_columns(path, now)
-    return dict(zip(paths, map(Known, *columns)))
+    rows, (since, *statuses) = _read_columns(path, now)
+    paths = map(row_path, rows)
+    return dict(zip(paths, map(Known, rows, since, zip(*statuses))))
 
 
-def read_lying(path: Path, now: int) -> Mapping[str, tuple[str, str]]:
-    """The kind and the value of what lies there and need not be brought, by path.
-
-    Python's collector has nothing to look for in such tuples. In a daemon that has millions of
-    objects, it looks at all of these once there are a few hundred thousand new ones.
-    """
-    paths, kinds, values, _, _, changed = _read_columns(path, now)
-    rows = zip(paths, zip(kinds, values), changed)
-    return {path: what for path, what, is_right in rows if is_right}
+def read_lying(path: Path, now: int) -> set[str]:
+    """The rows of what lies there and need not be brought."""
+    rows, (*_, changed) = _read_columns(path, now)
+    return set(compress(rows, changed))
 
 
-def _read_columns(path: Path, now: int) -> list[list[Any]]:
-    """The paths, and what each field of `Known` is for them."""
-    nothing: list[list[Any]] = [[] for _ in range(1 + len(Known._fields))]
+def _read_columns(path: Path, now: int) -> tuple[list[str], list[array[int]]]:
+    """The rows, and each number that is remembered of them."""
+    nothing: tuple[list[str], list[array[int]]] = [], [array(_INTEGER)] * _COLUMNS
     try:
-        paths, kinds, values, since, *times = columns = json.loads(path.read_bytes())
+        head, _, rest = path.read_bytes().partition(b"\n")
+        count, size = map(int, head.split())
+        length = count * _INTEGER_BYTES
+        starts = range(0, length * _COLUMNS, length) if length else (0,) * _COLUMNS
+        columns = [array(_INTEGER, rest[start : start + length]) for start in starts]
+        rows = split_rows(rest[length * _COLUMNS :])
+        since = columns[0]
         is_sane = (
-            len(columns) == 1 + len(Known._fields)
-            and len({len(each) for each in columns}) == 1
-            and _hold_only(str, paths, kinds, values)
-            and _hold_only(int, since, *times)
+            len(rest) == length * _COLUMNS + size
+            and {len(each) for each in columns} == {len(rows)}
             and min(since, default=0) >= 0
             and max(since, default=0) <= now + CLOCK_SKEW_SECONDS
         )
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (OSError, ValueError):
         return nothing
-    return columns if is_sane else nothing
-
-
-def _hold_only(kind: type, *columns: Any) -> bool:
-    """Whether these are lists in which there is nothing else."""
-    return all(type(each) is list and set(map(type, each)) <= {kind} for each in columns)
+    return (rows, columns) if is_sane else nothing
 
 
 def write_memory(path: Path, memory: Memory) -> None:
     """Remember this. Raises `OSError`."""
-    write_private(path, to_columns(memory))
+    columns: list[Iterable[int]] = [[known.since for known in memory.values()]]
+    columns += zip(*(known.status for known in memory.values()))
+    numbers = b"".join(array(_INTEGER, each).tobytes() for each in columns)
+    rows = join_rows(known.row for known in memory.values())
+    write_private(path, b"%d %d\n%b%b" % (len(memory), len(rows), numbers, rows))
 
 
 def node_identity(contexts: Path) -> str:

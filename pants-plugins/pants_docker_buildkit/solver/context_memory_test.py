@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import json
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,9 +12,11 @@ from pants_docker_buildkit.session.context_files import (
     LINK,
     PROGRAM,
     ContextPath,
+    context_row,
 )
 from pants_docker_buildkit.solver.context_memory import (
     Known,
+    Status,
     files_to_bring,
     node_identity,
     read_lying,
@@ -29,34 +30,46 @@ SECOND = 10**9
 
 
 def test_what_is_remembered_is_read_again(tmp_path: Path) -> None:
-    memory = {"a/ü": Known(FILE, "1", NOW, 5, 6), "a": Known(DIRECTORY, "", 0)}
+    memory = {
+        "a/ü \n": Known(context_row("a/ü \n", FILE, "1", 3), NOW, Status(33188, 3, 5, 6)),
+        "a": Known(context_row("a", DIRECTORY), 0),
+        "a/\udcff": Known(context_row("a/\udcff", LINK, "\udcfe"), 1, Status(1, 2, 3, 4)),
+    }
     write_memory(tmp_path / "memory", memory)
     assert read_memory(tmp_path / "memory", NOW) == memory
 
 
-def _damaged_columns() -> Iterator[list[list[Any]]]:
-    """What two paths are remembered as, with one value that cannot be, or one too few or many."""
-    for column, damage in [
-        *((0, 1), (1, None), (1, ["x"]), (2, 1), (3, "z"), (3, 1.5), (3, -1), (3, NOW * 10**6)),
-        *((4, None), (4, True), (5, "z"), (5, 1e9)),
-    ]:
-        columns: list[list[Any]] = [["a", "b"], [FILE] * 2, ["x"] * 2, [NOW] * 2, [1] * 2, [2] * 2]
-        yield [*columns, [3, 3]]
-        yield [each[:1] if number == column else each for number, each in enumerate(columns)]
-        columns[column][1] = damage
-        yield columns
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        *("", "[", "[]", "null", '{"a": ["x", "y", 1, 2, 3]}', '[["a"]]', "[[], [], [], [], []]"),
-        *map(json.dumps, _damaged_columns()),
-    ],
-)
-def test_a_damaged_memory_is_none(tmp_path: Path, damage: str) -> None:
-    (tmp_path / "memory").write_text(damage)
+def test_a_memory_of_nothing_is_read_again(tmp_path: Path) -> None:
+    write_memory(tmp_path / "memory", {})
     assert read_memory(tmp_path / "memory", NOW) == {}
+    assert read_lying(tmp_path / "memory", NOW) == set()
+
+
+def _numbers(*since: int) -> bytes:
+    return array("q", (*since, *range(4 * len(since)))).tobytes()
+
+
+def _memory(count: int, *since: int, rows: bytes = b"a//file:1:x\0b//file:1:x") -> bytes:
+    return b"%d %d\n%b%b" % (count, len(rows), _numbers(*since), rows)
+
+
+def _damages() -> Iterator[bytes]:
+    yield from (b"", b"x", b"\n", b"0\n", b"0 0\nx", b"-1 0\n", b"1 0\n", b"99 0\n", b"1 x\n")
+    yield b"[[], [], [], [], []]"
+    yield from (
+        _memory(2, NOW, NOW)[:-1],
+        _memory(2, NOW, NOW) + b"x",
+        _memory(2, NOW, NOW, rows=b""),
+    )
+    yield from (_memory(1, NOW, NOW), _memory(3, NOW, NOW), _memory(1, NOW))
+    yield from (_memory(2, NOW, -1), _memory(2, NOW, NOW * 2))
+
+
+@pytest.mark.parametrize("damage", _damages())
+def test_a_damaged_memory_is_none(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "memory").write_bytes(damage)
+    assert read_memory(tmp_path / "memory", NOW) == {}
+    assert read_lying(tmp_path / "memory", NOW) == set()
 
 
 def test_a_memory_that_is_not_there_is_none(tmp_path: Path) -> None:
@@ -67,47 +80,46 @@ def test_a_memory_that_is_not_there_is_none(tmp_path: Path) -> None:
     ("known", "since"),
     [
         (None, NOW),
-        (Known(FILE, "a", 5), NOW),
-        (Known(FILE, "b", 5), NOW),
-        (Known(FILE, "b", NOW + 100), NOW + 100),
+        (Known("a//file:1:a", 5), NOW),
+        (Known("a//file:1:b", 5), NOW),
+        (Known("a//file:1:b", NOW + 100), NOW + 100),
     ],
     ids=["new", "the same", "another", "the clock went back"],
 )
 def test_what_comes_to_a_path_has_a_time_of_its_own_there(known: Known | None, since: int) -> None:
-    assert remember_since(known, ContextPath(FILE, "a", 1), NOW) == Known(FILE, "a", since)
+    assert remember_since(known, "a//file:1:a", NOW) == Known("a//file:1:a", since)
 
 
 def test_a_time_has_its_second_and_a_fraction_of_its_own() -> None:
-    times = [Known(FILE, f"{number}", NOW).time for number in range(100)]
+    times = [Known(context_row("a", FILE, f"{each}"), NOW).time for each in range(100)]
     assert {time // SECOND for time in times} == {NOW}
     assert len(set(times)) == 100
 
 
 def test_files_are_brought_that_are_not_remembered_to_be_there(tmp_path: Path) -> None:
-    file = ContextPath(FILE, "1" * 64, 5)
-    program = ContextPath(PROGRAM, "1" * 64, 5)
-    contents = {
-        "here": file,
-        "new": file,
-        "changed": file,
-        "executable now": program,
-        "gone": file,
-        "link": ContextPath(LINK, "here"),
-        "directory": ContextPath(DIRECTORY),
-    }
+    def row(path: str, kind: str = FILE, value: str = "1" * 64) -> str:
+        return context_row(path, kind, value, 5)
+
+    rows = [
+        *map(row, ("here", "new", "changed")),
+        row("executable now", PROGRAM),
+        *(row("gone"), context_row("link", LINK, "here"), context_row("directory", DIRECTORY)),
+    ]
+    is_right = Status(1, 1, 1, 1)
     memory = {
-        "here": Known(FILE, file.value, NOW, 1, 1),
-        "changed": Known(FILE, "2", NOW, 1, 1),
-        "executable now": Known(FILE, file.value, NOW, 1, 1),
-        "gone": Known(FILE, file.value, NOW),
-        "no more": Known(FILE, "3", NOW, 1, 1),
+        "here": Known(row("here"), NOW, is_right),
+        "changed": Known(row("changed", value="2"), NOW, is_right),
+        "executable now": Known(row("executable now"), NOW, is_right),
+        "gone": Known(row("gone"), NOW),
+        "no more": Known(row("no more"), NOW, is_right),
     }
     write_memory(tmp_path / "memory", memory)
     lying = read_lying(tmp_path / "memory", NOW)
-    assert files_to_bring(contents, lying) == ["new", "changed", "executable now", "gone"]
+    assert list(files_to_bring(rows, lying)) == ["new", "changed", "executable now", "gone"]
     # What nobody remembers is brought.
-    lying = read_lying(tmp_path / "nothing", NOW)
-    assert files_to_bring(contents, lying) == ["here", "new", "changed", "executable now", "gone"]
+    found = files_to_bring(rows, read_lying(tmp_path / "nothing", NOW))
+    assert list(found) == ["here", "new", "changed", "executable now", "gone"]
+    assert found["executable now"] == ContextPath(PROGRAM, "1" * 64, 5)
 
 
 def test_a_machine_keeps_its_identity(tmp_path: Path) -> None:

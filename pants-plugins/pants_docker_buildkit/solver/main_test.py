@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.session.context_files import (
     DIRECTORY,
     FILE,
-    Contents,
     ContextPath,
     write_contents,
 )
@@ -46,6 +45,7 @@ from pants_docker_buildkit.session.directory import (
     remove_directory,
 )
 from pants_docker_buildkit.session.profile import BuildSettings
+from pants_docker_buildkit.session.testing.context_rows import to_rows
 from pants_docker_buildkit.session.testing.fake_session import FakeSession
 from pants_docker_buildkit.solver.context_memory import CONTEXTS_DIRECTORY
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, PinnedSource
@@ -105,8 +105,8 @@ class Sandbox:
         self.settings()
         self.profile()
 
-    def permit(self, contents: Contents, generation: int = 0) -> None:
-        write_contents(permit_path(self.session, KEY, generation), contents)
+    def permit(self, contents: Mapping[str, ContextPath], generation: int = 0) -> None:
+        write_contents(permit_path(self.session, KEY, generation), to_rows(contents))
 
     def settings(self, **settings: Any) -> None:
         self._session.add_build(KEY, BuildSettings(target="src/app:image", **settings))

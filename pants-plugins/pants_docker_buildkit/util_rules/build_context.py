@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from pants.backend.shell.target_types import ShellSourceField
 from pants.core.goals.package import EnvironmentAwarePackageRequest, PackageFieldSet
@@ -227,15 +226,16 @@ async def select_context_tree(
             file.path: file.content for file in await get_digest_contents(ignore_digest)
         }
     prefix = f"{root}/" if root else ""
-    outside = (entry.path for entry in entries if not entry.path.startswith(prefix))
-    found = (
-        _context_entry(entry.path[len(prefix) :], entry)
-        for entry in entries
-        if entry.path and entry.path.startswith(prefix)
-    )
+    found, outside = list[context_entries.ContextEntry](), list[str]()
+    for entry in entries:
+        path = entry.path
+        if not path.startswith(prefix):
+            outside.append(path)
+        elif path:
+            found.append(_context_entry(path[len(prefix) :], entry))
     deciding = next((each for each in ignore_files if each in ignore_contents), None)
     selected = _select(found, deciding, ignore_contents)
-    return ContextTree(root, selected, tuple(islice(outside, 3)))
+    return ContextTree(root, selected, tuple(outside[:3]))
 
 
 def _select(

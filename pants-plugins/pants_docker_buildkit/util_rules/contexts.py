@@ -24,8 +24,8 @@ from pants_docker_buildkit.session.context_files import (
     FILE,
     LINK,
     PROGRAM,
-    Contents,
     ContextPath,
+    context_row,
     write_contents,
 )
 from pants_docker_buildkit.session.directory import (
@@ -50,30 +50,26 @@ _MOST_BYTES = 64 * 1024
 _MOST_FILES = 32
 
 
-def context_contents(definition: ImageDefinition, context_name: str) -> Contents:
+def context_rows(definition: ImageDefinition, context_name: str) -> list[str]:
     """What lies where in the directory of a build whose main context is called `context_name`."""
     directories = {each.name: each.directory for each in definition.job.definition.named_contexts}
     directories[""] = context_name
-    return {
-        path: what
-        for name, entries in definition.contexts
-        for path, what in _paths(directories[name], entries)
-    }
+    return [
+        row for name, entries in definition.contexts for row in _rows(directories[name], entries)
+    ]
 
 
-def _paths(
-    directory: str, entries: Iterable[context_entries.ContextEntry]
-) -> Iterator[tuple[str, ContextPath]]:
-    yield directory, ContextPath(DIRECTORY)
+def _rows(directory: str, entries: Iterable[context_entries.ContextEntry]) -> Iterator[str]:
+    yield context_row(directory, DIRECTORY)
     for entry in entries:
         path = f"{directory}/{entry.path}"
         if isinstance(entry, context_entries.FileEntry):
             kind = PROGRAM if entry.is_executable else FILE
-            yield path, ContextPath(kind, entry.content_sha256, entry.size)
+            yield context_row(path, kind, entry.content_sha256, entry.size)
         elif isinstance(entry, context_entries.SymlinkEntry):
-            yield path, ContextPath(LINK, entry.target)
+            yield context_row(path, LINK, entry.target)
         else:
-            yield path, ContextPath(DIRECTORY)
+            yield context_row(path, DIRECTORY)
 
 
 async def prepare_contexts(
@@ -90,21 +86,21 @@ async def prepare_contexts(
     Brings the files that are not in their directory as far as is known, or `with_all` of them.
     `attempt` is a number that no other has.
     """
-    contents = context_contents(definition, context_name)
+    rows = context_rows(definition, context_name)
     memory = memory_path(session.parent / CONTEXTS_DIRECTORY, context_name)
-    paths = files_to_bring(contents, {} if with_all else read_lying(memory, int(time.time())))
-    if paths:
+    wanted = files_to_bring(rows, () if with_all else read_lying(memory, int(time.time())))
+    if wanted:
         files = await create_digest(
             CreateDigest(
                 FileEntry(
                     f"{DELIVERED_FILES}/{path}",
-                    FileDigest(contents[path].value, contents[path].size),
-                    is_executable=contents[path].kind == PROGRAM,
+                    FileDigest(file.value, file.size),
+                    is_executable=file.kind == PROGRAM,
                 )
-                for path in paths
+                for path, file in wanted.items()
             )
         )
-        if _is_little([contents[path] for path in paths]):
+        if _is_little(wanted.values()):
             delivery = deliveries_path(session, definition.key, generation) / str(attempt)
             try:
                 await _write(files, delivery)
@@ -113,7 +109,7 @@ async def prepare_contexts(
                 raise ImageBuildError(definition.address, finding) from e
         else:
             await _bring(definition, files, generation, attempt)
-    write_contents(permit_path(session, definition.key, generation), contents)
+    write_contents(permit_path(session, definition.key, generation), rows)
 
 
 def _is_little(files: Collection[ContextPath]) -> bool:
