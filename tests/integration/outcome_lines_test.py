@@ -8,6 +8,7 @@ from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.registry import Registry
 
 PRINTED_LINES = 40
+QUESTION = "Starting: Look up the image of app:image"
 
 
 def test_every_image_ends_in_a_line_with_the_reason(
@@ -53,11 +54,27 @@ def test_every_image_ends_in_a_line_with_the_reason(
     assert line_after(*both) == built("build arg MODE changed, app/a.txt changed")
     back = (("app/a.txt", "c", "b"), ("app/BUILD", "MODE=three", "MODE=two"))
     assert line_after(*back) == Matches(f"  restored: {pinned}")
-    # Only where no build is remembered, the caches are asked first, by a process of its own.
-    asked = [output.count("Starting: Look up the image of") for output in outputs]
-    assert asked == [1, *[0] * (len(outputs) - 1)]
+    assert QUESTION not in "".join(outputs)
     assert "Bring the context" not in "".join(outputs)
     assert "Starting: Build app:image" not in outputs[-1]
+
+
+def test_caches_are_asked_first_where_much_would_be_laid_out_for_an_image_they_may_have(
+    machine: Machine, registry: Registry, repository: str
+) -> None:
+    files = {
+        "pants.toml": repository_settings(registry.address, repository),
+        "app/BUILD": "file(name='file', source='a.txt')\n"
+        "docker_buildkit_image(name='image', dependencies=[':file'])\n",
+        "app/Dockerfile": "FROM scratch\nCOPY app/a.txt /\n",
+        "app/a.txt": repository * 4096,
+    }
+    for name, is_built in (("first", True), ("second", False)):
+        run = machine.checkout(name, files).pants("-ldebug", "package", "::")
+        assert len(run.builds) == is_built
+        # Where a build is not remembered, by a process of its own.
+        assert run.output.count(QUESTION) == is_built
+        assert ("Starting: Bring the context of app:image" in run.output) == is_built
 
 
 class Matches:

@@ -32,6 +32,7 @@ from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.input_tree import OUTPUT_ARTIFACTS, OUTPUT_LAYOUT
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_settings import BuildOptions, build_settings
+from pants_docker_buildkit.util_rules.contexts import takes_no_process
 from pants_docker_buildkit.util_rules.definition import (
     ImageDefinition,
     ImageDefinitionRequest,
@@ -190,7 +191,8 @@ async def find_image(
     history = image_history(running.directory, field_set, subsystem)
     past = read_past_build(history)
     inputs, reasons = _explain(definition, history, past)
-    is_other = past is not None and inputs is not None
+    # Where nothing is remembered, what is laid out for a cached image must be next to nothing.
+    is_other = inputs is not None and (past is not None or takes_no_process(definition))
     place = Place(
         keeper,
         running.directory,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path, PurePath
 
 from pants.engine.fs import CreateDigest, Digest, FileDigest, FileEntry
@@ -48,6 +49,7 @@ from pants_docker_buildkit.util_rules.session_process import said, session_proce
 
 _MOST_BYTES = 64 * 1024
 _MOST_FILES = 32
+_MOST_ENTRIES = 4 * _MOST_FILES
 
 
 def context_rows(definition: ImageDefinition, context_name: str) -> list[str]:
@@ -70,6 +72,15 @@ def _rows(directory: str, entries: Iterable[context_entries.ContextEntry]) -> It
             yield context_row(path, LINK, entry.target)
         else:
             yield context_row(path, DIRECTORY)
+
+
+def takes_no_process(definition: ImageDefinition) -> bool:
+    """Whether the contexts of a build are so little that a rule lays out all of them."""
+    contexts = [entries for _, entries in definition.contexts]
+    if sum(len(entries) for entries in contexts) > _MOST_ENTRIES:
+        return False
+    files = [each for each in chain(*contexts) if isinstance(each, context_entries.FileEntry)]
+    return _is_little(files)
 
 
 async def prepare_contexts(
@@ -112,7 +123,7 @@ async def prepare_contexts(
     write_contents(permit_path(session, definition.key, generation), rows)
 
 
-def _is_little(files: Collection[ContextPath]) -> bool:
+def _is_little(files: Collection[ContextPath] | Collection[context_entries.FileEntry]) -> bool:
     """Whether the rule may hold these files in memory, where Pants keeps them for a while."""
     return len(files) <= _MOST_FILES and sum(each.size for each in files) <= _MOST_BYTES
 

@@ -159,7 +159,7 @@ class Place:
     """Where the build of a definition is tried. With `only_looks_up`, nothing is built.
 
     With `is_plan`, the local engine is not told of tags either. With `expects_build`, contexts are
-    laid out before the caches are asked, which then takes one process and not three. With
+    laid out before the caches are asked, which then takes one process and not two or three. With
     `is_forced`, none is asked.
     """
 
