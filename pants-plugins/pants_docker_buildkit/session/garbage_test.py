@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -32,13 +33,19 @@ def is_restored() -> bool:
 
 @pytest.fixture
 def garbage() -> Iterator[GarbageCollection]:
-    callbacks, garbage = list(gc.callbacks), GarbageCollection(idle_seconds=0.05, has_lock=True)
+    # Sessions of other tests may be about to end.
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
+    gc.callbacks.clear()
+    gc.unfreeze()
+    garbage = GarbageCollection(idle_seconds=0.05, has_lock=True)
     yield garbage
     # A timer that is left would work on the next test.
     if not is_restored():
         garbage.end_session()
     assert becomes_true(is_restored)
-    assert gc.callbacks == callbacks
+    assert gc.callbacks == []
 
 
 def is_gone(kept: weakref.ref[Cycle]) -> bool:
@@ -101,8 +108,12 @@ def test_sessions_of_two_graphs_leave_nothing_behind(garbage: GarbageCollection)
 
 
 def test_without_the_lock_nothing_is_set_aside() -> None:
-    garbage, callbacks = GarbageCollection(has_lock=False), list(gc.callbacks)
-    garbage.begin_session()
+    other, callbacks, frozen = (
+        GarbageCollection(has_lock=False),
+        list(gc.callbacks),
+        gc.get_freeze_count(),
+    )
+    other.begin_session()
     assert gc.callbacks == callbacks
-    assert is_restored()
-    garbage.end_session()
+    assert gc.get_freeze_count() == frozen
+    other.end_session()

@@ -104,9 +104,13 @@ class _Moves:
 
 @dataclass
 class _Target:
-    """What was planned for a target with one ticket. `digest` is to have the tags `names`."""
+    """What was planned for a target with one ticket. `digest` is to have the tags `names`.
+
+    `number` counts tickets.
+    """
 
     address: str
+    number: int
     digest: OciDigest | None = None
     names: frozenset[str] = frozenset()
     tags: dict[str, PlannedTag] = field(default_factory=dict)
@@ -127,7 +131,7 @@ class TagPlans:
         self._known = known or KnownManifests()
         self._workers = workers
         self._targets: dict[str, _Target] = {}
-        self._last_tickets: dict[str, str] = {}
+        self._current: dict[str, str] = {}
         self._leader: str | None = None
         self._tags: dict[str, PlannedTag] | None = None
         self._moved: dict[str, MovedTag] = {}
@@ -136,16 +140,10 @@ class TagPlans:
         self._lock = threading.Lock()
 
     def begin(self, address: str) -> str:
-        """Say that a target is going to be planned. Gives a ticket, which no other session has.
-
-        What was planned with another ticket will not happen: Pants runs a rule again when a file
-        changes meanwhile, and then the image may be another one. The rule that ran before may end
-        later than the one that runs again.
-        """
+        """Say that a target is going to be planned. Gives a ticket, which no other session has."""
         ticket = uuid.uuid4().hex
         with self._lock:
-            self._targets[ticket] = _Target(address)
-            self._last_tickets[address] = ticket
+            self._targets[ticket] = _Target(address, len(self._targets))
         return ticket
 
     def has_begun(self, ticket: str) -> bool:
@@ -154,10 +152,19 @@ class TagPlans:
             return ticket in self._targets
 
     def claim(self, ticket: str, digest: OciDigest, names: Iterable[str]) -> None:
-        """Say which tags an image is to have, whether they have to move or not."""
+        """Say which tags an image is to have, whether they have to move or not.
+
+        Of several plans for a target, the one happens that began last of those that came to this.
+        Pants runs a rule again when a file changes meanwhile, and then the image may be another
+        one. The rule that ran before may come here later than the one that runs again. Or it may
+        begin later and never come here: a thread goes on with it to where it would wait.
+        """
         with self._lock:
             target = self._targets[ticket]
             target.digest, target.names = digest, frozenset(names)
+            current = self._current.get(target.address)
+            if current is None or self._targets[current].number < target.number:
+                self._current[target.address] = ticket
 
     def plan(
         self,
@@ -205,7 +212,7 @@ class TagPlans:
                 line = self._progress().line
             logger.info(line)
         with self._lock:
-            is_current = self._last_tickets.get(self._targets[ticket].address) == ticket
+            is_current = self._current.get(self._targets[ticket].address) == ticket
             known = self._moved.get(tag.name)
         if known is None or not is_current:
             return self._unmoved(tag)
@@ -233,7 +240,7 @@ class TagPlans:
         with self._lock:
             if self._tags is not None or self._is_closed.is_set():
                 return
-            targets = [self._targets[ticket] for ticket in self._last_tickets.values()]
+            targets = [self._targets[ticket] for ticket in self._current.values()]
             self._tags = {name: tag for target in targets for name, tag in target.tags.items()}
             problems = _problems(targets)
             taken = set(problems)

@@ -60,6 +60,20 @@ def scene() -> Iterator[Scene]:
         clients.close()
 
 
+def test_a_rule_that_was_given_up_begins_in_vain(scene: Scene) -> None:
+    now = scene.plans.begin("app")
+    given_up = [scene.plans.begin("app")]
+    scene.plan(now, NEW, "latest")
+    given_up.append(scene.plans.begin("app"))
+    report = scene.plans.move()
+    assert report.tags is not None
+    assert [each.name for each in report.tags] == [scene.tag("latest").name]
+    assert scene.registry.repository("app").tags == {"latest": NEW.digest}
+    assert scene.plans.outcome(now, scene.tag("latest")).problem is None
+    for ticket in given_up:
+        assert scene.plans.outcome(ticket, scene.tag("latest")).problem is not None
+
+
 @pytest.mark.parametrize("ends_last", ["the rule that ran before", "the one that runs again"])
 def test_only_the_plan_that_began_last_happens(scene: Scene, ends_last: str) -> None:
     before, now = scene.plans.begin("app"), scene.plans.begin("app")
