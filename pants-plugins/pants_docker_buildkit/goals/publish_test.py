@@ -45,6 +45,10 @@ docker_buildkit_image(name="git", image_tags=["{git_sha}", "short-{git_sha:.8}"]
 
 @pytest.fixture(scope="module")
 def runner() -> ImageRunner:
+    return make_runner()
+
+
+def make_runner() -> ImageRunner:
     runner = ImageRunner()
     twins = [
         f"docker_buildkit_image(name={each!r}, repository='shared')" for each in ("one", "two")
@@ -685,15 +689,11 @@ def test_tags_are_named_after_the_commit(
 
 
 def test_tags_cannot_be_named_after_a_commit_that_is_not_there(
-    runner: ImageRunner,
-    dev: FakeRegistry,
-    prod: FakeRegistry,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    dev: FakeRegistry, prod: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    # Pants looks for the worktree once for as long as it runs.
-    runner.runner.scheduler.scheduler.invalidate_all()
+    # Pants remembers a worktree for as long as it runs.
+    runner = make_runner()
     set_options(runner, dev, prod)
     with pytest.raises(ExecutionError) as e:
         runner.publish("app:git", NEW.digest, reference(dev, "git"))
