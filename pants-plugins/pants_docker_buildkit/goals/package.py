@@ -17,6 +17,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import FILE_ENDING
 from pants_docker_buildkit.output_file import output_file
 from pants_docker_buildkit.plans.reasons import Reason, reason_line
+from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.artifacts import find_artifacts
 from pants_docker_buildkit.util_rules.attestations import AttestationsRequest, attest_image
@@ -68,7 +69,7 @@ async def _package_artifacts(field_set: BuildKitImageFieldSet) -> BuiltPackage:
 
 @rule(desc="Package image")
 async def package_image(
-    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem, keeper: SessionKeeper
 ) -> BuiltPackage:
     path = ""
     if field_set.artifacts_field is None:
@@ -112,6 +113,7 @@ async def package_image(
         provenance=provenance,
         **({"layout": image.layout} if image.layout is not None else {}),
     )
+    keeper.packaged.add(field_set, image.record.image_digest)
     return BuiltPackage(digest, (artifact,))
 
 

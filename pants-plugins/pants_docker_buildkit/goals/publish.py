@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 from pants.core.goals.publish import (
@@ -40,7 +41,7 @@ from pants_docker_buildkit.util_rules.published_names import (
     PublishedRepository,
     name_published_image,
 )
-from pants_docker_buildkit.util_rules.session import mark_session, running_session
+from pants_docker_buildkit.util_rules.session import keep_session, mark_session, running_session
 
 _ALL_TAGS = "image tags"
 """What the goal calls that which its one process moves."""
@@ -205,7 +206,9 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
     running = await running_session()
     # What is planned is for this session only.
     await mark_session(**implicitly())
-    ticket = running.plans.begin(field_set.address.spec)
+    keeper = await keep_session(**implicitly())
+    is_last = partial(keeper.packaged.is_last, field_set.packaged())
+    ticket = running.plans.begin(field_set.address.spec, is_last)
     reasons = {each: _reason_to_skip(field_set, each) for each in names.repositories}
     layout = image.layout if names.output is ImageOutput.OCI else None
     said = () if image.provenance is None else (image.provenance,)

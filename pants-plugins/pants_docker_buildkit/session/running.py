@@ -34,6 +34,7 @@ from pants_docker_buildkit.session.heap import HeapTrimmer
 from pants_docker_buildkit.session.local_engine import LocalEngine
 from pants_docker_buildkit.session.local_tags import LocalTags
 from pants_docker_buildkit.session.missing_images import MissingImages
+from pants_docker_buildkit.session.packaged_images import PackagedImages
 from pants_docker_buildkit.session.profile import Profile
 from pants_docker_buildkit.session.push_rehearsals import PushRehearsals
 from pants_docker_buildkit.session.questions import SessionAnswers
@@ -155,6 +156,7 @@ class SessionKeeper:
         self.confirmed = ConfirmedImages()
         self.memory = RegistryMemory()
         self.missing = MissingImages()
+        self.packaged = PackagedImages()
         self._graph = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._name: str | None = None

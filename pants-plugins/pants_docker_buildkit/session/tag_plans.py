@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LINES = 2.0
 
+IsLast = Callable[[OciDigest], bool]
+"""Whether an image is the one that a target has, as the goal knows it."""
+
 SignImage = Callable[[RegistryClient, str, Descriptor, bytes], object]
 """Signs an image that a repository has: what it is, and its manifest."""
 
@@ -106,11 +109,11 @@ class _Moves:
 class _Target:
     """What was planned for a target with one ticket. `digest` is to have the tags `names`.
 
-    `number` counts tickets.
+    `is_last` says whether that is the image that the target has.
     """
 
     address: str
-    number: int
+    is_last: IsLast
     digest: OciDigest | None = None
     names: frozenset[str] = frozenset()
     tags: dict[str, PlannedTag] = field(default_factory=dict)
@@ -139,11 +142,17 @@ class TagPlans:
         self._is_closed = threading.Event()
         self._lock = threading.Lock()
 
-    def begin(self, address: str) -> str:
-        """Say that a target is going to be planned. Gives a ticket, which no other session has."""
+    def begin(self, address: str, is_last: IsLast = lambda _: True) -> str:
+        """Say that a target is going to be planned. Gives a ticket, which no other session has.
+
+        Of several plans for a target, one happens: of those that came to claim tags for the image
+        that the target has when tags move, the one that began last. Pants runs a rule again when a
+        file changes meanwhile, and asks again what it asked in an earlier session; each may end, or
+        begin, later than the one that counts.
+        """
         ticket = uuid.uuid4().hex
         with self._lock:
-            self._targets[ticket] = _Target(address, len(self._targets))
+            self._targets[ticket] = _Target(address, is_last)
         return ticket
 
     def has_begun(self, ticket: str) -> bool:
@@ -152,19 +161,10 @@ class TagPlans:
             return ticket in self._targets
 
     def claim(self, ticket: str, digest: OciDigest, names: Iterable[str]) -> None:
-        """Say which tags an image is to have, whether they have to move or not.
-
-        Of several plans for a target, the one happens that began last of those that came to this.
-        Pants runs a rule again when a file changes meanwhile, and then the image may be another
-        one. The rule that ran before may come here later than the one that runs again. Or it may
-        begin later and never come here: a thread goes on with it to where it would wait.
-        """
+        """Say which tags an image is to have, whether they have to move or not."""
         with self._lock:
             target = self._targets[ticket]
             target.digest, target.names = digest, frozenset(names)
-            current = self._current.get(target.address)
-            if current is None or self._targets[current].number < target.number:
-                self._current[target.address] = ticket
 
     def plan(
         self,
@@ -240,6 +240,11 @@ class TagPlans:
         with self._lock:
             if self._tags is not None or self._is_closed.is_set():
                 return
+            self._current = {
+                target.address: ticket
+                for ticket, target in self._targets.items()
+                if target.digest is not None and target.is_last(target.digest)
+            }
             targets = [self._targets[ticket] for ticket in self._current.values()]
             self._tags = {name: tag for target in targets for name, tag in target.tags.items()}
             problems = _problems(targets)

@@ -16,6 +16,7 @@ from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.registry.workers import Workers
 from pants_docker_buildkit.session import tag_plans
+from pants_docker_buildkit.session.packaged_images import PackagedImages
 from pants_docker_buildkit.session.tag_plans import MoveReport, PlannedTag, TagPlans
 
 OLD, NEW = SmallImage.create("old"), SmallImage.create("new")
@@ -72,6 +73,26 @@ def test_a_rule_that_was_given_up_begins_in_vain(scene: Scene) -> None:
     assert scene.plans.outcome(now, scene.tag("latest")).problem is None
     for ticket in given_up:
         assert scene.plans.outcome(ticket, scene.tag("latest")).problem is not None
+
+
+@pytest.mark.parametrize("begins_last", ["the one of the image before", "the one of this image"])
+def test_a_plan_for_an_image_that_the_target_had_before_does_not_happen(
+    scene: Scene, begins_last: str
+) -> None:
+    packaged = PackagedImages()
+    images = [OLD, NEW] if begins_last == "the one of this image" else [NEW, OLD]
+    tickets = {}
+    for image in images:
+        ticket = scene.plans.begin("app", partial(packaged.is_last, "app"))
+        scene.plan(ticket, image, "latest" if image is NEW else "commit")
+        tickets[image.digest] = ticket
+    packaged.add("app", OLD.digest)
+    packaged.add("app", NEW.digest)
+    packaged.add("other", OLD.digest)
+    scene.plans.move()
+    assert scene.registry.repository("app").tags == {"latest": NEW.digest}
+    assert scene.plans.outcome(tickets[NEW.digest], scene.tag("latest")).problem is None
+    assert scene.plans.outcome(tickets[OLD.digest], scene.tag("commit")).problem is not None
 
 
 @pytest.mark.parametrize("ends_last", ["the rule that ran before", "the one that runs again"])
