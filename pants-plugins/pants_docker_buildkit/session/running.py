@@ -29,7 +29,6 @@ from pants_docker_buildkit.session.directory import (
     make_directory,
     scratch_directory,
 )
-from pants_docker_buildkit.session.garbage import GarbageCollection
 from pants_docker_buildkit.session.heap import HeapTrimmer
 from pants_docker_buildkit.session.local_engine import LocalEngine
 from pants_docker_buildkit.session.local_tags import LocalTags
@@ -162,7 +161,6 @@ class SessionKeeper:
         self._name: str | None = None
         self._running: RunningSession | None = None
         self._heap = HeapTrimmer()
-        self._garbage = GarbageCollection()
         self._last_attempt = 0
         self._attempts: dict[tuple[str, int, int], int] = {}
 
@@ -183,7 +181,6 @@ class SessionKeeper:
                 self._running, self._name = create(), name
                 self._heap = HeapTrimmer()
                 self._heap.start()
-                self._garbage.begin_session()
                 self._attempts.clear()
                 self.missing.begin_session()
             self._running.appear(name)
@@ -207,4 +204,3 @@ class SessionKeeper:
             self._running.close()
         self._running = None
         self._heap.close()
-        self._garbage.end_session()
