@@ -24,7 +24,7 @@ from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.provenance import PREDICATE_TYPE
 from pants_docker_buildkit.session.directory import PROCESS_PATH, PROGRAM
-from pants_docker_buildkit.session.running import RunningSession
+from pants_docker_buildkit.session.running import RunningSession, SessionKeeper
 from pants_docker_buildkit.session.tag_plans import PlannedTag, TagPlans
 from pants_docker_buildkit.signatures.statement import Statement
 from pants_docker_buildkit.solver.main import MOVE_COMMAND
@@ -41,7 +41,7 @@ from pants_docker_buildkit.util_rules.published_names import (
     PublishedRepository,
     name_published_image,
 )
-from pants_docker_buildkit.util_rules.session import keep_session, mark_session, running_session
+from pants_docker_buildkit.util_rules.session import Session, mark_session
 
 _ALL_TAGS = "image tags"
 """What the goal calls that which its one process moves."""
@@ -191,7 +191,9 @@ def _reason_to_skip(field_set: PublishImageFieldSet, repository: PublishedReposi
 
 
 @rule(desc="Publish image")
-async def publish_image(request: PublishImageRequest) -> PublishProcesses:
+async def publish_image(
+    request: PublishImageRequest, _session: Session, keeper: SessionKeeper
+) -> PublishProcesses:
     field_set = request.field_set
     names = await name_published_image(field_set.packaged(), **implicitly())
     if not names.repositories:
@@ -203,10 +205,9 @@ async def publish_image(request: PublishImageRequest) -> PublishProcesses:
         if isinstance(artifact, BuiltBuildKitImage)
     )
     assert image.image_digest is not None
-    running = await running_session()
+    running = keeper.running
     # What is planned is for this session only.
     await mark_session(**implicitly())
-    keeper = await keep_session(**implicitly())
     is_last = partial(keeper.packaged.is_last, field_set.packaged())
     ticket = running.plans.begin(field_set.address.spec, is_last)
     reasons = {each: _reason_to_skip(field_set, each) for each in names.repositories}

@@ -80,7 +80,7 @@ def write_contents(path: Path, rows: Iterable[str]) -> None:
 def read_contents(path: Path) -> list[str]:
     """The rows of a permit, with the directories that nobody listed but something lies in."""
     rows = split_rows(path.read_bytes())
-    known = {row.partition(_PATH_END)[0] for row in rows}
+    known = set(map(row_path, rows))
     for parent in {each.rpartition("/")[0] for each in known}:
         directory = parent
         while directory and directory not in known:

@@ -168,9 +168,11 @@ class ContextDirectory:
     def _stamp_directories(self, contents: Iterable[str], after: Memory) -> None:
         """Give directories their times again, which change with what is put into them."""
         for row in contents:
+            if not row.endswith(DIRECTORY_ROW_END):
+                continue
+            path, lying = parse_row(row)
             # Where a link leads may end so, too.
-            if row.endswith(DIRECTORY_ROW_END) and parse_row(row)[1].kind == DIRECTORY:
-                path = row_path(row)
+            if lying.kind == DIRECTORY:
                 known = after[path]
                 if self._status(path).st_mtime_ns != known.time:
                     os.utime(self.path / path, ns=(known.time, known.time))
