@@ -113,7 +113,8 @@ async def package_image(
         provenance=provenance,
         **({"layout": image.layout} if image.layout is not None else {}),
     )
-    keeper.packaged.add(field_set, image.record.image_digest)
+    if not field_set.is_upstream:
+        keeper.packaged.add(field_set.address.spec, field_set, image.record.image_digest)
     return BuiltPackage(digest, (artifact,))
 
 

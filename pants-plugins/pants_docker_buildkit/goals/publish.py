@@ -208,8 +208,9 @@ async def publish_image(
     running = keeper.running
     # What is planned is for this session only.
     await mark_session(**implicitly())
-    is_last = partial(keeper.packaged.is_last, field_set.packaged())
-    ticket = running.plans.begin(field_set.address.spec, is_last)
+    address = field_set.address.spec
+    is_last = partial(keeper.packaged.is_last, address, field_set.packaged(), image.image_digest)
+    ticket = running.plans.begin(address, is_last)
     reasons = {each: _reason_to_skip(field_set, each) for each in names.repositories}
     layout = image.layout if names.output is ImageOutput.OCI else None
     said = () if image.provenance is None else (image.provenance,)

@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LINES = 2.0
 
-IsLast = Callable[[OciDigest], bool]
-"""Whether an image is the one that a target has, as the goal knows it."""
+IsLast = Callable[[], bool]
+"""Whether the image that was planned for is the one that its target has, as the goal knows it."""
 
 SignImage = Callable[[RegistryClient, str, Descriptor, bytes], object]
 """Signs an image that a repository has: what it is, and its manifest."""
@@ -107,9 +107,9 @@ class _Moves:
 
 @dataclass
 class _Target:
-    """What was planned for a target with one ticket. `digest` is to have the tags `names`.
+    """What was planned for a target with one ticket.
 
-    `is_last` says whether that is the image that the target has.
+    `digest` is to have the tags `names`. It is there once all is planned.
     """
 
     address: str
@@ -142,10 +142,10 @@ class TagPlans:
         self._is_closed = threading.Event()
         self._lock = threading.Lock()
 
-    def begin(self, address: str, is_last: IsLast = lambda _: True) -> str:
+    def begin(self, address: str, is_last: IsLast = lambda: True) -> str:
         """Say that a target is going to be planned. Gives a ticket, which no other session has.
 
-        Of several plans for a target, one happens: of those that came to claim tags for the image
+        Of several plans for a target, one happens: of those that are complete, and for the image
         that the target has when tags move, the one that began last. Pants runs a rule again when a
         file changes meanwhile, and asks again what it asked in an earlier session; each may end, or
         begin, later than the one that counts.
@@ -161,7 +161,10 @@ class TagPlans:
             return ticket in self._targets
 
     def claim(self, ticket: str, digest: OciDigest, names: Iterable[str]) -> None:
-        """Say which tags an image is to have, whether they have to move or not."""
+        """Say which tags an image is to have, whether they have to move or not.
+
+        This completes a plan.
+        """
         with self._lock:
             target = self._targets[ticket]
             target.digest, target.names = digest, frozenset(names)
@@ -205,14 +208,19 @@ class TagPlans:
             return MoveReport(len(tags), len(tags), moved)
 
     def outcome(self, ticket: str, tag: PlannedTag) -> MovedTag:
-        """What became of a tag. Moves all, if nobody has asked for that yet, and waits for them."""
+        """What became of a tag. Moves all, if nobody has asked for that yet, and waits for them.
+
+        Of several plans for the same image, it does not matter which one happened.
+        """
         # It is asked for each of a thousand tags, so it looks at no other.
         while not self._await_moves():
             with self._lock:
                 line = self._progress().line
             logger.info(line)
         with self._lock:
-            is_current = self._current.get(self._targets[ticket].address) == ticket
+            target = self._targets[ticket]
+            current = self._current.get(target.address)
+            is_current = current is not None and self._targets[current].digest == target.digest
             known = self._moved.get(tag.name)
         if known is None or not is_current:
             return self._unmoved(tag)
@@ -243,7 +251,7 @@ class TagPlans:
             self._current = {
                 target.address: ticket
                 for ticket, target in self._targets.items()
-                if target.digest is not None and target.is_last(target.digest)
+                if target.digest is not None and target.is_last()
             }
             targets = [self._targets[ticket] for ticket in self._current.values()]
             self._tags = {name: tag for target in targets for name, tag in target.tags.items()}

@@ -83,16 +83,38 @@ def test_a_plan_for_an_image_that_the_target_had_before_does_not_happen(
     images = [OLD, NEW] if begins_last == "the one of this image" else [NEW, OLD]
     tickets = {}
     for image in images:
-        ticket = scene.plans.begin("app", partial(packaged.is_last, "app"))
+        is_last = partial(packaged.is_last, "app", "fields", image.digest)
+        ticket = scene.plans.begin("app", is_last)
         scene.plan(ticket, image, "latest" if image is NEW else "commit")
         tickets[image.digest] = ticket
-    packaged.add("app", OLD.digest)
-    packaged.add("app", NEW.digest)
-    packaged.add("other", OLD.digest)
+    packaged.add("app", "fields", OLD.digest)
+    packaged.add("app", "fields", NEW.digest)
+    packaged.add("other", "fields", OLD.digest)
     scene.plans.move()
     assert scene.registry.repository("app").tags == {"latest": NEW.digest}
     assert scene.plans.outcome(tickets[NEW.digest], scene.tag("latest")).problem is None
     assert scene.plans.outcome(tickets[OLD.digest], scene.tag("commit")).problem is not None
+
+
+def test_a_plan_for_fields_that_the_target_had_before_does_not_happen(scene: Scene) -> None:
+    packaged = PackagedImages()
+    for fields, tag in (("new", "2.0"), ("old", "1.0")):
+        is_last = partial(packaged.is_last, "app", fields, NEW.digest)
+        scene.plan(scene.plans.begin("app", is_last), NEW, tag)
+    packaged.add("app", "old", NEW.digest)
+    packaged.add("app", "new", NEW.digest)
+    scene.plans.move()
+    assert scene.registry.repository("app").tags == {"2.0": NEW.digest}
+
+
+def test_of_two_plans_for_the_same_image_each_tells_what_became_of_it(scene: Scene) -> None:
+    tickets = [scene.plans.begin("app") for _ in range(2)]
+    for ticket in tickets:
+        scene.plan(ticket, NEW, "latest")
+    scene.plans.move()
+    assert scene.registry.repository("app").tags == {"latest": NEW.digest}
+    for ticket in tickets:
+        assert scene.plans.outcome(ticket, scene.tag("latest")).problem is None
 
 
 @pytest.mark.parametrize("ends_last", ["the rule that ran before", "the one that runs again"])

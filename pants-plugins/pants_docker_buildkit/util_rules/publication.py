@@ -312,8 +312,6 @@ async def plan_publication(request: PublicationRequest) -> Publication:
         problems = _problems(uploaded, names)
     if request.referrers:
         problems = {**problems, **await _attach(running, request, problems)}
-    wanted = (f"{each.name}:{tag}" for each in request.repositories for tag in each.tags)
-    running.plans.claim(request.ticket, request.digest, wanted)
     missing = await _find_missing_signatures(running, request, lookup)
     published: list[TagPublication] = []
     for repository in request.repositories:
@@ -328,5 +326,7 @@ async def plan_publication(request: PublicationRequest) -> Publication:
         has_image = lookup.has_image(repository)
         _plan(running, request, repository, tags, signature, has_image=has_image)
         published += tags
+    wanted = (f"{each.name}:{tag}" for each in request.repositories for tag in each.tags)
+    running.plans.claim(request.ticket, request.digest, wanted)
     leads = running.plans.leads(request.ticket)
     return Publication(tuple(published), leads, tuple(missing.values()))
