@@ -32,6 +32,7 @@ from pants.engine.internals.parametrize import Parametrize
 from pants.engine.internals.scheduler import ExecutionError
 from pants.engine.process import InteractiveProcess
 from pants.engine.rules import QueryRule
+from pants.engine.streaming_workunit_handler import WorkunitsCallbackFactory
 from pants.engine.target import Dependencies, DependenciesRequest, InferredDependencies, Target
 from pants.testutil.rule_runner import RuleRunner
 from pants.vcs import git
@@ -71,6 +72,7 @@ from pants_docker_buildkit.util_rules.published_names import (
     PublishedNames,
 )
 from pants_docker_buildkit.util_rules.session import Session
+from pants_docker_buildkit.util_rules.session_callback import SessionCallbackFactoryRequest
 
 TARGET_TYPES = (
     BuildKitImageTarget,
@@ -119,6 +121,7 @@ def create_rule_runner(
             QueryRule(ImageConfirmation, (ConfirmationRequest,)),
             QueryRule(Session, ()),
             QueryRule(SessionKeeper, ()),
+            QueryRule(WorkunitsCallbackFactory, (SessionCallbackFactoryRequest,)),
             *rules,
             QueryRule(PublishProcesses, (PublishImageRequest,)),
             QueryRule(PublishedNames, (BuildKitImageFieldSet,)),
@@ -203,6 +206,10 @@ class ImageRunner:
         parsed = tuple(ImageReference.parse(each) for each in references)
         request = ConfirmationRequest(parsed, was_pushed)
         return self.runner.request(ImageConfirmation, (request,))
+
+    def begin_session(self) -> None:
+        """What Pants does before it looks for targets."""
+        self.runner.request(WorkunitsCallbackFactory, [SessionCallbackFactoryRequest()])
 
     def package(self, address: str) -> BuiltPackage:
         """Build an image."""

@@ -59,6 +59,11 @@ class Channel:
         self._transport = transport
         self._authentication = authentication
 
+    @property
+    def most_at_once(self) -> int:
+        """How many requests may be on their way to the registry now."""
+        return self._transport.most_at_once(self.origin)
+
     def ask(self, call: Call) -> Response:
         """The answer to `call`, which is one of those it accepts; any other raises."""
         try:

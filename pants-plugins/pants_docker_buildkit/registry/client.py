@@ -74,6 +74,11 @@ class RegistryClient:
         self.registry = registry
         self._channel = channel
 
+    @property
+    def most_at_once(self) -> int:
+        """How many requests may be on their way to the registry now."""
+        return self._channel.most_at_once
+
     def head_manifest(
         self, repository: str, reference: str, purpose: Purpose = Purpose.READ
     ) -> Descriptor | None:

@@ -24,7 +24,7 @@ from pants_docker_buildkit.registry.errors import (
 )
 from pants_docker_buildkit.registry.late_answers import ask_again
 from pants_docker_buildkit.registry.layer_check import LayerCheck
-from pants_docker_buildkit.registry.workers import DEFAULT_THREADS, Workers
+from pants_docker_buildkit.registry.registry_workers import RegistryWorkers
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ Confirmation = Union[Present, Missing, Unknown]
 
 
 class ManifestConfirmations:
-    """Asks registries for manifests, with a few threads, each manifest once.
+    """Asks registries for manifests, each once.
 
     A registry that could not be reached is not asked again, or the wait for it would be paid for
     every image. With `layers`, an image is present with all of its layers only.
@@ -63,12 +63,10 @@ class ManifestConfirmations:
     def __init__(
         self,
         find_client: Callable[[str, str], RegistryClient],
-        threads: int = DEFAULT_THREADS,
         layers: LayerCheck | None = None,
     ) -> None:
-        self._find_client = find_client
         self._layers = layers
-        self._workers = Workers("registry-confirmation", threads)
+        self._workers = RegistryWorkers("registry-confirmation", find_client)
         self._futures: dict[tuple[ImageReference, Purpose], Future[Confirmation]] = {}
         self._unreachable: dict[str, RegistryUnavailableError] = {}
         self._lock = threading.Lock()
@@ -80,7 +78,7 @@ class ManifestConfirmations:
         with self._lock:
             future = self._futures.get((reference, purpose))
             if future is None:
-                future = self._workers.submit(partial(self._confirm, reference, purpose))
+                future = self._ask(reference, partial(self._confirm, reference, purpose))
                 self._futures[reference, purpose] = future
             return future
 
@@ -90,7 +88,7 @@ class ManifestConfirmations:
         A registry that does not show it yet is asked again a little later.
         """
         with self._lock:
-            future = self._workers.submit(partial(self._confirm_pushed, reference))
+            future = self._ask(reference, partial(self._confirm_pushed, reference))
             for purpose in Purpose:
                 self._futures[reference, purpose] = future
             return future
@@ -99,19 +97,25 @@ class ManifestConfirmations:
         """Cancel what was not asked yet, and let the threads end. Does not wait for answers."""
         self._workers.close()
 
-    def _confirm_pushed(self, reference: ImageReference) -> Confirmation:
+    def _ask(
+        self, reference: ImageReference, work: Callable[[RegistryClient], Confirmation]
+    ) -> Future[Confirmation]:
+        return self._workers.submit(reference.registry, reference.repository, work)
+
+    def _confirm_pushed(self, reference: ImageReference, client: RegistryClient) -> Confirmation:
         return ask_again(
-            lambda: self._confirm(reference, Purpose.READ),
+            lambda: self._confirm(reference, Purpose.READ, client),
             lambda answer: isinstance(answer, Missing),
         )
 
-    def _confirm(self, reference: ImageReference, purpose: Purpose) -> Confirmation:
-        with self._lock:
-            known = self._unreachable.get(reference.registry)
+    def _confirm(
+        self, reference: ImageReference, purpose: Purpose, client: RegistryClient
+    ) -> Confirmation:
+        # Without the lock, at which all threads would queue.
+        known = self._unreachable.get(reference.registry)
         if known is not None:
             inquiry = Inquiry(reference.registry, f"look up {reference}")
             return Unknown(RegistryUnavailableError(inquiry, known.finding))
-        client = self._find_client(reference.registry, reference.repository)
         manifest = reference.digest or reference.tag or ""
         try:
             descriptor = client.head_manifest(reference.repository, manifest, purpose)
@@ -119,8 +123,7 @@ class ManifestConfirmations:
                 return Missing()
         except RegistryUnavailableError as e:
             if e.refusal is None:
-                with self._lock:
-                    self._unreachable[reference.registry] = e
+                self._unreachable[reference.registry] = e
             return Unknown(e)
         except RegistryError as e:
             return Unknown(e)

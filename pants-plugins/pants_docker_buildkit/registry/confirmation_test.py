@@ -26,7 +26,7 @@ IMAGE = SmallImage.create()
 
 @pytest.fixture
 def confirmations(clients: RegistryClients) -> Iterator[ManifestConfirmations]:
-    confirmations = ManifestConfirmations(clients.client, threads=4)
+    confirmations = ManifestConfirmations(clients.client)
     yield confirmations
     confirmations.close()
 
@@ -141,19 +141,22 @@ def test_close_cancels_what_was_not_asked_and_ends_the_threads(
 ) -> None:
     registry.plan(faults.slow(0.2), times=None)
     before = set(threading.enumerate())
-    confirmations = ManifestConfirmations(clients.client, threads=1)
-    running = confirmations.submit(reference(registry))
+    confirmations = ManifestConfirmations(clients.client)
+    most = clients.client(registry.address).most_at_once
+    running = [confirmations.submit(reference(registry, f"app-{n}")) for n in range(most)]
     waiting = confirmations.submit(reference(registry, "waiting"))
-    while not registry.requests:
+    while len(registry.requests) < most:
         time.sleep(0.01)
     started = set(threading.enumerate()) - before
     confirmations.close()
     assert waiting.cancelled()
-    assert isinstance(running.result(5), Unknown)
+    assert all(isinstance(each.result(5), Unknown) for each in running)
     assert confirmations.submit(reference(registry, "late")).cancelled()
-    (worker,) = (each for each in started if each.name.startswith("registry-confirmation"))
-    worker.join(5)
-    assert not worker.is_alive()
+    workers = [each for each in started if each.name.startswith("registry-confirmation")]
+    assert len(workers) == most
+    for worker in workers:
+        worker.join(5)
+        assert not worker.is_alive()
 
 
 def test_threads_do_not_keep_the_process_alive(

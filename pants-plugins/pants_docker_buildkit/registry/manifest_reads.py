@@ -11,7 +11,7 @@ from pants_docker_buildkit.oci.manifest import Manifest, parse_manifest
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.known_manifests import KnownManifests
-from pants_docker_buildkit.registry.workers import Workers
+from pants_docker_buildkit.registry.registry_workers import RegistryWorkers
 
 
 class ManifestReads:
@@ -20,23 +20,22 @@ class ManifestReads:
     def __init__(
         self, find_client: Callable[[str, str], RegistryClient], known: KnownManifests
     ) -> None:
-        self._find_client = find_client
         self._known = known
-        self._workers = Workers("registry-manifests")
+        self._workers = RegistryWorkers("registry-manifests", find_client)
 
     def submit(self, repository: ImageReference, digest: OciDigest) -> Future[Manifest]:
         """The manifest of this digest. Raises `RegistryError` or `InvalidManifestError` there."""
-        return self._workers.submit(partial(self._read, repository, digest))
+        read = partial(self._read, repository.repository, digest)
+        return self._workers.submit(repository.registry, repository.repository, read)
 
     def close(self) -> None:
         """Cancel what was not begun. Waits for nothing."""
         self._workers.close()
 
-    def _read(self, repository: ImageReference, digest: OciDigest) -> Manifest:
+    def _read(self, repository: str, digest: OciDigest, client: RegistryClient) -> Manifest:
         found = self._known.find(digest)
         if found is None:
-            client = self._find_client(repository.registry, repository.repository)
-            found = client.get_manifest(repository.repository, digest)
+            found = client.get_manifest(repository, digest)
             self._known.add(*found)
         descriptor, content = found
         return parse_manifest(content, descriptor.media_type)

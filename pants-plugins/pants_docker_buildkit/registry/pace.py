@@ -1,8 +1,8 @@
 """How many requests may be on their way to one server, and when may the next one start?
 
 A server that is far away answers many at once as fast as one, so more and more are sent as long as
-answers do not take longer for it. One that says that it is too much (429, or 503 with a time) gets
-half as many, and none before that time is over.
+answers do not take longer for it, and as many are wanted. One that says that it is too much (429,
+or 503 with a time) gets half as many, and none before that time is over.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ class Pace:
                 self._answers += 1
                 self._fastest = min(self._fastest * _FORGETTING, seconds)
                 is_far = self._fastest >= _SHORTEST_DISTANCE
-                if is_far and self.waiting and seconds <= self._fastest * _CONGESTED:
+                # Whoever has as many threads as may ask never sees one wait for its turn.
+                is_wanted = 2 * (self._in_flight + 1) > self._limit
+                if is_far and is_wanted and seconds <= self._fastest * _CONGESTED:
                     self._limit = min(self._limit + 1, MOST_IN_FLIGHT)
             # One for the place that is free now, and one for that by which the limit grew: to wake
             # a thread that has to wait again costs as much as half of a request.

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
 
@@ -15,33 +13,21 @@ GOES_ON = threading.Event()
 
 
 @pytest.fixture
-def pace() -> Iterator[Pace]:
-    """One for which somebody always waits: until it is set free, it is full."""
+def pace() -> Pace:
+    """One that is full."""
     pace = Pace()
     for _ in range(pace.limit):
         pace.enter(GOES_ON)
-    is_over = threading.Event()
-
-    def wait() -> None:
-        with suppress(NoTurnError):
-            while True:
-                pace.enter(is_over)
-
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
-    yield pace
-    is_over.set()
-    pace.pause(60)
-    thread.join(5)
-    assert not thread.is_alive()
+    return pace
 
 
 def answer(pace: Pace, *seconds: float) -> None:
-    """One answer after the other, each while somebody waits."""
+    """One answer after the other, each followed by as many requests as there may be."""
     for each in seconds:
-        while pace.waiting == 0:
-            time.sleep(0.001)
+        limit = pace.limit
         pace.leave(each)
+        for _ in range(1 + pace.limit - limit):
+            pace.enter(GOES_ON)
 
 
 def test_a_far_server_gets_more_at_once(pace: Pace) -> None:

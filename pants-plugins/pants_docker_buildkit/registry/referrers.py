@@ -34,7 +34,7 @@ from pants_docker_buildkit.registry.errors import (
 )
 from pants_docker_buildkit.registry.image_content import RepositoryContent
 from pants_docker_buildkit.registry.image_copy import copy_image
-from pants_docker_buildkit.registry.workers import Workers
+from pants_docker_buildkit.registry.registry_workers import RegistryWorkers
 
 _WAITS = (0.0, 0.3, 1.0, 3.0)
 """Somebody else may write the list at the same time; then it is read and written again."""
@@ -135,8 +135,7 @@ class Attachments:
     """Attaches referrers on a few threads, each once."""
 
     def __init__(self, find_client: Callable[[str, str], RegistryClient]) -> None:
-        self._find_client = find_client
-        self._workers = Workers("registry-referrers")
+        self._workers = RegistryWorkers("registry-referrers", find_client)
         self._futures: dict[tuple[str, tuple[OciDigest, ...]], Future[int]] = {}
         self._lock = threading.Lock()
 
@@ -146,14 +145,12 @@ class Attachments:
         with self._lock:
             future = self._futures.get(key)
             if future is None:
-                future = self._workers.submit(partial(self._attach, repository, referrers))
+                name = repository.repository
+                work = partial(attach, repository=name, referrers=tuple(referrers))
+                future = self._workers.submit(repository.registry, name, work)
                 self._futures[key] = future
             return future
 
     def close(self) -> None:
         """Cancel what was not begun. Waits for nothing."""
         self._workers.close()
-
-    def _attach(self, repository: ImageReference, referrers: Sequence[Referrer]) -> int:
-        client = self._find_client(repository.registry, repository.repository)
-        return attach(client, repository.repository, referrers)

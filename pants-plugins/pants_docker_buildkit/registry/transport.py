@@ -165,6 +165,10 @@ class Transport:
         self._paces = paces or Paces()
         self._closed = threading.Event()
 
+    def most_at_once(self, origin: Origin) -> int:
+        """How many requests may be on their way to a server now."""
+        return self._paces.of(origin).limit
+
     def send(self, request: Request) -> Response:
         """The answer to `request`, whatever its status is.
 

@@ -49,6 +49,17 @@ class Workers:
                 self._start_thread()
         return future
 
+    def widen(self, size: int) -> None:
+        """Be a pool of at least this size."""
+        if size <= self._size:
+            return
+        with self._lock:
+            self._size = max(self._size, size)
+            missing = min(self._size - len(self._threads), self._tasks.qsize())
+            if not self._is_closed:
+                for _ in range(missing):
+                    self._start_thread()
+
     def close(self) -> None:
         """Cancel what was not begun, and let the threads end. Does not wait for what was."""
         with self._lock:

@@ -48,3 +48,17 @@ def test_close_cancels_what_was_not_begun(workers: Workers) -> None:
     assert [future.result(5) for future in running] == [True, True]
     assert waiting.cancelled()
     assert workers.submit(work).cancelled()
+
+
+def test_a_pool_that_is_widened_does_more_at_the_same_time(workers: Workers) -> None:
+    barrier = threading.Barrier(4)
+    futures = [workers.submit(lambda: barrier.wait(5)) for _ in range(4)]
+    workers.widen(4)
+    assert {future.result(5) for future in futures} == {0, 1, 2, 3}
+
+
+def test_a_pool_is_not_widened_for_nothing(workers: Workers) -> None:
+    workers.submit(lambda: None).result(5)
+    before = threading.active_count()
+    workers.widen(8)
+    assert threading.active_count() == before

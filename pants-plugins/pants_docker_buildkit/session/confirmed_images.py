@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from pants_docker_buildkit.oci.reference import ImageReference
 
 _SHARDS = 64
+_COMMANDS = 16
 
 
 def shard_of(references: Sequence[ImageReference]) -> int:
@@ -25,6 +27,8 @@ class ConfirmedImages:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._command: tuple[str, ...] = ()
+        self._asked: OrderedDict[tuple[str, ...], set[int]] = OrderedDict()
         self._shards: tuple[set[ImageReference], ...] = tuple(set() for _ in range(_SHARDS))
 
     def has(self, references: Sequence[ImageReference]) -> bool:
@@ -32,9 +36,20 @@ class ConfirmedImages:
         with self._lock:
             return self._shards[shard_of(references)].issuperset(references)
 
-    def in_shard(self, shard: int) -> tuple[ImageReference, ...]:
-        """All that were confirmed, of one shard."""
+    def begin_session(self, command: Sequence[str]) -> tuple[ImageReference, ...]:
+        """A session begins that runs this command. What the last one that ran it asked for."""
         with self._lock:
+            self._command = tuple(command)
+            shards = self._asked.pop(self._command, set())
+            while len(self._asked) >= _COMMANDS:
+                self._asked.popitem(last=False)
+            self._asked[self._command] = set()
+            return tuple(each for shard in shards for each in self._shards[shard])
+
+    def ask(self, shard: int) -> tuple[ImageReference, ...]:
+        """All that were confirmed, of one shard, which this session asks for."""
+        with self._lock:
+            self._asked.setdefault(self._command, set()).add(shard)
             return tuple(self._shards[shard])
 
     def add(self, references: Sequence[ImageReference]) -> None:

@@ -74,7 +74,7 @@ def test_no_confirmation_is_lost_while_shards_are_read() -> None:
     def confirm(number: int) -> bool:
         for each in references[number]:
             confirmed.add([each])
-            assert each in confirmed.in_shard(shard_of([each]))
+            assert each in confirmed.ask(shard_of([each]))
         return all(confirmed.has([each]) for each in references[number])
 
     assert all(side_by_side(confirm))

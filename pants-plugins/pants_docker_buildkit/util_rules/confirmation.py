@@ -16,7 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address
-from pants.engine.internals.session import RunId
+from pants.engine.internals.session import RunId, SessionValues
+from pants.option.options_bootstrapper import OptionsBootstrapper
 
 from pants_docker_buildkit.compat import implicitly, rule, uncacheable_rule
 from pants_docker_buildkit.errors import TagConflictError
@@ -110,10 +111,31 @@ class ShardConfirmation:
     session_of_loss: RunId | None = None
 
 
+async def confirm_early(session_values: SessionValues) -> None:
+    """Ask for what the same command needed before, while Pants still looks for its targets.
+
+    The answers are for whoever asks later in this session. Does nothing in the first one.
+    """
+    bootstrapper = session_values.get(OptionsBootstrapper)
+    if bootstrapper is None:
+        return
+    keeper = await keep_session(**implicitly())
+    references = keeper.confirmed.begin_session(bootstrapper.args)
+    if references:
+        try:
+            confirmations = (await running_session()).confirmations
+        except Exception as e:
+            # Whoever needs an answer says it better.
+            logger.debug(f"Cannot ask registries before targets are found: {e}")
+            return
+        for each in references:
+            confirmations.submit(each)
+
+
 @uncacheable_rule(desc="Confirm images with their registries")
 async def confirm_shard(request: ShardRequest, run_id: RunId) -> ShardConfirmation:
     keeper = await keep_session(**implicitly())
-    references = keeper.confirmed.in_shard(request.shard)
+    references = keeper.confirmed.ask(request.shard)
     # Also where there is nothing to ask: `confirm_image` relies on it.
     answers = await ask_registries(references)
     if references:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -39,10 +40,22 @@ class Scene:
     def missing(self, repository: str) -> ImageConfirmation:
         return ImageConfirmation((str(self.reference(repository)),))
 
-    def session(self, *repositories: str) -> list[ImageConfirmation]:
-        """What a session that needs these images hears of each."""
-        self._runner.set_options("registry-timeout=1", env={"HOME": "/nonexistent"})
+    def session(self, *repositories: str, option: str = "builder=x") -> list[ImageConfirmation]:
+        """What a session that needs these images hears of each. The option makes a command."""
+        self.begin(option)
         return [self.again(each) for each in repositories]
+
+    def begin(self, option: str = "builder=x") -> None:
+        """Begin a session that has not needed anything yet."""
+        self._runner.set_options("registry-timeout=1", option, env={"HOME": "/nonexistent"})
+        self._runner.begin_session()
+
+    def await_asked(self, repository: str, times: int) -> None:
+        """Wait until the registry was asked so often."""
+        deadline = time.monotonic() + 10
+        while self.asked(repository) < times:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def again(self, repository: str, *, was_pushed: bool = False) -> ImageConfirmation:
         """What the same session hears."""
@@ -108,7 +121,7 @@ def test_an_image_that_nobody_needs_in_this_session_is_not_asked_for(scene: Scen
     scene.push("app")
     scene.push(other)
     scene.session("app", other)
-    scene.session("app")
+    scene.session("app", option="builder=y")
     assert (scene.asked("app"), scene.asked(other)) == (2, 1)
 
 
@@ -137,3 +150,35 @@ def test_a_slow_registry_is_waited_for(scene: Scene) -> None:
     for _ in range(2):
         scene.registry.plan(faults.slow(0.3), times=1)
         assert scene.session("app") == [PRESENT]
+
+
+def test_a_command_that_ran_before_asks_before_anybody_needs_the_answers(scene: Scene) -> None:
+    scene.push("app")
+    scene.session("app")
+    scene.begin()
+    scene.await_asked("app", 2)
+    assert scene.again("app") == PRESENT
+    assert scene.asked("app") == 2
+    # What it did not need that time, it does not ask for the next time.
+    scene.begin()
+    scene.await_asked("app", 3)
+    scene.begin()
+    scene.session("app", option="builder=y")
+    assert scene.asked("app") == 4
+
+
+def test_what_was_lost_since_is_missing_though_it_is_asked_for_early(scene: Scene) -> None:
+    scene.push("app")
+    scene.session("app")
+    scene.delete("app")
+    scene.begin()
+    scene.await_asked("app", 2)
+    assert scene.again("app") == scene.missing("app")
+
+
+def test_another_command_asks_only_when_it_needs_the_answers(scene: Scene) -> None:
+    scene.push("app")
+    scene.session("app")
+    scene.begin("builder=y")
+    assert scene.again("app") == PRESENT
+    assert scene.asked("app") == 2

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pants.base.build_environment import get_buildroot
+from pants.engine.internals.session import SessionValues
 from pants.engine.rules import Rule, collect_rules
 from pants.engine.streaming_workunit_handler import (
     WorkunitsCallback,
@@ -18,7 +19,7 @@ from pants.engine.streaming_workunit_handler import (
 from pants.engine.unions import UnionRule
 from pants.option.global_options import NamedCachesDirOption
 
-from pants_docker_buildkit.compat import implicitly, rule
+from pants_docker_buildkit.compat import implicitly, uncacheable_rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.reports.rendering import RENDERERS
 from pants_docker_buildkit.reports.timeline import read_builds
@@ -31,6 +32,7 @@ from pants_docker_buildkit.session.directory import (
 from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.solver.progress import Viewer
 from pants_docker_buildkit.subsystem import BuildReportSubsystem
+from pants_docker_buildkit.util_rules.confirmation import confirm_early
 from pants_docker_buildkit.util_rules.session import keep_session
 
 logger = logging.getLogger(__name__)
@@ -97,12 +99,15 @@ class SessionCallbackFactoryRequest(WorkunitsCallbackFactoryRequest):
     """Asks for the callback of the session."""
 
 
-@rule
+@uncacheable_rule
 async def prepare_session_callback(
     _: SessionCallbackFactoryRequest,
     named_caches: NamedCachesDirOption,
     subsystem: BuildReportSubsystem,
+    session_values: SessionValues,
 ) -> WorkunitsCallbackFactory:
+    # Pants asks for this before it does anything else.
+    await confirm_early(session_values)
     report = None if subsystem.file is None else Path(get_buildroot(), subsystem.file)
     if report is not None and report.suffix not in RENDERERS:
         raise InvalidOptionError(
