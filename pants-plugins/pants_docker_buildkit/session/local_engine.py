@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Optional
@@ -18,6 +18,9 @@ _CONNECTIONS = 4
 
 OpenSocket = Callable[[], AbstractContextManager[str]]
 """The path of a Unix socket at which the engine answers, for as long as the block runs."""
+
+TakeTurn = Callable[[], AbstractContextManager[bool]]
+"""Waits until nobody else sets the tags, and gives whether they are to be set."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,18 @@ class LocalEngine:
         self._api: Optional[Any] = None
         self._is_closed = False
 
-    def find(self, reference: str, tags: Iterable[str]) -> Future[LocalImage]:
+    def find(
+        self,
+        reference: str,
+        tags: Iterable[str],
+        take_turn: TakeTurn = lambda: nullcontext(enter_result=True),
+    ) -> Future[LocalImage]:
         """Whether the engine has the image that `reference` pins.
 
         If so, the image gets `tags`, which are references with a tag: moving one costs nothing. The
         future raises `LocalEngineError`, or what the look for the engine raises.
         """
-        return self._workers.submit(partial(self._find, reference, tuple(tags)))
+        return self._workers.submit(partial(self._find, reference, tuple(tags), take_turn))
 
     def close(self) -> None:
         """Close connections, and cancel what was not asked yet. Waits for nothing."""
@@ -63,7 +71,7 @@ class LocalEngine:
             self._open.close()
             self._api = None
 
-    def _find(self, reference: str, tags: tuple[str, ...]) -> LocalImage:
+    def _find(self, reference: str, tags: tuple[str, ...], take_turn: TakeTurn) -> LocalImage:
         # Only who has images in an engine needs it: it takes a tenth of a second to import.
         from docker.errors import APIError, DockerException, ImageNotFound
 
@@ -74,12 +82,13 @@ class LocalEngine:
                 api.inspect_image(reference)
             except ImageNotFound:
                 return LocalImage(is_present=False)
-            for tag in tags:
-                name, _, version = tag.rpartition(":")
-                try:
-                    api.tag(reference, name, version)
-                except APIError as e:
-                    refused.append((tag, redact(e.explanation or str(e))))
+            with take_turn() as is_current:
+                for tag in tags if is_current else ():
+                    name, _, version = tag.rpartition(":")
+                    try:
+                        api.tag(reference, name, version)
+                    except APIError as e:
+                        refused.append((tag, redact(e.explanation or str(e))))
         # `requests` raises errors of the operating system.
         except (DockerException, OSError) as e:
             finding = e.strerror if isinstance(e, OSError) else None

@@ -46,6 +46,14 @@ def test_tag_that_the_engine_cannot_set_is_said_and_keeps_no_other_from_being_se
     assert fake.tags == [(REFERENCE, "app:2")]
 
 
+def test_image_that_is_not_that_of_its_target_any_more_gets_no_tags(
+    fake: FakeEngine, engine: LocalEngine
+) -> None:
+    found = engine.find(REFERENCE, ["app:1"], lambda: nullcontext(enter_result=False)).result(30)
+    assert found == LocalImage(is_present=True)
+    assert fake.tags == []
+
+
 def test_image_that_the_engine_lost_is_missing_and_gets_no_tag(
     fake: FakeEngine, engine: LocalEngine
 ) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pants.engine.addresses import Address
 from pants.engine.internals.session import RunId, SessionValues
@@ -180,10 +181,11 @@ async def confirm_image(request: ConfirmationRequest) -> ImageConfirmation:
 @uncacheable_rule(desc="Confirm image with the local engine")
 async def confirm_local_image(request: LocalConfirmationRequest) -> ImageConfirmation:
     running = await running_session()
-    claim = running.local_tags.claim
-    for tag, other in claim(request.address.spec, request.reference, request.tags).items():
-        raise TagConflictError(tag, (request.address.spec, other))
-    answer = running.local_engine.find(request.reference, request.tags)
+    local_tags, target = running.local_tags, request.address.spec
+    for tag, other in local_tags.claim(target, request.reference, request.tags).items():
+        raise TagConflictError(tag, (target, other))
+    take_turn = partial(local_tags.turn, target, request.reference)
+    answer = running.local_engine.find(request.reference, request.tags, take_turn)
     await wait_for(running, [answer])
     try:
         found = answer.result()

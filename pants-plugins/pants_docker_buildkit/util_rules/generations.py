@@ -276,6 +276,8 @@ async def solve(
             f" {'in a cache of Pants' if seconds is None else 'built'}: {record.result.digest}"
             f" ({where}: {', '.join(record.references) or 'no reference'})."
         )
+        if definition.output is ImageOutput.DOCKER:
+            place.keeper.running.local_tags.note(definition.address.spec, record.references[0])
         confirmation = await _confirm(
             definition, record, generation, was_built=seconds is not None, tags=tags
         )
