@@ -46,6 +46,8 @@ from pants_docker_buildkit.util_rules.session import Session, mark_session
 _ALL_TAGS = "image tags"
 """What the goal calls that which its one process moves."""
 
+_PACKAGED_FIELDS = tuple(field.name for field in fields(BuildKitImageFieldSet))
+
 
 class PublishImageRequest(PublishRequest["PublishImageFieldSet"]):
     """Asks to publish what was packaged for one target."""
@@ -58,10 +60,12 @@ class PublishImageFieldSet(PublishFieldSet[PublishImageRequest], BuildKitImageFi
     publish_request_type = PublishImageRequest
     required_fields = BuildKitImageFieldSet.required_fields
 
+    # A data class of its own would get the hash of all fields again.
+    __hash__ = BuildKitImageFieldSet.__hash__
+
     def packaged(self) -> BuildKitImageFieldSet:
         """What `package` was asked for: rules must not think that it is another target."""
-        names = (field.name for field in fields(BuildKitImageFieldSet))
-        return BuildKitImageFieldSet(**{name: getattr(self, name) for name in names})
+        return BuildKitImageFieldSet(**{name: getattr(self, name) for name in _PACKAGED_FIELDS})
 
     def get_output_data(self) -> PublishOutputData:
         """What all entries of a target have in `--publish-output`."""
@@ -195,7 +199,8 @@ async def publish_image(
     request: PublishImageRequest, _session: Session, keeper: SessionKeeper
 ) -> PublishProcesses:
     field_set = request.field_set
-    names = await name_published_image(field_set.packaged(), **implicitly())
+    packaged = field_set.packaged()
+    names = await name_published_image(packaged, **implicitly())
     if not names.repositories:
         return PublishProcesses((_without_registry(field_set, names),))
     (image,) = (
@@ -209,7 +214,7 @@ async def publish_image(
     # What is planned is for this session only.
     await mark_session(**implicitly())
     address = field_set.address.spec
-    is_last = partial(keeper.packaged.is_last, address, field_set.packaged(), image.image_digest)
+    is_last = partial(keeper.packaged.is_last, address, packaged, image.image_digest)
     ticket = running.plans.begin(address, is_last)
     reasons = {each: _reason_to_skip(field_set, each) for each in names.repositories}
     layout = image.layout if names.output is ImageOutput.OCI else None

@@ -10,6 +10,7 @@ import pytest
 from pants.core.goals.publish import PublishProcesses
 from pants.engine.internals.scheduler import ExecutionError
 
+from pants_docker_buildkit.goals.publish import PublishImageFieldSet
 from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.registry import tag_move
 from pants_docker_buildkit.registry.client import RegistryClient
@@ -164,6 +165,15 @@ def run(*published: PublishProcesses, reads_first: bool = False) -> GoalRun:
         entries.append(each.get_output_data(**extra))
     by_name = {name: entry for entry in entries for name in entry["names"]}
     return GoalRun(exit_code, said, tuple(results), by_name)
+
+
+def test_published_fields_have_the_hash_of_packaged_ones(runner: ImageRunner) -> None:
+    target = runner.target("app:image")
+
+    fields = PublishImageFieldSet.create(target)
+
+    assert hash(fields) == hash(fields.packaged()) == hash(target.address)
+    assert fields.packaged() == runner.field_set("app:image")
 
 
 def test_tags_are_created_moved_or_there_already(
