@@ -90,12 +90,9 @@ class Waits:
 
         A session whose registries are far finds that out, and then blocks no more.
         """
-        if all(each.done() for each in futures):
-            return True
-        if self._vain_blocks >= _MOST_VAIN_BLOCKS:
-            return False
-        is_done = not wait(futures, _BLOCK_SECONDS).not_done
-        if not is_done:
+        seconds = _BLOCK_SECONDS if self._vain_blocks < _MOST_VAIN_BLOCKS else 0
+        is_done = not wait(futures, seconds).not_done
+        if seconds and not is_done:
             with self._lock:
                 self._vain_blocks += 1
         return is_done
