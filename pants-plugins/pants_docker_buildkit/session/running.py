@@ -18,7 +18,6 @@ from pants_docker_buildkit.registry.layer_check import LayerCheck
 from pants_docker_buildkit.registry.manifest_reads import ManifestReads
 from pants_docker_buildkit.registry.memory import RegistryMemory
 from pants_docker_buildkit.registry.referrers import Attachments
-from pants_docker_buildkit.registry.workers import Workers
 from pants_docker_buildkit.remote.lookups import RemoteLookups
 from pants_docker_buildkit.session.build_server import BuildServer
 from pants_docker_buildkit.session.confirmed_images import ConfirmedImages
@@ -92,9 +91,8 @@ class RunningSession:
         )
         self.local_tags = LocalTags()
         self.waits = Waits(directory / WAITS_DIRECTORY)
-        self._workers = Workers("registry-publication")
         self.builds = BuildServer(directory)
-        self.plans = TagPlans(clients.client, self._workers, clients.memory.manifests)
+        self.plans = TagPlans(clients.client, clients.memory.manifests)
         pushes = PushRehearsals(clients.client)
         self.answers = SessionAnswers(
             profile, environment, accounts.find_for, self.plans, pushes.find_problem
@@ -138,7 +136,6 @@ class RunningSession:
         self.attachments.close()
         self.manifests.close()
         self.signatures.close()
-        self._workers.close()
         self.clients.close()
         self.remote.close()
         self.local_engine.close()

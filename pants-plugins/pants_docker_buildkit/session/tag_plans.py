@@ -22,8 +22,8 @@ from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.image_content import ImageContent
 from pants_docker_buildkit.registry.known_manifests import KnownManifests
+from pants_docker_buildkit.registry.registry_workers import RegistryWorkers
 from pants_docker_buildkit.registry.tag_move import RepositoryMoves, move_tags, prepare_image
-from pants_docker_buildkit.registry.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -126,13 +126,11 @@ class TagPlans:
     def __init__(
         self,
         find_client: Callable[[str, str], RegistryClient],
-        workers: Workers,
         known: KnownManifests | None = None,
     ) -> None:
         self.key = uuid.uuid4().hex
-        self._find_client = find_client
         self._known = known or KnownManifests()
-        self._workers = workers
+        self._workers = RegistryWorkers("registry-publication", find_client)
         self._targets: dict[str, _Target] = {}
         self._current: dict[str, str] = {}
         self._leader: str | None = None
@@ -230,6 +228,7 @@ class TagPlans:
         """Move no more tags: the session is over."""
         self._is_closed.set()
         self._is_done.set()
+        self._workers.close()
 
     def _await_moves(self) -> bool:
         """Have all tags move, and say after a moment at most whether all that will have moved."""
@@ -273,16 +272,17 @@ class TagPlans:
         for name, problem in problems.items():
             self._finish(name, problem)
         for each in work:
-            self._workers.submit(partial(self._move, each))
+            wanted = each.wanted
+            move = partial(self._move, each)
+            self._workers.submit(wanted.registry, wanted.repository, move)
         if not self._tags:
             self._is_done.set()
 
-    def _move(self, planned: _Moves) -> None:
+    def _move(self, planned: _Moves, client: RegistryClient) -> None:
         wanted, sources = planned.wanted, planned.sources
         left = list(wanted.moves)
         finding = "the session ended"
         try:
-            client = self._find_client(wanted.registry, wanted.repository)
             if planned.sign is not None:
                 self._sign(client, wanted, sources, planned.sign)
                 wanted = replace(wanted, has_image=True)

@@ -14,7 +14,6 @@ from pants_docker_buildkit.registry.tag_move import RepositoryMoves, TagMove
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
-from pants_docker_buildkit.registry.workers import Workers
 from pants_docker_buildkit.session import tag_plans
 from pants_docker_buildkit.session.packaged_images import PackagedImages
 from pants_docker_buildkit.session.tag_plans import MoveReport, PlannedTag, TagPlans
@@ -29,9 +28,8 @@ class Scene:
         self.registry = registry
         for image in (OLD, NEW):
             image.push(clients.client(registry.address), "app")
-        self.workers = Workers("test")
         self.clients = clients
-        self.plans = TagPlans(clients.client, self.workers)
+        self.plans = TagPlans(clients.client)
 
     def tag(self, name: str) -> PlannedTag:
         return PlannedTag(f"{self.registry.address}/app:{name}", "there")
@@ -167,7 +165,7 @@ def test_many_may_ask_for_the_moves_at_once(scene: Scene) -> None:
 def test_the_outcome_of_a_tag_takes_no_longer_among_many(scene: Scene) -> None:
     steps = []
     for number in (1, 100):
-        plans = TagPlans(scene.clients.client, scene.workers)
+        plans = TagPlans(scene.clients.client)
         ticket = plans.begin("app")
         scene.plan(ticket, NEW, *map(str, range(number)), plans=plans)
         plans.move()
@@ -200,6 +198,5 @@ def test_a_session_that_ends_moves_no_more_tags(
     scene.registry.plan(faults.slow(0.5), "/manifests/1$", method="PUT")
     assert scene.plans.move().tags is None
     scene.plans.close()
-    scene.workers.close()
     assert str(scene.plans.outcome(ticket, scene.tag("2")).problem).endswith("(the session ended).")
     assert "2" not in scene.registry.repository("app").tags
