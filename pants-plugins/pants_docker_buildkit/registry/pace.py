@@ -15,8 +15,11 @@ from pants_docker_buildkit.registry.origin import Origin
 
 MOST_IN_FLIGHT = 128
 
-_FIRST_IN_FLIGHT = 16
-_SHORTEST_DISTANCE = 0.01
+_FIRST_IN_FLIGHT = 4
+_MORE_IN_FLIGHT = 3
+"""By so many more with an answer: from the first ones to the most in three round trips."""
+
+_SHORTEST_DISTANCE = 0.002
 """A server that answers in less seconds is near: more at once would only wait there."""
 
 _CONGESTED = 3.0
@@ -85,7 +88,7 @@ class Pace:
                 # Whoever has as many threads as may ask never sees one wait for its turn.
                 is_wanted = 2 * (self._in_flight + 1) > self._limit
                 if is_far and is_wanted and seconds <= self._fastest * _CONGESTED:
-                    self._limit = min(self._limit + 1, MOST_IN_FLIGHT)
+                    self._limit = min(self._limit + _MORE_IN_FLIGHT, MOST_IN_FLIGHT)
             # One for the place that is free now, and one for that by which the limit grew: to wake
             # a thread that has to wait again costs as much as half of a request.
             self._turn.notify(1 + self.limit - limit)
