@@ -43,7 +43,6 @@ class Pace:
         self._turn = threading.Condition()
         self._limit = float(_FIRST_IN_FLIGHT)
         self._in_flight = 0
-        self.waiting = 0
         self._fastest = float("inf")
         self._resumes_at = 0.0
         self._answers = 0
@@ -63,17 +62,13 @@ class Pace:
         """
         with self._turn:
             losses = self._losses
-            self.waiting += 1
-            try:
-                while not self._is_free():
-                    pause = self._resumes_at - time.monotonic()
-                    self._turn.wait(min(pause, _LONGEST_LOOK) if pause > 0 else _LONGEST_LOOK)
-                    if self._losses != losses:
-                        raise NoTurnError(self._finding)
-                    if is_over.is_set():
-                        raise NoTurnError("the session ended")
-            finally:
-                self.waiting -= 1
+            while not self._is_free():
+                pause = self._resumes_at - time.monotonic()
+                self._turn.wait(min(pause, _LONGEST_LOOK) if pause > 0 else _LONGEST_LOOK)
+                if self._losses != losses:
+                    raise NoTurnError(self._finding)
+                if is_over.is_set():
+                    raise NoTurnError("the session ended")
             self._in_flight += 1
 
     def leave(self, seconds: float | None) -> None:

@@ -89,9 +89,21 @@ def test_who_waits_goes_with_the_session() -> None:
         pace.enter(is_over)
 
 
+class _WatchedPace(Pace):
+    """One that tells which threads looked whether it is their turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lookers: set[int] = set()
+
+    def _is_free(self) -> bool:
+        self.lookers.add(threading.get_ident())
+        return super()._is_free()
+
+
 @pytest.mark.parametrize("answers_since", [False, True])
 def test_who_waits_for_a_server_that_is_lost_hears_so(*, answers_since: bool) -> None:
-    pace, is_over = Pace(), threading.Event()
+    pace, is_over = _WatchedPace(), threading.Event()
     for _ in range(pace.limit):
         pace.enter(GOES_ON)
     found: list[str] = []
@@ -105,7 +117,7 @@ def test_who_waits_for_a_server_that_is_lost_hears_so(*, answers_since: bool) ->
     threads = [threading.Thread(target=wait, daemon=True) for _ in range(2)]
     for thread in threads:
         thread.start()
-    while pace.waiting < 2:
+    while len(pace.lookers) < 1 + len(threads):
         time.sleep(0.001)
     before = pace.answers
     if answers_since:
