@@ -148,8 +148,9 @@ class SolveStatus:
         if document is None:
             self.said.append(line)
             return
-        for vertex in _objects(document, "vertexes"):
-            yield from self._read_vertex(vertex)
+        vertexes = _objects(document, "vertexes")
+        for vertex in vertexes:
+            yield from self._start(vertex)
         for status in _objects(document, "statuses"):
             step = self._step(status, "vertex")
             if status.get("name") == "transferring":
@@ -159,6 +160,9 @@ class SolveStatus:
             lines = step.keep(time, _natural(log.get("stream")), _decode(log.get("data")))
             if lines:
                 yield StepNews(step, StepChange.PRINTED, lines)
+        # BuildKit sends what it has to say about every 100 ms: one line may hold all of a step.
+        for vertex in vertexes:
+            yield from self._end(vertex)
 
     @property
     def failed(self) -> Step | None:
@@ -177,17 +181,21 @@ class SolveStatus:
         digest = _text(document.get(key))
         return self.steps.setdefault(digest, Step(digest))
 
-    def _read_vertex(self, vertex: dict[str, Any]) -> Iterator[StepNews]:
+    def _start(self, vertex: dict[str, Any]) -> Iterator[StepNews]:
         step = self._step(vertex, "digest")
         step.name = _text(vertex.get("name")) or step.name
         step.inputs = tuple(_text(each) for each in vertex.get("inputs") or step.inputs)
         step.is_cached = step.is_cached or vertex.get("cached") is True
-        step.error = _text(vertex.get("error")) or step.error
-        started, completed = _seconds(vertex.get("started")), _seconds(vertex.get("completed"))
+        started = _seconds(vertex.get("started"))
         if started is not None and step.is_over_by(started):
             # A step may start again, as one that looks at a context before it reads it.
             step.started, step.completed = started, None
             yield StepNews(step, StepChange.STARTED)
+
+    def _end(self, vertex: dict[str, Any]) -> Iterator[StepNews]:
+        step = self._step(vertex, "digest")
+        step.error = _text(vertex.get("error")) or step.error
+        completed = _seconds(vertex.get("completed"))
         if completed is not None and step.completed is None:
             step.completed = completed
             if lines := step.end_output(completed):

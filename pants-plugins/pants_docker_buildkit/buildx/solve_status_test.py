@@ -147,6 +147,22 @@ def test_bytes_that_were_sent_are_counted() -> None:
     assert status.steps["sha256:1"].transferred == 7
 
 
+def test_one_line_may_hold_all_of_a_step() -> None:
+    """As of a context that is sent within the time between two lines."""
+    parts = [
+        json.loads(vertex(started=STARTED, completed=COMPLETED)),
+        json.loads(log("hi\n")),
+        {"statuses": [{"vertex": "sha256:1", "name": "transferring", "current": 7}]},
+    ]
+    line = json.dumps({kind: entries for part in parts for kind, entries in part.items()})
+    seen = [(each.change, each.lines, each.step.transferred) for each in SolveStatus().read(line)]
+    assert seen == [
+        (StepChange.STARTED, (), 0),
+        (StepChange.PRINTED, ("hi",), 7),
+        (StepChange.ENDED, (), 7),
+    ]
+
+
 def test_what_buildx_says_in_words_is_kept() -> None:
     status, news = read(vertex(started=STARTED), "ERROR: failed to solve", "{ broken")
     assert status.said == ["ERROR: failed to solve", "{ broken"]
