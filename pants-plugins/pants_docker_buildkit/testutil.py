@@ -59,18 +59,11 @@ from pants_docker_buildkit.target_types import (
     BuildKitManifestsTarget,
     ImageInputTarget,
 )
-from pants_docker_buildkit.util_rules.build_context import (
-    ContextTree,
-)
-from pants_docker_buildkit.util_rules.confirmation import (
-    ConfirmationRequest,
-    ImageConfirmation,
-)
+from pants_docker_buildkit.util_rules.build_context import ContextTree
+from pants_docker_buildkit.util_rules.confirmation import ConfirmationRequest, ImageConfirmation
 from pants_docker_buildkit.util_rules.definition import ImageDefinition, ImageDefinitionRequest
 from pants_docker_buildkit.util_rules.docker_environment import DockerEnvironment
-from pants_docker_buildkit.util_rules.published_names import (
-    PublishedNames,
-)
+from pants_docker_buildkit.util_rules.published_names import PublishedNames
 from pants_docker_buildkit.util_rules.session import Session
 from pants_docker_buildkit.util_rules.session_callback import SessionCallbackFactoryRequest
 

@@ -3,12 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pants_docker_buildkit.dockerfile.instruction import Flag, Instruction
-from pants_docker_buildkit.dockerfile.mounts import (
-    Mount,
-    MountType,
-    mount_origins,
-    parse_mounts,
-)
+from pants_docker_buildkit.dockerfile.mounts import Mount, MountType, mount_origins, parse_mounts
 
 
 def run(*mounts: str) -> Instruction:

@@ -9,10 +9,7 @@ from typing import Any
 
 import pytest
 
-from pants_docker_buildkit.oci.image_difference import (
-    find_image_difference,
-    find_layer_difference,
-)
+from pants_docker_buildkit.oci.image_difference import find_image_difference, find_layer_difference
 
 Changes = dict[str, Any]
 

@@ -12,11 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pants_docker_buildkit.dockerfile.context_entries import (
-    ContextEntry,
-    FileEntry,
-    SymlinkEntry,
-)
+from pants_docker_buildkit.dockerfile.context_entries import ContextEntry, FileEntry, SymlinkEntry
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidNameError
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.definition import BuildDefinition

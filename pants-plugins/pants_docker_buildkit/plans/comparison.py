@@ -11,12 +11,7 @@ from pants_docker_buildkit.oci.json_object import InvalidJsonError, parse_json
 from pants_docker_buildkit.oci.json_values import decode
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
 from pants_docker_buildkit.plans.image_plan import SCHEMA_VERSION, ImagePlan, PlanOutcome
-from pants_docker_buildkit.plans.reasons import (
-    Change,
-    Reason,
-    ReasonKind,
-    find_differences,
-)
+from pants_docker_buildkit.plans.reasons import Change, Reason, ReasonKind, find_differences
 
 RECORD_ENDING = ".image.json"
 _RECORD_SCHEMA = 1

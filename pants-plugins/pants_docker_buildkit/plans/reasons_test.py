@@ -7,11 +7,7 @@ from typing import Any
 
 import pytest
 
-from pants_docker_buildkit.dockerfile.context_entries import (
-    ContextEntry,
-    FileEntry,
-    SymlinkEntry,
-)
+from pants_docker_buildkit.dockerfile.context_entries import ContextEntry, FileEntry, SymlinkEntry
 from pants_docker_buildkit.oci.json_values import decode_json
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
 from pants_docker_buildkit.plans.reasons import (

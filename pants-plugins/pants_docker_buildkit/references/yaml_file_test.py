@@ -9,11 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pants_docker_buildkit.references.yaml_file import (
-    InvalidYamlFileError,
-    YamlFile,
-    join_files,
-)
+from pants_docker_buildkit.references.yaml_file import InvalidYamlFileError, YamlFile, join_files
 
 PINNED = "127.0.0.1:5000/app/image@sha256:" + "a" * 64
 DEPLOYMENT = """\

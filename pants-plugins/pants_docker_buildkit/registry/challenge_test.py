@@ -2,11 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pants_docker_buildkit.registry.challenge import (
-    Challenge,
-    choose_challenge,
-    parse_challenges,
-)
+from pants_docker_buildkit.registry.challenge import Challenge, choose_challenge, parse_challenges
 
 BEARER = Challenge("bearer", (("realm", "https://auth.io/token"), ("service", "s")))
 BASIC = Challenge("basic", (("realm", "my registry"),))

@@ -9,11 +9,7 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 
-from pants_docker_buildkit.oci.content import (
-    InvalidContentError,
-    verified_chunks,
-    verify_content,
-)
+from pants_docker_buildkit.oci.content import InvalidContentError, verified_chunks, verify_content
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import (
     InvalidOciDigestError,

@@ -11,11 +11,7 @@ from functools import partial
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
-from pants_docker_buildkit.oci.manifest import (
-    MAX_INDEX_DEPTH,
-    InvalidManifestError,
-    parse_manifest,
-)
+from pants_docker_buildkit.oci.manifest import MAX_INDEX_DEPTH, InvalidManifestError, parse_manifest
 from pants_docker_buildkit.oci.media_types import is_foreign_layer, is_manifest
 from pants_docker_buildkit.registry.client import Purpose, RegistryClient
 from pants_docker_buildkit.registry.errors import Inquiry, UnexpectedResponseError

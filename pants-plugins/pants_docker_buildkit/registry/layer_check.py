@@ -8,11 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
-from pants_docker_buildkit.oci.manifest import (
-    MAX_INDEX_DEPTH,
-    InvalidManifestError,
-    parse_manifest,
-)
+from pants_docker_buildkit.oci.manifest import MAX_INDEX_DEPTH, InvalidManifestError, parse_manifest
 from pants_docker_buildkit.oci.media_types import is_foreign_layer, is_manifest
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import ManifestUnknownError, NameUnknownError

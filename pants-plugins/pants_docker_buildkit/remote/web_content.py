@@ -16,12 +16,7 @@ from pants_docker_buildkit.registry.origin import InvalidUrlError, parse_url, re
 from pants_docker_buildkit.registry.proxies import InvalidProxyError, Proxies
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.registry.settings import Reach, RegistrySettings
-from pants_docker_buildkit.registry.transport import (
-    Request,
-    Response,
-    Transport,
-    TransportError,
-)
+from pants_docker_buildkit.registry.transport import Request, Response, Transport, TransportError
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 10

@@ -22,11 +22,7 @@ from pants_docker_buildkit.registry.referrers import attach_one, list_referrers
 from pants_docker_buildkit.registry.workers import Workers
 from pants_docker_buildkit.signatures.cosign import Cosign, Scratch, SigningKey
 from pants_docker_buildkit.signatures.errors import NotSignedError
-from pants_docker_buildkit.signatures.rules import (
-    IGNORES_LOG,
-    SignaturePolicies,
-    SignatureRule,
-)
+from pants_docker_buildkit.signatures.rules import IGNORES_LOG, SignaturePolicies, SignatureRule
 from pants_docker_buildkit.signatures.signer_program import SignerProgram
 from pants_docker_buildkit.signatures.statement import Statement
 from pants_docker_buildkit.signatures.verification import Verification

@@ -16,11 +16,7 @@ from typing import Optional
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.layout import blob_name, write_layout_files
-from pants_docker_buildkit.oci.manifest import (
-    ImageManifest,
-    InvalidManifestError,
-    parse_manifest,
-)
+from pants_docker_buildkit.oci.manifest import ImageManifest, InvalidManifestError, parse_manifest
 from pants_docker_buildkit.oci.media_types import INDEX_MEDIA_TYPES
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.oci.referrer import ReferrerEntry, referrers_tag

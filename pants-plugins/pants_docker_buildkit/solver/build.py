@@ -11,10 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pants_docker_buildkit.buildx.argument_sizes import (
-    ArgumentTooLongError,
-    check_argument_sizes,
-)
+from pants_docker_buildkit.buildx.argument_sizes import ArgumentTooLongError, check_argument_sizes
 from pants_docker_buildkit.buildx.attributes import render_attributes, render_values
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import BuildCommand, render_arguments

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
-from pants_docker_buildkit.buildx.attributes import (
-    InvalidAttributesError,
-    parse_cache_attributes,
-)
+from pants_docker_buildkit.buildx.attributes import InvalidAttributesError, parse_cache_attributes
 from pants_docker_buildkit.buildx.builder_registries import daemon_images, mirror_references
 from pants_docker_buildkit.oci.mirrors import ImageMirrors
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError

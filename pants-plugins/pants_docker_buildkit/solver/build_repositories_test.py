@@ -7,11 +7,7 @@ from pants_docker_buildkit.buildx.buildkitd_config import BuildkitdConfig, Regis
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.push_rehearsals import PushedKind, PushedName
 from pants_docker_buildkit.solver.build_repositories import build_repositories, pushed_names
-from pants_docker_buildkit.solver.definition import (
-    BuildDefinition,
-    BuildJob,
-    PinnedSource,
-)
+from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, PinnedSource
 
 BASE = PinnedSource.image(
     "docker.io/library/python:3", f"docker.io/library/python:3@sha256:{'b' * 64}"

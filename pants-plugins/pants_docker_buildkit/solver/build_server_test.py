@@ -13,11 +13,7 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.registry.settings import Reach
-from pants_docker_buildkit.session.build_request import (
-    MAX_MESSAGE,
-    parse_request,
-    render_request,
-)
+from pants_docker_buildkit.session.build_request import MAX_MESSAGE, parse_request, render_request
 from pants_docker_buildkit.session.build_server import BuildServer
 from pants_docker_buildkit.session.context_files import DIRECTORY, context_row, write_contents
 from pants_docker_buildkit.session.directory import (

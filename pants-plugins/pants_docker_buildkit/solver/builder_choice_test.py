@@ -7,11 +7,7 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.solver import engine_search
-from pants_docker_buildkit.solver.builder_choice import (
-    choose_builder,
-    engine_host,
-    forget_builders,
-)
+from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host, forget_builders
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import (
     EngineUnreachableError,

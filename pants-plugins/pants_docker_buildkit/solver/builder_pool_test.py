@@ -16,11 +16,7 @@ import pytest
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.session.profile import BuildSettings
-from pants_docker_buildkit.solver.builder_pool import (
-    home_endpoint,
-    rank_members,
-    reserve_builder,
-)
+from pants_docker_buildkit.solver.builder_pool import home_endpoint, rank_members, reserve_builder
 from pants_docker_buildkit.solver.described_builder import ChosenBuilder
 from pants_docker_buildkit.solver.errors import (
     BuilderLostError,

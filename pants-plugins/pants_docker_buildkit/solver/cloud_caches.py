@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pants_docker_buildkit.buildx.attributes import (
-    InvalidAttributesError,
-    parse_cache_attributes,
-)
+from pants_docker_buildkit.buildx.attributes import InvalidAttributesError, parse_cache_attributes
 from pants_docker_buildkit.solver.errors import CacheOutOfReachError
 
 _GITHUB = "gha"

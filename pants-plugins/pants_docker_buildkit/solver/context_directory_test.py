@@ -16,13 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pants_docker_buildkit.session.context_files import (
-    DIRECTORY,
-    FILE,
-    LINK,
-    PROGRAM,
-    ContextPath,
-)
+from pants_docker_buildkit.session.context_files import DIRECTORY, FILE, LINK, PROGRAM, ContextPath
 from pants_docker_buildkit.session.directory import UnusableDirectoryError
 from pants_docker_buildkit.session.testing.context_rows import to_rows
 from pants_docker_buildkit.solver.context_directory import (

@@ -11,14 +11,9 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
-from pants_docker_buildkit.buildx.buildkitd_config import (
-    BuildkitdConfig,
-    RegistryConfig,
-)
+from pants_docker_buildkit.buildx.buildkitd_config import BuildkitdConfig, RegistryConfig
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
-from pants_docker_buildkit.solver.described_builder import (
-    choose_described_builder,
-)
+from pants_docker_buildkit.solver.described_builder import choose_described_builder
 from pants_docker_buildkit.solver.errors import BuilderNotReadyError
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 

@@ -16,21 +16,11 @@ from typing import Any
 from pants_docker_buildkit.buildx.command import BuildCommand, render_arguments
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import SessionClient
-from pants_docker_buildkit.solver.definition import (
-    BuildJob,
-    ContextKind,
-    NamedContext,
-    parse_job,
-)
+from pants_docker_buildkit.solver.definition import BuildJob, ContextKind, NamedContext, parse_job
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import BuildFailedError
 from pants_docker_buildkit.solver.failure import summarize_failure
-from pants_docker_buildkit.solver.input_tree import (
-    CONTEXT_DIRECTORY,
-    DOCKERFILE,
-    JOB_FILE,
-    ROOT,
-)
+from pants_docker_buildkit.solver.input_tree import CONTEXT_DIRECTORY, DOCKERFILE, JOB_FILE, ROOT
 from pants_docker_buildkit.solver.workplace import Workplace, open_workplace
 
 _CALL = "lint,format=json"

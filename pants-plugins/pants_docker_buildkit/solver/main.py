@@ -23,11 +23,7 @@ from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.session.unix_socket import NoSessionError, SessionProblemError
 from pants_docker_buildkit.solver.chosen_docker import chosen_docker, docker_at_engine
 from pants_docker_buildkit.solver.docker_config import HELPER_COMMAND
-from pants_docker_buildkit.solver.errors import (
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    SolverError,
-)
+from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_INTERRUPTED, SolverError
 from pants_docker_buildkit.solver.failure import fit_to_print
 from pants_docker_buildkit.solver.terminal import never_stop, take_terminal
 

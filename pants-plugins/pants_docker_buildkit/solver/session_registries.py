@@ -8,10 +8,7 @@ from contextlib import contextmanager
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
-from pants_docker_buildkit.registry.credentials import (
-    Credentials,
-    CredentialsUnavailableError,
-)
+from pants_docker_buildkit.registry.credentials import Credentials, CredentialsUnavailableError
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.session.unix_socket import SessionProblemError
 

@@ -11,11 +11,7 @@ from typing import Any
 
 from pants_docker_buildkit.buildx.solve_status import SolveStatus, Step
 from pants_docker_buildkit.registry.redaction import redact_user_info
-from pants_docker_buildkit.session.directory import (
-    SIZES_SUFFIX,
-    TIMELINES_DIRECTORY,
-    write_private,
-)
+from pants_docker_buildkit.session.directory import SIZES_SUFFIX, TIMELINES_DIRECTORY, write_private
 from pants_docker_buildkit.solver.failure import fit_to_print
 
 _WRITE_SECONDS = 1.0

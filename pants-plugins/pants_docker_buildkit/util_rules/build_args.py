@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from pants.engine.env_vars import EnvironmentVarsRequest
 from pants.engine.internals.build_files import AddressFamilyDir
 
-from pants_docker_buildkit.compat import (
-    ensure_address_family,
-    environment_vars_subset,
-    implicitly,
-)
+from pants_docker_buildkit.compat import ensure_address_family, environment_vars_subset, implicitly
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import BuildKitImagesTarget, BuildKitImageTarget

@@ -6,10 +6,7 @@ import pytest
 from pants.engine.internals.scheduler import ExecutionError
 from pants.engine.rules import QueryRule
 
-from pants_docker_buildkit.buildx.builder_description import (
-    BuilderDescription,
-    NodeDescription,
-)
+from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
 from pants_docker_buildkit.buildx.buildkitd_config import (
     BuildkitdConfig,
     GarbageCollection,
