@@ -15,14 +15,13 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.errors import RegistryError
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.errors import UnreadableBaseError
-from pants_docker_buildkit.solver.session_registries import session_clients
+from pants_docker_buildkit.solver.session_registries import session_client
 
 
 def read_base_triggers(session: SessionClient, reference: str, platform: str) -> tuple[str, ...]:
     """The triggers of a pinned image, asked of its registry. Raises `UnreadableBaseError`."""
     name = ImageReference.parse(reference)
-    with session_clients(session, name) as clients:
-        client = clients.client(name.registry, name.repository)
+    with session_client(session, name) as client:
 
         def read(descriptor: Descriptor) -> bytes:
             if is_manifest(descriptor.media_type):

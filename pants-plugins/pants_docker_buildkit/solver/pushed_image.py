@@ -18,7 +18,7 @@ from pants_docker_buildkit.registry.errors import (
 from pants_docker_buildkit.registry.late_answers import ask_again
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.errors import BuildFailedError
-from pants_docker_buildkit.solver.session_registries import session_clients
+from pants_docker_buildkit.solver.session_registries import session_client
 
 
 class PushedImage:
@@ -92,8 +92,7 @@ class PushedImage:
 
     def _client(self, name: ImageReference) -> RegistryClient:
         if name not in self._clients:
-            clients = self._open.enter_context(session_clients(self._session, name))
-            self._clients[name] = clients.client(name.registry, name.repository)
+            self._clients[name] = self._open.enter_context(session_client(self._session, name))
         return self._clients[name]
 
 

@@ -21,7 +21,7 @@ from pants_docker_buildkit.registry.errors import RegistryError
 from pants_docker_buildkit.registry.program_output import ProgramError, find_program
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.errors import ImageNotScannedError
-from pants_docker_buildkit.solver.session_registries import session_clients
+from pants_docker_buildkit.solver.session_registries import session_client
 
 SPDX = "application/spdx+json"
 CYCLONEDX = "application/vnd.cyclonedx+json"
@@ -42,8 +42,7 @@ def scan_image(session: SessionClient, reference: str, command: Sequence[str]) -
     place = Path.cwd() / "scan"
     place.mkdir()
     try:
-        with session_clients(session, name) as clients:
-            client = clients.client(name.registry, name.repository)
+        with session_client(session, name) as client:
             _download(client, name, place / _LAYOUT)
     except (RegistryError, InvalidManifestError, InvalidContentError) as e:
         raise ImageNotScannedError(reference, str(e)) from e

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from pants_docker_buildkit.oci.digest import sha256_digest
+from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
@@ -48,14 +51,14 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     profile = Profile(Reach(tuple(environment.items())))
 
     @contextmanager
-    def clients(_session: object, _name: object) -> Iterator[RegistryClients]:
+    def client(_session: object, name: ImageReference) -> Iterator[RegistryClient]:
         clients = RegistryClients()
         try:
-            yield clients
+            yield clients.client(name.registry, name.repository)
         finally:
             clients.close()
 
-    monkeypatch.setattr(sbom, "session_clients", clients)
+    monkeypatch.setattr(sbom, "session_client", client)
     return SimpleNamespace(profile=lambda: profile)
 
 
@@ -65,9 +68,8 @@ def push(registry: FakeRegistry, content: bytes = b"") -> str:
     client = clients.client(registry.address)
     digest = image.push(client, "app").digest
     if content:
-        digest = client.put_manifest(
-            "app", "index", content, "application/vnd.oci.image.index.v1+json"
-        ).digest
+        digest = sha256_digest(content)
+        client.put_manifest("app", digest, content, "application/vnd.oci.image.index.v1+json")
     clients.close()
     return f"{registry.address}/app@{digest}"
 

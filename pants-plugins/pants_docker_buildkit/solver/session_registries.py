@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.accounts import Accounts
+from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.credentials import Credentials, CredentialsUnavailableError
 from pants_docker_buildkit.session.questions import SessionClient
@@ -14,8 +15,8 @@ from pants_docker_buildkit.session.unix_socket import SessionProblemError
 
 
 @contextmanager
-def session_clients(session: SessionClient, name: ImageReference) -> Iterator[RegistryClients]:
-    """Clients for the repository of this name, whose connections close with the block."""
+def session_client(session: SessionClient, name: ImageReference) -> Iterator[RegistryClient]:
+    """A client for the repository of this name, whose connections close with the block."""
 
     def find_credentials(registry: str) -> Credentials | None:
         try:
@@ -26,6 +27,6 @@ def session_clients(session: SessionClient, name: ImageReference) -> Iterator[Re
     accounts = Accounts(fallback=find_credentials)
     clients = RegistryClients(session.profile().reach, accounts=accounts)
     try:
-        yield clients
+        yield clients.client(name.registry, name.repository)
     finally:
         clients.close()

@@ -47,7 +47,7 @@ from pants_docker_buildkit.solver.errors import (
 )
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT, TESTS_FILE
 from pants_docker_buildkit.solver.lost_builder import build_again_if_lost
-from pants_docker_buildkit.solver.session_registries import session_clients
+from pants_docker_buildkit.solver.session_registries import session_client
 from pants_docker_buildkit.solver.workplace import Workplace, open_workplace
 
 _MAX_LINE = 240
@@ -154,8 +154,7 @@ def _read_config(job: BuildJob, place: Workplace) -> ImageConfig:
 
 def _config_in_registry(reference: str, session: SessionClient) -> bytes:
     name = ImageReference.parse(reference)
-    with session_clients(session, name) as clients:
-        client = clients.client(name.registry, name.repository)
+    with session_client(session, name) as client:
         root, content = client.get_manifest(name.repository, name.digest or "")
         return client.read_blob(name.repository, _config(content, root.media_type))
 

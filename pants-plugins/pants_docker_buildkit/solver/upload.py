@@ -11,7 +11,7 @@ from pants_docker_buildkit.registry.errors import RegistryError
 from pants_docker_buildkit.registry.image_content import LayoutContent
 from pants_docker_buildkit.registry.image_copy import copy_image
 from pants_docker_buildkit.session.questions import SessionClient
-from pants_docker_buildkit.solver.session_registries import session_clients
+from pants_docker_buildkit.solver.session_registries import session_client
 
 
 def upload_layout(
@@ -29,5 +29,5 @@ def upload_layout(
 
 def _upload(layout: Path, name: ImageReference, session: SessionClient) -> None:
     content = LayoutContent(ImageLayout.open(layout))
-    with session_clients(session, name) as clients:
-        copy_image(content, clients.client(name.registry, name.repository), name.repository)
+    with session_client(session, name) as client:
+        copy_image(content, client, name.repository)
