@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import Enum
+from typing import NamedTuple
 
 from pants_docker_buildkit.oci.content import InvalidContentError, verified_chunks, verify_content
 from pants_docker_buildkit.oci.descriptor import Descriptor
@@ -57,6 +58,16 @@ class Purpose(Enum):
     WRITE = "write"
     """As `MOVE`, asked as somebody who may write: of a repository that is not there yet, many
     registries tell others only that they may not read it."""
+
+
+class StoredManifest(NamedTuple):
+    """What a registry said of a manifest that it stored."""
+
+    is_told: bool
+    """Whether it said which digest it stored. Registries that do not may have done anything."""
+
+    is_listed: bool
+    """Whether it lists the manifest with what it refers to: not all keep such lists."""
 
 
 class RegistryClient:
@@ -139,25 +150,25 @@ class RegistryClient:
 
     def put_manifest(
         self, repository: str, reference: str, content: bytes, media_type: str
-    ) -> Descriptor:
+    ) -> StoredManifest:
         """Store a manifest under a tag or its digest, all of whose parts the registry has."""
-        return self._put(repository, reference, content, media_type)[0]
-
-    def put_and_hear(
-        self, repository: str, reference: str, content: bytes, media_type: str
-    ) -> tuple[Descriptor, bool]:
-        """The same, and whether the registry said which digest it stored, which is the right one.
-
-        Those that do not say so may have done anything.
-        """
-        written, response = self._put(repository, reference, content, media_type)
-        return written, bool(response.header("Docker-Content-Digest"))
-
-    def put_referrer(self, repository: str, digest: OciDigest, content: bytes) -> bool:
-        """Store a manifest with a subject; `False` if the registry keeps no list of such."""
-        media_type = MediaType.OCI_IMAGE_MANIFEST.value
-        _, response = self._put(repository, digest, content, media_type)
-        return response.header("OCI-Subject") is not None
+        inquiry = self._inquiry("write", repository, reference)
+        call = Call(
+            inquiry,
+            "PUT",
+            f"/v2/{repository}/manifests/{reference}",
+            repository_scopes(repository, "pull", "push"),
+            accepted=(200, 201, 202),
+            headers={"Content-Type": media_type},
+            body=content,
+        )
+        response = self._channel.ask(call)
+        response.discard()
+        stored, wanted = _told_digest(inquiry, response), sha256_digest(content)
+        if stored is not None and stored != wanted:
+            raise ContentMismatchError(inquiry, f"it stored {stored} instead of {wanted}")
+        is_listed = response.header("OCI-Subject") is not None
+        return StoredManifest(is_told=stored is not None, is_listed=is_listed)
 
     def get_referrers(
         self, repository: str, subject: OciDigest
@@ -192,29 +203,6 @@ class RegistryClient:
                 return tuple(found)
             target = next_page
         raise UnexpectedResponseError(inquiry, "its list of referrers has no end")
-
-    def _put(
-        self, repository: str, reference: str, content: bytes, media_type: str
-    ) -> tuple[Descriptor, Response]:
-        """What was written, and the answer, whose body is gone."""
-        inquiry = self._inquiry("write", repository, reference)
-        written = Descriptor.of(content, media_type)
-        call = Call(
-            inquiry,
-            "PUT",
-            f"/v2/{repository}/manifests/{reference}",
-            repository_scopes(repository, "pull", "push"),
-            accepted=(200, 201, 202),
-            headers={"Content-Type": media_type},
-            body=content,
-        )
-        response = self._channel.ask(call)
-        response.discard()
-        stored = _told_digest(inquiry, response)
-        if stored is not None and stored != written.digest:
-            finding = f"it stored {stored} instead of {written.digest}"
-            raise ContentMismatchError(inquiry, finding)
-        return written, response
 
     def has_blob(self, repository: str, digest: OciDigest, *, to_write: bool = False) -> bool:
         """Whether the repository has a blob. With `to_write`, asked as somebody who may write."""
@@ -271,17 +259,14 @@ class RegistryClient:
         `open_body` opens its chunks, and may be called again for another attempt. Gives whether
         the bytes were sent.
         """
-        upload = self._upload(repository, blob.digest)
+        inquiry = self._inquiry("upload the blob", repository, blob.digest)
+        upload = BlobUpload(self._channel, inquiry, repository, blob.digest)
         return upload.send(blob.size, open_body, source_repository)
 
     def rehearse_upload(self, repository: str) -> None:
         """Begin an upload and cancel it: raises where not even that can be done."""
         inquiry = Inquiry(self.registry, f"begin an upload to {self.registry}/{repository}")
         BlobUpload(self._channel, inquiry, repository, sha256_digest(b"")).rehearse()
-
-    def _upload(self, repository: str, digest: OciDigest) -> BlobUpload:
-        inquiry = self._inquiry("upload the blob", repository, digest)
-        return BlobUpload(self._channel, inquiry, repository, digest)
 
     def _inquiry(self, action: str, repository: str, reference: str) -> Inquiry:
         separator = ":" if _digest_or_none(reference) is None else "@"

@@ -66,8 +66,9 @@ def attach_one(client: RegistryClient, repository: str, referrer: AnyReferrer) -
     for blob, content in referrer.blobs.items():
         if not client.has_blob(repository, blob.digest, to_write=True):
             client.upload_blob(repository, blob, partial(_once, content))
-    is_listed = client.put_referrer(repository, referrer.digest, referrer.manifest)
-    if not is_listed:
+    media_type = MediaType.OCI_IMAGE_MANIFEST.value
+    stored = client.put_manifest(repository, referrer.digest, referrer.manifest, media_type)
+    if not stored.is_listed:
         _list_in_tag(client, repository, referrer.subject.digest, referrer.entry())
 
 

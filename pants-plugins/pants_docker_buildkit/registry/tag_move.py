@@ -166,8 +166,7 @@ def _move(
         if found != move.before:
             raise TagTakenError(inquiry, move.before, found)
     media_type = descriptor.media_type
-    _, is_told = client.put_and_hear(wanted.repository, move.tag, manifest, media_type)
-    if is_told:
+    if client.put_manifest(wanted.repository, move.tag, manifest, media_type).is_told:
         return
     kept = ask_again(lambda: _look_up(client, wanted, move), lambda tag: tag == move.before)
     if kept != wanted.digest:

@@ -137,9 +137,9 @@ def test_signatures_of_cosign_2_count(
         OTHER.push(scene.client, "app")
         index = several_platforms(IMAGE, OTHER)
         kind = MediaType.OCI_IMAGE_INDEX.value
-        name = name.pinned(
-            scene.client.put_manifest("app", sha256_digest(index), index, kind).digest
-        )
+        digest = sha256_digest(index)
+        scene.client.put_manifest("app", digest, index, kind)
+        name = name.pinned(digest)
     keys.sign(str(name), "--new-bundle-format=false")
     assert any(each.endswith(".sig") for each in scene.registry.repository("app").tags)
     assert scene.finding(keys, name=name) is None

@@ -70,9 +70,9 @@ class SmallImage:
         """Store the image in a repository, under its digest or a tag."""
         upload_bytes(client, repository, self.config)
         upload_bytes(client, repository, self.layer)
-        return client.put_manifest(
-            repository, tag or self.digest, self.manifest, MediaType.OCI_IMAGE_MANIFEST.value
-        )
+        media_type = MediaType.OCI_IMAGE_MANIFEST.value
+        client.put_manifest(repository, tag or self.digest, self.manifest, media_type)
+        return Descriptor.of(self.manifest, media_type)
 
 
 def upload_bytes(client: RegistryClient, repository: str, content: bytes) -> OciDigest:
