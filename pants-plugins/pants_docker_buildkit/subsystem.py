@@ -17,7 +17,7 @@ from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
 from pants_docker_buildkit.fields.naming import RunOutput
-from pants_docker_buildkit.locks.base_images import BaseImages
+from pants_docker_buildkit.locks.lock_file import BaseImages
 from pants_docker_buildkit.solver.progress import ShownProgress
 
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, Origin, OriginKind, Stage
 from pants_docker_buildkit.dockerfile.bases import BaseResolver
-from pants_docker_buildkit.dockerfile.errors import UnknownStageError
 from pants_docker_buildkit.dockerfile.expansion import ExpansionRules
 from pants_docker_buildkit.dockerfile.instruction import Instruction
 from pants_docker_buildkit.dockerfile.limits import Limit
@@ -33,6 +32,18 @@ from pants_docker_buildkit.dockerfile.stage_graph import (
     split_stages,
 )
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
+
+
+class UnknownStageError(ValueError):
+    """The stage to build is not in the Dockerfile, so that no analysis is possible at all."""
+
+    def __init__(self, stage: str, names: Iterable[str]) -> None:
+        self.stage = stage
+        listed = ", ".join(f"'{name}'" for name in names)
+        self.hint = f"Stages there: {listed}" if listed else "None of its stages has a name"
+        super().__init__(
+            f"The Dockerfile must have the stage '{stage}', but it does not. {self.hint}."
+        )
 
 
 def analyze(

@@ -15,9 +15,12 @@ from pants_docker_buildkit.dockerfile.analysis import (
     RemoteKind,
     RemoteSource,
 )
-from pants_docker_buildkit.dockerfile.errors import UnknownStageError
 from pants_docker_buildkit.dockerfile.parser import ImageTriggers, parse_dockerfile
-from pants_docker_buildkit.dockerfile.stages import analyze, undeclared_build_args
+from pants_docker_buildkit.dockerfile.stages import (
+    UnknownStageError,
+    analyze,
+    undeclared_build_args,
+)
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 
 AMD64 = ImagePlatform.parse("linux/amd64")

@@ -26,8 +26,7 @@ from pants.engine.unions import UnionRule
 from pants_docker_buildkit.compat import concurrently, create_digest, implicitly, rule
 from pants_docker_buildkit.errors import InvalidImageLockError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
-from pants_docker_buildkit.locks.base_images import BaseImages
-from pants_docker_buildkit.locks.lock_file import Lock, merge_locks, render_lock
+from pants_docker_buildkit.locks.lock_file import BaseImages, Lock, merge_locks, render_lock
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem, SignaturesSubsystem

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from pants_docker_buildkit.dockerfile.analysis import RemoteKind
 from pants_docker_buildkit.dockerfile.git_source import is_commit
@@ -35,6 +36,14 @@ _HEADER = """\
 # Git repositories by commit. Nobody builds this file. It is a Dockerfile so that tools that keep
 # Dockerfiles up to date know it.
 """
+
+
+class BaseImages(str, Enum):
+    """How a moving name becomes something that cannot change: by asking, or by a lock."""
+
+    FOLLOW = "follow"
+    LOCKED = "locked"
+    FROZEN = "frozen"
 
 
 class InvalidLockFileError(ValueError):

@@ -10,14 +10,39 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 
 import yaml
 
+from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.invalid_text import InvalidTextError
-from pants_docker_buildkit.references.pinned_image import PinnedImage
+from pants_docker_buildkit.oci.platform_image import PlatformImage
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class PinnedImage:
+    """An image in at least one registry, as those who deploy it name it.
+
+    `references` are `registry/repository@sha256:…`, one for each registry, in the order of its
+    target.
+    """
+
+    digest: OciDigest
+    references: tuple[str, ...]
+    platforms: tuple[PlatformImage, ...]
+
+    @property
+    def reference(self) -> str:
+        """The reference in the first of its registries."""
+        return self.references[0]
+
+    @property
+    def repository(self) -> str:
+        """`registry/repository` of the first reference."""
+        return self.reference.partition("@")[0]
 
 
 class RefsFormat(str, Enum):

@@ -12,8 +12,12 @@ import yaml
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.platform_image import PlatformImage
-from pants_docker_buildkit.references.pinned_image import PinnedImage
-from pants_docker_buildkit.references.refs_file import InvalidRefsKeyError, RefsFormat, render_refs
+from pants_docker_buildkit.references.refs_file import (
+    InvalidRefsKeyError,
+    PinnedImage,
+    RefsFormat,
+    render_refs,
+)
 
 
 def pinned(

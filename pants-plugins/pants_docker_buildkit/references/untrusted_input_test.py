@@ -11,8 +11,12 @@ from pants_docker_buildkit.oci.digest import parse_oci_digest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.oci.testing.damage import Edit, damage
-from pants_docker_buildkit.references.pinned_image import PinnedImage
-from pants_docker_buildkit.references.refs_file import InvalidRefsKeyError, RefsFormat, render_refs
+from pants_docker_buildkit.references.refs_file import (
+    InvalidRefsKeyError,
+    PinnedImage,
+    RefsFormat,
+    render_refs,
+)
 from pants_docker_buildkit.references.yaml_file import InvalidYamlFileError, YamlFile, join_files
 
 SAMPLE = b"""\

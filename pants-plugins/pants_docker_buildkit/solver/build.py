@@ -36,7 +36,6 @@ from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret
 from pants_docker_buildkit.solver.artifacts import keep_artifacts
 from pants_docker_buildkit.solver.build_name import name_arguments
-from pants_docker_buildkit.solver.builder_advice import advise_on_loss
 from pants_docker_buildkit.solver.deadline import Deadline
 from pants_docker_buildkit.solver.definition import (
     ARTIFACTS_OUTPUT,
@@ -61,7 +60,7 @@ from pants_docker_buildkit.solver.input_tree import (
     OUTPUT_LAYOUT,
     OWN_POLICY,
 )
-from pants_docker_buildkit.solver.lost_builder import find_loss
+from pants_docker_buildkit.solver.lost_builder import advise_on_loss, find_loss
 from pants_docker_buildkit.solver.materials import find_materials
 from pants_docker_buildkit.solver.output_layout import open_output_layout
 from pants_docker_buildkit.solver.progress import Progress, ShownProgress

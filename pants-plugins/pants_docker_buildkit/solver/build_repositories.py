@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from pants_docker_buildkit.buildx.attributes import InvalidAttributesError, parse_cache_attributes
-from pants_docker_buildkit.buildx.builder_registries import daemon_images, mirror_references
+from pants_docker_buildkit.buildx.builder import BUILDKIT_IMAGE
+from pants_docker_buildkit.buildx.builder_description import DOCKER_CONTAINER, BuilderDescription
 from pants_docker_buildkit.oci.mirrors import ImageMirrors
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.session.profile import BuildSettings
@@ -29,6 +30,24 @@ def build_repositories(job: BuildJob, settings: BuildSettings) -> dict[str, str]
         add_references(found, tuple(mirror_references(settings.described_builder, found)))
         add_references(found, daemon_images(settings.described_builder))
     return found
+
+
+def daemon_images(description: BuilderDescription) -> Iterator[str]:
+    """The images that buildx pulls to run the nodes."""
+    if description.driver == DOCKER_CONTAINER:
+        for node in description.nodes:
+            yield dict(node.driver_opts).get("image", BUILDKIT_IMAGE)
+
+
+def mirror_references(
+    description: BuilderDescription, repositories: Mapping[str, str]
+) -> Iterator[str]:
+    """What the mirrors of registries are asked for, where these are asked for `repositories`."""
+    registries = () if description.buildkitd is None else description.buildkitd.registries
+    for registry in registries:
+        if registry.host in repositories:
+            for mirror in registry.mirrors:
+                yield f"{mirror.rstrip('/')}/{repositories[registry.host]}"
 
 
 def pushed_names(job: BuildJob, settings: BuildSettings) -> Iterator[PushedName]:

@@ -8,10 +8,13 @@ gives the same image under the same names; a build that failed would fail again.
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.errors import (
     BuilderGoneError,
     BuilderLostError,
@@ -61,6 +64,19 @@ def find_loss(output: str) -> str | None:
 def has_lost_snapshot(finding: str) -> bool:
     """Whether it is a snapshot of its own that the builder lost. Its cache still leads there."""
     return _LOST_SNAPSHOT.fullmatch(finding) is not None
+
+
+def advise_on_loss(builder: Builder, buildx_config: str | None) -> str:
+    """Where to look for why it was lost. `buildx_config` is set for the plugin's own builders."""
+    config = "" if buildx_config is None else f"BUILDX_CONFIG={shlex.quote(buildx_config)} "
+    inspect = f"'{config}docker buildx inspect --bootstrap {builder.name}'"
+    if builder.driver == "docker":
+        return "Look at the Docker Engine's log, as with 'journalctl --unit docker'."
+    if builder.driver == "docker-container":
+        return f"Look at 'docker logs buildx_buildkit_{builder.name}0' and {inspect}."
+    if builder.driver == "kubernetes":
+        return f"Look at 'kubectl logs deployment/{builder.name}0' and {inspect}."
+    return f"Look at the log of the BuildKit at {redact(builder.endpoint)} and {inspect}."
 
 
 def build_again_if_lost(

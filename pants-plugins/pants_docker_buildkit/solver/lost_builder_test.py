@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from pants_docker_buildkit.buildx.builder import Builder
-from pants_docker_buildkit.solver.builder_advice import advise_on_loss
 from pants_docker_buildkit.solver.errors import (
     BuilderGoneError,
     BuilderLostError,
@@ -12,7 +11,7 @@ from pants_docker_buildkit.solver.errors import (
     EngineUnreachableError,
     SolverError,
 )
-from pants_docker_buildkit.solver.lost_builder import build_again_if_lost, find_loss
+from pants_docker_buildkit.solver.lost_builder import advise_on_loss, build_again_if_lost, find_loss
 
 EOF = "rpc error: code = Unavailable desc = error reading from server: EOF"
 GOAWAY = (

@@ -22,9 +22,8 @@ from pants_docker_buildkit.compat import (
     rule,
 )
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
-from pants_docker_buildkit.dockerfile.errors import UnknownStageError
 from pants_docker_buildkit.dockerfile.parser import Dockerfile, parse_dockerfile
-from pants_docker_buildkit.dockerfile.stages import analyze
+from pants_docker_buildkit.dockerfile.stages import UnknownStageError, analyze
 from pants_docker_buildkit.errors import InvalidDockerfileError, InvalidImageFieldError
 from pants_docker_buildkit.fields.dockerfile import lower_case_name
 from pants_docker_buildkit.fields.stages import BuildKitImagesStagesField

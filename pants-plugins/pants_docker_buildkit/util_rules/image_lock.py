@@ -14,8 +14,7 @@ from pants.util.frozendict import FrozenDict
 from pants_docker_buildkit.compat import get_digest_contents, implicitly, path_globs_to_digest, rule
 from pants_docker_buildkit.errors import InvalidImageLockError, InvalidOptionError, NotLockedError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
-from pants_docker_buildkit.locks.base_images import BaseImages
-from pants_docker_buildkit.locks.lock_file import InvalidLockFileError, Lock, parse_lock
+from pants_docker_buildkit.locks.lock_file import BaseImages, InvalidLockFileError, Lock, parse_lock
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem

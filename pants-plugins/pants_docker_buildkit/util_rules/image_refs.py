@@ -1,11 +1,11 @@
-"""What is in the file of a `docker_buildkit_image_refs` target?"""
+"""What is in the file of a `docker_buildkit_image_refs` target, for dependents and in `dist/`?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pants.core.goals.package import PackageFieldSet
+from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, PackageFieldSet
 from pants.core.target_types import FileSourceField
 from pants.engine.fs import CreateDigest, Digest, FileContent
 from pants.engine.rules import Rule, collect_rules
@@ -21,8 +21,12 @@ from pants_docker_buildkit.fields.references import (
     BuildKitImageRefsSourcesField,
 )
 from pants_docker_buildkit.output_file import output_file
-from pants_docker_buildkit.references.pinned_image import PinnedImage
-from pants_docker_buildkit.references.refs_file import InvalidRefsKeyError, RefsFormat, render_refs
+from pants_docker_buildkit.references.refs_file import (
+    InvalidRefsKeyError,
+    PinnedImage,
+    RefsFormat,
+    render_refs,
+)
 from pants_docker_buildkit.util_rules.referenced_images import (
     ImageMention,
     MentionedTargetsRequest,
@@ -96,6 +100,14 @@ async def generate_refs_file(request: GenerateRefsFileRequest) -> GeneratedSourc
     field_set = ImageRefsFieldSet.create(request.protocol_target)
     file = await write_refs_file(field_set, **implicitly())
     return GeneratedSources(await digest_to_snapshot(file.digest))
+
+
+@rule(desc="Package image references")
+async def package_image_refs(field_set: ImageRefsFieldSet) -> BuiltPackage:
+    """The file, and a line for each reference in it."""
+    file = await write_refs_file(field_set, **implicitly())
+    lines = tuple(f"  {key}: {reference}" for key, reference in file.references)
+    return BuiltPackage(file.digest, (BuiltPackageArtifact(file.path, lines),))
 
 
 def rules() -> Iterable[Rule | UnionRule]:

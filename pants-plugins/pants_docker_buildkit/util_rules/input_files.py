@@ -31,7 +31,7 @@ from pants_docker_buildkit.fields.dockerfile import (
     names_beside,
 )
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
-from pants_docker_buildkit.locks.base_images import BaseImages
+from pants_docker_buildkit.locks.lock_file import BaseImages
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import ImageInputTarget
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile

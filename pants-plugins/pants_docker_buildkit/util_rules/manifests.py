@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from pants.core.goals.package import PackageFieldSet
 from pants.core.goals.run import RunFieldSet, RunInSandboxBehavior
-from pants.engine.target import HydrateSourcesRequest
+from pants.engine.target import (
+    HydrateSourcesRequest,
+    InferDependenciesRequest,
+    InferredDependencies,
+)
 
 from pants_docker_buildkit.compat import get_digest_contents, hydrate_sources, implicitly, rule
 from pants_docker_buildkit.errors import InvalidImageFieldError
@@ -19,6 +23,7 @@ from pants_docker_buildkit.references.yaml_file import InvalidYamlFileError, Yam
 from pants_docker_buildkit.util_rules.referenced_images import (
     ImageMention,
     MentionedTargetsRequest,
+    find_mentioned_images,
     pin_images,
 )
 
@@ -32,6 +37,12 @@ class ManifestsFieldSet(PackageFieldSet, RunFieldSet):
 
     sources: BuildKitManifestsSourcesField
     output_path: BuildKitManifestsOutputPathField
+
+
+class InferManifestsDependencies(InferDependenciesRequest):
+    """Asks what manifests depend on by the images that they name."""
+
+    infer_from = ManifestsFieldSet
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,16 @@ async def read_manifest_files(field_set: ManifestsFieldSet) -> ManifestFiles:
             field_set.address, field_set.sources.alias, "hold files that name", mentions
         ),
     )
+
+
+@rule(desc="Infer dependencies of manifests")
+async def infer_manifests_dependencies(
+    request: InferManifestsDependencies,
+) -> InferredDependencies:
+    """Makes `--changed-dependents` find the manifests that a change of an image touches."""
+    files = await read_manifest_files(request.field_set, **implicitly())
+    images = await find_mentioned_images(files.mentioned, **implicitly())
+    return InferredDependencies(sorted(images.addresses))
 
 
 @rule(desc="Put references into manifests")

@@ -27,8 +27,7 @@ from pants.engine.target import (
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.solver.testing.fake_builder import FakeBuilder
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
-from pants_docker_buildkit.util_rules.manifests import ManifestsFieldSet
-from pants_docker_buildkit.util_rules.manifests_inference import InferManifestsDependencies
+from pants_docker_buildkit.util_rules.manifests import InferManifestsDependencies, ManifestsFieldSet
 
 APP = """\
 docker_buildkit_image(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pants_docker_buildkit.dockerfile.errors import UnknownStageError
 from pants_docker_buildkit.dockerfile.limits import Limit
+from pants_docker_buildkit.dockerfile.stages import UnknownStageError
 from tests.conformance.dockerfile import agreement
 from tests.conformance.dockerfile.corpus import Case, load_cases
 
