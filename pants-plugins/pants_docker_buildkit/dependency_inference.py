@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pants.engine.addresses import Address, Addresses
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import InferDependenciesRequest, InferredDependencies
-from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import (
     implicitly,
@@ -136,10 +134,3 @@ async def infer_image_dependencies(
     inferred = {*upstream.addresses, *provided, *inputs}
     inferred.discard(field_set.address)
     return InferredDependencies(sorted(inferred))
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (
-        *collect_rules(),
-        UnionRule(InferDependenciesRequest, InferImageDependencies),
-    )

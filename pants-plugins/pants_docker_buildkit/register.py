@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pants.core.goals.generate_lockfiles import (
+    GenerateLockfile,
+    KnownUserResolveNamesRequest,
+    RequestedUserResolveNames,
+)
+from pants.core.goals.package import PackageFieldSet
+from pants.core.goals.tailor import PutativeTargetsRequest
+from pants.engine.internals.synthetic_targets import SyntheticTargetsRequest
 from pants.engine.rules import Rule, collect_rules
-from pants.engine.target import Target
+from pants.engine.streaming_workunit_handler import WorkunitsCallbackFactoryRequest
+from pants.engine.target import (
+    GenerateSourcesRequest,
+    GenerateTargetsRequest,
+    InferDependenciesRequest,
+    Target,
+)
 from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit import dependency_inference
@@ -22,6 +36,7 @@ from pants_docker_buildkit.goals import (
     tailor,
     test,
 )
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.target_types import (
     BuildKitImageRefsTarget,
     BuildKitImagesTarget,
@@ -129,16 +144,11 @@ _RULE_MODULES = (
     structure_tests,
     image_trials,
     migrate,
-)
-"""Those whose rules are all that they give to Pants."""
-
-_UNION_MODULES = (
     image_stages,
     dependency_inference,
     session_callback,
     input_files,
     artifacts,
-    peek_info,
     lint,
     package,
     publish,
@@ -149,7 +159,6 @@ _UNION_MODULES = (
     tailor,
     generate_lockfiles,
 )
-"""Those that also say where Pants calls them: as members of its unions, such as its goals."""
 
 
 def target_types() -> Iterable[type[Target]]:
@@ -165,6 +174,27 @@ def target_types() -> Iterable[type[Target]]:
 
 
 def rules() -> Iterable[Rule | UnionRule]:
-    """All rules, and the members of unions of Pants."""
-    unions = (rule for module in _UNION_MODULES for rule in module.rules())
-    return (*collect_rules(*_RULE_MODULES), *unions)
+    """All rules, and where Pants calls them: as members of its unions, such as its goals."""
+    return (
+        *collect_rules(*_RULE_MODULES),
+        UnionRule(InferDependenciesRequest, dependency_inference.InferImageDependencies),
+        UnionRule(InferDependenciesRequest, manifests.InferManifestsDependencies),
+        UnionRule(GenerateTargetsRequest, image_stages.GenerateImagesRequest),
+        UnionRule(SyntheticTargetsRequest, input_files.ImageInputTargetsRequest),
+        UnionRule(GenerateSourcesRequest, artifacts.GenerateArtifactsRequest),
+        UnionRule(GenerateSourcesRequest, image_refs.GenerateRefsFileRequest),
+        UnionRule(WorkunitsCallbackFactoryRequest, session_callback.SessionCallbackFactoryRequest),
+        UnionRule(PackageFieldSet, BuildKitImageFieldSet),
+        UnionRule(PackageFieldSet, image_refs.ImageRefsFieldSet),
+        UnionRule(PackageFieldSet, manifests.ManifestsFieldSet),
+        *manifests.ManifestsFieldSet.rules(),
+        *run.BuildKitImageRunFieldSet.rules(),
+        *publish.PublishImageFieldSet.rules(),
+        *test.BuildKitTestRequest.rules(),
+        *lint.DockerfileLintRequest.rules(),
+        UnionRule(PutativeTargetsRequest, tailor.PutativeImageTargetsRequest),
+        UnionRule(KnownUserResolveNamesRequest, generate_lockfiles.KnownImageResolvesRequest),
+        UnionRule(RequestedUserResolveNames, generate_lockfiles.RequestedImageResolves),
+        UnionRule(GenerateLockfile, generate_lockfiles.GenerateImageLock),
+        *peek_info.rules(),
+    )

@@ -19,9 +19,7 @@ from pants.core.goals.generate_lockfiles import (
     UserGenerateLockfiles,
 )
 from pants.engine.fs import CreateDigest, FileContent
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import AllTargets
-from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import concurrently, create_digest, implicitly, rule
 from pants_docker_buildkit.errors import InvalidImageLockError
@@ -202,12 +200,3 @@ async def generate_image_lock(
         before = _packages(old or Lock())
         diff = LockfileDiff.create(path, resolve, before, _packages(lock))
     return GenerateLockfileResult(digest, resolve, path, diff)
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (
-        *collect_rules(),
-        UnionRule(KnownUserResolveNamesRequest, KnownImageResolvesRequest),
-        UnionRule(RequestedUserResolveNames, RequestedImageResolves),
-        UnionRule(GenerateLockfile, GenerateImageLock),
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -10,9 +9,7 @@ from typing import Any
 from pants.core.goals.lint import LintResult, LintTargetsRequest
 from pants.core.util_rules.partitions import PartitionerType
 from pants.engine.addresses import Addresses
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import FieldSet, Target
-from pants.engine.unions import UnionRule
 from pants.option.option_types import EnumOption, SkipOption
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
@@ -116,7 +113,3 @@ def _line(finding: CheckFinding, style: FindingFormat) -> str:
 def _escape(text: str, special: str) -> str:
     """As commands of a job's log have to be written; of properties, more is `special`."""
     return "".join(f"%{ord(each):02X}" if each in special else each for each in text)
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (*collect_rules(), *DockerfileLintRequest.rules())

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 
-from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, PackageFieldSet
+from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact
 from pants.engine.fs import AddPrefix, CreateDigest, FileContent, MergeDigests
-from pants.engine.rules import Rule, collect_rules
-from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.built_image import BuiltBuildKitImage
 from pants_docker_buildkit.compat import add_prefix, create_digest, implicitly, merge_digests, rule
@@ -116,7 +113,3 @@ async def package_image(
     if not field_set.is_upstream:
         keeper.packaged.add(field_set.address.spec, field_set, image.record.image_digest)
     return BuiltPackage(digest, (artifact,))
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (*collect_rules(), UnionRule(PackageFieldSet, BuildKitImageFieldSet))

@@ -15,8 +15,6 @@ from pants.core.goals.publish import (
     PublishRequest,
 )
 from pants.engine.process import InteractiveProcess
-from pants.engine.rules import Rule, collect_rules
-from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.built_image import BuiltBuildKitImage
 from pants_docker_buildkit.compat import implicitly, rule
@@ -238,7 +236,3 @@ async def publish_image(
     )
     skipped = [_skipped(each, image, reason) for each, reason in reasons.items() if reason]
     return PublishProcesses((*_results(publication, image, running, ticket), *skipped))
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (*collect_rules(), *PublishImageFieldSet.rules())

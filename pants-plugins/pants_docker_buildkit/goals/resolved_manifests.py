@@ -7,13 +7,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 
-from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, PackageFieldSet
+from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact
 from pants.core.goals.run import RunRequest
 from pants.engine.fs import CreateDigest, FileContent
-from pants.engine.rules import Rule, collect_rules
-from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import create_digest, implicitly, rule
 from pants_docker_buildkit.errors import InvalidImageFieldError
@@ -60,11 +57,3 @@ async def print_manifests(field_set: ManifestsFieldSet) -> RunRequest:
     # The file alone, whatever arguments follow.
     args = ("/bin/sh", "-c", 'exec cat "$1"', "sh", f"{{chroot}}/{_STREAM}")
     return RunRequest(digest=digest, args=args)
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (
-        *collect_rules(),
-        UnionRule(PackageFieldSet, ManifestsFieldSet),
-        *ManifestsFieldSet.rules(),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -10,8 +10,6 @@ from pants.core.goals.run import RestartableField, RunFieldSet, RunInSandboxBeha
 from pants.engine.addresses import Addresses
 from pants.engine.fs import EMPTY_DIGEST, AddPrefix
 from pants.engine.platform import Platform
-from pants.engine.rules import Rule, collect_rules
-from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.buildx.environment import WITH_SECRETS
 from pants_docker_buildkit.compat import add_prefix, implicitly, resolve_address_targets, rule
@@ -122,7 +120,3 @@ async def prepare_container(
         extra_env={**dict.fromkeys(hidden, ""), "PATH": PROCESS_PATH},
         append_only_caches={CACHE_NAME: CACHE_LINK},
     )
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (*collect_rules(), *BuildKitImageRunFieldSet.rules())

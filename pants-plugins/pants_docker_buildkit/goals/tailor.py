@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.core.goals.tailor import (
@@ -12,8 +11,6 @@ from pants.core.goals.tailor import (
     PutativeTargets,
     PutativeTargetsRequest,
 )
-from pants.engine.rules import Rule, collect_rules
-from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import get_digest_entries, implicitly, path_globs_to_digest, rule
 from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME
@@ -57,11 +54,4 @@ def _putative(path: str) -> PutativeTarget:
         name=name,
         triggering_sources=[file_name],
         kwargs=kwargs,
-    )
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (
-        *collect_rules(),
-        UnionRule(PutativeTargetsRequest, PutativeImageTargetsRequest),
     )

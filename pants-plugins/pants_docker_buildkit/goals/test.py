@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -10,9 +10,7 @@ from pants.core.goals.test import TestFieldSet, TestRequest, TestResult, TestSub
 from pants.engine.addresses import Addresses
 from pants.engine.fs import EMPTY_FILE_DIGEST, CreateDigest, FileContent, FileEntry
 from pants.engine.process import ProcessResultMetadata
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import HydrateSourcesRequest, Target
-from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.compat import (
@@ -220,7 +218,3 @@ async def run_image_tests(
         result_metadata=_chosen_metadata(tested),
         xml_results=snapshot,
     )
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (*collect_rules(), *BuildKitTestRequest.rules())

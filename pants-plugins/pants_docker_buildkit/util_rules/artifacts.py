@@ -12,9 +12,7 @@ from dataclasses import dataclass
 
 from pants.core.target_types import FileSourceField
 from pants.engine.fs import EMPTY_SNAPSHOT, AddPrefix, Digest, DigestEntries, Directory
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import GeneratedSources, GenerateSourcesRequest
-from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import (
     add_prefix,
@@ -124,7 +122,3 @@ async def generate_artifacts(request: GenerateArtifactsRequest) -> GeneratedSour
     field_set = BuildKitImageFieldSet.create(target)
     artifacts = await find_artifacts(field_set, **implicitly())
     return GeneratedSources(await digest_to_snapshot(artifacts.digest))
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (*collect_rules(), UnionRule(GenerateSourcesRequest, GenerateArtifactsRequest))

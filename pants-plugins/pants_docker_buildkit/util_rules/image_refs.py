@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, PackageFieldSet
 from pants.core.target_types import FileSourceField
 from pants.engine.fs import CreateDigest, Digest, FileContent
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import GeneratedSources, GenerateSourcesRequest
-from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import create_digest, digest_to_snapshot, implicitly, rule
 from pants_docker_buildkit.errors import InvalidImageFieldError
@@ -108,7 +105,3 @@ async def package_image_refs(field_set: ImageRefsFieldSet) -> BuiltPackage:
     file = await write_refs_file(field_set, **implicitly())
     lines = tuple(f"  {key}: {reference}" for key, reference in file.references)
     return BuiltPackage(file.digest, (BuiltPackageArtifact(file.path, lines),))
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (*collect_rules(), UnionRule(GenerateSourcesRequest, GenerateRefsFileRequest))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.target import GeneratedTargets, GenerateTargetsRequest, InvalidFieldException
-from pants.engine.unions import UnionMembership, UnionRule
+from pants.engine.unions import UnionMembership
 
 from pants_docker_buildkit.compat import rule
 from pants_docker_buildkit.fields.dockerfile import (
@@ -77,7 +76,3 @@ async def generate_images(
             ).items()
         ),
     )
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (*collect_rules(), UnionRule(GenerateTargetsRequest, GenerateImagesRequest))

@@ -8,15 +8,12 @@ images depend by inference: Git's changes, `dependents` and `filedeps` find the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address
 from pants.engine.fs import PathGlobs
 from pants.engine.internals.synthetic_targets import SyntheticAddressMaps, SyntheticTargetsRequest
 from pants.engine.internals.target_adaptor import TargetAdaptor
-from pants.engine.rules import Rule, collect_rules
-from pants.engine.unions import UnionRule
 
 from pants_docker_buildkit.compat import path_globs_to_paths, rule
 from pants_docker_buildkit.dockerfile.ignorefile import (
@@ -134,10 +131,3 @@ async def find_image_input_files(
     lock = image_lock_path(field_set, subsystem)
     shared = _shared_policies(subsystem) | ({lock} if lock is not None else set())
     return {input_address(path) for path in there | shared}
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (
-        *collect_rules(),
-        UnionRule(SyntheticTargetsRequest, ImageInputTargetsRequest),
-    )

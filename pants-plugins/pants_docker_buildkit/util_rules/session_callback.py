@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pants.base.build_environment import get_buildroot
 from pants.engine.internals.session import SessionValues
-from pants.engine.rules import Rule, collect_rules
 from pants.engine.streaming_workunit_handler import (
     WorkunitsCallback,
     WorkunitsCallbackFactory,
     WorkunitsCallbackFactoryRequest,
 )
-from pants.engine.unions import UnionRule
 from pants.option.global_options import NamedCachesDirOption
 
 from pants_docker_buildkit.compat import implicitly, uncacheable_rule
@@ -119,10 +116,3 @@ async def prepare_session_callback(
     keeper = await keep_session(**implicitly())
     directory = session_directory(Path(named_caches.val))
     return WorkunitsCallbackFactory(lambda: SessionCallback(directory, keeper, report))
-
-
-def rules() -> Iterable[Rule | UnionRule]:
-    return (
-        *collect_rules(),
-        UnionRule(WorkunitsCallbackFactoryRequest, SessionCallbackFactoryRequest),
-    )
