@@ -164,8 +164,17 @@ def _complement(ranges: Iterable[tuple[int, int]]) -> Ranges:
     return tuple(gaps)
 
 
-def written(ranges: Ranges) -> str:
-    """A class of Python's `re` that has exactly these characters."""
+def written(chars: Characters) -> str:
+    """An expression of Python's `re` that matches exactly one of these characters.
+
+    A negated class stays one: without regard to case, it has no character whose other case it
+    excludes.
+    """
+    ranges, is_negated = chars
     if not ranges:
-        return "(?!)"
-    return "[" + "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in ranges) + "]"
+        return r"[\s\S]" if is_negated else "(?!)"
+    low, high = ranges[0]
+    if len(ranges) == 1 and low == high:
+        return f"[^{re.escape(chr(low))}]" if is_negated else re.escape(chr(low))
+    listed = "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in ranges)
+    return f"[{'^' if is_negated else ''}{listed}]"

@@ -2,7 +2,7 @@ r"""Which Python regular expression matches what this Go one does?
 
 BuildKit turns a pattern into a Go regular expression and leaves in it whatever the pattern's author
 wrote as `|`, `{2}`, `^`, `[[:alpha:]]` or `\d`. Go and Python read these differently, so the
-expression is parsed by Go's grammar (`regexp/syntax`, Perl flags) and written anew.
+expression is parsed by Go's grammar (`go_syntax.py`) and written anew.
 
 Groups are only those that BuildKit itself writes.
 
@@ -13,31 +13,40 @@ where these could be too many, the expression is followed as Go does it (`go_exp
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from itertools import chain
+from typing import Final
 
-from pants_docker_buildkit.dockerfile.go_characters import (
-    InvalidGoRegexpError,
-    char_class,
-    escaped_char,
-    escaped_class,
-    written,
-)
 from pants_docker_buildkit.dockerfile.go_expression import GoExpression
+from pants_docker_buildkit.dockerfile.go_syntax import (
+    Assertion,
+    Char,
+    Choice,
+    Node,
+    Repetition,
+    Sequence,
+    parse_go_regexp,
+)
 
-MAX_REPEAT: Final = 1000
+# Python before 3.14 finds no `\B` in an empty string, where Go does.
+_ASSERTIONS: Final = {
+    "^": r"(?:\A)",
+    "$": r"(?:\Z)",
+    "b": r"(?a:\b)",
+    "B": r"(?:(?a:(?!\b)))",
+}
+_ANY_DIRECTORIES: Final = "(?:.*/)?"
+_STAR: Final = "[^/]*"
+_ANYTHING: Final = ".*"
+_OPERATORS: Final = {(0, None): "*", (0, 1): "?"}
 
+# Go looks for a match anywhere, and only the first alternative starts with BuildKit's `^`.
+_OR_ANYWHERE: Final = r"|[\s\S]*?"
 
-class _Token(NamedTuple):
-    """A piece of Python's expression, and where the rest of Go's begins."""
-
-    python: str
-    end: int
-    is_operator: bool = False
-    """It repeats what precedes it."""
-    is_repeated: bool = False
-    """It ends with an operator, so that no other may follow."""
-    is_alternation: bool = False
+# So many repetitions cannot be divided in many ways, whatever the path; with more, it depends.
+_QUICK: Final = 2
+_MANY_WAYS: Final = 20_000
 
 
 class GoRegexp:
@@ -46,15 +55,15 @@ class GoRegexp:
     def __init__(self, go: str) -> None:
         """Read `go`; raises `InvalidGoRegexpError`."""
         self._go = go
-        tokens = tuple(_tokenize(go))
-        written = [token.python for token in tokens]
-        self.python = f"(?:{''.join(written)})"
+        root = parse_go_regexp(go)
+        self.python = f"(?:{_python(root)})"
         """An expression for `re.match` that matches exactly where Go's `MatchString` finds `go`."""
         self._match = re.compile(self.python).match
         self._expression: GoExpression | None = None
-        self._stars = written.count(_STAR)
-        self._directories = written.count(_ANY_DIRECTORIES)
-        self._others = sum(token.is_operator or token.is_alternation for token in tokens)
+        found = Counter(_many_ways(root))
+        self._stars = found.pop(_STAR, 0)
+        self._directories = found.pop(_ANY_DIRECTORIES, 0)
+        self._others = sum(found.values())
 
     @property
     def is_quick(self) -> bool:
@@ -78,83 +87,38 @@ class GoRegexp:
         return ways
 
 
-def _tokenize(go: str) -> Iterator[_Token]:
-    position, previous = 0, _Token("", 0, is_alternation=True)
-    while position < len(go):
-        token = _next_token(go, position)
-        if token.is_operator and previous.is_alternation:
-            raise InvalidGoRegexpError("missing argument to repetition operator")
-        if token.is_operator and previous.is_repeated:
-            raise InvalidGoRegexpError("invalid nested repetition operator")
-        # Twice any directories is once any directories, and Python need not try how to divide them.
-        if token.python != _ANY_DIRECTORIES or previous.python != _ANY_DIRECTORIES:
-            yield token
-        position, previous = token.end, token
+def _python(node: Node) -> str:
+    """The same in Python's syntax. There are alternatives outside of groups only."""
+    if isinstance(node, Char):
+        return node.python
+    if isinstance(node, Assertion):
+        return _ASSERTIONS[node.kind]
+    if isinstance(node, Choice):
+        return _OR_ANYWHERE.join(map(_python, node.items))
+    if isinstance(node, Sequence):
+        return "".join(map(_python, _needed(node)))
+    item = _python(node.item)
+    group = f"(?:{item})" if isinstance(node.item, Sequence) else item
+    most = "" if node.most is None else node.most
+    return group + (_OPERATORS.get((node.least, node.most)) or f"{{{node.least},{most}}}")
 
 
-_ANY_DIRECTORIES: Final = "(?:.*/)?"
-_STAR: Final = "[^/]*"
-
-# So many repetitions cannot be divided in many ways, whatever the path; with more, it depends.
-_QUICK: Final = 2
-_MANY_WAYS: Final = 20_000
-
-# Go looks for a match anywhere, and only the first alternative starts with BuildKit's `^`.
-_OR_ANYWHERE: Final = r"|[\s\S]*?"
-
-
-def _next_token(go: str, start: int) -> _Token:
-    for fixed, python in (("(.*/)?", _ANY_DIRECTORIES), (_STAR, _STAR), (".*", ".*")):
-        if go.startswith(fixed, start):
-            return _Token(python, start + len(fixed), is_repeated=True)
-    char = go[start]
-    if char == "\\":
-        return _escape(go, start)
-    if char == "[":
-        return _char_class(go, start)
-    if char == "{":
-        return _counted_repetition(go, start)
-    if char == "*":
-        return _Token("*", start + 1, is_operator=True, is_repeated=True)
-    if char == "|":
-        return _Token(_OR_ANYWHERE, start + 1, is_alternation=True)
-    anchors = {"^": r"(?:\A)", "$": r"(?:\Z)"}
-    return _Token(anchors.get(char) or re.escape(char), start + 1)
+def _needed(sequence: Sequence) -> Iterator[Node]:
+    """Its items. Twice any directories is once any directories, which Python need not divide."""
+    previous = ""
+    for item in sequence.items:
+        python = _python(item)
+        if python != _ANY_DIRECTORIES or previous != python:
+            yield item
+        previous = python
 
 
-def _counted_repetition(go: str, start: int) -> _Token:
-    number = "(0|[1-9][0-9]*)"
-    found = re.compile(rf"\{{{number}(?:(,){number}?)?\}}").match(go, start)
-    if not found:
-        return _Token(r"\{", start + 1)
-    least, comma, most = found.groups()
-    if int(least) > MAX_REPEAT or (most and not int(least) <= int(most) <= MAX_REPEAT):
-        raise InvalidGoRegexpError(f"invalid repeat count: {found.group()}")
-    repetition = f"{{{least}{comma or ''}{most or ''}}}"
-    return _Token(repetition, found.end(), is_operator=True, is_repeated=True)
-
-
-def _escape(go: str, start: int) -> _Token:
-    letter = go[start + 1 : start + 2]
-    if letter == "Q":
-        end = go.find("\\E", start + 2)
-        literal, end = (go[start + 2 :], len(go)) if end < 0 else (go[start + 2 : end], end + 2)
-        # A repetition after it takes the last character alone, as it does in Go.
-        return _Token(re.escape(literal), end)
-    position_test = {"A": r"(?:\A)", "z": r"(?:\Z)", "b": r"(?a:\b)", "B": _NOT_AT_WORD_BOUNDARY}
-    if letter in position_test:
-        return _Token(position_test[letter], start + 2)
-    found = escaped_class(go, start)
-    if found is not None:
-        return _Token(written(found[0].ranges()), found[1])
-    code, end = escaped_char(go, start)
-    return _Token(written(((code, code),)), end)
-
-
-# Python before 3.14 finds no `\B` in an empty string, where Go does.
-_NOT_AT_WORD_BOUNDARY: Final = r"(?:(?a:(?!\b)))"
-
-
-def _char_class(go: str, start: int) -> _Token:
-    chosen, end = char_class(go, start)
-    return _Token(written(chosen.ranges()), end)
+def _many_ways(node: Node) -> Iterator[str]:
+    """What Python may try in more than one way, as it is written."""
+    if isinstance(node, Choice):
+        yield from [_OR_ANYWHERE] * (len(node.items) - 1)
+        yield from chain.from_iterable(map(_many_ways, node.items))
+    if isinstance(node, Sequence):
+        yield from chain.from_iterable(map(_many_ways, _needed(node)))
+    if isinstance(node, Repetition):
+        yield from {_python(node)} - {_ANYTHING}
