@@ -111,7 +111,6 @@ class Publishing:
         self.runner.set_options(
             f"registries={registries}",
             "default-repository={name}",
-            "registry-timeout=1",
             f"signatures-cosign={cosign or cosign_program()}",
             *(f"signatures-{each}" for each in options),
             env=env,

@@ -26,6 +26,7 @@ from pants_docker_buildkit.registry.testing.images import (
 )
 from pants_docker_buildkit.session import tag_plans
 from pants_docker_buildkit.session.directory import EXIT_NO_SESSION
+from pants_docker_buildkit.session.tag_plans import MoveReport, TagPlans
 from pants_docker_buildkit.testutil import ImageRunner, run_in_foreground
 
 SIGNS, ALL_TAGS = ("✓ ", "✕ ", "- "), "image tags"
@@ -101,7 +102,7 @@ def set_options(runner: ImageRunner, dev: FakeRegistry, prod: FakeRegistry, more
         f" 'prod': {{'address': '{prod.address}', {more}}}}}"
     )
     names = "default-repository={name}"
-    runner.set_options(f"registries={registries}", names, "registry-timeout=1")
+    runner.set_options(f"registries={registries}", names)
 
 
 def name(registry: FakeRegistry, target: str, tag: str) -> str:
@@ -616,31 +617,41 @@ def test_what_was_planned_does_not_happen_once_the_session_ended(
     assert dev.repository("image").tags == {}
 
 
-def test_publishing_that_takes_long_says_how_far_it_is(
-    runner: ImageRunner,
-    dev: FakeRegistry,
-    dev_client: RegistryClient,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def one_takes_long(dev: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tag `1.0` is not written before it was asked how far publishing is, and the other was."""
     monkeypatch.setattr(tag_plans, "_SECONDS_BETWEEN_LINES", 0.05)
+    told: list[int] = []
+    tell = TagPlans._progress
+
+    def progress(plans: TagPlans) -> MoveReport:
+        report = tell(plans)
+        told.append(report.done)
+        return report
+
+    monkeypatch.setattr(TagPlans, "_progress", progress)
+    dev.plan(faults.held(lambda: 1 in told), "/manifests/1.0", method="PUT")
+
+
+@pytest.mark.usefixtures("one_takes_long")
+def test_publishing_that_takes_long_says_how_far_it_is(
+    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
+) -> None:
     NEW.push(dev_client, "image")
-    dev.plan(faults.slow(0.5), "/manifests/1.0", method="PUT")
     done = run(runner.publish("app:image", NEW.digest, reference(dev)))
     assert "1 of 2 tags are done." in done.said.splitlines()
     assert done.has_moved_all
 
 
+@pytest.mark.usefixtures("one_takes_long")
 def test_publishing_that_is_read_before_its_process_says_how_far_it_is_as_well(
     runner: ImageRunner,
     dev: FakeRegistry,
     dev_client: RegistryClient,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level("INFO")
-    monkeypatch.setattr(tag_plans, "_SECONDS_BETWEEN_LINES", 0.05)
     NEW.push(dev_client, "image")
-    dev.plan(faults.slow(0.5), "/manifests/1.0", method="PUT")
     published = runner.publish("app:image", NEW.digest, reference(dev))
     assert run(published, reads_first=True).has_moved_all
     assert "1 of 2 tags are done." in caplog.messages

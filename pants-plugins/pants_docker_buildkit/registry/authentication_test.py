@@ -7,7 +7,7 @@ import pytest
 
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
-from pants_docker_buildkit.registry.conftest import IMPATIENT, ClientFactory
+from pants_docker_buildkit.registry.conftest import BRISK, ClientFactory
 from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.errors import (
     DeniedError,
@@ -208,9 +208,7 @@ def test_a_token_server_that_gives_no_token_is_named(
 def test_a_password_that_was_rotated_meanwhile_is_read_again(registry: FakeRegistry) -> None:
     registry.access = BasicAccess("me", "old")
     current = Credentials("me", "old")
-    clients = RegistryClients(
-        Reach(patience=IMPATIENT), accounts=Accounts(fallback=lambda _: current)
-    )
+    clients = RegistryClients(Reach(patience=BRISK), accounts=Accounts(fallback=lambda _: current))
     client = clients.client(registry.address)
     client.head_manifest("app", "1")
     registry.access = BasicAccess("me", "new")
@@ -227,7 +225,7 @@ def test_credentials_are_read_once_for_many_requests(registry: FakeRegistry) -> 
         asked.append(name)
         return ME
 
-    clients = RegistryClients(Reach(patience=IMPATIENT), accounts=Accounts(fallback=find))
+    clients = RegistryClients(Reach(patience=BRISK), accounts=Accounts(fallback=find))
     for repository in ("a", "b", "c"):
         clients.client(registry.address).head_manifest(repository, "1")
     clients.close()

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -22,6 +23,12 @@ from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 
 IMAGE = SmallImage.create()
+SOON = 60.0
+
+
+def workers() -> set[threading.Thread]:
+    """The threads that ask, those of other sessions as well."""
+    return {each for each in threading.enumerate() if each.name.startswith("registry-confirmation")}
 
 
 @pytest.fixture
@@ -39,20 +46,20 @@ def test_a_manifest_that_is_there_is_present(
     registry: FakeRegistry, clients: RegistryClients, confirmations: ManifestConfirmations
 ) -> None:
     descriptor = IMAGE.push(clients.client(registry.address), "app")
-    assert confirmations.submit(reference(registry)).result(5) == Present(descriptor)
+    assert confirmations.submit(reference(registry)).result(SOON) == Present(descriptor)
 
 
 def test_a_manifest_that_is_gone_is_missing(
     registry: FakeRegistry, confirmations: ManifestConfirmations
 ) -> None:
-    assert confirmations.submit(reference(registry)).result(5) == Missing()
+    assert confirmations.submit(reference(registry)).result(SOON) == Missing()
 
 
 def test_a_registry_that_refuses_leaves_it_unknown(
     registry: FakeRegistry, confirmations: ManifestConfirmations
 ) -> None:
     registry.access = BasicAccess("me", "secret")
-    confirmation = confirmations.submit(reference(registry)).result(5)
+    confirmation = confirmations.submit(reference(registry)).result(SOON)
     assert isinstance(confirmation, Unknown)
     assert isinstance(confirmation.error, UnauthorizedError)
 
@@ -62,17 +69,17 @@ def test_a_manifest_is_asked_for_once(
 ) -> None:
     futures = [confirmations.submit(reference(registry)) for _ in range(20)]
     assert {id(each) for each in futures} == {id(futures[0])}
-    futures[0].result(5)
+    futures[0].result(SOON)
     assert registry.count("HEAD") == 1
 
 
 def test_a_manifest_that_was_pushed_meanwhile_is_asked_for_again(
     registry: FakeRegistry, clients: RegistryClients, confirmations: ManifestConfirmations
 ) -> None:
-    assert confirmations.submit(reference(registry)).result(5) == Missing()
+    assert confirmations.submit(reference(registry)).result(SOON) == Missing()
     IMAGE.push(clients.client(registry.address), "app")
-    assert isinstance(confirmations.submit_pushed(reference(registry)).result(5), Present)
-    assert isinstance(confirmations.submit(reference(registry)).result(5), Present)
+    assert isinstance(confirmations.submit_pushed(reference(registry)).result(SOON), Present)
+    assert isinstance(confirmations.submit(reference(registry)).result(SOON), Present)
 
 
 def test_a_push_that_shows_late_is_asked_for_again(
@@ -81,26 +88,31 @@ def test_a_push_that_shows_late_is_asked_for_again(
     IMAGE.push(clients.client(registry.address), "app")
     for method in ("HEAD", "GET"):
         registry.plan(faults.oci_error(404, "MANIFEST_UNKNOWN"), "/manifests/", method=method)
-    assert isinstance(confirmations.submit_pushed(reference(registry)).result(5), Present)
+    assert isinstance(confirmations.submit_pushed(reference(registry)).result(SOON), Present)
     assert registry.count("HEAD") == 2
 
 
 def test_an_image_that_is_not_pushed_is_missing_at_once(
     registry: FakeRegistry, confirmations: ManifestConfirmations
 ) -> None:
-    assert confirmations.submit(reference(registry)).result(5) == Missing()
+    assert confirmations.submit(reference(registry)).result(SOON) == Missing()
     assert registry.count("HEAD") == 1
 
 
 def test_manifests_are_asked_for_at_the_same_time(
-    registry: FakeRegistry, confirmations: ManifestConfirmations
+    registry: FakeRegistry, clients: RegistryClients, confirmations: ManifestConfirmations
 ) -> None:
-    registry.plan(faults.slow(0.15), times=8)
-    started = time.monotonic()
+    most = clients.client(registry.address).most_at_once
+    assert most > 1
+    together = threading.Barrier(most, timeout=SOON)
+
+    def answer_together(handler: BaseHTTPRequestHandler) -> None:
+        together.wait()
+        faults.status(404)(handler)
+
+    registry.plan(answer_together, times=most)
     futures = [confirmations.submit(reference(registry, f"app-{n}")) for n in range(8)]
-    for future in futures:
-        future.result(5)
-    assert time.monotonic() - started < 8 * 0.15
+    assert {type(future.result(SOON)) for future in futures} == {Missing}
 
 
 def test_a_registry_that_is_down_is_not_waited_for_twice(
@@ -110,11 +122,11 @@ def test_a_registry_that_is_down_is_not_waited_for_twice(
         unused.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{unused.getsockname()[1]}"
         first = confirmations.submit(ImageReference(address, "app", digest=IMAGE.digest))
-        first.result(5)
+        first.result(SOON)
         unused.listen()
         unused.setblocking(False)
         second = ImageReference(address, "other", digest=IMAGE.digest)
-        confirmation = confirmations.submit(second).result(5)
+        confirmation = confirmations.submit(second).result(SOON)
         with pytest.raises(BlockingIOError):
             unused.accept()
     assert isinstance(confirmation, Unknown)
@@ -126,43 +138,44 @@ def test_a_registry_that_fails_for_one_manifest_is_asked_for_the_others(
     registry: FakeRegistry, confirmations: ManifestConfirmations
 ) -> None:
     registry.plan(faults.status(500), target="/broken/", times=None)
-    assert isinstance(confirmations.submit(reference(registry, "broken")).result(5), Unknown)
-    assert confirmations.submit(reference(registry, "sound")).result(5) == Missing()
+    assert isinstance(confirmations.submit(reference(registry, "broken")).result(SOON), Unknown)
+    assert confirmations.submit(reference(registry, "sound")).result(SOON) == Missing()
 
 
 def test_no_thread_runs_before_there_is_work(clients: RegistryClients) -> None:
-    before = threading.active_count()
-    ManifestConfirmations(clients.client)
-    assert threading.active_count() == before
+    before = workers()
+    confirmations = ManifestConfirmations(clients.client)
+    assert workers() <= before
+    confirmations.close()
 
 
 def test_close_cancels_what_was_not_asked_and_ends_the_threads(
     registry: FakeRegistry, clients: RegistryClients
 ) -> None:
-    registry.plan(faults.slow(0.2), times=None)
-    before = set(threading.enumerate())
+    is_closed = threading.Event()
+    registry.plan(faults.held(is_closed.is_set), times=None)
+    before = workers()
     confirmations = ManifestConfirmations(clients.client)
     most = clients.client(registry.address).most_at_once
     running = [confirmations.submit(reference(registry, f"app-{n}")) for n in range(most)]
     waiting = confirmations.submit(reference(registry, "waiting"))
     while len(registry.requests) < most:
         time.sleep(0.01)
-    started = set(threading.enumerate()) - before
+    started = workers() - before
     confirmations.close()
+    is_closed.set()
     assert waiting.cancelled()
-    assert all(isinstance(each.result(5), Unknown) for each in running)
+    assert all(isinstance(each.result(SOON), Unknown) for each in running)
     assert confirmations.submit(reference(registry, "late")).cancelled()
-    workers = [each for each in started if each.name.startswith("registry-confirmation")]
-    assert len(workers) == most
-    for worker in workers:
-        worker.join(5)
+    assert len(started) == most
+    for worker in started:
+        worker.join(SOON)
         assert not worker.is_alive()
 
 
 def test_threads_do_not_keep_the_process_alive(
     registry: FakeRegistry, confirmations: ManifestConfirmations
 ) -> None:
-    confirmations.submit(reference(registry)).result(5)
-    threads = [each for each in threading.enumerate() if "confirmation" in each.name]
-    assert threads
-    assert all(each.daemon for each in threads)
+    confirmations.submit(reference(registry)).result(SOON)
+    assert workers()
+    assert all(each.daemon for each in workers())

@@ -1,9 +1,10 @@
-"""A fake registry, and clients that lose patience with it soon."""
+"""A fake registry, and clients that ask it again soon, or also lose patience soon."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -14,9 +15,11 @@ from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.settings import Patience, Reach, RegistrySettings
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 
-IMPATIENT = Patience(
-    connect_timeout=5.0, read_timeout=0.3, attempts=3, first_wait=0.01, longest_wait=0.5
-)
+BRISK = Patience(attempts=3, first_wait=0.01, longest_wait=0.5)
+"""For a registry that answers: on a busy machine, that may take a while."""
+
+IMPATIENT = replace(BRISK, read_timeout=0.3)
+"""For one that does not."""
 
 ClientFactory = Callable[..., RegistryClient]
 
@@ -38,7 +41,7 @@ def other_registry() -> Iterator[FakeRegistry]:
 @pytest.fixture
 def clients() -> Iterator[RegistryClients]:
     """The clients of a session without accounts."""
-    clients = RegistryClients(Reach(patience=IMPATIENT))
+    clients = RegistryClients(Reach(patience=BRISK))
     yield clients
     clients.close()
 
@@ -53,7 +56,7 @@ def make_client() -> Iterator[ClientFactory]:
             credentials: Credentials | None = None,
             settings: RegistrySettings | None = None,
             environment: Mapping[str, str] | None = None,
-            patience: Patience = IMPATIENT,
+            patience: Patience = BRISK,
         ) -> RegistryClient:
             clients = RegistryClients(
                 Reach(
@@ -73,3 +76,9 @@ def make_client() -> Iterator[ClientFactory]:
 def client(registry: FakeRegistry, make_client: ClientFactory) -> RegistryClient:
     """A client of the first registry that has no credentials."""
     return make_client(registry.address)
+
+
+@pytest.fixture
+def impatient(registry: FakeRegistry, make_client: ClientFactory) -> RegistryClient:
+    """One that waits only a moment for an answer."""
+    return make_client(registry.address, patience=IMPATIENT)

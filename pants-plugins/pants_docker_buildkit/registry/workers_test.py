@@ -7,6 +7,8 @@ import pytest
 
 from pants_docker_buildkit.registry.workers import Workers
 
+SOON = 60.0
+
 
 @pytest.fixture
 def workers() -> Iterator[Workers]:
@@ -16,20 +18,22 @@ def workers() -> Iterator[Workers]:
 
 
 def test_work_gives_its_result_or_raises(workers: Workers) -> None:
-    assert workers.submit(lambda: 1 + 1).result(5) == 2
+    assert workers.submit(lambda: 1 + 1).result(SOON) == 2
     with pytest.raises(ZeroDivisionError):
-        workers.submit(lambda: 1 // 0).result(5)
+        workers.submit(lambda: 1 // 0).result(SOON)
 
 
 def test_no_more_threads_run_than_the_pool_may_have(workers: Workers) -> None:
-    names = {workers.submit(lambda: threading.current_thread().name).result(5) for _ in range(20)}
+    names = {
+        workers.submit(lambda: threading.current_thread().name).result(SOON) for _ in range(20)
+    }
     assert names <= {"test-worker-0", "test-worker-1"}
 
 
 def test_work_is_done_at_the_same_time(workers: Workers) -> None:
     barrier = threading.Barrier(2)
-    futures = [workers.submit(lambda: barrier.wait(5)) for _ in range(2)]
-    assert {future.result(5) for future in futures} == {0, 1}
+    futures = [workers.submit(lambda: barrier.wait(SOON)) for _ in range(2)]
+    assert {future.result(SOON) for future in futures} == {0, 1}
 
 
 def test_close_cancels_what_was_not_begun(workers: Workers) -> None:
@@ -37,28 +41,30 @@ def test_close_cancels_what_was_not_begun(workers: Workers) -> None:
 
     def work() -> bool:
         begun.release()
-        return release.wait(5)
+        return release.wait(SOON)
 
     running = [workers.submit(work) for _ in range(2)]
     for _ in running:
-        assert begun.acquire(timeout=5)
+        assert begun.acquire(timeout=SOON)
     waiting = workers.submit(work)
     workers.close()
     release.set()
-    assert [future.result(5) for future in running] == [True, True]
+    assert [future.result(SOON) for future in running] == [True, True]
     assert waiting.cancelled()
     assert workers.submit(work).cancelled()
 
 
 def test_a_pool_that_is_widened_does_more_at_the_same_time(workers: Workers) -> None:
     barrier = threading.Barrier(4)
-    futures = [workers.submit(lambda: barrier.wait(5)) for _ in range(4)]
+    futures = [workers.submit(lambda: barrier.wait(SOON)) for _ in range(4)]
     workers.widen(4)
-    assert {future.result(5) for future in futures} == {0, 1, 2, 3}
+    assert {future.result(SOON) for future in futures} == {0, 1, 2, 3}
 
 
 def test_a_pool_is_not_widened_for_nothing(workers: Workers) -> None:
-    workers.submit(lambda: None).result(5)
-    before = threading.active_count()
+    workers.submit(lambda: None).result(SOON)
+    before = set(threading.enumerate())
     workers.widen(8)
-    assert threading.active_count() == before
+    assert not any(
+        each.name.startswith("test-worker") for each in {*threading.enumerate()} - before
+    )

@@ -195,8 +195,10 @@ def test_a_session_that_ends_moves_no_more_tags(
     monkeypatch.setattr(tag_plans, "_SECONDS_BETWEEN_LINES", 0.1)
     ticket = scene.plans.begin("app")
     scene.plan(ticket, NEW, "1", "2")
-    scene.registry.plan(faults.slow(0.5), "/manifests/1$", method="PUT")
+    has_ended = threading.Event()
+    scene.registry.plan(faults.held(has_ended.is_set), "/manifests/1$", method="PUT")
     assert scene.plans.move().tags is None
     scene.plans.close()
+    has_ended.set()
     assert str(scene.plans.outcome(ticket, scene.tag("2")).problem).endswith("(the session ended).")
     assert "2" not in scene.registry.repository("app").tags

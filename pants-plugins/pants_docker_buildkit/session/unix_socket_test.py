@@ -4,7 +4,6 @@ import shutil
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -108,11 +107,9 @@ def test_a_server_ends_with_its_directory(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(unix_socket, "_SECONDS_BETWEEN_LOOKS", 0.01)
     directory = tmp_path / "session"
     directory.mkdir()
-    before = threading.active_count()
+    before = set(threading.enumerate())
     SessionServer(directory, answer).start()
+    (server,) = {*threading.enumerate()} - before
     shutil.rmtree(directory)
-    for _ in range(500):
-        if threading.active_count() == before:
-            break
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    server.join(60)
+    assert not server.is_alive()

@@ -181,13 +181,14 @@ def test_a_build_ends_with_the_process_that_asked_for_it(
 
 def test_a_build_that_is_killed_ends_its_process_in_the_same_way(session: Session) -> None:
     session.permit()
-    session.buildx("sleep 1")
+    session.buildx("exec sleep 600")
     session.server.start()
     process = session.start()
-    _, build = session.running()
+    buildx, build = session.running()
     os.kill(build, signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
+    os.kill(buildx, signal.SIGKILL)
 
 
 def test_builds_run_side_by_side_and_outlive_their_server(session: Session) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.build import build_command, build_image
+from pants_docker_buildkit.solver.deadline import Deadline
 from pants_docker_buildkit.solver.definition import (
     BuildDefinition,
     BuildJob,
@@ -345,8 +347,19 @@ def test_what_buildx_says_of_the_image_is_the_result(docker: FakeDocker, tmp_pat
     assert [str(each.platform) for each in result.platforms] == ["linux/amd64"]
 
 
-def test_a_build_that_hangs_ends(docker: FakeDocker, tmp_path: Path) -> None:
-    docker.answer("buildx build", run="echo 'ERROR: waiting' >&2; exec sleep 60")
+def test_a_build_that_hangs_ends(
+    docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tmp_path / "said"
+    docker.answer("buildx build", run=f"echo 'ERROR: waiting' >&2; touch {said}; exec sleep 60")
+    start = Deadline._start
+
+    def start_once_it_is_said(*arguments: Any) -> None:
+        while not said.exists():
+            time.sleep(0.01)
+        start(*arguments)
+
+    monkeypatch.setattr(Deadline, "_start", start_once_it_is_said)
     settings = replace(SETTINGS, build_timeout=1)
     with pytest.raises(BuildTimeoutError) as raised:
         build_image(JOB, settings, workplace(docker.cli(), tmp_path))

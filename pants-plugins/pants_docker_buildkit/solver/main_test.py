@@ -421,7 +421,8 @@ def test_a_build_that_is_killed_leaves_all_it_made_in_the_directory_of_its_sessi
     sandbox: Sandbox,
 ) -> None:
     sandbox.docker.answer("buildx inspect", FAR)
-    sandbox.docker.answer("buildx build", run="touch builds; sleep 60")
+    builds = sandbox.directory / "builds"
+    sandbox.docker.answer("buildx build", run=f"touch {builds}; sleep 60")
     temporary = sandbox.directory / "temporary"
     temporary.mkdir()
     script = "import sys; from pants_docker_buildkit.solver.main import main; main(*sys.argv[1:])"
@@ -431,7 +432,7 @@ def test_a_build_that_is_killed_leaves_all_it_made_in_the_directory_of_its_sessi
         start_new_session=True,
     ) as build:
         deadline = time.monotonic() + 60
-        while not list(sandbox.directory.rglob("builds")) and time.monotonic() < deadline:
+        while not builds.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         os.killpg(build.pid, signal.SIGKILL)
     assert list(temporary.iterdir()) == []

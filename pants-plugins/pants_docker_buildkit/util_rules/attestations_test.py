@@ -80,7 +80,7 @@ def push(registry: FakeRegistry) -> AttestationsRequest:
 
 def attest(runner: ImageRunner, request: AttestationsRequest, *options: str) -> dict[str, bytes]:
     """What is said of an image, in a new session."""
-    runner.set_options("registry-timeout=2", *options)
+    runner.set_options(*options)
     return dict(runner.runner.request(Attestations, (request,)).files)
 
 

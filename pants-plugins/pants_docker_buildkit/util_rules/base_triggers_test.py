@@ -22,7 +22,7 @@ def registry() -> Iterator[FakeRegistry]:
 def runner(tmp_path_factory: pytest.TempPathFactory) -> ImageRunner:
     runner = ImageRunner()
     home = str(tmp_path_factory.mktemp("home"))
-    runner.set_options("registry-timeout=1", env={"PATH": "/usr/bin:/bin", "HOME": home})
+    runner.set_options(env={"PATH": "/usr/bin:/bin", "HOME": home})
     return runner
 
 

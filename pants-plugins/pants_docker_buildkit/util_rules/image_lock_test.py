@@ -44,12 +44,12 @@ def write(runner: ImageRunner, dockerfile: str, lock: Lock | None, fields: str =
 
 
 def sources(runner: ImageRunner, mode: str, *options: str) -> tuple[PinnedSource, ...]:
-    runner.set_options(f"base-images={mode}", "registry-timeout=1", *options)
+    runner.set_options(f"base-images={mode}", *options)
     return runner.definition("app:image").job.definition.sources
 
 
 def failure(runner: ImageRunner, mode: str, *options: str) -> str:
-    runner.set_options(f"base-images={mode}", "registry-timeout=1", *options)
+    runner.set_options(f"base-images={mode}", *options)
     return runner.failure("app:image")
 
 

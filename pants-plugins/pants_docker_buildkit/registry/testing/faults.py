@@ -11,6 +11,9 @@ Fault = Callable[[BaseHTTPRequestHandler], None]
 
 _CHUNK = b"x" * 65536
 
+_HELD_SECONDS = 50.0
+"""Less than clients wait for an answer."""
+
 
 def status(code: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Fault:
     """Answer with a status and a body."""
@@ -81,11 +84,30 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
+def silent(handler: BaseHTTPRequestHandler) -> None:
+    """Answer nothing until the client hangs up."""
+    _drain(handler)
+    handler.rfile.read(1)
+    handler.close_connection = True
+
+
 def slow(seconds: float) -> Fault:
     """Answer nothing for a while, and then hang up."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(seconds)
+        handler.close_connection = True
+
+    return answer
+
+
+def held(is_over: Callable[[], bool]) -> Fault:
+    """Answer nothing until something has happened, and then hang up."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        deadline = time.monotonic() + _HELD_SECONDS
+        while not is_over() and time.monotonic() < deadline:
+            time.sleep(0.005)
         handler.close_connection = True
 
     return answer
