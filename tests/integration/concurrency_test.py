@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.workbench.builder import BuildKitSocket, create_remote_builder
+from tests.integration.workbench.gate import Gate
 from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.ready_pants import Python
@@ -65,14 +66,17 @@ def test_two_users_at_once_have_each_their_own_builder_and_secrets(
         "one": {"BUILD_TOKEN": "one", "HOME": str(tmp_path / "another-home")},
         "two": {**far, "PANTS_DOCKER_BUILDKIT_BUILDER": "far-away"},
     }
-    started = {}
+    gate, started = Gate(busybox), {}
     for name, environment in users.items():
         sha256 = hashlib.sha256(name.encode()).hexdigest()
         files = {
             "pants.toml": repository_settings(registry.address, f"{repository}/{name}"),
             "app/BUILD": "docker_buildkit_image(name='image', secrets={'t': 'env=BUILD_TOKEN'})",
-            "app/Dockerfile": f"FROM {busybox}\nRUN --mount=type=secret,id=t echo {repository} &&"
-            f" sleep 3 && [ $(sha256sum </run/secrets/t | cut -c1-64) = {sha256} ]\n",
+            "app/Dockerfile": f"FROM {busybox}\n"
+            + gate.step(
+                f"echo {repository}; [ $(sha256sum </run/secrets/t | cut -c1-64) = {sha256} ]",
+                "--mount=type=secret,id=t",
+            ),
         }
         checkout = machine.checkout(name, files)
         started[name] = (checkout, checkout.start("package", "::", env=environment))
@@ -84,6 +88,7 @@ def test_two_users_at_once_have_each_their_own_builder_and_secrets(
     for socket in sessions():
         assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
         assert stat.S_IMODE(socket.stat().st_mode) == 0o600
+    gate.open()
     for name, (checkout, process) in started.items():
         run = checkout.finish(process)
         assert run.exit_code == 0, run.output

@@ -26,6 +26,7 @@ from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
 from pants_docker_buildkit.util_rules.session import Session
 from tests.integration.workbench.builder import BuildKitPort, BuildKitSocket
+from tests.integration.workbench.gate import Gate
 from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.recorded_docker import RecordedDocker, is_build
 from tests.integration.workbench.registry import Registry
@@ -255,10 +256,10 @@ def test_a_container_whose_image_is_not_there_is_an_error(user: User, registry: 
 
 
 class Cutter:
-    """Cuts a builder off whenever the step that a build waits in has begun."""
+    """Cuts a builder off whenever the step at a gate has begun, and opens that after the last."""
 
-    def __init__(self, user: User, buildkit: BuildKitSocket, times: int) -> None:
-        self._user, self._buildkit, self._times = user, buildkit, times
+    def __init__(self, user: User, buildkit: BuildKitSocket, gate: Gate, times: int) -> None:
+        self._user, self._buildkit, self._gate, self._times = user, buildkit, gate, times
         self._thread = threading.Thread(target=self._cut)
 
     def __enter__(self) -> None:
@@ -271,17 +272,19 @@ class Cutter:
         for number in range(1, self._times + 1):
             wait_until(partial(self._has_begun, number))
             self._buildkit.cut()
+        self._gate.open()
 
     def _has_begun(self, times: int) -> bool:
-        return self._user.told.count("] RUN sleep") >= times
+        return self._user.told.count("] RUN --mount") >= times
 
 
 def test_a_builder_that_dies_once_builds_after_all(
     user: User, buildkit: BuildKitSocket, repository: str, busybox: str
 ) -> None:
-    user.writes(f"FROM {busybox}\nRUN sleep 3 && echo {repository} > /app\n")
+    gate = Gate(busybox)
+    user.writes(f"FROM {busybox}\n{gate.step(f'echo {repository} > /app')}\n")
     user.builds_with({"driver": "remote", "endpoint": buildkit.url})
-    with Cutter(user, buildkit, times=1):
+    with Cutter(user, buildkit, gate, times=1):
         line, calls = user.package()
     assert line.startswith("  built (no build is remembered on this machine): ")
     assert sum(is_build(call) for call in calls) == 2
@@ -293,9 +296,10 @@ def test_a_builder_that_dies_once_builds_after_all(
 def test_a_builder_that_dies_twice_is_named_with_where_to_look(
     user: User, buildkit: BuildKitSocket, repository: str, busybox: str
 ) -> None:
-    user.writes(f"FROM {busybox}\nRUN sleep 5 && echo {repository} > /app\n")
+    gate = Gate(busybox)
+    user.writes(f"FROM {busybox}\n{gate.step(f'echo {repository} > /app')}\n")
     user.builds_with({"driver": "remote", "endpoint": buildkit.url})
-    with Cutter(user, buildkit, times=2):
+    with Cutter(user, buildkit, gate, times=2):
         text = user.failure()
     assert text.startswith("Building app:image failed:\n\nThe builder 'pants-ci-")
     assert "was lost while it built, and again when the build was repeated: failed to" in text

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+from pants_docker_buildkit.session.directory import TIMELINES_DIRECTORY
+from tests.integration.workbench.gate import Gate
 from tests.integration.workbench.machine import Machine, repository_settings
+from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.registry import Registry
 
 FILE = "--docker-buildkit-report-file"
@@ -13,6 +16,7 @@ FILE = "--docker-buildkit-report-file"
 def test_a_report_has_the_steps_of_what_was_built(
     machine: Machine, registry: Registry, repository: str, busybox: str
 ) -> None:
+    gate = Gate(busybox)
     checkout = machine.checkout(
         "checkout",
         {
@@ -20,15 +24,22 @@ def test_a_report_has_the_steps_of_what_was_built(
             "good/BUILD": "docker_buildkit_image(name='image')",
             "good/Dockerfile": f"FROM {busybox}\nRUN sleep 1; echo {repository} > /good\n",
             "bad/BUILD": "docker_buildkit_image(name='image')",
-            "bad/Dockerfile": f"FROM {busybox}\nRUN echo {repository}; sleep 4; exit 3\n",
+            "bad/Dockerfile": f"FROM {busybox}\n{gate.step('exit 3', first='echo exit 3')}\n",
             "late/BUILD": "docker_buildkit_image(name='image')",
             "late/Dockerfile": f"FROM {busybox}\nRUN echo {repository}; sleep 100\n",
         },
     )
-    run = checkout.pants(
-        f"{FILE}=out/report.json", "package", "bad:", "late:", pantsd=True, may_fail=True
-    )
-    assert run.exit_code == 1
+    started = checkout.start(f"{FILE}=out/report.json", "package", "bad:", "late:")
+
+    def knows_of_both() -> bool:
+        timelines = machine.named_caches.glob(f"docker_buildkit/*/{TIMELINES_DIRECTORY}/*")
+        known = "".join(each.read_text() for each in timelines)
+        return "sleep 100" in known and "exit 3" in known
+
+    wait_until(lambda: knows_of_both() or started.poll() is not None)
+    gate.open()
+    run = checkout.finish(started)
+    assert run.exit_code == 1, run.output
     events = json.loads((checkout.directory / "out/report.json").read_text())["traceEvents"]
     failed = [each["name"] for each in events if each["args"].get("failed")]
     assert failed[0] == "bad:image"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import time
 
 import pytest
 
 from tests.integration.workbench.engine import is_running
+from tests.integration.workbench.gate import Gate
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
-from tests.integration.workbench.ready_pants import StartedPants
+from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.terminal import CONTROL_C, Terminal
 
@@ -21,7 +20,6 @@ trap 'echo terminated; exit 43' TERM
 echo ready
 while true; do sleep 0.1; done
 """
-_END_SECONDS = 30.0
 
 
 @pytest.fixture
@@ -63,7 +61,7 @@ def test_a_container_has_the_terminal_the_input_and_the_signals(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         process = checkout.start(*shell(TRAP), pantsd=True)
-        read_until(process, b"ready")
+        process.read_until(b"ready")
         process.send_signal(number)
         process.communicate()
         # Pants ends with a code of its own then.
@@ -71,29 +69,20 @@ def test_a_container_has_the_terminal_the_input_and_the_signals(
         wait_for_no_container(repository)
 
 
-def test_a_build_is_watched_above_the_bars_of_pants(checkout: Checkout) -> None:
-    checkout.replace("app/Dockerfile", "RUN echo", "RUN echo half; sleep 6; echo")
+def test_a_build_is_watched_above_the_bars_of_pants(checkout: Checkout, busybox: str) -> None:
+    gate = Gate(busybox)
+    step = gate.step("true", first="echo half")
+    checkout.write({"app/Dockerfile": f"FROM {busybox}\n{step}\n"})
     # Pants has bars of its own, which every other run of the tests goes without.
     package = ("package", "app:image")
     terminal = Terminal(checkout, *package, rows=24, columns=120, draws_bars=True)
+    terminal.wait_for(" s: half")
+    gate.open()
     assert terminal.finish() == 0, terminal.screen
-    step = r"app:image \[2/2\]"
-    for line in (r"RUN echo half; .*: running", r"[3-9] s: half", r"RUN echo half; .*: done in"):
-        assert re.search(f"{step} {line}", terminal.screen), terminal.screen
-
-
-def read_until(process: StartedPants, text: bytes) -> None:
-    assert process.stdout is not None
-    output = b""
-    while text not in output:
-        data = os.read(process.stdout.fileno(), 4096)
-        assert data, output
-        output += data
+    for line in (r"RUN --mount.*: running", r"\d+ s: half", r"RUN --mount.*: done in"):
+        assert re.search(rf"app:image \[(stage-0 )?2/2\] {line}", terminal.screen), terminal.screen
 
 
 def wait_for_no_container(repository: str) -> None:
     """Until no container of a test runs any more. They are removed when they end."""
-    deadline = time.monotonic() + _END_SECONDS
-    while is_running(f"test={repository}"):
-        assert time.monotonic() < deadline, "the container goes on"
-        time.sleep(0.2)
+    wait_until(lambda: not is_running(f"test={repository}"))

@@ -88,6 +88,16 @@ class StartedPants:
                 return output
             output += data
 
+    def read_until(self, text: bytes) -> bytes:
+        """What it says until it has said this. Fails if it ends before."""
+        assert self.stdout is not None
+        output = b""
+        while text not in output:
+            data = os.read(self.stdout.fileno(), 1 << 12)
+            assert data, output
+            output += data
+        return output
+
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
