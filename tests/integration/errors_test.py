@@ -58,7 +58,6 @@ class User:
         self.runner.set_options(
             f"registries={registries!r}",
             f"default-repository={self.repository}",
-            "registry-timeout=5",
             *options,
             env=self.environment,
         )

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -83,6 +84,8 @@ def call_buildkit(method: str, cases: Iterable[Case]) -> dict[str, Any]:
             json.dumps({"target": targets}),
         )
     if answer.returncode != 0:
+        # Shown if a test fails.
+        print(answer.stderr, file=sys.stderr)
         return {}
     said = json.loads(answer.stdout)["target"]
     return {name: _read_call(json.dumps(said[name][method])) for name in targets}

@@ -13,6 +13,7 @@ from pants_docker_buildkit.registry.testing.certificates import TestCertificates
 from tests.integration.workbench.base_image import plain_docker
 from tests.integration.workbench.door import Door
 from tests.integration.workbench.machine import Machine
+from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.required import docker_host, docker_program
 
 
@@ -100,6 +101,11 @@ def create_remote_builder(machine: Machine, name: str, url: str) -> None:
 
 def forget_steps(marker: str) -> None:
     """Remove what the engine's BuildKit has cached of steps whose text has this word."""
-    plain_docker("buildx", "prune", "--force", "--all", "--filter", f"description~={marker}")
-    left = plain_docker("buildx", "du", "--verbose", "--filter", f"description~={marker}")
-    assert marker not in left
+    marked = ("--filter", f"description~={marker}")
+
+    def are_forgotten() -> bool:
+        plain_docker("buildx", "prune", "--force", "--all", *marked)
+        return marker not in plain_docker("buildx", "du", "--verbose", *marked)
+
+    # Those that were just used may be in use for a moment.
+    wait_until(are_forgotten)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Union
 
 from tests.integration.workbench.pants_run import PantsRun
+from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.ready_pants import (
     Ended,
     Python,
@@ -242,10 +243,7 @@ class Checkout:
         It looks for that beside its runs, and a run that starts within the second before is its
         last one, with the plugins that it has.
         """
-        deadline = time.monotonic() + _STOP_SECONDS
-        while self._pantsd_files():
-            assert time.monotonic() < deadline, "pantsd goes on with another pants.toml"
-            time.sleep(0.05)
+        wait_until(lambda: not self._pantsd_files())
 
     def stop_pantsd(self) -> None:
         """End the daemon of this checkout, as a restart of the computer would."""
