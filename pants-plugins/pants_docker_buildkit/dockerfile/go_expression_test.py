@@ -73,9 +73,9 @@ def test_what_go_refuses_is_refused(go: str, reason: str) -> None:
 
 
 def test_the_time_is_in_proportion_to_the_text() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert not GoExpression("(a|aa)+(a*)*[^a]").matches("a" * 50_000)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 _EXPRESSIONS = st.recursive(

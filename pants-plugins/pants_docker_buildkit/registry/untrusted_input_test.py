@@ -104,10 +104,10 @@ def test_a_configuration_that_was_damaged_is_read_or_refused(edits: list[Edit]) 
 )
 def test_a_header_or_message_as_long_as_can_be_takes_no_time(unit: str) -> None:
     long = unit * (64 * 1024 // len(unit))
-    started = time.monotonic()
+    started = time.process_time()
     choose_challenge(parse_challenges([long]))
     redact(long)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @given(st.text())
