@@ -119,6 +119,15 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             id="bad-reference",
         ),
         pytest.param(
+            "extra_build_args=['BUILDKIT_SYNTAX=']",
+            SCRATCH,
+            "The `source` field in target HERE:image must name a Dockerfile that BuildKit can"
+            " build, but HERE/Dockerfile is not one: the build argument 'BUILDKIT_SYNTAX' names the"
+            " image '', which must have a valid repository name: 'library/' must consist of"
+            " lower-case letters and digits, separated by '/', '-', '.', '_' or '__'.",
+            id="no-frontend",
+        ),
+        pytest.param(
             "source=None, instructions=['FROM Team/App:1']",
             None,
             "The `instructions` field in target HERE:image must be a Dockerfile that BuildKit can"

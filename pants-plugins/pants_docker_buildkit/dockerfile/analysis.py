@@ -156,6 +156,8 @@ class DockerfileAnalysis:
     """The global `ARG`s, those before the first `FROM`."""
     frontend: Frontend | None
     limits: tuple[Limit, ...]
+    frontend_context: str | None = None
+    """The named context that BuildKit runs in place of the frontend."""
 
     @property
     def reachable_stages(self) -> tuple[Stage, ...]:
@@ -173,7 +175,7 @@ class DockerfileAnalysis:
     def named_contexts(self) -> frozenset[str] | None:
         """The named contexts that the target needs; `None` where that is not known.
 
-        One in place of a frontend is not among them.
+        `frontend_context` is not among them.
         """
         if self.target is None or self.limits:
             return None
@@ -221,7 +223,7 @@ class DockerfileAnalysis:
     def materials(self) -> tuple[Material, ...]:
         """The images that the build pulls, each once per platform, the frontend first."""
         lines: dict[tuple[str, ImagePlatform | None], list[int]] = {}
-        if self.frontend is not None:
+        if self.frontend is not None and self.frontend_context is None:
             own_line = [] if self.frontend.line is None else [self.frontend.line]
             lines[(self.frontend.reference, None)] = own_line
         for origin in self.origins:

@@ -17,6 +17,8 @@ from pants_docker_buildkit.oci.reference import (
 )
 
 _NEVER_REPLACED = frozenset({"scratch", "context"})
+"""Stages that nothing replaces. Of images, BuildKit asks by the whole name, which is neither."""
+
 _OFFICIAL_PREFIX = f"{DOCKER_HUB}/library/"
 
 
@@ -35,9 +37,13 @@ class NamedContexts:
             found[f"{_familiar_name(name) or name}{separator}{platform}"] = given
         return cls(found)
 
+    def find_for_stage(self, name: str, platform: ImagePlatform) -> str | None:
+        """The context, as it was named, that stands in for the stage `name`."""
+        return None if name.lower() in _NEVER_REPLACED else self.find(name, platform)
+
     def find(self, name: str, platform: ImagePlatform) -> str | None:
-        """The context, as it was named, that stands in for the image or stage `name`."""
-        if not self.names or name.lower() in _NEVER_REPLACED:
+        """The context, as it was named, that stands in for the image `name`."""
+        if not self.names:
             return None
         familiar = _familiar_name(name)
         if familiar is None:
@@ -52,12 +58,6 @@ def is_image_reference(text: str) -> bool:
     except InvalidImageReferenceError:
         return False
     return True
-
-
-def is_same_image(context: str, reference: str) -> bool:
-    """Whether the context of this name stands in for the image `reference`, on some platform."""
-    name = context.partition("::")[0]
-    return (_familiar_name(name) or name) == _familiar_name(reference)
 
 
 def _familiar_name(text: str) -> str | None:

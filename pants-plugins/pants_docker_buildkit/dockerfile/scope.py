@@ -40,12 +40,10 @@ _PREDEFINED_ARGUMENTS = frozenset(
         *BUILD_PLATFORM_ARGUMENTS,
         *("TARGETPLATFORM", "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT"),
         *("TARGETSTAGE", "SOURCE_DATE_EPOCH"),
-        *("BUILDKIT_BUILD_NAME", "BUILDKIT_CACHE_MOUNT_NS", "BUILDKIT_CONTEXT_KEEP_GIT_DIR"),
-        *("BUILDKIT_DOCKERFILE_CHECK", "BUILDKIT_INLINE_CACHE", "BUILDKIT_MULTI_PLATFORM"),
-        *("BUILDKIT_SANDBOX_HOSTNAME", "BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"),
-        *("BUILDKIT_SYNTAX",),
     }
 )
+_OWN_PREFIX = "BUILDKIT_"
+"""Of names that BuildKit has for itself. Each version may have more of them."""
 
 
 def is_predefined(name: str) -> bool:
@@ -53,7 +51,9 @@ def is_predefined(name: str) -> bool:
 
     Those for proxies are known in upper, lower and mixed case.
     """
-    return name in _PREDEFINED_ARGUMENTS or name.lower() in _PROXY_ARGUMENTS
+    if name in _PREDEFINED_ARGUMENTS or name.startswith(_OWN_PREFIX):
+        return True
+    return name.lower() in _PROXY_ARGUMENTS
 
 
 def build_platform_values(platform: ImagePlatform) -> dict[str, str]:

@@ -61,8 +61,12 @@ def analyze(
 
     `named_contexts` are the names of the additional build contexts (`--build-context`).
     """
-    if dockerfile.frontend is not None and not dockerfile.frontend.is_dockerfile:
-        return DockerfileAnalysis((), None, (), dockerfile.frontend, dockerfile.limits)
+    contexts = NamedContexts.create(named_contexts)
+    frontend, frontend_context = dockerfile.frontend, None
+    if frontend is not None:
+        frontend_context = contexts.find(frontend.reference, build_platform)
+        if not frontend.is_dockerfile:
+            return DockerfileAnalysis((), None, (), frontend, dockerfile.limits, frontend_context)
     rules = ExpansionRules(escape=dockerfile.escape)
     before, stages = split_stages(dockerfile.instructions)
     predefined = platform_values(
@@ -72,8 +76,8 @@ def analyze(
     for instruction in before:
         if instruction.keyword == "ARG":
             scope.declare(instruction)
-    resolver = BaseResolver(scope, target_platform, NamedContexts.create(named_contexts))
-    return _Analyzer(dockerfile, resolver, rules).analyze(stages, target_stage)
+    analyzer = _Analyzer(dockerfile, BaseResolver(scope, target_platform, contexts), rules)
+    return replace(analyzer.analyze(stages, target_stage), frontend_context=frontend_context)
 
 
 def undeclared_build_args(analysis: DockerfileAnalysis, given: Iterable[str]) -> tuple[str, ...]:
@@ -138,7 +142,8 @@ class _Analyzer:
             origin = replace(
                 origin, kind=OriginKind.STAGE, text=base.name, stage=stage.index, platform=None
             )
-        context = self._resolver.named_contexts.find(name, base.platform) if name else None
+        contexts = self._resolver.named_contexts
+        context = contexts.find_for_stage(name, base.platform) if name else None
         if context is not None:
             origin = Origin(OriginKind.NAMED_CONTEXT, context, origin.written, origin.line)
             stage = None

@@ -228,6 +228,23 @@ def test_the_named_contexts_that_a_target_needs(text: str, needed: set[str] | No
     assert analyze_text(text, named_contexts=["a", "b", "c"]).named_contexts == needed
 
 
+def test_a_named_context_called_context_is_an_image_but_no_stage() -> None:
+    text = "FROM a AS context\nFROM b AS scratch\nFROM context\nCOPY --from=Context x /\n"
+    kinds = [stage.base.kind for stage in analyze_text(text, named_contexts=["context"]).stages]
+    assert kinds == [OriginKind.IMAGE, OriginKind.IMAGE, OriginKind.STAGE]
+    text = "FROM scratch\nCOPY --from=context x /\n"
+    analysis = analyze_text(text, named_contexts=["context", "scratch"])
+    assert analysis.named_contexts == frozenset({"context"})
+
+
+@pytest.mark.parametrize("syntax", ["docker/dockerfile:1", "docker.io/org/other:2"])
+def test_a_named_context_stands_in_for_the_frontend(syntax: str) -> None:
+    name = syntax.removeprefix("docker.io/")
+    analysis = analyze_text(f"# syntax={syntax}\nFROM scratch\n", named_contexts=[name, "x"])
+    assert analysis.frontend_context == name
+    assert analysis.materials == ()
+
+
 def test_a_named_context_may_be_for_one_platform() -> None:
     text = "FROM a\n"
     contexts = ["a::linux/arm64"]
@@ -328,7 +345,7 @@ def test_an_unknown_target_of_a_file_that_is_not_understood_is_left_to_buildkit(
 
 def test_build_arguments_that_nothing_declares_are_found() -> None:
     text = "ARG G\nFROM a AS unreachable\nARG U\nFROM b\nARG S\n"
-    given = ["G", "S", "U", "X", "TARGETARCH", "http_proxy", "Http_Proxy", "BUILDKIT_SYNTAX"]
+    given = ["G", "S", "U", "X", "TARGETARCH", "http_proxy", "Http_Proxy", "BUILDKIT_OF_TOMORROW"]
     assert undeclared_build_args(analyze_text(text), given) == ("U", "X")
 
 

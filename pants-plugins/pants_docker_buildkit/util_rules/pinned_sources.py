@@ -26,7 +26,7 @@ from pants_docker_buildkit.solver.definition import (
 )
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import BaseImage, resolve_base_image
-from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
+from pants_docker_buildkit.util_rules.dockerfile import FRONTEND_ARGUMENT, ImageDockerfile
 from pants_docker_buildkit.util_rules.image_lock import NO_LOCK, AppliedLock
 from pants_docker_buildkit.util_rules.index_attestations import scanner_images
 from pants_docker_buildkit.util_rules.remote_content import (
@@ -83,7 +83,8 @@ def _parse_references(
         try:
             references[text] = ImageReference.parse_familiar(text)
         except InvalidImageReferenceError as e:
-            reason = f"line {line} names the image {text!r}, which must {e.requirement}"
+            where = f"the build argument '{FRONTEND_ARGUMENT}'" if line is None else f"line {line}"
+            reason = f"{where} names the image {text!r}, which must {e.requirement}"
             next_step = _digest_advice(text)
             raise request.dockerfile.error(request.field_set, reason, next_step) from e
     return references

@@ -13,7 +13,7 @@ from pants.engine.target import Target
 from pants_docker_buildkit.compat import concurrently, implicitly, resolve_address_targets, rule
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind
 from pants_docker_buildkit.dockerfile.git_source import parse_git_source
-from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference, is_same_image
+from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.errors import ImageCycleError, InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
@@ -219,8 +219,8 @@ def reached_contexts(contexts: Iterable[str], analyses: Iterable[DockerfileAnaly
         if used is None:
             return names
         reached |= used
-        if analysis.frontend is not None:
-            reached |= {each for each in names if is_same_image(each, analysis.frontend.reference)}
+        if analysis.frontend_context is not None:
+            reached.add(analysis.frontend_context)
     return names & reached
 
 

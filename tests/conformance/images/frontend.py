@@ -24,6 +24,9 @@ _SOLVE, _RETURN = 1, 3
 _FRONTEND, _OPTIONS, _ALLOW_RETURN = 2, 3, 5
 """Fields of `SolveRequest`. The result is field 3 of its answer, and field 1 of `ReturnRequest`."""
 
+_CAPABILITIES = "LABEL moby.buildkit.frontend.caps=moby.buildkit.frontend.contexts"
+"""Without it, BuildKit refuses named contexts."""
+
 _PROGRAM = r"""
 part() { dd bs=1 "$@" 2>/dev/null; }
 frame() {
@@ -55,7 +58,7 @@ def push_frontend(
         f"RUN echo {base64.b64encode(content).decode()} | base64 -d > /{name}"
         for name, content in files.items()
     ]
-    move_tag(tag, base, *instructions, 'ENTRYPOINT ["/bin/sh", "/frontend"]')
+    move_tag(tag, base, *instructions, _CAPABILITIES, 'ENTRYPOINT ["/bin/sh", "/frontend"]')
 
 
 def _solve(label: str, arguments: Mapping[str, str]) -> bytes:

@@ -49,6 +49,7 @@ def provide_sources(
     move_tag(words["TRIGGER_OF_CHILD"], words["TRIGGER_RUN"], "ONBUILD RUN touch /grandchild")
     words["FRONTEND"] = f"{name}-frontend:1"
     push_frontend(words["FRONTEND"], busybox, "frontend of the tests")
+    words["PINNED_FRONTEND"] = f"{name}-frontend@{registry.digest(words['FRONTEND'])}"
     files = directory / "http"
     files.mkdir()
     (files / "file").write_text("from the web\n")

@@ -52,6 +52,7 @@ SLICE = frozenset(
         *("trigger-copy-from-stage", "forced-special-bits", "forced-empty-directory"),
         *("forced-ignored", "url", "git-branch", "trigger-argument", "frontend"),
         *("names-with-dashes", "sandbox-host-name", "trigger-of-target", "refused-stage-later"),
+        *("frontend-that-is-a-named-context", "context-called-context"),
     )
 )
 """The names of some trees of each subject, for a test that has to be quick."""

@@ -39,6 +39,14 @@ FRONTENDS = (
         files=FILES,
         extra_build_args=["BUILDKIT_SYNTAX=%FRONTEND%"],
     ),
+    tree(
+        "frontend-that-is-a-named-context",
+        "# syntax=example.org/none:1",
+        SCRATCH,
+        "COPY a /",
+        files=FILES,
+        build_contexts={"example.org/none:1": "docker-image://%PINNED_FRONTEND%"},
+    ),
     tree("frontend-not-first", "", "# syntax=example.org/none", SCRATCH, "COPY a /", files=FILES),
     tree(
         "frontend-after-comment",
@@ -420,6 +428,13 @@ TREES = (
         extra_build_args=["BUILDKIT_CACHE_MOUNT_NS=guessing-%RUN%"],
     ),
     tree(
+        "argument-of-another-buildkit",
+        SCRATCH,
+        "COPY a /",
+        files=FILES,
+        extra_build_args=["BUILDKIT_OF_TOMORROW=1"],
+    ),
+    tree(
         "index-by-argument",
         SCRATCH,
         "COPY a /",
@@ -498,6 +513,14 @@ TREES = (
         "COPY a /",
         files=FILES,
         contexts=TOOLS,
+    ),
+    tree(
+        "context-called-context",
+        SCRATCH,
+        "COPY --from=context t /x",
+        "COPY a /",
+        files=FILES,
+        contexts={"context": {"t": "tool"}},
     ),
     tree("url-with-query", SCRATCH, "ADD %HTTP%/file?a=1&b=2 /x/", files=FILES),
     tree("url-with-space", SCRATCH, "ADD %HTTP%/a%20b /x/", 'ADD ["%HTTP%/a%20b", "/y z/"]'),
