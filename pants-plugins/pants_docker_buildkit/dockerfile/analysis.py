@@ -95,15 +95,6 @@ class RemoteSource:
 
 
 @dataclass(frozen=True)
-class SecretUse:
-    """A secret that a `RUN` mounts, by its id."""
-
-    id: str
-    is_required: bool
-    line: int
-
-
-@dataclass(frozen=True)
 class Stage:
     """One stage. What it needs is known only where the target needs the stage.
 
@@ -125,7 +116,6 @@ class Stage:
     remote_sources: tuple[RemoteSource, ...] = ()
     triggers: tuple[str, ...] = ()
     """What its `ONBUILD`s have those do that are based on it."""
-    secrets: tuple[SecretUse, ...] = ()
     asks_for_all: bool = False
     """Whether BuildKit has the whole context sent for it, although it may read none of it."""
 

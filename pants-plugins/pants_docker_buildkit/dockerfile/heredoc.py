@@ -6,7 +6,6 @@ BuildKit lexes the line always with a backslash as the escape, whatever `# escap
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from pants_docker_buildkit.dockerfile.characters import REGEXP_SPACES
 from pants_docker_buildkit.dockerfile.expansion import (
@@ -19,7 +18,6 @@ from pants_docker_buildkit.dockerfile.instruction import Heredoc
 _HEREDOC = re.compile(rf"[0-9]*<<(-?)[{REGEXP_SPACES}]*([^<]*)")
 _LINE_RULES = ExpansionRules(keeps_quotes=True, keeps_escapes=True, keeps_unset=True)
 _NAME_RULES = ExpansionRules(keeps_unset=True)
-_RAW_NAME_RULES = replace(_NAME_RULES, keeps_quotes=True)
 
 
 def _unset(_: str) -> None:
@@ -34,9 +32,7 @@ def parse_heredoc(word: str) -> Heredoc | None:
     names = expand_to_words(match.group(2), _unset, _NAME_RULES)
     if len(names) != 1:
         return None
-    raw = expand_to_words(match.group(2), _unset, _RAW_NAME_RULES)
-    expands = _count_quotes(names[0]) == _count_quotes(raw[0])
-    return Heredoc(names[0], expands=expands, chomps=match.group(1) == "-")
+    return Heredoc(names[0], chomps=match.group(1) == "-")
 
 
 def try_parse_heredoc(word: str) -> Heredoc | None:
@@ -54,7 +50,3 @@ def find_heredocs(line: str) -> tuple[Heredoc, ...]:
     except ExpansionError:
         return ()
     return tuple(heredoc for heredoc in map(parse_heredoc, words) if heredoc is not None)
-
-
-def _count_quotes(text: str) -> int:
-    return text.count("'") + text.count('"')

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 class Heredoc:
     """A document written into a Dockerfile: `<<EOF … EOF`.
 
-    `expands` is false where part of the word is quoted (`<<"EOF"`); `chomps` stands for `<<-`,
-    which removes leading tabs. `content` is as written, tabs included.
+    `chomps` stands for `<<-`, which removes leading tabs. `content` is as written, tabs included.
     """
 
     name: str
-    expands: bool
     chomps: bool
     content: str = ""
 

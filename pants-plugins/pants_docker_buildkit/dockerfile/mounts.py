@@ -22,10 +22,6 @@ class MountType(str, Enum):
     SSH = "ssh"
 
 
-_ALIASES = {"src": "source", "dst": "target", "destination": "target"}
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-
-
 @dataclass(frozen=True)
 class Mount:
     """One mount of a `RUN`, as far as it is understood.
@@ -37,18 +33,6 @@ class Mount:
     mount_type: MountType | None
     origin: str = ""
     source: str | None = ""
-    target: str | None = ""
-    id: str | None = ""
-    is_required: bool = False
-
-    @property
-    def secret_id(self) -> str | None:
-        """The name by which a secret is asked for; `None` where it is not known."""
-        if self.source != "":
-            return self.source
-        if self.id != "":
-            return self.id
-        return None if self.target is None else self.target.rpartition("/")[2]
 
 
 def mount_origins(instruction: Instruction) -> tuple[str, ...]:
@@ -65,18 +49,11 @@ def parse_mounts(
 
 
 def _parse_mount(text: str, expand: Callable[[str], str | None]) -> Mount:
-    values: dict[str, str | None] = {"type": "bind"}
+    values: dict[str, str | None] = {"type": "bind", "source": ""}
     fields = _split_fields(text)
     for key, value in fields:
         values[key] = "true" if value is None else expand(value)
-    return Mount(
-        _parse_type(values["type"]),
-        _last_origin(fields),
-        values.get("source", ""),
-        values.get("target", ""),
-        values.get("id", ""),
-        values.get("required") in _TRUE,
-    )
+    return Mount(_parse_type(values["type"]), _last_origin(fields), values["source"])
 
 
 def _last_origin(fields: list[tuple[str, str | None]]) -> str:
@@ -96,7 +73,7 @@ def _split_fields(text: str) -> list[tuple[str, str | None]]:
     for field in _split_csv(text):
         key, equals, value = field.partition("=")
         key = key.lower()
-        fields.append((_ALIASES.get(key, key), value if equals else None))
+        fields.append(("source" if key == "src" else key, value if equals else None))
     return fields
 
 

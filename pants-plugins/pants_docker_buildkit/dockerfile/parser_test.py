@@ -73,8 +73,8 @@ def test_flags_are_read() -> None:
 def test_heredocs_end_at_their_name() -> None:
     copy = parse('FROM a\nCOPY <<one <<-"two" /x/\n1\n one\none\n\t2\n\ttwo\n')[1]
     assert copy.heredocs == (
-        Heredoc("one", expands=True, chomps=False, content="1\n one\n"),
-        Heredoc("two", expands=False, chomps=True, content="\t2\n"),
+        Heredoc("one", chomps=False, content="1\n one\n"),
+        Heredoc("two", chomps=True, content="\t2\n"),
     )
     assert copy.end_line == 7
 

@@ -19,7 +19,6 @@ from pants_docker_buildkit.dockerfile.analysis import (
     OriginKind,
     RemoteKind,
     RemoteSource,
-    SecretUse,
 )
 from pants_docker_buildkit.dockerfile.heredoc import try_parse_heredoc
 from pants_docker_buildkit.dockerfile.instruction import Instruction
@@ -44,7 +43,6 @@ class StageContents:
     origins: list[Origin] = field(default_factory=list)
     context_paths: list[ContextPath] = field(default_factory=list)
     remote_sources: list[RemoteSource] = field(default_factory=list)
-    secrets: dict[str, SecretUse] = field(default_factory=dict)
     asks_for_all: bool = False
     limits: list[Limit] = field(default_factory=list)
 
@@ -123,13 +121,9 @@ class StageContents:
     ) -> None:
         if mount.origin:
             self._use(self.node.sources[id(instruction), number], instruction)
-        is_secret = mount.mount_type is MountType.SECRET
-        if mount.mount_type is None or (is_secret and mount.secret_id is None):
+        if mount.mount_type is None:
             why = f"the mount {written!r} is not understood"
             self.limits.append(Limit(instruction.start_line, why))
-        elif is_secret and mount.secret_id is not None:
-            use = SecretUse(mount.secret_id, mount.is_required, instruction.start_line)
-            self.secrets.setdefault(use.id, use)
         elif mount.mount_type is MountType.BIND and not mount.origin:
             source = _WHOLE_CONTEXT if mount.source == "" else mount.source
             expansion = StageExpansion(source, why="is not understood")

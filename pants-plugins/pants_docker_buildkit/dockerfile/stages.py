@@ -221,7 +221,6 @@ class _Analyzer:
             context_paths=tuple(contents.context_paths),
             remote_sources=tuple(contents.remote_sources),
             triggers=_own_triggers(contents.node),
-            secrets=tuple(contents.secrets.values()),
             asks_for_all=contents.asks_for_all,
         )
 

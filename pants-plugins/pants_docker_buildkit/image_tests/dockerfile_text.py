@@ -21,7 +21,6 @@ IMAGE = "image-under-test"
 """The named build context that is the image."""
 
 FILES_DIRECTORY = "files"
-LICENSES_DIRECTORY = "licenses"
 DEBIAN_DIRECTORY = "debian"
 DEBIAN_DOCUMENTS = "/usr/share/doc"
 

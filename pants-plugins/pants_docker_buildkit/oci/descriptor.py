@@ -13,7 +13,6 @@ from pants_docker_buildkit.oci.digest import OciDigest, sha256_digest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 
 ATTESTATION_TYPE_ANNOTATION = "vnd.docker.reference.type"
-REFERENCE_NAME_ANNOTATION = "org.opencontainers.image.ref.name"
 
 _ATTESTATION_MANIFEST = "attestation-manifest"
 

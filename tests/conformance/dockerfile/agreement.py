@@ -7,14 +7,13 @@ compare them part by part.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pants_docker_buildkit.dockerfile.analysis import (
     Argument,
     DockerfileAnalysis,
     OriginKind,
-    SecretUse,
     Stage,
 )
 from pants_docker_buildkit.dockerfile.parser import Dockerfile
@@ -24,7 +23,7 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from tests.conformance.dockerfile.corpus import Json
 
 Entry = tuple[int, str, str]
-"""Line, name, and value or whether it is required."""
+"""Line, name and value."""
 
 _STEP = re.compile(r"\[[^\]]+\] (?:ONBUILD )?(COPY|ADD) (.*)")
 
@@ -92,11 +91,6 @@ def _is_inherited(argument: Argument, build_args: Mapping[str, str]) -> bool:
     return argument.value is not None and not is_given
 
 
-def our_secrets(uses: Iterable[SecretUse]) -> list[Entry]:
-    """Secrets as `--call=outline` lists them."""
-    return sorted((use.line, use.id, str(use.is_required)) for use in uses)
-
-
 def our_sources(analysis: DockerfileAnalysis) -> set[tuple[str, str]]:
     """Keyword and source of every `COPY` and `ADD` from the build context or a URL."""
     found = {
@@ -118,12 +112,6 @@ def their_arguments(answer: Json) -> list[Entry]:
     """The `args` of the outline."""
     entries = answer["outline"].get("args", ())
     return sorted((a["location"][0], a["name"], a.get("value", "")) for a in entries)
-
-
-def their_secrets(answer: Json) -> list[Entry]:
-    """The `secrets` of the outline."""
-    entries = answer["outline"].get("secrets", ())
-    return sorted((e["location"][0], e["name"], str(e.get("required", False))) for e in entries)
 
 
 def their_sources(answer: Json) -> set[tuple[str, str]]:

@@ -52,17 +52,6 @@ def test_the_arguments_are_those_of_call_outline(case: Case) -> None:
 
 
 @each_understood
-def test_the_secrets_are_those_of_call_outline(case: Case) -> None:
-    stages = case.analyze(as_outline=True).reachable_stages
-    ours = agreement.our_secrets(use for stage in stages for use in stage.secrets)
-    theirs = agreement.their_secrets(ANSWERS[case.name])
-    if case.expected_limits:
-        assert set(ours) <= set(theirs)
-    else:
-        assert ours == theirs
-
-
-@each_understood
 def test_the_images_are_those_that_buildkit_asks_for(case: Case) -> None:
     analysis, answer = case.analyze(), ANSWERS[case.name]
     assert agreement.our_images(analysis) == agreement.their_images(answer)
