@@ -51,14 +51,6 @@ from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.provenance import provenance_referrer
 from pants_docker_buildkit.session.running import SessionKeeper
-from pants_docker_buildkit.target_types import (
-    BuildKitImageRefsTarget,
-    BuildKitImagesTarget,
-    BuildKitImageTarget,
-    BuildKitImageTestTarget,
-    BuildKitManifestsTarget,
-    ImageInputTarget,
-)
 from pants_docker_buildkit.util_rules.build_context import ContextTree
 from pants_docker_buildkit.util_rules.confirmation import ConfirmationRequest, ImageConfirmation
 from pants_docker_buildkit.util_rules.definition import ImageDefinition, ImageDefinitionRequest
@@ -68,12 +60,7 @@ from pants_docker_buildkit.util_rules.session import Session
 from pants_docker_buildkit.util_rules.session_callback import SessionCallbackFactoryRequest
 
 TARGET_TYPES = (
-    BuildKitImageTarget,
-    BuildKitImagesTarget,
-    BuildKitImageTestTarget,
-    BuildKitImageRefsTarget,
-    BuildKitManifestsTarget,
-    ImageInputTarget,
+    *register.target_types(),
     ArchiveTarget,
     FileTarget,
     FilesGeneratorTarget,

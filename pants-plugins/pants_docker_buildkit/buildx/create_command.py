@@ -9,11 +9,6 @@ from pants_docker_buildkit.buildx.attributes import render_attributes
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
 
 
-def node_name(instance: str, index: int) -> str:
-    """What a node is called, and with it its container or deployment."""
-    return f"{instance}{index}"
-
-
 def render_create_arguments(
     description: BuilderDescription, instance: str, config_file: str | None
 ) -> tuple[tuple[str, ...], ...]:
@@ -30,7 +25,7 @@ def render_create_arguments(
 def _create_node(
     driver: str, instance: str, index: int, node: NodeDescription, config_file: str | None
 ) -> tuple[str, ...]:
-    arguments = ["buildx", "create", "--name", instance, "--node", node_name(instance, index)]
+    arguments = ["buildx", "create", "--name", instance, "--node", f"{instance}{index}"]
     arguments += ["--append"] if index else []
     arguments += ["--driver", driver]
     for option in node.driver_opts:

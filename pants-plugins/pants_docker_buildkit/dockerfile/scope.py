@@ -17,10 +17,8 @@ from pants_docker_buildkit.dockerfile.expansion import (
     is_literal,
 )
 from pants_docker_buildkit.dockerfile.instruction import Instruction
+from pants_docker_buildkit.oci.image_config import DEFAULT_PATH
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
-
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""The `PATH` of an image that sets none."""
 
 _UNKNOWN = "depends on a variable whose value is not known here"
 

@@ -191,7 +191,7 @@ async def generate_image_lock(
         for each in field_sets
         if image_resolve(each, subsystem) == resolve
     )
-    lock = merge_locks(each.lock for each in found)
+    lock = merge_locks(found)
     await _verify_base_images(path, lock, signatures)
     command = goal.custom_command or generating_command(resolve)
     digest = await create_digest(CreateDigest([FileContent(path, render_lock(lock, command))]))

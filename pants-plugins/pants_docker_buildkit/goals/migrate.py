@@ -26,6 +26,7 @@ from pants_docker_buildkit.compat import (
     resolve_dependency_targets,
     resolve_specs_paths,
 )
+from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME
 from pants_docker_buildkit.migration.build_file import (
     NEW,
     OLD,
@@ -39,7 +40,6 @@ from pants_docker_buildkit.migration.options import move_options, name_as_before
 
 _CONFIGURATIONS = "pants*.toml"
 _CONFIGURATION = "pants.toml"
-_IGNORE_FILE = ".dockerignore"
 
 
 class MigrateDockerImagesSubsystem(GoalSubsystem):
@@ -200,7 +200,7 @@ async def migrate_docker_images(
     digests = await concurrently(
         path_globs_to_digest(PathGlobs((*names, *ignored)), **implicitly()),
         path_globs_to_digest(PathGlobs(build_files.prelude_globs), **implicitly()),
-        path_globs_to_digest(PathGlobs((_CONFIGURATIONS, _IGNORE_FILE)), **implicitly()),
+        path_globs_to_digest(PathGlobs((_CONFIGURATIONS, IGNORE_FILE_NAME)), **implicitly()),
     )
     all_files, macros, others = await concurrently(get_digest_contents(each) for each in digests)
     chosen = tuple(each for each in all_files if each.path in specified.files)
@@ -231,6 +231,6 @@ def _report(
     if not any(each.changes for each in moved.values()):
         yield f"No {OLD} target is there to change."
         return
-    if any(each.path == _IGNORE_FILE for each in others):
-        yield f"The {_IGNORE_FILE} of the build root now applies without being a dependency."
-    yield from _options(each for each in others if each.path != _IGNORE_FILE)
+    if any(each.path == IGNORE_FILE_NAME for each in others):
+        yield f"The {IGNORE_FILE_NAME} of the build root now applies without being a dependency."
+    yield from _options(each for each in others if each.path != IGNORE_FILE_NAME)

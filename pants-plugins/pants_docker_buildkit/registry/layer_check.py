@@ -30,16 +30,14 @@ class LayerCheck:
                 if not self._is_of_today(note):
                     note.unlink(missing_ok=True)
 
-    def has_all(self, client: RegistryClient, repository: str, root: Descriptor) -> bool:
-        """Whether a repository has all that an image consists of, whose manifest it has.
-
-        Raises a `RegistryError` where it does not say so.
-        """
-        return self._has(client, repository, root, depth=0)
-
-    def _has(
-        self, client: RegistryClient, repository: str, content: Descriptor, depth: int
+    def has_all(
+        self, client: RegistryClient, repository: str, content: Descriptor, depth: int = 0
     ) -> bool:
+        """Whether a repository has all that some content, such as an image, consists of.
+
+        What has parts is a manifest that the repository has. `depth` is how many indexes it is in.
+        Raises a `RegistryError` where the registry does not say so.
+        """
         note = self._note(f"{client.registry}/{repository}@{content.digest}")
         if self._is_of_today(note):
             return True
@@ -65,7 +63,7 @@ class LayerCheck:
             children = parse_manifest(written, manifest.media_type).children
         except (ManifestUnknownError, NameUnknownError, InvalidManifestError):
             return False
-        return all(self._has(client, repository, each, depth + 1) for each in children)
+        return all(self.has_all(client, repository, each, depth + 1) for each in children)
 
     def _note(self, name: str) -> Path:
         return self._directory / hashlib.sha256(name.encode()).hexdigest()[:32]

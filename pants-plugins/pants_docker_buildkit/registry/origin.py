@@ -9,7 +9,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
 
-_DOCKER_HUB_HOST = "registry-1.docker.io"
+DOCKER_HUB_HOST = "registry-1.docker.io"
 _LABEL = "[A-Za-z0-9_-]{1,63}"
 _HOST_NAME = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -34,7 +34,7 @@ class Origin:
     @classmethod
     def of_registry(cls, registry: str, *, is_plain_http: bool) -> Origin:
         """The server that answers for `registry`, as an image reference names it."""
-        host = _DOCKER_HUB_HOST if registry == DOCKER_HUB else registry
+        host = DOCKER_HUB_HOST if registry == DOCKER_HUB else registry
         return parse_url(f"{'http' if is_plain_http else 'https'}://{host}/")[0]
 
     @property

@@ -18,12 +18,12 @@ from pants_docker_buildkit.registry.credentials import (
     DockerConfig,
     docker_config_directory,
 )
+from pants_docker_buildkit.registry.origin import DOCKER_HUB_HOST
 
 LOGINS_DIRECTORY = "config"
 """Where they lie in the configuration of buildx."""
 
 _CONFIG_FILE = "config.json"
-_DOCKER_HUB_HOST = "registry-1.docker.io"
 _PUSH = "push"
 
 
@@ -41,7 +41,7 @@ class ScopedLogin:
         """The login in a directory below `root`, whose name says what it is for."""
         name, _, actions = directory.relative_to(root).as_posix().partition("@")
         host, _, repository = name.partition("/")
-        registry = DOCKER_HUB if host == _DOCKER_HUB_HOST else host
+        registry = DOCKER_HUB if host == DOCKER_HUB_HOST else host
         wanted = (each.strip() for each in actions.split(","))
         return cls(directory, registry, repository, frozenset(each for each in wanted if each))
 

@@ -11,7 +11,7 @@ from pants.testutil.rule_runner import QueryRule
 from pants_docker_buildkit.locks.lock_file import Lock, render_lock
 from pants_docker_buildkit.testing.http_server import file_server, http_server
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
-from pants_docker_buildkit.util_rules.locked_sources import MovingSources, MovingSourcesRequest
+from pants_docker_buildkit.util_rules.locked_sources import MovingSourcesRequest
 
 DOCKERFILE = "FROM scratch\nCOPY a.txt /\n"
 
@@ -108,16 +108,14 @@ def test_another_commit_is_another_key_and_another_name_for_it_the_same_files(
 
 
 def test_a_lock_says_which_commit_a_branch_is(project: Project) -> None:
-    runner = ImageRunner(
-        create_rule_runner(rules=(QueryRule(MovingSources, (MovingSourcesRequest,)),))
-    )
+    runner = ImageRunner(create_rule_runner(rules=(QueryRule(Lock, (MovingSourcesRequest,)),)))
     runner.set_options("base-images=frozen")
     old = project.commit(Dockerfile=DOCKERFILE, a_txt="locked\n")
     url = f"{project.url}#main"
     image = write(runner, "locked", url)
     # A lock that is not there keeps nobody from generating it.
     request = MovingSourcesRequest(runner.field_set(image), Lock())
-    found = runner.runner.request(MovingSources, (request,)).lock
+    found = runner.runner.request(Lock, (request,))
     assert found == Lock({}, {url: old})
     assert "is not in the lock" in runner.failure(image)
     runner.write({"3rdparty/docker/images.lock.dockerfile": render_lock(found, "x").decode()})

@@ -68,7 +68,7 @@ async def find_image_names(
     except Exception as e:
         # One that cannot be read, or whose registry is away, is no reason to know nothing.
         return ImageNames(problem=str(e).strip() or type(e).__name__)
-    return ImageNames(found.lock, resolve, path, locked.lock)
+    return ImageNames(found, resolve, path, locked.lock)
 
 
 async def find_lock_drift(images: Sequence[Target]) -> LockDrift:

@@ -47,13 +47,6 @@ class MovingSourcesRequest:
     kept: Lock
 
 
-@dataclass(frozen=True)
-class MovingSources:
-    """Names that move, with what they stand for."""
-
-    lock: Lock
-
-
 def _stand_in(address: Address) -> tuple[str, str]:
     """A reference that no image has, in place of the one that the image of a target will have."""
     digest = sha256_digest(address.spec.encode())
@@ -152,7 +145,7 @@ def _depends_on_builder(
 @rule(desc="Find what an image reads by names that move")
 async def find_moving_sources(
     request: MovingSourcesRequest, subsystem: DockerBuildKitSubsystem, host: Platform
-) -> MovingSources:
+) -> Lock:
     field_set, lock = request.field_set, AppliedLock(request.kept)
     of_context = Lock()
     if field_set.context.value:
@@ -174,4 +167,4 @@ async def find_moving_sources(
         PinnedSourcesRequest(field_set, understood.dockerfile, understood.contexts, lock),
         subsystem,
     )
-    return MovingSources(merge_locks((pinned.moving, of_context)))
+    return merge_locks((pinned.moving, of_context))

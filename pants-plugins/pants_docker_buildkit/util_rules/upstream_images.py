@@ -191,7 +191,7 @@ def _contexts(
     """What stands behind `build_contexts`."""
     for name, address in upstream.contexts:
         context = _image_context(name, address, packages, field_set)
-        directory = _context_directory(name)
+        directory = f"{NAMED_CONTEXTS_DIRECTORY}/{name}"
         yield context or NamedContext(name, ContextKind.FILES, directory=directory)
 
 
@@ -238,10 +238,6 @@ async def prepare_upstream(
         tuple((name, packages.files[addresses[name]]) for name in named_files),
         tuple(packages.known_platforms()),
     )
-
-
-def _context_directory(name: str) -> str:
-    return f"{NAMED_CONTEXTS_DIRECTORY}/{name}"
 
 
 def _layout_directory(address: Address) -> str:
