@@ -29,15 +29,13 @@ class Origin:
 
     `text` is the name after expansion: an image reference, which may be any text, such as the
     address of a target; the name or index of a stage; the name of a named context as it was given.
-    `written` is the name before expansion. `arguments` are the global `ARG`s in it and in its
-    platform. `stage` is the index of a stage, `platform` what an image is pulled for.
+    `arguments` are the global `ARG`s in it and in its platform, `platform` what an image is pulled
+    for.
     """
 
     kind: OriginKind
     text: str
-    written: str
     line: int
-    stage: int | None = None
     platform: ImagePlatform | None = None
     arguments: tuple[str, ...] = ()
 
@@ -71,7 +69,6 @@ class ContextPath:
     line: int
     keyword: str
     path: str | None
-    written: str
     has_wildcard: bool = False
     keeps_parents: bool = False
     has_exclusions: bool = False
@@ -103,7 +100,6 @@ class Stage:
 
     index: int
     name: str | None
-    line: int
     base: Origin
     is_reachable: bool = False
     is_replaced: bool = False

@@ -43,25 +43,23 @@ class BaseResolver:
         """What `from_` is based on, if its name is not that of a stage."""
         expansion = self._expand_name(from_)
         platform, platform_arguments = self._expand_platform(from_)
-        origin = self.resolve_name(
-            expansion.text, from_.arguments[0], from_.start_line, platform=platform
-        )
+        origin = self.resolve_name(expansion.text, from_.start_line, platform=platform)
         arguments = tuple(sorted(expansion.matched | platform_arguments))
         return Base(expansion.text, replace(origin, arguments=arguments), platform)
 
     def resolve_name(
-        self, text: str, written: str, line: int, *, platform: ImagePlatform | None = None
+        self, text: str, line: int, *, platform: ImagePlatform | None = None
     ) -> Origin:
         """What `text` names, for `platform` or else for the target's."""
         platform = platform or self.target_platform
         if text == "":
-            return Origin(OriginKind.UNKNOWN, text, written, line)
+            return Origin(OriginKind.UNKNOWN, text, line)
         if text == SCRATCH:
-            return Origin(OriginKind.SCRATCH, text, written, line)
+            return Origin(OriginKind.SCRATCH, text, line)
         context = self.named_contexts.find(text, platform)
         if context is not None:
-            return Origin(OriginKind.NAMED_CONTEXT, context, written, line)
-        return Origin(OriginKind.IMAGE, text, written, line, platform=platform)
+            return Origin(OriginKind.NAMED_CONTEXT, context, line)
+        return Origin(OriginKind.IMAGE, text, line, platform=platform)
 
     def _expand_name(self, from_: Instruction) -> Expansion:
         line, written = from_.start_line, from_.arguments[0]

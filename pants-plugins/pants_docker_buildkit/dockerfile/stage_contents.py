@@ -103,7 +103,6 @@ class StageContents:
                 instruction.start_line,
                 instruction.keyword,
                 None if text is None else normalize_context_path(text),
-                written,
                 has_wildcard=text is not None and _has_wildcard(text),
                 keeps_parents=instruction.is_enabled("parents"),
                 has_exclusions=bool(instruction.flag_values("exclude")),
@@ -135,8 +134,7 @@ class StageContents:
     def _use(self, source: Node, instruction: Instruction) -> None:
         origin = source.origin
         if source.index is not None:
-            written = source.name or str(source.index)
-            origin = Origin(OriginKind.STAGE, written, written, 0, source.index)
+            origin = Origin(OriginKind.STAGE, source.name or str(source.index), 0)
         self.origins.append(replace(origin, line=instruction.start_line))
 
 

@@ -105,7 +105,7 @@ class StageGraph:
     def _find_by_name(self, name: str, line: int) -> Node:
         node = self._by_name.get(name.lower())
         if node is None:
-            node = Node(None, None, line, Origin(OriginKind.UNKNOWN, name, name, line))
+            node = Node(None, None, line, Origin(OriginKind.UNKNOWN, name, line))
             self.nodes.append(node)
         return node
 

@@ -139,13 +139,11 @@ class _Analyzer:
         base = self._resolver.resolve(from_)
         origin, stage = base.origin, self._graph.find_base(base.name)
         if stage is not None:
-            origin = replace(
-                origin, kind=OriginKind.STAGE, text=base.name, stage=stage.index, platform=None
-            )
+            origin = replace(origin, kind=OriginKind.STAGE, text=base.name, platform=None)
         contexts = self._resolver.named_contexts
         context = contexts.find_for_stage(name, base.platform) if name else None
         if context is not None:
-            origin = Origin(OriginKind.NAMED_CONTEXT, context, origin.written, origin.line)
+            origin = Origin(OriginKind.NAMED_CONTEXT, context, origin.line)
             stage = None
         node = Node(index, name, origin.line, origin, stage, context is not None, instructions[1:])
         self._graph.add(node)
@@ -192,7 +190,6 @@ class _Analyzer:
             stage = Stage(
                 node.index,
                 node.name,
-                node.line,
                 node.origin,
                 id(node) in reachable,
                 node.is_replaced,
@@ -228,7 +225,7 @@ class _Analyzer:
         for node in self._graph.nodes:
             if node.index is None:
                 name = node.origin.text
-                node.origin = self._resolver.resolve_name(name, name, node.line)
+                node.origin = self._resolver.resolve_name(name, node.line)
 
 
 def _own_triggers(node: Node) -> tuple[str, ...]:

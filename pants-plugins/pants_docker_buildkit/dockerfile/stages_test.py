@@ -58,7 +58,7 @@ def test_an_address_in_an_argument_is_kept_as_it_is(address: str) -> None:
     text = f"# hi\nARG BASE={address}\nARG OTHER=1\nFROM $BASE\n"
     analysis = analyze_text(text)
     assert analysis.stages[0].base == Origin(
-        OriginKind.IMAGE, address, "$BASE", 4, platform=AMD64, arguments=("BASE",)
+        OriginKind.IMAGE, address, 4, platform=AMD64, arguments=("BASE",)
     )
     (argument,) = analysis.image_arguments
     assert (argument.name, argument.line, argument.value) == ("BASE", 2, address)
@@ -124,7 +124,7 @@ def test_materials_are_named_once_per_platform_after_the_frontend() -> None:
 def test_the_base_may_depend_on_the_platform() -> None:
     text = "FROM a AS base-amd64\nFROM b AS base-arm64\nFROM base-$TARGETARCH\n"
     analysis = analyze_text(text, target_platform=ARM64)
-    assert analysis.stages[2].base.stage == 1
+    assert analysis.stages[2].base.text == "base-arm64"
     assert [material.reference for material in analysis.materials] == ["b"]
 
 
@@ -140,15 +140,13 @@ def test_sources_from_the_build_context_are_expanded_and_normalised() -> None:
     )
     stage = analyze_text(text, build_args={"V": "1"}).stages[0]
     assert stage.context_paths == (
-        ContextPath(3, "COPY", "src/main", "$D/./main/", has_exclusions=True),
-        ContextPath(3, "COPY", "up", "../up", has_exclusions=True),
-        ContextPath(3, "COPY", "abs/*.txt", "/abs/*.txt", has_wildcard=True, has_exclusions=True),
-        ContextPath(4, "ADD", "local.tar", "local.tar"),
-        ContextPath(
-            8, "COPY", "a b/**/*.py", "./a b/./**/*.py", has_wildcard=True, keeps_parents=True
-        ),
-        ContextPath(9, "RUN", ".", "."),
-        ContextPath(9, "RUN", "src", "src"),
+        ContextPath(3, "COPY", "src/main", has_exclusions=True),
+        ContextPath(3, "COPY", "up", has_exclusions=True),
+        ContextPath(3, "COPY", "abs/*.txt", has_wildcard=True, has_exclusions=True),
+        ContextPath(4, "ADD", "local.tar"),
+        ContextPath(8, "COPY", "a b/**/*.py", has_wildcard=True, keeps_parents=True),
+        ContextPath(9, "RUN", "."),
+        ContextPath(9, "RUN", "src"),
     )
     assert stage.remote_sources == (
         RemoteSource(4, RemoteKind.HTTP, "https://example.com/1.tgz"),
@@ -209,7 +207,7 @@ def test_a_named_context_is_no_stage_of_the_same_name() -> None:
     kinds = [stage.base.kind for stage in analysis.stages]
     assert kinds == [OriginKind.IMAGE, OriginKind.NAMED_CONTEXT, OriginKind.NAMED_CONTEXT]
     text = "FROM a AS b\nFROM docker.io/library/b\n"
-    assert analyze_text(text, named_contexts=["b"]).stages[1].base.stage is None
+    assert analyze_text(text, named_contexts=["b"]).stages[1].base.kind is OriginKind.NAMED_CONTEXT
 
 
 @pytest.mark.parametrize(

@@ -171,8 +171,6 @@ class BuildTimeoutError(SolverError):
     """A build took longer than it may. `output` is what it did until then."""
 
     def __init__(self, seconds: int, output: str) -> None:
-        self.seconds = seconds
-        self.output = output
         super().__init__(
             f"The build was ended because it took more than {seconds} seconds, the"
             " `build_timeout`. Raise that in the target or in '[docker-buildkit]', or see what"
