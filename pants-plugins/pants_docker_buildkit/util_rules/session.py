@@ -23,7 +23,6 @@ from pants.option.global_options import NamedCachesDirOption
 from pants_docker_buildkit.compat import download_file, implicitly, rule
 from pants_docker_buildkit.errors import UnusableCacheError
 from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.registry.client import Purpose
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import Confirmation
 from pants_docker_buildkit.registry.credentials import invalid_configurations
@@ -153,14 +152,12 @@ async def wait_for(
         running.waits.end(url)
 
 
-async def ask_registries(
-    references: Sequence[ImageReference], purpose: Purpose = Purpose.READ
-) -> tuple[Confirmation, ...]:
+async def ask_registries(references: Sequence[ImageReference]) -> tuple[Confirmation, ...]:
     """What registries say of each reference in this session. The rule waits without a thread.
 
     Only for rules that run again in every session: the answers are of this one.
     """
     running = await running_session()
-    futures = [running.confirmations.submit(each, purpose) for each in references]
+    futures = [running.confirmations.submit(each) for each in references]
     await wait_for(running, futures)
     return tuple(future.result() for future in futures)
