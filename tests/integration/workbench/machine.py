@@ -79,6 +79,10 @@ class Machine:
                 PANTS_REMOTE_CACHE_WRITE="true",
                 PANTS_REMOTE_STORE_ADDRESS=remote_cache,
                 PANTS_REMOTE_INSTANCE_NAME="main",
+                # On a busy machine, Pants would drop what it writes to a cache, 3 s after its run,
+                # and take an answer that needs 1.5 s for none.
+                PANTS_SESSION_END_TASKS_TIMEOUT="120",
+                PANTS_REMOTE_CACHE_RPC_TIMEOUT_MILLIS="60000",
             )
         self._checkouts: list[Checkout] = []
 
