@@ -178,7 +178,9 @@ def test_stages_and_second_builds_are_tests(
             "app/staged": f"FROM {busybox} AS made\nRUN echo {repository} >/made\n"
             "FROM made AS check\nRUN grep integration /made\nFROM made\n",
             "app/same": f"FROM {busybox}\nRUN mkdir /out && echo {repository} >/out/b\n",
-            "app/time": f"FROM {busybox}\nRUN mkdir /out && echo {repository} >/out/b\n",
+            # Both builds may be of the same second.
+            "app/time": f"FROM {busybox}\nRUN mkdir /out && echo {repository} >/out/b;"
+            " test $(hostname) = buildkitsandbox || touch -d @1 /out\n",
             **{
                 f"app/{name}": f"FROM {busybox}\nRUN mkdir /out && touch /out/b && {command}\n"
                 for name, command in planted.items()
