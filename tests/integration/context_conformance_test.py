@@ -89,9 +89,11 @@ def test_modes_and_links_are_built_as_they_lie_on_disk(tmp_path: Path) -> None:
     (root / "private").chmod(0o700)
     (root / "symbolic").symlink_to("gone")
     os.link(root / "plain", root / "private" / "hard")
+    os.mkfifo(root / "pipe", 0o644)
     tar = ContextBuilder(tmp_path).build_tar(BuildRequest("context", Placement.NOWHERE, b""))
     assert listing(tar) == {
         "group": "-rw-rwxr--",
+        "pipe": "prw-r--r--",
         "plain": "-rw-r--r--",
         "private": "drwx------",
         "private/hard": "link to plain",
@@ -103,7 +105,11 @@ def test_modes_and_links_are_built_as_they_lie_on_disk(tmp_path: Path) -> None:
 
 def listing(tar: Path) -> dict[str, str]:
     """For each path its mode, or where it leads."""
-    kinds = {tarfile.DIRTYPE: stat.S_IFDIR, tarfile.REGTYPE: stat.S_IFREG}
+    kinds = {
+        tarfile.DIRTYPE: stat.S_IFDIR,
+        tarfile.FIFOTYPE: stat.S_IFIFO,
+        tarfile.REGTYPE: stat.S_IFREG,
+    }
     with tarfile.open(tar) as archive:
         return {
             member.name: f"link to {member.linkname}"
@@ -141,6 +147,7 @@ def test_pants_reports_links_in_the_repository_as_what_they_lead_to(
     (root / "src/to_file").symlink_to("folder/file")
     (root / "src/to_folder").symlink_to("folder")
     (root / "src/to_nothing").symlink_to("gone")
+    os.mkfifo(root / "src/pipe")
     tree = rule_runner.request(Digest, [PathGlobs(["src/**"])])
     entries = rule_runner.request(DigestEntries, [tree])
     assert {entry.path: getattr(entry, "is_executable", None) for entry in entries} == {

@@ -101,6 +101,11 @@ TREES = (
         "ADD --keep-git-dir=false --link %GIT%#%COMMIT%:d /y",
     ),
     tree("git-with-checksum", SCRATCH, "ADD --checksum=%COMMIT% %GIT%#%COMMIT% /x"),
+    tree(
+        "git-tag-with-checksum-and-directory",
+        SCRATCH,
+        "ADD --keep-git-dir --checksum=%COMMIT% %GIT%#v1 /x",
+    ),
 )
 """What names its content."""
 
