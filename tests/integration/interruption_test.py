@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.workbench.gate import Gate
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
 from tests.integration.workbench.processes import (
     command_line,
@@ -25,31 +26,38 @@ from tests.integration.workbench.registry import OwnRegistry, Registry
 pytestmark = pytest.mark.usefixtures("nothing_temporary_is_left")
 
 TARGET = "app:image"
-# How long the slow step takes is a secret, which is in no key.
-SLOW, AT_ONCE = {"app/token": "6"}, {"app/token": "0"}
 
 
 @pytest.fixture
-def checkout(machine: Machine, registry: Registry, repository: str, busybox: str) -> Checkout:
-    """An image whose build takes a while, and that needs a secret."""
-    return machine.checkout("checkout", slow_image(registry, repository, busybox))
+def gate(busybox: str) -> Gate:
+    """What the build waits for in the middle of it."""
+    return Gate(busybox)
 
 
-def slow_image(registry: Registry, repository: str, busybox: str) -> dict[str, str]:
+@pytest.fixture
+def checkout(
+    machine: Machine, registry: Registry, repository: str, busybox: str, gate: Gate
+) -> Checkout:
+    """An image whose build waits, and that needs a secret."""
+    return machine.checkout("checkout", waiting_image(registry, repository, busybox, gate))
+
+
+def waiting_image(registry: Registry, repository: str, busybox: str, gate: Gate) -> dict[str, str]:
+    read = "[ $(cat /run/secrets/token) = token ]"
     return {
         "pants.toml": repository_settings(registry.address, repository),
         "app/BUILD": "files(name='files', sources=['note'])\n"
         "docker_buildkit_image(name='image', dependencies=[':files'],"
         " secrets={'token': './token'})",
         "app/note": "a note",
-        **SLOW,
+        "app/token": "token",
         "app/Dockerfile": f"FROM {busybox}\nCOPY app/note /\n"
-        f"RUN --mount=type=secret,id=token echo {repository} && sleep $(cat /run/secrets/token)\n",
+        + gate.step(f"echo {repository} && {read}", "--mount=type=secret,id=token"),
     }
 
 
 def start_build(checkout: Checkout, *, pantsd: bool = False) -> StartedPants:
-    """A run of Pants that is in the middle of the slow step, as far as one can tell."""
+    """A run of Pants that is in the middle of its build, which does not end by itself."""
     calls = len(checkout.machine.docker_calls())
     process = checkout.start("package", "::", pantsd=pantsd)
     wait_until(lambda: any(c[:2] == ("buildx", "build") for c in new_calls(checkout, calls)))
@@ -77,9 +85,9 @@ def session_directories(machine: Machine) -> list[Path]:
     return list((machine.named_caches / "docker_buildkit").glob("*-[0-9]*"))
 
 
-def assert_recovers(checkout: Checkout) -> None:
+def assert_recovers(checkout: Checkout, gate: Gate) -> None:
     """The next run builds, the one after it has nothing to do, and no session is left."""
-    checkout.write(AT_ONCE)
+    gate.open()
     assert checkout.pants("package", "::").kinds == {TARGET: "built"}
     after = checkout.pants("package", "::")
     assert after.kinds == {TARGET: "unchanged"}
@@ -88,18 +96,20 @@ def assert_recovers(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("all_of_it", [False, True], ids=["Pants", "all of it"])
-def test_a_killed_pants_leaves_nothing_to_stumble_over(checkout: Checkout, all_of_it: bool) -> None:
+def test_a_killed_pants_leaves_nothing_to_stumble_over(
+    checkout: Checkout, gate: Gate, all_of_it: bool
+) -> None:
     process = start_build(checkout)
     started = descendants(process.pid)
     for pid in [process.pid, *(started if all_of_it else ())]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.communicate()
-    assert_recovers(checkout)
+    assert_recovers(checkout, gate)
     wait_until(lambda: all(map(has_ended, started)))
 
 
-def test_an_interrupted_pants_takes_its_build_along(checkout: Checkout) -> None:
+def test_an_interrupted_pants_takes_its_build_along(checkout: Checkout, gate: Gate) -> None:
     process = start_build(checkout)
     build = build_process(checkout.machine)
     assert build is not None
@@ -108,11 +118,11 @@ def test_an_interrupted_pants_takes_its_build_along(checkout: Checkout) -> None:
     assert run.exit_code != 0
     wait_until(lambda: has_ended(build))
     assert session_directories(checkout.machine) == []
-    assert_recovers(checkout)
+    assert_recovers(checkout, gate)
 
 
 @pytest.mark.parametrize("is_buildx", [True, False], ids=["buildx", "what started it"])
-def test_a_killed_build_is_a_clear_failure(checkout: Checkout, is_buildx: bool) -> None:
+def test_a_killed_build_is_a_clear_failure(checkout: Checkout, gate: Gate, is_buildx: bool) -> None:
     process = start_build(checkout)
     build = build_process(checkout.machine)
     assert build is not None
@@ -123,17 +133,18 @@ def test_a_killed_build_is_a_clear_failure(checkout: Checkout, is_buildx: bool) 
     assert f"Building {TARGET} failed" in run.output
     assert "killed" in run.output.lower()
     assert "<unknown>" not in run.output
-    assert_recovers(checkout)
+    assert_recovers(checkout, gate)
 
 
 @pytest.mark.parametrize("pantsd", [False, True], ids=["without a daemon", "with a daemon"])
 def test_a_file_edited_during_a_build_is_in_the_image_of_this_run_or_the_next(
-    checkout: Checkout, registry: Registry, pantsd: bool
+    checkout: Checkout, registry: Registry, gate: Gate, pantsd: bool
 ) -> None:
     process = start_build(checkout, pantsd=pantsd)
     build = build_process(checkout.machine)
     assert build is not None
-    checkout.write({**AT_ONCE, "app/note": "another note"})
+    checkout.write({"app/note": "another note"})
+    gate.open()
     run = checkout.finish(process)
     assert run.exit_code == 0, run.output
     wait_until(lambda: has_ended(build))
@@ -153,13 +164,14 @@ def test_a_file_edited_during_a_build_is_in_the_image_of_this_run_or_the_next(
 
 
 def test_a_session_directory_that_vanishes_is_a_clear_failure_at_worst(
-    checkout: Checkout, tmp_path: Path
+    checkout: Checkout, gate: Gate, tmp_path: Path
 ) -> None:
     process = start_build(checkout)
     for number, directory in enumerate(session_directories(checkout.machine)):
         # At once: what writes there meanwhile must not keep any of it.
         directory.rename(tmp_path / f"gone-{number}")
         shutil.rmtree(tmp_path / f"gone-{number}", ignore_errors=True)
+    gate.open()
     run = checkout.finish(process)
     assert "Traceback" not in run.output
     if run.exit_code == 0:
@@ -167,15 +179,16 @@ def test_a_session_directory_that_vanishes_is_a_clear_failure_at_worst(
         assert checkout.pants("package", "::").kinds == {TARGET: "unchanged"}
     else:
         assert f"Building {TARGET} failed" in run.output
-        assert_recovers(checkout)
+        assert_recovers(checkout, gate)
 
 
 def test_a_registry_that_stops_during_a_build_is_named(
-    machine: Machine, own_registry: OwnRegistry, repository: str, busybox: str
+    machine: Machine, own_registry: OwnRegistry, repository: str, busybox: str, gate: Gate
 ) -> None:
-    checkout = machine.checkout("checkout", slow_image(own_registry, repository, busybox))
+    checkout = machine.checkout("checkout", waiting_image(own_registry, repository, busybox, gate))
     process = start_build(checkout)
     own_registry.stop()
+    gate.open()
     run = checkout.finish(process)
     assert run.exit_code != 0
     assert f"Building {TARGET} failed" in run.output
