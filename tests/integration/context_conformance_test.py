@@ -35,6 +35,7 @@ from tests.conformance.context.differential import differences
 
 CASES = 300
 SEED = 20240521
+NOT_UTF8 = b"/n\xff"
 
 
 def test_random_contexts_are_what_buildkit_builds() -> None:
@@ -103,6 +104,14 @@ def test_modes_and_links_are_built_as_they_lie_on_disk(tmp_path: Path) -> None:
     }
 
 
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "context"
+    root.mkdir()
+    Path(os.fsdecode(os.fsencode(root) + NOT_UTF8)).touch()
+    with pytest.raises(RuntimeError, match="invalid UTF-8"):
+        ContextBuilder(tmp_path).build_tar(BuildRequest("context", Placement.NOWHERE, b""))
+
+
 def listing(tar: Path) -> dict[str, str]:
     """For each path its mode, or where it leads."""
     kinds = {
@@ -148,6 +157,7 @@ def test_pants_reports_links_in_the_repository_as_what_they_lead_to(
     (root / "src/to_folder").symlink_to("folder")
     (root / "src/to_nothing").symlink_to("gone")
     os.mkfifo(root / "src/pipe")
+    Path(os.fsdecode(os.fsencode(root / "src") + NOT_UTF8)).touch()
     tree = rule_runner.request(Digest, [PathGlobs(["src/**"])])
     entries = rule_runner.request(DigestEntries, [tree])
     assert {entry.path: getattr(entry, "is_executable", None) for entry in entries} == {
