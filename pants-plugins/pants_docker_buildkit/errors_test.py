@@ -194,6 +194,14 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             id="bad-registry-address",
         ),
         pytest.param(
+            "registries=['dev']",
+            SCRATCH,
+            "The `registries` field in target HERE:image must hold registries, each of which must"
+            " have a '.' or a port: Docker takes 'dev/app' for one of docker.io, but 'dev' is not"
+            " one. Aliases in '[docker-buildkit.registries]': '@dev'.",
+            id="registry-alias-without-its-sign",
+        ),
+        pytest.param(
             "extra_build_args=['VERSION=1']",
             SCRATCH,
             "The `extra_build_args` field in target HERE:image must only hold arguments that the"
@@ -208,6 +216,14 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             " that the environment of Pants has, but 'VERSION' is not in the environment. Set it,"
             " or write 'VERSION=…'.",
             id="build-argument-not-in-the-environment",
+        ),
+        pytest.param(
+            "extra_build_args=['1ST']",
+            SCRATCH,
+            "The `extra_build_args` field in target HERE:image must hold 'NAME=value', or a NAME"
+            " that the environment of Pants has, but '1ST' is not in the environment. Set it,"
+            " or write '1ST=…'.",
+            id="build-argument-that-no-variable-is-called",
         ),
         pytest.param(
             "",
@@ -512,6 +528,30 @@ def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunn
             "The option `[docker-buildkit].default_repository` must consist of lower-case letters"
             " and digits, separated by '/', '-', '.', '_' or '__', but it gives '-' for app:image.",
             id="bad-default-repository",
+        ),
+        pytest.param(
+            ('registries={"dev": {"address": "a.io", "default": True}}', "default-repository={n}"),
+            "The option `[docker-buildkit].default_repository` must only have known placeholders in"
+            " braces, but '{n}' has '{n}'. Known are '{directory}', '{full_directory}', '{name}',"
+            " '{pants.hash}', '{parent_directory}'. Write '{{' and '}}' where braces stand for"
+            " themselves.",
+            id="bad-placeholder-in-the-default-repository",
+        ),
+        pytest.param(
+            ('registries={"a": {"address": "a.io", "default": True, "repository": "{name}:1"}}',),
+            "The option `[docker-buildkit].registries.a.repository` must consist of lower-case"
+            " letters and digits, separated by '/', '-', '.', '_' or '__', but it gives 'image:1'"
+            " for app:image.",
+            id="bad-repository-of-a-registry",
+        ),
+        *(
+            pytest.param(
+                (f"default-context-root={path}",),
+                "The option `[docker-buildkit].default_context_root` must name a directory by its"
+                f" path from the build root, and one below it, but it is '{path}'.",
+                id=f"bad-default-context-root{path}",
+            )
+            for path in ("/src", "../src")
         ),
     ],
 )

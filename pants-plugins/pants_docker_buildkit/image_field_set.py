@@ -10,7 +10,7 @@ from pants.engine.addresses import Address
 from pants.engine.target import Field, StringField, StringSequenceField, Target
 
 from pants_docker_buildkit.compat import EnvironmentField
-from pants_docker_buildkit.errors import InvalidImageFieldError
+from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidOptionError
 from pants_docker_buildkit.fields import (
     artifacts,
     attestations,
@@ -118,9 +118,17 @@ class BuildKitImageFieldSet(PackageFieldSet):
         return InvalidImageFieldError(field.alias, self.address, requirement, finding, next_step)
 
     def context_directory(self, default: str) -> str:
-        """The directory of the build context, from the build root, which it may lead out of."""
-        root = self.context_root.value
-        return path_from_buildroot(default if root is None else root, self.address)
+        """The directory of the build context, from the build root, which a field may lead out of.
+
+        Raises `InvalidOptionError` where the option does.
+        """
+        if self.context_root.value is not None:
+            return path_from_buildroot(self.context_root.value, self.address)
+        path = path_from_buildroot(default, self.address)
+        if path.startswith("/") or path.split("/")[0] == "..":
+            requirement = "name a directory by its path from the build root, and one below it"
+            raise InvalidOptionError("default_context_root", requirement, f"it is {default!r}")
+        return path
 
 
 def path_from_buildroot(path: str, address: Address) -> str:

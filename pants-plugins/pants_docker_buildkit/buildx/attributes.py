@@ -34,10 +34,7 @@ def parse_cache_attributes(text: str) -> Mapping[str, str]:
 
     A bare reference such as `ghcr.io/org/cache` stands for a `registry` cache, as in buildx.
     """
-    try:
-        fields = next(csv.reader([text]), [])
-    except csv.Error as e:
-        raise InvalidAttributesError(text, "be one record of comma-separated values") from e
+    fields = _fields(text)
     if not fields:
         raise InvalidAttributesError(text, "not be empty")
     if len(fields) == 1 and "=" not in fields[0]:
@@ -61,7 +58,7 @@ def read_caches(text: str, resolve: Callable[[str], str]) -> tuple[str, ...]:
     `resolve` gives the absolute path of a directory that a `local` cache names: buildx itself runs
     in one that is gone after the build.
     """
-    texts = (text,) if "=" in text else tuple(next(csv.reader([text]), ()))
+    texts = (text,) if "=" in text else _fields(text)
     return tuple(_resolved(each, resolve) for each in texts or (text,))
 
 
@@ -83,6 +80,13 @@ def read_ssh(text: str, resolve: Callable[[str], str]) -> str:
     # What has a `=` of its own is an option.
     resolved = (each if "=" in each else resolve(each) for each in paths.split(","))
     return f"{name}{equals}{','.join(resolved)}"
+
+
+def _fields(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(next(csv.reader([text]), ()))
+    except csv.Error as e:
+        raise InvalidAttributesError(text, "be one record of comma-separated values") from e
 
 
 def _record(fields: Iterable[str]) -> str:

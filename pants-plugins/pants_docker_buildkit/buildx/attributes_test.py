@@ -81,6 +81,11 @@ def test_caches_are_read_one_by_one_with_the_paths_of_local_ones(
     assert read_caches(text, lambda path: posixpath.join("/checkout", path)) == caches
 
 
+def test_what_is_no_record_is_refused() -> None:
+    with pytest.raises(InvalidAttributesError, match="must be one record of comma-separated"):
+        read_caches("a\nb", str)
+
+
 @pytest.mark.parametrize(
     ("text", "ssh"),
     [

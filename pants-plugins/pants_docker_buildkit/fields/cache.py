@@ -9,7 +9,6 @@ from pants.engine.addresses import Address
 from pants.engine.target import (
     BoolField,
     DictStringToStringField,
-    IntField,
     InvalidFieldException,
     StringField,
     StringSequenceField,
@@ -19,6 +18,7 @@ from pants.engine.target import (
 from pants.util.strutil import help_text
 
 from pants_docker_buildkit.buildx.attributes import render_attributes
+from pants_docker_buildkit.fields.numbers import NumberField
 
 
 class BuildKitImageInlineCacheField(BoolField):
@@ -122,7 +122,7 @@ class BuildKitImageBuilderField(StringField):
     )
 
 
-class BuildKitImageBuildTimeoutField(IntField):
+class BuildKitImageBuildTimeoutField(NumberField):
     alias = "build_timeout"
     valid_numbers = ValidNumbers.positive_only
     help = help_text(

@@ -7,9 +7,11 @@ from pants.engine.addresses import Address
 from pants.engine.target import InvalidFieldException
 
 from pants_docker_buildkit.fields.cache import (
+    BuildKitImageBuildTimeoutField,
     BuildKitImageCacheFromField,
     BuildKitImageCacheToField,
 )
+from pants_docker_buildkit.fields.layers import BuildKitImageCompressionLevelField
 
 ADDRESS = Address("app", target_name="image")
 
@@ -27,3 +29,10 @@ def test_a_map_is_the_text_that_it_means(
         field({"type": 1}, ADDRESS)
     with pytest.raises(InvalidFieldException, match="app:image"):
         field("type=gha", ADDRESS)
+
+
+def test_true_is_no_number() -> None:
+    for field in (BuildKitImageBuildTimeoutField, BuildKitImageCompressionLevelField):
+        assert field(1, ADDRESS).value == 1
+        with pytest.raises(InvalidFieldException, match=r"app:image must be an integer.*`True`"):
+            field(True, ADDRESS)

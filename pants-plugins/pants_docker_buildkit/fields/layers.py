@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 
-from pants.engine.target import BoolField, IntField, StringField
+from pants.engine.target import BoolField, StringField
 from pants.util.strutil import help_text
+
+from pants_docker_buildkit.fields.numbers import NumberField
 
 
 class LayerCompression(str, Enum):
@@ -39,7 +41,7 @@ class BuildKitImageCompressionField(StringField):
     )
 
 
-class BuildKitImageCompressionLevelField(IntField):
+class BuildKitImageCompressionLevelField(NumberField):
     alias = "compression_level"
     help = help_text(
         f"""

@@ -16,6 +16,7 @@ DOCKER_HUB = "docker.io"
 DEFAULT_TAG = "latest"
 MAX_REPOSITORY_LENGTH = 255
 
+_HIGHEST_PORT = 65535
 _LEGACY_DOCKER_HUB = "index.docker.io"
 _DOCKER_HUB_ENDPOINT = f"{_LEGACY_DOCKER_HUB}/v1"
 _OFFICIAL_NAMESPACE = "library/"
@@ -72,6 +73,12 @@ def parse_registry(text: str) -> str:
             raise InvalidRegistryError(text, requirement)
         requirement = "be a host name with an optional port, as in 'ghcr.io' or 'localhost:5000'"
         raise InvalidRegistryError(text, requirement)
+    if not _looks_like_registry(text):
+        requirement = f"have a '.' or a port: Docker takes '{text}/app' for one of {DOCKER_HUB}"
+        raise InvalidRegistryError(text, requirement)
+    port = text.rpartition("]")[2].partition(":")[2]
+    if port and int(port) > _HIGHEST_PORT:
+        raise InvalidRegistryError(text, f"have a port up to {_HIGHEST_PORT}")
     return DOCKER_HUB if text == _LEGACY_DOCKER_HUB else text
 
 

@@ -100,7 +100,9 @@ def test_with_tag_unpins() -> None:
     assert str(reference) == "ghcr.io/org/app:2"
 
 
-@pytest.mark.parametrize("text", ["ghcr.io", "localhost:5000", "[::1]:5000", "10.0.0.1"])
+@pytest.mark.parametrize(
+    "text", ["ghcr.io", "localhost:5000", "[::1]:5000", "10.0.0.1", "localhost", "[::1]"]
+)
 def test_parse_registry_accepts_a_host_and_port(text: str) -> None:
     assert parse_registry(text) == text
 
@@ -135,6 +137,9 @@ def test_read_registry_drops_what_means_nothing(text: str, registry: str) -> Non
             " 'project/repo/{name}'",
         ),
         ("my_registry:5000", "have no '_'"),
+        ("dev", "have a '.' or a port: Docker takes 'dev/app' for one of docker.io"),
+        ("ghcr.io:65536", "have a port up to 65535"),
+        ("[::1]:65536", "have a port up to 65535"),
         ("https://", "be a host name"),
         ("ghcr.io//", "be a host name"),
     ],

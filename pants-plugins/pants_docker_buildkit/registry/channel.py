@@ -23,8 +23,10 @@ from pants_docker_buildkit.registry.transport import (
     TransportError,
     UntrustedServerError,
     UnusableProxyError,
+    UnusableTrustError,
 )
 
+_CORRECT_FILES = "Correct what '[docker-buildkit.registries]' says of this registry."
 _MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _FOLLOWED_METHODS = ("GET", "HEAD")
@@ -68,6 +70,8 @@ class Channel:
         """The answer to `call`, which is one of those it accepts; any other raises."""
         try:
             response = self._ask_authorized(call)
+        except UnusableTrustError as e:
+            raise TlsError(call.inquiry, str(e), _CORRECT_FILES) from e
         except UntrustedServerError as e:
             raise TlsError(call.inquiry, str(e)) from e
         except UnusableProxyError as e:

@@ -88,9 +88,12 @@ class SecretSource:
             raise SecretUnavailableError(self, "the variable is not set")
         if self.kind is SecretKind.FILE:
             path = self.path(environment)
-            if not path.is_file():
-                found = "it is no file" if path.exists() else "there is no such file"
-                raise SecretUnavailableError(self, found)
+            try:
+                if not path.is_file():
+                    found = "it is no file" if path.exists() else "there is no such file"
+                    raise SecretUnavailableError(self, found)
+            except OSError as e:
+                raise SecretUnavailableError(self, e.strerror or "it cannot be read") from e
             if not os.access(path, os.R_OK):
                 raise SecretUnavailableError(self, "it cannot be read")
 

@@ -64,6 +64,7 @@ def test_what_is_no_source_is_refused_without_being_repeated(text: str) -> None:
         ("env=OTHER", "the variable is not set"),
         ("file=/nonexistent/token", "there is no such file"),
         ("file=/", "it is no file"),
+        (f"file=/{'n' * 300}", "File name too long"),
         ("command=sh -c 'echo $TOKEN; exit 3'", "it failed with exit code 3"),
         (
             "command=nonexistent-program",

@@ -53,6 +53,25 @@ def test_an_authority_that_nobody_knows_is_not_trusted(
     assert "CA file" in str(info.value)
 
 
+def test_a_file_of_the_settings_that_cannot_be_used_is_named(
+    tls_registry: FakeRegistry, tmp_path: Path, make_client: ClientFactory
+) -> None:
+    no_certificate = tmp_path / "empty.pem"
+    no_certificate.touch()
+    for settings, name in (
+        (RegistrySettings(ca_file="/nonexistent/ca"), "`ca_file` /nonexistent/ca"),
+        (RegistrySettings(ca_file=str(no_certificate)), f"`ca_file` {no_certificate}"),
+        (
+            RegistrySettings(certificate_file="/nonexistent/cert", key_file=str(no_certificate)),
+            f"`cert_file` /nonexistent/cert with {no_certificate}",
+        ),
+    ):
+        with pytest.raises(TlsError, match=r"cannot be used.*Correct what") as raised:
+            make_client(tls_registry.address, settings=settings).head_manifest("app", "1")
+        assert f"its {name} cannot be used: " in str(raised.value)
+    assert tls_registry.requests == []
+
+
 def test_a_server_without_tls_is_recognised(
     registry: FakeRegistry, make_client: ClientFactory
 ) -> None:

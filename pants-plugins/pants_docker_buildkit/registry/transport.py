@@ -23,6 +23,7 @@ from pants_docker_buildkit.registry.pace import NoTurnError, Pace, Paces
 from pants_docker_buildkit.registry.proxies import InvalidProxyError
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.registry.settings import Patience
+from pants_docker_buildkit.registry.trust import UnusableFileError
 
 OpenBody = Callable[[], Iterable[bytes]]
 """Opens the chunks of a request's body, once for each attempt."""
@@ -41,6 +42,10 @@ class TransportError(Exception):
 
 class UntrustedServerError(TransportError):
     """TLS failed, which trying again does not mend."""
+
+
+class UnusableTrustError(UntrustedServerError):
+    """A setting of the server names a file that cannot be used."""
 
 
 class UnusableProxyError(TransportError):
@@ -260,6 +265,8 @@ class Transport:
             return self._exchange_on(self._connections.open(request.origin), request)
         except InvalidProxyError as e:
             raise UnusableProxyError(str(e)) from e
+        except UnusableFileError as e:
+            raise UnusableTrustError(str(e)) from e
         except _CLOSED as e:
             raise TransportError(_explain(e)) from e
         except ssl.SSLError as e:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pants_docker_buildkit.registry.settings import RegistrySettings
 
@@ -16,17 +18,37 @@ _SYSTEM_BUNDLES = (
 """Where Debian, Fedora, SUSE, and Alpine or macOS keep the authorities they trust."""
 
 
+class UnusableFileError(Exception):
+    """A file that a setting names has no certificate or key that can be used."""
+
+
 def create_tls_context(settings: RegistrySettings) -> ssl.SSLContext:
-    """A context that trusts the system's authorities and the settings'."""
+    """A context that trusts the system's authorities and the settings'.
+
+    Raises `UnusableFileError`.
+    """
     context = ssl.create_default_context()
     if not _has_authorities(context):
         # A Python that was built elsewhere may look for them in places this machine lacks.
         _load_first_bundle(context)
     if settings.ca_file:
-        context.load_verify_locations(cafile=settings.ca_file)
+        with _named("ca_file", settings.ca_file):
+            context.load_verify_locations(cafile=settings.ca_file)
     if settings.certificate_file:
-        context.load_cert_chain(settings.certificate_file, settings.key_file)
+        files = filter(None, (settings.certificate_file, settings.key_file))
+        with _named("cert_file", " with ".join(files)):
+            context.load_cert_chain(settings.certificate_file, settings.key_file)
     return context
+
+
+@contextmanager
+def _named(setting: str, files: str) -> Iterator[None]:
+    """Tell which file it is that cannot be used, and what names it."""
+    try:
+        yield
+    except OSError as e:
+        finding = e.reason if isinstance(e, ssl.SSLError) else e.strerror
+        raise UnusableFileError(f"its `{setting}` {files} cannot be used: {finding or e}") from e
 
 
 def _has_authorities(context: ssl.SSLContext) -> bool:

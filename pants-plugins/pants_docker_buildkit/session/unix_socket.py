@@ -8,6 +8,7 @@ with a list of texts asks, one line answers.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import tempfile
@@ -16,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 SOCKET_NAME = "socket"
 TEMPORARY_PREFIX = "pdb-"
@@ -109,11 +112,18 @@ class SessionServer:
             question = json.loads(line)
             if not question or {type(each) for each in question} != {str}:
                 return {}
+        except (TypeError, ValueError):
+            return {}
+        try:
             return {"answer": self._answer(question)}
         except SessionProblemError as e:
             return {"problem": str(e)}
-        except (LookupError, TypeError, ValueError):
+        except LookupError:
             return {}
+        except Exception as e:
+            # Whoever asked would take it that there is no session.
+            logger.exception("A question of a process has no answer.")
+            return {"problem": f"{type(e).__name__}: {e}"}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

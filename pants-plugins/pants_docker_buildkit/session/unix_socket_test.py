@@ -23,6 +23,8 @@ from pants_docker_buildkit.session.unix_socket import (
 def answer(question: Sequence[str]) -> Any:
     if question[0] == "problem":
         raise SessionProblemError("because")
+    if question[0] == "fault":
+        raise OverflowError("port must be 0-65535.")
     return {"known": question[0]}[question[0]] and list(question)
 
 
@@ -58,6 +60,11 @@ def test_where_there_is_no_proc_a_link_is_made_and_removed(
 def test_a_problem_is_told_in_its_words(session: Path) -> None:
     with pytest.raises(SessionProblemError, match=r"^because$"):
         ask_session(session, "problem")
+
+
+def test_a_fault_of_the_session_is_not_taken_for_none(session: Path) -> None:
+    with pytest.raises(SessionProblemError, match=r"^OverflowError: port must be 0-65535\.$"):
+        ask_session(session, "fault")
 
 
 @pytest.mark.parametrize("question", [("unknown",), ()])

@@ -13,6 +13,7 @@ from pants_docker_buildkit.solver.errors import (
     BuildxNotFoundError,
     ChosenDockerError,
     DockerNotFoundError,
+    NulByteError,
 )
 
 # By this buildx knows that it is a plugin (`cli-plugins/metadata` of the Docker CLI).
@@ -81,7 +82,13 @@ class DockerCli:
         return replace(told, plugin=plugin)
 
     def arguments(self, arguments: Sequence[str]) -> list[str]:
-        """The whole command for `arguments`, which start with `buildx` for buildx."""
+        """The whole command for `arguments`, which start with `buildx` for buildx.
+
+        Raises `NulByteError` where none can be made of them.
+        """
+        for argument in arguments:
+            if "\0" in argument:
+                raise NulByteError(argument)
         if self.plugin is not None and arguments[0] == "buildx":
             return [self.plugin.path, *arguments]
         return self.typed(arguments)

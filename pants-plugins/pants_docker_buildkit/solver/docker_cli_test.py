@@ -9,6 +9,7 @@ from pants_docker_buildkit.solver.errors import (
     BuildxNotFoundError,
     ChosenDockerError,
     DockerNotFoundError,
+    NulByteError,
 )
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 
@@ -124,3 +125,8 @@ def test_an_engine_is_named_by_an_address_or_by_a_context() -> None:
 def test_a_builder_that_the_user_chose_is_none_of_another_configuration() -> None:
     cli = DockerCli("/bin/docker", {"BUILDX_BUILDER": "mine"}).with_buildx_config(Path("/other"))
     assert cli.environment == {"BUILDX_CONFIG": "/other", "BUILDX_BUILDER": ""}
+
+
+def test_what_no_command_can_be_told_is_named() -> None:
+    with pytest.raises(NulByteError, match=r"must have no NUL byte, but '--label=a=\\x00' has one"):
+        DockerCli("/bin/docker", {}).arguments(("buildx", "build", "--label=a=\0"))

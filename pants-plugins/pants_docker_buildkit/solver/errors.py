@@ -69,6 +69,16 @@ class BuildxNotFoundError(SolverError):
         )
 
 
+class NulByteError(SolverError):
+    """A field or option holds what no command can be told."""
+
+    def __init__(self, argument: str) -> None:
+        super().__init__(
+            f"What buildx is told must have no NUL byte, but {argument!r} has one. Remove it from"
+            " the field or option that says so."
+        )
+
+
 class ContextNeededError(SolverError):
     """Files of the contexts are missing. The rule that ran the process brings them."""
 

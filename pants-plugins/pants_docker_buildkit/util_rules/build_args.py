@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from pants_docker_buildkit.compat import ensure_address_family, environment_vars
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import BuildKitImagesTarget, BuildKitImageTarget
+
+_VARIABLE = re.compile(r"[A-Za-z_]\w*")
+"""What Pants takes for the name of a variable. It has no others."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ async def resolve_build_args(
     defaults = [family.defaults[each].get(field.alias) for each in kinds if each in family.defaults]
     own, inherited = _split(field.value or (), defaults)
     shared = (*subsystem.build_args, *inherited)
-    names = [argument for argument in (*shared, *own) if "=" not in argument]
+    names = [argument for argument in (*shared, *own) if _VARIABLE.fullmatch(argument)]
     environment: Mapping[str, str] = {}
     if names:
         environment = await environment_vars_subset(EnvironmentVarsRequest(names), **implicitly())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Optional
@@ -15,6 +16,7 @@ from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.option_paths import option_path
 
+_BEGINNING = re.compile(r"[A-Za-z_*?\[]")  # newer Pants takes wildcards
 _PATH_PLACEHOLDER = "<PATH>"
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -39,6 +41,9 @@ def _program(text: str, home: str) -> str:
 
 def _check_added(variables: Iterable[str]) -> None:
     for name in (each.partition("=")[0] for each in variables):
+        if not _BEGINNING.match(name):
+            requirement = "hold names of variables, each with a letter or '_' first, or NAME=value"
+            raise InvalidOptionError("env_vars", requirement, f"{name!r} is not one")
         if name in REFUSED:
             requirement = "have no variable that changes what is built, because it is in no key"
             raise InvalidOptionError("env_vars", requirement, f"{name} is one ({REFUSED[name]})")

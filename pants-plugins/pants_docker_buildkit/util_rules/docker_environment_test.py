@@ -33,6 +33,12 @@ def test_more_variables_can_be_named(runner: ImageRunner) -> None:
     assert found == {"PATH": "/bin", "OTHER": "x", "GODEBUG": "x"}
 
 
+@pytest.mark.parametrize("name", ["1ST", "=x"])
+def test_what_is_no_name_of_a_variable_is_named(runner: ImageRunner, name: str) -> None:
+    with pytest.raises(ExecutionError, match=r"env_vars.* must hold names of variables, each with"):
+        variables(runner, f"env-vars=['{name}']")
+
+
 @pytest.mark.parametrize("value", ["{}", "{}=1"])
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_would_change_an_image_cannot_be_named(

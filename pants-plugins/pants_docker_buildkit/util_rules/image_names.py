@@ -82,6 +82,15 @@ def fill_in(
         raise field_set.error(field, _KNOWN_PLACEHOLDERS, e.finding, e.hint) from e
 
 
+def _fill_option(option: str, text: str, values: Placeholders) -> str:
+    """The text of an option with its placeholders replaced."""
+    try:
+        return values.fill(text)
+    except InvalidPlaceholderError as e:
+        finding = f"{e.finding}. {e.hint[:-1]}"
+        raise InvalidOptionError(option, _KNOWN_PLACEHOLDERS, finding) from e
+
+
 @dataclass(frozen=True)
 class Naming:
     """What names an image: the fields of its target, and what the options say of them.
@@ -106,14 +115,18 @@ class Naming:
         output = _image_output(field_set, registries, subsystem.output)
         return cls(field_set, registries, output, subsystem.default_repository)
 
-    def repository(self, values: Placeholders, template: str | None = None) -> str:
-        """The repository, without a registry: of one that has a `template`, as that says."""
+    def repository(self, values: Placeholders, registry: ConfiguredRegistry | None = None) -> str:
+        """The repository, without a registry: of one that has a template, as that says."""
         field_set, field = self.field_set, self.field_set.repository
-        default = fill_in(field_set, field, self.default_repository, values)
-        values = values.merge({"default_repository": default})
-        text = own = fill_in(field_set, field, field.value, values) if field.value else default
-        if template:
-            text = fill_in(field_set, field, template, values.merge({"target_repository": own}))
+        option = "default_repository"
+        text = _fill_option(option, self.default_repository, values)
+        values = values.merge({"default_repository": text})
+        if field.value:
+            option, text = "", fill_in(field_set, field, field.value, values)
+        if registry is not None and registry.repository:
+            values = values.merge({"target_repository": text})
+            option = f"registries.{registry.alias}.repository"
+            text = _fill_option(option, registry.repository, values)
         if field_set.address.spec_path.count("/") == 0:
             # `{directory}` is empty for a target of the build root, `{parent_directory}` also below
             # it.
@@ -121,18 +134,17 @@ class Naming:
         try:
             return parse_repository_name(text.lower())
         except InvalidNameError as e:
-            if field.value or template:
+            if not option:
                 raise field_set.error(field, e.requirement, f"it is {e.text!r}") from e
-            raise InvalidOptionError(
-                "default_repository", e.requirement, f"it gives {e.text!r} for {field_set.address}"
-            ) from e
+            finding = f"it gives {e.text!r} for {field_set.address}"
+            raise InvalidOptionError(option, e.requirement, finding) from e
 
     def in_registries(
         self, values: Placeholders
     ) -> Iterator[tuple[ConfiguredRegistry, ImageReference]]:
         """Each registry with the repository of the image there, still without tag or digest."""
         for registry in self.registries:
-            repository = self.repository(values, registry.repository)
+            repository = self.repository(values, registry)
             yield registry, ImageReference(registry.address, repository)
 
     def tags(self, values: Placeholders) -> tuple[str, ...]:
@@ -144,11 +156,7 @@ class Naming:
     def tags_in(self, registry: ConfiguredRegistry, values: Placeholders) -> tuple[str, ...]:
         """Its tags in a registry, where every image may get more."""
         option = f"registries.{registry.alias}.extra_image_tags"
-        try:
-            filled = [values.fill(each) for each in registry.extra_image_tags]
-        except InvalidPlaceholderError as e:
-            finding = f"{e.finding}. {e.hint[:-1]}"
-            raise InvalidOptionError(option, _KNOWN_PLACEHOLDERS, finding) from e
+        filled = [_fill_option(option, each, values) for each in registry.extra_image_tags]
         return (*self.tags(values), *_tags(filled, partial(InvalidOptionError, option)))
 
     def local_references(self, repository: str, values: Placeholders) -> tuple[str, ...]:
