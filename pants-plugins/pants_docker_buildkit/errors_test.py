@@ -538,6 +538,19 @@ def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunn
             id="bad-placeholder-in-the-default-repository",
         ),
         pytest.param(
+            ("default-platforms=linux",),
+            "The option `[docker-buildkit].default_platforms` must hold platforms, each of which"
+            " must name an architecture too, as in 'linux/amd64', but 'linux' is not valid.",
+            id="bad-default-platform",
+        ),
+        pytest.param(
+            ("external-sources=a",),
+            "The option `[docker-buildkit].external_sources` must hold images as"
+            " 'docker-image://REFERENCE', URLs, and Git URLs, without passwords, but 'a' is not"
+            " one of them.",
+            id="bad-external-source-of-all",
+        ),
+        pytest.param(
             ('registries={"a": {"address": "a.io", "default": True, "repository": "{name}:1"}}',),
             "The option `[docker-buildkit].registries.a.repository` must consist of lower-case"
             " letters and digits, separated by '/', '-', '.', '_' or '__', but it gives 'image:1'"

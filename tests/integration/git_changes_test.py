@@ -30,7 +30,11 @@ FILES = {
     ".dockerignore": "*.log\n",
     "app/BUILD": "docker_buildkit_image(name='image', build_contexts={'theme': 'theme:files'})\n"
     "file(name='page', source='page.html')",
-    "app/Dockerfile": "FROM scratch\nCOPY app/page.html /\nCOPY --from=theme . /theme/\n",
+    "app/Dockerfile": "FROM scratch\nCOPY app/page.html /\nCOPY app/static /static/\n"
+    "COPY --from=theme . /theme/\n",
+    "app/static/BUILD": "files(name='files', sources=['*.png'])",
+    "app/static/a.png": "a",
+    "app/static/b.png": "b",
     "app/page.html": "page",
     "theme/BUILD": "files(name='files', sources=['*.css'])",
     "theme/site.css": "css",
@@ -52,6 +56,7 @@ INPUTS = {
     ".dockerignore": {APP},
     "app/Dockerfile": {APP},
     "app/page.html": {APP},
+    "app/static/a.png": {APP},
     "theme/site.css": {APP},
     "theme/.dockerignore": {APP},
     "other/Dockerfile": {OTHER},
@@ -104,7 +109,9 @@ def test_the_images_that_a_changed_file_is_an_input_of_are_found(
         git(checkout, "checkout", "--", path)
 
 
-@pytest.mark.parametrize("path", [path for path in INPUTS if path.endswith((".rego", "ignore"))])
+@pytest.mark.parametrize(
+    "path", [path for path in INPUTS if path.endswith((".rego", "ignore", "a.png"))]
+)
 def test_the_images_that_a_removed_file_was_an_input_of_are_found(
     checkout: Checkout, path: str
 ) -> None:

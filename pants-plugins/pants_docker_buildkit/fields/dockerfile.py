@@ -56,7 +56,8 @@ class BuildKitImageSourceField(OptionalSingleSourceField):
     def filespec_matcher(self) -> OwnedFiles:  # type: ignore[override]
         """What is this target's where Git says that it changed, also when it was removed.
 
-        The sources of the target are the Dockerfile alone.
+        The sources of the target are the Dockerfile alone. What `COPY` has inferred of a directory
+        goes with a file that is removed from it, which nothing else tells to be of the image.
         """
         paths = {os.path.join(self.address.spec_path, IGNORE_FILE_NAME)}
         if self.file_path is not None:
@@ -64,7 +65,7 @@ class BuildKitImageSourceField(OptionalSingleSourceField):
             lower_case = lower_case_name(written)
             for dockerfile in (written, *([lower_case] if lower_case else ())):
                 paths.update((dockerfile, *names_beside(dockerfile)))
-        return OwnedFiles(frozenset(paths))
+        return OwnedFiles(frozenset(paths), removed_below=self.address.spec_path)
 
     @classmethod
     def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:

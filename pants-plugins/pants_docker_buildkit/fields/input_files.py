@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Optional
 
 from pants.base.build_environment import get_buildroot
 from pants.engine.fs import GlobMatchErrorBehavior
@@ -20,11 +21,13 @@ class OwnedFiles:
 
     `paths` are from the build root, whether or not they are there. A file that is gone has no
     target of its own any more; Pants looks for its owner in the directories above it, so one in the
-    build root can own all ignore files that were removed (`owns_removed`).
+    build root can own all ignore files that were removed (`owns_removed`), and an image whatever
+    was removed below its directory (`removed_below`).
     """
 
     paths: frozenset[str]
     owns_removed: bool = False
+    removed_below: Optional[str] = None
 
     def matches(self, paths: Iterable[str]) -> list[str]:
         """Those of `paths` that are the target's."""
@@ -32,7 +35,11 @@ class OwnedFiles:
 
     def _is_removed(self, path: str) -> bool:
         is_ignore_file = self.owns_removed and os.path.basename(path) == IGNORE_FILE_NAME
-        return is_ignore_file and not os.path.lexists(os.path.join(get_buildroot(), path))
+        directory = self.removed_below
+        is_below = directory is not None and (not directory or path.startswith(f"{directory}/"))
+        if not (is_ignore_file or is_below):
+            return False
+        return not os.path.lexists(os.path.join(get_buildroot(), path))
 
 
 class ImageInputSourceField(OptionalSingleSourceField):

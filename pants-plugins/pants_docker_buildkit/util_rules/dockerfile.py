@@ -24,7 +24,11 @@ from pants_docker_buildkit.compat import (
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
 from pants_docker_buildkit.dockerfile.parser import Dockerfile, parse_dockerfile
 from pants_docker_buildkit.dockerfile.stages import UnknownStageError, analyze
-from pants_docker_buildkit.errors import InvalidDockerfileError, InvalidImageFieldError
+from pants_docker_buildkit.errors import (
+    InvalidDockerfileError,
+    InvalidImageFieldError,
+    InvalidOptionError,
+)
 from pants_docker_buildkit.fields.dockerfile import lower_case_name
 from pants_docker_buildkit.fields.stages import BuildKitImagesStagesField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
@@ -96,9 +100,11 @@ def image_platforms(
     try:
         return tuple(dict.fromkeys(ImagePlatform.parse(name) for name in names))
     except InvalidImagePlatformError as e:
-        raise field_set.error(
-            field, f"hold platforms, each of which must {e.requirement}", f"{e.text!r} is not valid"
-        ) from e
+        requirement = f"hold platforms, each of which must {e.requirement}"
+        finding = f"{e.text!r} is not valid"
+        if not field.value:
+            raise InvalidOptionError("default_platforms", requirement, finding) from e
+        raise field_set.error(field, requirement, finding) from e
 
 
 def for_one_platform(dockerfile: ImageDockerfile, host: Platform) -> ImageDockerfile:

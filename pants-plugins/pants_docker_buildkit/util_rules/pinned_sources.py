@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from pants.engine.target import Field
 
@@ -11,7 +12,12 @@ from pants_docker_buildkit.compat import concurrently, implicitly
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, RemoteKind, RemoteSource
 from pants_docker_buildkit.dockerfile.git_source import parse_git_source
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
-from pants_docker_buildkit.errors import InvalidImageFieldError, UnresolvedBaseImageError
+from pants_docker_buildkit.errors import (
+    BuildKitImageError,
+    InvalidImageFieldError,
+    InvalidOptionError,
+    UnresolvedBaseImageError,
+)
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.locks.lock_file import Lock
 from pants_docker_buildkit.oci.digest import parse_oci_digest
@@ -107,19 +113,22 @@ def _external_sources(
     """The images that the field and the option name, and what else they name."""
     field = field_set.external_sources
     images, remote = {}, []
-    for text in (*shared, *(field.value or ())):
+    refusals: dict[str, Callable[[str, str], BuildKitImageError]] = {
+        **dict.fromkeys(shared, partial(InvalidOptionError, field.alias)),
+        **dict.fromkeys(field.value or (), partial(field_set.error, field)),
+    }
+    for text, refuse in refusals.items():
         kind = remote_kind(text)
         if text.startswith(IMAGE_SCHEME):
             try:
                 images[text] = ImageReference.parse_familiar(text[len(IMAGE_SCHEME) :])
             except InvalidImageReferenceError as e:
                 requirement = f"name images by references, each of which must {e.requirement}"
-                raise field_set.error(field, requirement, f"{text!r} does not") from e
+                raise refuse(requirement, f"{text!r} does not") from e
         elif kind is not None and not has_credentials(text):
             remote.append(RemoteSource(_NO_LINE, kind, text))
         else:
-            raise field_set.error(
-                field,
+            raise refuse(
                 f"hold images as '{IMAGE_SCHEME}REFERENCE', URLs, and Git URLs, without passwords",
                 f"{redact(text)!r} is not one of them",
             )
