@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
@@ -37,8 +36,6 @@ from pants_docker_buildkit.util_rules.image_plans import (
 )
 from pants_docker_buildkit.util_rules.lock_drift import find_lock_drift
 from pants_docker_buildkit.util_rules.session import running_session
-
-logger = logging.getLogger(__name__)
 
 _NOTHING, _FAILED, _SOMETHING = 0, 1, 2
 
