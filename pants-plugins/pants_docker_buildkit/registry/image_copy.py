@@ -15,7 +15,7 @@ from pants_docker_buildkit.oci.manifest import MAX_INDEX_DEPTH, InvalidManifestE
 from pants_docker_buildkit.oci.media_types import is_foreign_layer, is_manifest
 from pants_docker_buildkit.registry.client import Purpose, RegistryClient
 from pants_docker_buildkit.registry.errors import Inquiry, UnexpectedResponseError
-from pants_docker_buildkit.registry.image_content import ImageContent
+from pants_docker_buildkit.registry.image_content import ImageContent, RepositoryContent
 from pants_docker_buildkit.registry.workers import Workers
 
 _BLOBS_AT_A_TIME = 4
@@ -41,7 +41,9 @@ class _Copy:
         self._client = client
         self._repository = repository
         self._workers = workers
-        self._source_repository = content.repository_in(client.registry)
+        self._source_repository: str | None = None
+        if isinstance(content, RepositoryContent) and content.client.registry == client.registry:
+            self._source_repository = content.repository
         self._blobs: dict[OciDigest, Future[None]] = {}
 
     def add(self, manifest: Descriptor, depth: int = 0) -> None:
@@ -51,7 +53,7 @@ class _Copy:
         # A registry takes a manifest only once it has all of it: one that is there is whole.
         if self._client.head_manifest(self._repository, manifest.digest, Purpose.WRITE):
             return
-        written = self._content.manifest(manifest)
+        written = self._content.read(manifest)
         try:
             children = parse_manifest(written, manifest.media_type).children
         except InvalidManifestError as e:
@@ -73,12 +75,12 @@ class _Copy:
     def _add_blob(self, blob: Descriptor) -> None:
         if self._client.has_blob(self._repository, blob.digest, to_write=True):
             return
-        if is_foreign_layer(blob.media_type) and not self._content.has_blob(blob):
+        if is_foreign_layer(blob.media_type) and not self._content.has_blob(blob.digest):
             return
         self._client.upload_blob(
             self._repository,
             blob,
-            lambda: self._content.blob(blob),
+            lambda: self._content.stream(blob),
             source_repository=self._source_repository,
         )
 

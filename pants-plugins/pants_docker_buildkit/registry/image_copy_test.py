@@ -18,7 +18,7 @@ from pants_docker_buildkit.registry.errors import (
     ManifestUnknownError,
     UnexpectedResponseError,
 )
-from pants_docker_buildkit.registry.image_content import LayoutContent, RepositoryContent
+from pants_docker_buildkit.registry.image_content import RepositoryContent
 from pants_docker_buildkit.registry.image_copy import copy_image
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.access import TokenAccess
@@ -122,7 +122,7 @@ def test_a_layout_is_uploaded_without_an_engine(
     tmp_path: Path, other: RegistryClient, other_registry: FakeRegistry
 ) -> None:
     write_layout(tmp_path, INDEX, AMD64, ARM64)
-    content = LayoutContent(ImageLayout.open(tmp_path))
+    content = ImageLayout.open(tmp_path)
     copy_image(content, other, "org/copy")
     assert sent(other_registry) == 4
     assert holds(other_registry, "org/copy", INDEX_DIGEST)
@@ -151,7 +151,7 @@ def test_a_layout_with_a_damaged_blob_leaves_no_image(
     layout = ImageLayout.open(tmp_path)
     layout.blob_path(AMD64.layer_blob.digest).write_bytes(bytes(len(AMD64.layer)))
     with pytest.raises(InvalidLayoutError, match="is other content"):
-        copy_image(LayoutContent(layout), other, "org/copy")
+        copy_image(layout, other, "org/copy")
     assert other_registry.repository("org/copy").manifests == {}
 
 
@@ -183,9 +183,9 @@ def test_blobs_are_streamed_in_chunks_from_one_registry_to_the_other(
     largest = 0
 
     class Watched(RepositoryContent):
-        def blob(self, descriptor):  # type: ignore[no-untyped-def]
+        def stream(self, descriptor):  # type: ignore[no-untyped-def]
             nonlocal largest
-            for chunk in super().blob(descriptor):
+            for chunk in super().stream(descriptor):
                 largest = max(largest, len(chunk))
                 yield chunk
 

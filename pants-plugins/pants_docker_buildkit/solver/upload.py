@@ -8,7 +8,6 @@ from pathlib import Path
 from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.errors import RegistryError
-from pants_docker_buildkit.registry.image_content import LayoutContent
 from pants_docker_buildkit.registry.image_copy import copy_image
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.session_registries import session_client
@@ -28,6 +27,6 @@ def upload_layout(
 
 
 def _upload(layout: Path, name: ImageReference, session: SessionClient) -> None:
-    content = LayoutContent(ImageLayout.open(layout))
+    content = ImageLayout.open(layout)
     with session_client(session, name) as client:
         copy_image(content, client, name.repository)
