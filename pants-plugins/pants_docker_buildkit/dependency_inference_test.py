@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import pytest
 
 from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.util_rules.context_providers import parents
 
 BASE = "docker_buildkit_image(name='image', source=None, instructions=['FROM scratch'])"
 
@@ -320,3 +321,9 @@ docker_buildkit_image(name='image', dependencies=[':files'])
     fails = pytest.raises(Exception, match="broken/BUILD")
     with fails if needs_all else nullcontext():
         assert infer(runner, "given", dockerfile, build) == set()
+
+
+def test_a_package_with_an_absolute_path_ends_the_directories_above_it() -> None:
+    # Pants takes such an `output_path`, and refuses it only where the target is packaged.
+    assert list(parents("/a/b/c")) == ["/a/b", "/a"]
+    assert list(parents("a/b/c")) == ["a/b", "a"]

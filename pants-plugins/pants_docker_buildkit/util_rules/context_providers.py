@@ -119,8 +119,8 @@ def _is_below(path: str, directory: str) -> bool:
 
 
 def parents(path: str) -> Iterator[str]:
-    """The directories above a path, the nearest first."""
-    while path := posixpath.dirname(path):
+    """The directories above a path, the nearest first, without a root of either kind."""
+    while (path := posixpath.dirname(path)) not in ("", "/"):
         yield path
 
 
