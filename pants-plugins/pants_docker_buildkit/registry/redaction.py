@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_USER_INFO = re.compile(r"(?<=://)[^/?#\s]+@")
+# `docker-image://busybox@sha256:…` is the name of an image, which has no user.
+_USER_INFO = re.compile(r"(?<=://)(?<!docker-image://)(?<!oci-layout://)[^/?#\s]+@")
 _WORD = re.compile(r"[^\s'\"]+")
 _AUTHORIZATION = re.compile(r"\b(Basic|Bearer)\s+[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
 

@@ -10,6 +10,7 @@ from pants_docker_buildkit.registry.redaction import HiddenValues, redact, redac
     [
         ("nothing to hide", "nothing to hide"),
         ("at https://me:s3cret@reg.io/v2/", "at https://***@reg.io/v2/"),
+        ("from docker-image://busybox@sha256:12", "from docker-image://busybox@sha256:12"),
         ("get https://s3.io/x?X-Sig=s3cret&y=1 failed", "get https://s3.io/x?*** failed"),
         ("Authorization: Bearer s3cret.s3cret-s3cret=", "Authorization: Bearer ***"),
         ("header basic czNjcmV0 refused", "header basic *** refused"),
