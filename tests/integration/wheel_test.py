@@ -121,7 +121,8 @@ def test_a_foreign_repository_runs_on_the_wheel_and_upgrades_without_a_build(
 
     newer = write_newer_wheel(wheel, wheels)
     checkout.write({"pants.toml": settings(newer)})
-    checkout.wait_until_pantsd_leaves()
+    # The daemon looks for that beside its runs, and once in many times misses it (Pants 2.17).
+    checkout.stop_pantsd()
     calls = machine.docker_calls()
     assert package(checkout) == dict.fromkeys(_TARGETS, "unchanged")
     assert machine.docker_calls() == calls
@@ -130,7 +131,6 @@ def test_a_foreign_repository_runs_on_the_wheel_and_upgrades_without_a_build(
 
 
 def package(checkout: Checkout) -> dict[str, str]:
-    # With a daemon, which ends where it is to have another plugin.
     return checkout.pants("package", "app:image", "base:image", pants_config(), pantsd=True).kinds
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Union
 
 from tests.integration.workbench.pants_run import PantsRun
-from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.ready_pants import (
     Ended,
     Python,
@@ -240,14 +239,6 @@ class Checkout:
         """End the runs that a failed test left behind."""
         for started in self._started:
             started.close()
-
-    def wait_until_pantsd_leaves(self) -> None:
-        """Wait until the daemon has seen that `pants.toml` changed.
-
-        It looks for that beside its runs, and a run that starts within the second before is its
-        last one, with the plugins that it has.
-        """
-        wait_until(lambda: not self._pantsd_files())
 
     def stop_pantsd(self) -> None:
         """End the daemon of this checkout, as a restart of the computer would."""
