@@ -28,7 +28,6 @@ from pants_docker_buildkit.session.directory import (
     make_directory,
     scratch_directory,
 )
-from pants_docker_buildkit.session.full_collections import FULL_COLLECTIONS
 from pants_docker_buildkit.session.heap import HeapTrimmer
 from pants_docker_buildkit.session.local_engine import LocalEngine
 from pants_docker_buildkit.session.local_tags import LocalTags
@@ -179,7 +178,6 @@ class SessionKeeper:
                 self._running, self._name = create(), name
                 self._heap = HeapTrimmer()
                 self._heap.start()
-                FULL_COLLECTIONS.put_off()
                 self._attempts.clear()
                 self.missing.begin_session()
             self._running.appear(name)
@@ -201,6 +199,5 @@ class SessionKeeper:
     def _close(self) -> None:
         if self._running is not None:
             self._running.close()
-            FULL_COLLECTIONS.allow()
         self._running = None
         self._heap.close()
