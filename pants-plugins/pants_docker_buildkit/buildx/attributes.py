@@ -62,6 +62,11 @@ def read_caches(text: str, resolve: Callable[[str], str]) -> tuple[str, ...]:
     return tuple(_resolved(each, resolve) for each in texts or (text,))
 
 
+def is_inline_cache(text: str) -> bool:
+    """Whether what `read_caches` gave is the cache that an image itself contains."""
+    return parse_cache_attributes(text)["type"] == "inline"
+
+
 def _resolved(text: str, resolve: Callable[[str], str]) -> str:
     attributes = parse_cache_attributes(text)
     if attributes["type"] != "local":

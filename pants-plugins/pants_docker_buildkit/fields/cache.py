@@ -104,6 +104,8 @@ class BuildKitImageCacheToField(_CachesField):
         same. Added to `[docker-buildkit].cache_to`. A path (`type=local,dest=PATH`) is relative to
         the build root, or to the BUILD file if it starts with `./`.
 
+        `type=inline` adds nothing: the field `inline_cache` says whether an image contains a cache.
+
         An image that is not built exports nothing.
         """
     )

@@ -64,6 +64,7 @@ from pants_docker_buildkit.solver.lost_builder import advise_on_loss, find_loss
 from pants_docker_buildkit.solver.materials import find_materials
 from pants_docker_buildkit.solver.output_layout import open_output_layout
 from pants_docker_buildkit.solver.progress import Progress, ShownProgress
+from pants_docker_buildkit.solver.refused_value import explain_refusal
 from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND, write_repetition
 from pants_docker_buildkit.solver.result import ArtifactsResult, BuildResult
 from pants_docker_buildkit.solver.root_filesystem import ROOT_FILESYSTEM, write_image_metadata
@@ -389,13 +390,16 @@ def _import_registries() -> None:
 
 
 def _advise(failure: str, target: str) -> str:
-    """What to do where BuildKit was kept from reading, or a registry refused, something.
+    """What to do where BuildKit may not read something, or it, buildx or a registry refuses it.
 
     What failed otherwise, but in the export, fails by hand as well.
     """
     denial = explain_denial(failure, target)
     if denial:
         return f"\n{denial}"
+    refusal = explain_refusal(failure)
+    if refusal:
+        return f"\n{refusal}"
     if "failed to push" not in failure:
         return f"\n{REPEAT_BY_HAND}"
     rule = find_rule(failure)

@@ -418,9 +418,14 @@ def test_progress_is_shown_to_who_wants_it(
             id="quota",
         ),
         pytest.param("ERROR: RUN says: quota\n", f"quota\n{REPEAT_BY_HAND}", id="no push"),
+        pytest.param(
+            "ERROR: failed to build: unknown entitlement foo\n",
+            "\nCorrect the value, which is in the field `entitlements` of the image.",
+            id="value",
+        ),
     ],
 )
-def test_a_push_that_a_rule_of_the_registry_forbids_says_what_to_do(
+def test_what_a_registry_or_buildx_refuses_says_what_to_do(
     docker: FakeDocker, tmp_path: Path, error: str, advice: str
 ) -> None:
     docker.answer("buildx build", stderr=error, exit_code=1)

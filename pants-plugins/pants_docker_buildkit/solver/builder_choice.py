@@ -64,6 +64,9 @@ def engine_host(docker: DockerCli, builder: Builder) -> str:
 
 
 def _ask_for_builder(docker: DockerCli, name: str | None) -> Builder:
+    if name is not None and name.startswith("-"):
+        # buildx would take it for a flag. It creates no builder of such a name.
+        raise UnknownBuilderError(name, f'no builder "{name}" found')
     try:
         return _inspect(docker, name)
     except EngineUnreachableError as e:

@@ -80,6 +80,15 @@ def test_unknown_builder_is_named_with_what_buildx_says(docker: FakeDocker, tmp_
     )
 
 
+def test_a_name_is_not_taken_for_a_flag(docker: FakeDocker, tmp_path: Path) -> None:
+    docker.answer("buildx inspect", ENGINE)
+    with pytest.raises(
+        UnknownBuilderError, match="The builder '--help' cannot be used: no builder"
+    ):
+        choose_builder(docker.cli(), "--help", tmp_path)
+    assert not docker.calls
+
+
 @pytest.mark.parametrize(
     ("environment", "where"),
     [

@@ -15,7 +15,12 @@ from pants.base.build_environment import get_buildroot
 from pants.engine.target import StringSequenceField
 from pants.option.global_options import GlobalOptions
 
-from pants_docker_buildkit.buildx.attributes import InvalidAttributesError, read_caches, read_ssh
+from pants_docker_buildkit.buildx.attributes import (
+    InvalidAttributesError,
+    is_inline_cache,
+    read_caches,
+    read_ssh,
+)
 from pants_docker_buildkit.compat import rule
 from pants_docker_buildkit.errors import BuildKitImageError, InvalidOptionError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, path_from_buildroot
@@ -65,10 +70,7 @@ def build_settings(field_set: BuildKitImageFieldSet, options: BuildOptions) -> B
             *_option_caches("cache_from", subsystem.cache_from, home),
             *field_caches(field_set, field_set.cache_from, home),
         ),
-        cache_to=(
-            *_option_caches("cache_to", subsystem.cache_to, home),
-            *field_caches(field_set, field_set.cache_to, home),
-        ),
+        cache_to=_exports(field_set, subsystem, home),
         inline_cache_tag=subsystem.inline_cache_tag,
         secrets=tuple((name, str(source)) for name, source in secret_sources(field_set)),
         ssh=tuple(
@@ -85,6 +87,17 @@ def build_settings(field_set: BuildKitImageFieldSet, options: BuildOptions) -> B
         passes_proxies=subsystem.pass_proxies,
         mirrors=image_mirrors(subsystem).routes,
     )
+
+
+def _exports(
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem, home: str
+) -> tuple[str, ...]:
+    """Where the cache goes beside the image. Whether it is in it, which changes it, has a field."""
+    caches = (
+        *_option_caches("cache_to", subsystem.cache_to, home),
+        *field_caches(field_set, field_set.cache_to, home),
+    )
+    return tuple(each for each in caches if not is_inline_cache(each))
 
 
 def _above_zero(option: str, number: int | None, kind: str = "a number") -> int | None:

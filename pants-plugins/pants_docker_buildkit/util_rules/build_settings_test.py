@@ -56,7 +56,7 @@ def test_paths_of_caches_and_keys_are_relative_to_the_build_root(runner: ImageRu
     found = settings(
         runner,
         "cache_from=['a.example/x,b.example/y', 'type=local,src=./in'],"
-        "cache_to=['type=local,dest=out,mode=max', 'type=inline'], ssh=['default', 'k=~/k,keys/k']",
+        "cache_to=['type=local,dest=out,mode=max', 'type=gha'], ssh=['default', 'k=~/k,keys/k']",
         cache_from="type=local,src=shared",
     )
     assert [each.replace(root, "ROOT") for each in found.cache_from] == [
@@ -67,12 +67,18 @@ def test_paths_of_caches_and_keys_are_relative_to_the_build_root(runner: ImageRu
     ]
     assert [each.replace(root, "ROOT") for each in found.cache_to] == [
         "type=local,dest=ROOT/out,mode=max",
-        "type=inline",
+        "type=gha",
     ]
     assert [each.replace(root, "ROOT") for each in found.ssh] == [
         "default",
         "k=/home/me/k,ROOT/keys/k",
     ]
+
+
+def test_whether_a_cache_is_in_the_image_is_not_for_exports_to_say(runner: ImageRunner) -> None:
+    """It would change the image, and with `inline_cache` BuildKit refuses two of that type."""
+    found = settings(runner, "cache_to=[{'type': 'inline'}, 'type=gha']", cache_to="TYPE=inline")
+    assert found.cache_to == ("type=gha",)
 
 
 def test_the_time_limit_is_that_of_the_target_or_else_of_the_option(runner: ImageRunner) -> None:

@@ -1,0 +1,60 @@
+"""Which field holds a value that buildx or BuildKit refuses, before any step runs?
+
+They name a flag, or nothing, while a user writes fields and options. Only the error that a build
+ends with is looked at: steps print what they like.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ERROR = re.compile(r"ERROR: (?:failed to build: )?(?:failed to solve: )?(?P<finding>.*)")
+_FLAG = re.compile(r'invalid argument ".*" for "--(?P<flag>[a-z-]+)" flag: ')
+
+_FLAGS = {"shm-size": "shm_size", "ulimit": "ulimits", "resource": "resources"}
+
+# Words of buildx 0.29 (`build/opt.go`, `util/buildflags`) and BuildKit 0.25 (`control`,
+# `frontend/attestations`), and whose value each is about.
+_FINDINGS = (
+    (r"unknown entitlement ", "entitlements"),
+    (r"invalid host ", "extra_build_hosts"),
+    (r"failed to convert agent config ", "ssh"),
+    (r"parse annotations: ", "image_annotations"),
+    (r"(?:\w+ cache importer requires|failed to configure \w+ cache importer)", "cache_from"),
+    (
+        r"(?:unknown cache exporter|duplicate cache exports|\w+ cache exporter requires"
+        r"|failed to configure \w+ cache exporter)",
+        "cache_to",
+    ),
+    (
+        r'(?:unknown attestation type|invalid mode "|invalid provenance SLSA version'
+        r"|failed to parse sbom generator)",
+        "attest",
+    ),
+    (r"(?:invalid source-date-epoch|failed to parse build-arg:)", "extra_build_args"),
+)
+_OPTIONS = {
+    "cache_from": "cache_from",
+    "cache_to": "cache_to",
+    "extra_build_args": "build_args",
+    "resources": "resources",
+}
+
+
+def explain_refusal(failure: str) -> str | None:
+    """What to correct where a build ended because of a value, given what it ended with."""
+    line = next((each for each in reversed(failure.split("\n")) if each.startswith("ERROR: ")), "")
+    error = _ERROR.fullmatch(line)
+    field = _refused_field(error["finding"]) if error else None
+    if field is None:
+        return None
+    option = _OPTIONS.get(field)
+    or_else = f", or in '[docker-buildkit].{option}'" if option else ""
+    return f"Correct the value, which is in the field `{field}` of the image{or_else}."
+
+
+def _refused_field(finding: str) -> str | None:
+    flag = _FLAG.match(finding)
+    if flag:
+        return _FLAGS.get(flag["flag"])
+    return next((field for words, field in _FINDINGS if re.match(words, finding)), None)
