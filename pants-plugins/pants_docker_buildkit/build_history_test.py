@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pants_docker_buildkit.build_history import (
+    Histories,
     PastBuild,
     history_path,
     read_past_build,
@@ -14,6 +16,7 @@ from pants_docker_buildkit.build_history import (
     write_past_build,
 )
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
+from pants_docker_buildkit.plans.reasons import reason_line
 from pants_docker_buildkit.solver.definition import BuildDefinition
 
 DEFINITION = BuildDefinition("d" * 64, "blake3:c", ("linux/amd64",), "registry")
@@ -62,3 +65,42 @@ def test_inputs_that_are_none_are_not_taken_for_some(
     path.write_text(f"\n{json.dumps(document)}\n")
     found = read_past_inputs(path)
     assert found is None or member in ("lines", "members", "files")
+
+
+def test_a_history_is_read_again_once_it_is_another(tmp_path: Path) -> None:
+    path = tmp_path / "history.json"
+    histories = Histories()
+    assert histories.past(path) is None
+    for number in range(5):
+        write_past_build(path, replace(INPUTS, build_digest=str(number)), None)
+        assert histories.past(path) == PastBuild(str(number), None)
+    path.unlink()
+    assert histories.past(path) is None
+
+
+def test_a_difference_is_found_out_once(tmp_path: Path) -> None:
+    path = tmp_path / "history.json"
+    histories = Histories()
+    asked: list[str] = []
+
+    def explain(network: str) -> str:
+        definition = replace(DEFINITION, network=network)
+        now = BuildInputs.create(network, definition)
+
+        def describe() -> BuildInputs:
+            asked.append(network)
+            return now
+
+        found = histories.explain(path, now.build_digest, describe)
+        assert found.inputs == now
+        return reason_line(found.reasons)
+
+    assert explain("none") == explain("none")
+    assert asked == ["none"]
+    write_past_build(path, INPUTS, None)
+    assert explain("none") == explain("none") == "network changed"
+    write_past_build(path, BuildInputs.create("new", DEFINITION, b"FROM other"), None)
+    assert explain("host") == "network changed"
+    # The last one is remembered, and no other.
+    explain("none")
+    assert asked == ["none", "none", "host", "none"]

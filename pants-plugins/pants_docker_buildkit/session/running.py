@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Optional
 
+from pants_docker_buildkit.build_history import Histories
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
@@ -152,6 +153,7 @@ class SessionKeeper:
         self.confirmed = ConfirmedImages()
         self.memory = RegistryMemory()
         self.missing = MissingImages()
+        self.histories = Histories()
         self.packaged = PackagedImages()
         self._graph = uuid.uuid4().hex
         self._lock = threading.Lock()

@@ -16,8 +16,6 @@ from pants.util.logging import LogLevel
 from pants_docker_buildkit.build_history import (
     PastBuild,
     history_path,
-    read_past_build,
-    read_past_inputs,
     write_past_build,
 )
 from pants_docker_buildkit.compat import implicitly, remove_prefix, rule
@@ -26,7 +24,7 @@ from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
-from pants_docker_buildkit.plans.reasons import LOST_RECORD, Reason, explain_build, reason_line
+from pants_docker_buildkit.plans.reasons import LOST_RECORD, Reason, reason_line
 from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.input_tree import OUTPUT_ARTIFACTS, OUTPUT_LAYOUT
@@ -163,16 +161,6 @@ def image_history(
     return history_path(session.parent, get_buildroot(), f"{field_set.address.spec}{suffix}")
 
 
-def _explain(
-    definition: ImageDefinition, history: Path, past: PastBuild | None
-) -> tuple[BuildInputs | None, tuple[Reason, ...]]:
-    """The inputs, where the last `package` had others, and why it would be built now."""
-    if past is not None and past.build_digest == definition.job.build_digest:
-        return None, (LOST_RECORD,)
-    inputs = describe_inputs(definition)
-    return inputs, explain_build(read_past_inputs(history), inputs)
-
-
 async def find_image(
     request: BuildImageRequest,
     options: BuildOptions,
@@ -189,8 +177,12 @@ async def find_image(
     if not only_looks_up:
         running.answers.add_build(definition.key, settings)
     history = image_history(running.directory, field_set, subsystem)
-    past = read_past_build(history)
-    inputs, reasons = _explain(definition, history, past)
+    past = keeper.histories.past(history)
+    digest = definition.job.build_digest
+    inputs, reasons = None, (LOST_RECORD,)
+    if past is None or past.build_digest != digest:
+        explanation = keeper.histories.explain(history, digest, lambda: describe_inputs(definition))
+        inputs, reasons = explanation.inputs, explanation.reasons
     # Where nothing is remembered, what is laid out for a cached image must be next to nothing.
     is_other = inputs is not None and (past is not None or takes_no_process(definition))
     place = Place(
