@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Optional, TypeVar
@@ -61,56 +60,25 @@ class Explanation:
     reasons: tuple[Reason, ...]
 
 
-@dataclass
-class _History:
-    """What a file said, as it was at one time. Explanations are by the build that they are of."""
+class History:
+    """What a file said when it was read. Any thread may use it."""
 
-    stamp: tuple[int, int, int] | None
-    past: PastBuild | None
-    explained: dict[str, Explanation] = field(default_factory=dict)
+    def __init__(self, path: Path) -> None:
+        self.past = read_past_build(path)
+        self._path = path
+        self._explained: dict[str, Explanation] = {}
 
+    def explain(self, build_digest: str, describe: Callable[[], BuildInputs]) -> Explanation:
+        """How a build with this digest, whose inputs `describe` gives, differs from the past one.
 
-class Histories:
-    """Reads histories, each once for as long as its file stays the same.
-
-    A plan asks for all of them in each session, of images that it would build again and again.
-    Lives as long as a Pants process. Any thread may use it: what two find out at once is the same.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[Path, _History] = {}
-
-    def past(self, path: Path) -> PastBuild | None:
-        """As `read_past_build`."""
-        return self._find(path).past
-
-    def explain(
-        self, path: Path, build_digest: str, describe: Callable[[], BuildInputs]
-    ) -> Explanation:
-        """How a build with this digest, whose inputs `describe` gives, differs from the last."""
-        history = self._find(path)
-        found = history.explained.get(build_digest)
+        Found out once: a plan asks for it in each session, of images that it would build.
+        """
+        found = self._explained.get(build_digest)
         if found is None:
             inputs = describe()
-            found = Explanation(inputs, explain_build(read_past_inputs(path), inputs))
-            history.explained = {build_digest: found}
+            found = Explanation(inputs, explain_build(read_past_inputs(self._path), inputs))
+            self._explained = {build_digest: found}
         return found
-
-    def _find(self, path: Path) -> _History:
-        stamp = _stamp(path)
-        known = self._known.get(path)
-        if known is None or known.stamp != stamp:
-            known = self._known[path] = _History(stamp, read_past_build(path))
-        return known
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """Changes whenever the file does, which is always replaced. `None` where there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def _read(kind: type[T], path: Path, line: int) -> T | None:

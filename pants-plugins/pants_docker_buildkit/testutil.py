@@ -133,7 +133,7 @@ class ImageRunner:
 
     def close(self) -> None:
         """End the session, and with it its connections."""
-        self.runner.request(SessionKeeper, ()).close()
+        self.keeper().close()
 
     def set_options(
         self,
@@ -180,6 +180,10 @@ class ImageRunner:
         request = InferImageDependencies(self.field_set(address))
         dependencies = self.runner.request(InferredDependencies, (request,))
         return {each.spec for each in dependencies.include}
+
+    def keeper(self) -> SessionKeeper:
+        """What outlives sessions."""
+        return self.runner.request(SessionKeeper, ())
 
     def confirm(self, *references: str, was_pushed: bool = False) -> ImageConfirmation:
         """What registries say of these pinned references."""

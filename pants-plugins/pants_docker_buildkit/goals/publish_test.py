@@ -12,6 +12,7 @@ from pants.engine.internals.scheduler import ExecutionError
 
 from pants_docker_buildkit.goals.publish import PublishImageFieldSet
 from pants_docker_buildkit.oci.digest import sha256_digest
+from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry import tag_move
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
@@ -25,6 +26,7 @@ from pants_docker_buildkit.registry.testing.images import (
     write_layout,
 )
 from pants_docker_buildkit.session import tag_plans
+from pants_docker_buildkit.session.confirmed_images import LikelyQuestion, shard_of
 from pants_docker_buildkit.session.directory import EXIT_NO_SESSION
 from pants_docker_buildkit.session.tag_plans import MoveReport, TagPlans
 from pants_docker_buildkit.testutil import ImageRunner, run_in_foreground
@@ -222,6 +224,18 @@ def test_a_new_tag_costs_a_look_and_a_write(
     # In another session of the same Pants the manifest is known.
     assert dev.count("GET") == 0
     assert dev.count("PUT") == 1
+
+
+def test_a_tag_that_stays_is_what_the_next_run_asks_for_in_place_of_its_image(
+    runner: ImageRunner, dev: FakeRegistry, dev_client: RegistryClient
+) -> None:
+    NEW.push(dev_client, "image", "latest")
+    runner.publish("app:image", NEW.digest, reference(dev))
+    confirmed, image = runner.keeper().confirmed, ImageReference.parse(reference(dev))
+    confirmed.add([image])
+    confirmed.ask(shard_of([image]))
+    (question,) = confirmed.begin_session(())
+    assert question == LikelyQuestion(image, image.with_tag("latest"))
 
 
 def test_no_tag_moves_before_the_goal_runs_its_only_process_and_then_all_do(

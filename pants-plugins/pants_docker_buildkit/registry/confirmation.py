@@ -76,11 +76,21 @@ class ManifestConfirmations:
     ) -> Future[Confirmation]:
         """What the registry says of `reference`, in the future. The same for the same reference."""
         with self._lock:
-            future = self._futures.get((reference, purpose))
-            if future is None:
-                future = self._ask(reference, partial(self._confirm, reference, purpose))
-                self._futures[reference, purpose] = future
-            return future
+            return self._submit(reference, purpose)
+
+    def submit_tagged(self, image: ImageReference, tag: ImageReference) -> None:
+        """Ask for an image by a tag of its repository that named it when it was seen last.
+
+        One answer tells of both. Where the tag names another image now, this one is asked for.
+        """
+        with self._lock:
+            if self._layers is not None or (image, Purpose.READ) in self._futures:
+                return
+            named = self._submit(tag, Purpose.MOVE)
+            future: Future[Confirmation] = Future()
+            self._futures[image, Purpose.READ] = future
+        # Perhaps at once, and then it takes the lock.
+        named.add_done_callback(partial(self._tell_by_tag, image, future))
 
     def submit_pushed(self, reference: ImageReference) -> Future[Confirmation]:
         """The same of an image that was pushed meanwhile, whatever was said of it before.
@@ -96,6 +106,24 @@ class ManifestConfirmations:
     def close(self) -> None:
         """Cancel what was not asked yet, and let the threads end. Does not wait for answers."""
         self._workers.close()
+
+    def _submit(self, reference: ImageReference, purpose: Purpose) -> Future[Confirmation]:
+        """With the lock."""
+        future = self._futures.get((reference, purpose))
+        if future is None:
+            future = self._ask(reference, partial(self._confirm, reference, purpose))
+            self._futures[reference, purpose] = future
+        return future
+
+    def _tell_by_tag(
+        self, image: ImageReference, future: Future[Confirmation], named: Future[Confirmation]
+    ) -> None:
+        answer = None if named.cancelled() or named.exception() else named.result()
+        if isinstance(answer, Present) and answer.descriptor.digest == image.digest:
+            _finish(future, named)
+        else:
+            asked = self._ask(image, partial(self._confirm, image, Purpose.READ))
+            asked.add_done_callback(partial(_finish, future))
 
     def _ask(
         self, reference: ImageReference, work: Callable[[RegistryClient], Confirmation]
@@ -135,3 +163,15 @@ class ManifestConfirmations:
         if self._layers is None or reference.digest is None:
             return True
         return self._layers.has_all(client, reference.repository, root)
+
+
+def _finish(future: Future[Confirmation], same: Future[Confirmation]) -> None:
+    """Have in a future what came of another one."""
+    if same.cancelled():
+        future.cancel()
+    if future.set_running_or_notify_cancel():
+        problem = same.exception()
+        if problem is None:
+            future.set_result(same.result())
+        else:
+            future.set_exception(problem)

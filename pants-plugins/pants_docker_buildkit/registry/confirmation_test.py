@@ -4,11 +4,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.registry.client import Purpose
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import (
     ManifestConfirmations,
@@ -97,6 +99,63 @@ def test_an_image_that_is_not_pushed_is_missing_at_once(
 ) -> None:
     assert confirmations.submit(reference(registry)).result(SOON) == Missing()
     assert registry.count("HEAD") == 1
+
+
+def tagged(registry: FakeRegistry) -> ImageReference:
+    return ImageReference(registry.address, "app", tag="latest")
+
+
+def test_one_answer_tells_of_an_image_and_of_its_tag(
+    registry: FakeRegistry, clients: RegistryClients, confirmations: ManifestConfirmations
+) -> None:
+    client = clients.client(registry.address)
+    descriptor = IMAGE.push(client, "app", tag="latest")
+    confirmations.submit_tagged(reference(registry), tagged(registry))
+    assert confirmations.submit(reference(registry)).result(SOON) == Present(descriptor)
+    named = confirmations.submit(tagged(registry), Purpose.MOVE).result(SOON)
+    assert named == Present(descriptor)
+    assert registry.count("HEAD") == 1
+
+
+def test_an_image_whose_tag_moved_is_asked_for_itself(
+    registry: FakeRegistry, clients: RegistryClients, confirmations: ManifestConfirmations
+) -> None:
+    client = clients.client(registry.address)
+    descriptor = IMAGE.push(client, "app")
+    SmallImage.create("another").push(client, "app", tag="latest")
+    confirmations.submit_tagged(reference(registry), tagged(registry))
+    assert confirmations.submit(reference(registry)).result(SOON) == Present(descriptor)
+    assert registry.count("HEAD") == 2
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_an_image_whose_tag_cannot_be_read_is_asked_for_itself(
+    registry: FakeRegistry,
+    clients: RegistryClients,
+    confirmations: ManifestConfirmations,
+    status: int,
+) -> None:
+    descriptor = IMAGE.push(clients.client(registry.address), "app")
+    registry.plan(faults.status(status), "/manifests/latest", times=10)
+    confirmations.submit_tagged(reference(registry), tagged(registry))
+    assert confirmations.submit(reference(registry)).result(SOON) == Present(descriptor)
+
+
+def test_a_tag_does_not_make_an_image_that_is_gone(
+    registry: FakeRegistry, confirmations: ManifestConfirmations
+) -> None:
+    confirmations.submit_tagged(reference(registry), tagged(registry))
+    assert confirmations.submit(reference(registry)).result(SOON) == Missing()
+
+
+def test_an_image_is_not_waited_for_once_all_is_over(
+    registry: FakeRegistry, confirmations: ManifestConfirmations
+) -> None:
+    confirmations.close()
+    confirmations.submit_tagged(reference(registry), tagged(registry))
+    future = confirmations.submit(reference(registry))
+    assert future in wait([future], SOON).done
+    assert future.cancelled()
 
 
 def test_manifests_are_asked_for_at_the_same_time(

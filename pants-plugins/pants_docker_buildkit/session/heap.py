@@ -52,7 +52,7 @@ class HeapTrimmer:
             threading.Thread(target=self._watch, args=(self._trim,), name=name, daemon=True).start()
 
     def close(self) -> None:
-        """Stop, in a moment."""
+        """Trim once more and stop, in a moment."""
         self._is_over.set()
 
     def _watch(self, trim: Callable[[int], int]) -> None:
@@ -62,3 +62,5 @@ class HeapTrimmer:
             if resident_bytes() > trimmed + _GROWTH_BYTES:
                 trim(0)
                 trimmed, wait = resident_bytes(), _LOOK_SECONDS
+        # What was there for this session alone is free by now, and counts in the next one, too.
+        trim(0)

@@ -62,8 +62,22 @@ def test_nothing_is_trimmed_without_growth(monkeypatch: pytest.MonkeyPatch) -> N
     trimmer.start()
     for _ in range(20):
         assert looks.acquire(timeout=60)
-    trimmer.close()
     assert calls == [0]
+    trimmer.close()
+
+
+def test_what_a_session_leaves_free_goes_back_at_its_end() -> None:
+    libc = ctypes.CDLL(None)
+    trimmer = HeapTrimmer()
+    trimmer.start()
+    left = _free_all_but_one(libc)
+    before = resident_bytes()
+    trimmer.close()
+    deadline = time.monotonic() + 60
+    while resident_bytes() > before - _BLOCK * _BLOCKS // 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    libc.free(left)
+    assert resident_bytes() <= before - _BLOCK * _BLOCKS // 2
 
 
 def test_other_systems_have_none(monkeypatch: pytest.MonkeyPatch) -> None:

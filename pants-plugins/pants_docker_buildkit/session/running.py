@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Optional
 
-from pants_docker_buildkit.build_history import Histories
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
@@ -30,6 +29,7 @@ from pants_docker_buildkit.session.directory import (
     scratch_directory,
 )
 from pants_docker_buildkit.session.heap import HeapTrimmer
+from pants_docker_buildkit.session.known_files import KnownFiles
 from pants_docker_buildkit.session.local_engine import LocalEngine
 from pants_docker_buildkit.session.local_tags import LocalTags
 from pants_docker_buildkit.session.missing_images import MissingImages
@@ -153,7 +153,7 @@ class SessionKeeper:
         self.confirmed = ConfirmedImages()
         self.memory = RegistryMemory()
         self.missing = MissingImages()
-        self.histories = Histories()
+        self.files = KnownFiles()
         self.packaged = PackagedImages()
         self._graph = uuid.uuid4().hex
         self._lock = threading.Lock()

@@ -14,6 +14,7 @@ from pants.engine.fs import Digest, RemovePrefix
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.build_history import (
+    History,
     PastBuild,
     history_path,
     write_past_build,
@@ -176,12 +177,13 @@ async def find_image(
     only_looks_up = running.is_plan or subsystem.require_built
     if not only_looks_up:
         running.answers.add_build(definition.key, settings)
-    history = image_history(running.directory, field_set, subsystem)
-    past = keeper.histories.past(history)
-    digest = definition.job.build_digest
-    inputs, reasons = None, (LOST_RECORD,)
+    path = image_history(running.directory, field_set, subsystem)
+    history = keeper.files.read(path, History)
+    past, digest = history.past, definition.job.build_digest
+    inputs: BuildInputs | None = None
+    reasons: tuple[Reason, ...] = (LOST_RECORD,)
     if past is None or past.build_digest != digest:
-        explanation = keeper.histories.explain(history, digest, lambda: describe_inputs(definition))
+        explanation = history.explain(digest, lambda: describe_inputs(definition))
         inputs, reasons = explanation.inputs, explanation.reasons
     # Where nothing is remembered, what is laid out for a cached image must be next to nothing.
     is_other = inputs is not None and (past is not None or takes_no_process(definition))
@@ -204,7 +206,7 @@ async def find_image(
     )
     found = FoundImage(definition, past, inputs, await solve(definition, place, reasons))
     if not running.is_plan and isinstance(found.solved, Solved):
-        _remember(history, found, found.solved)
+        _remember(path, found, found.solved)
     return found
 
 

@@ -185,26 +185,26 @@ async def _collect(sources: ContextSources, others: Iterable[str] = ()) -> Diges
         environment_aware_package(EnvironmentAwarePackageRequest(each))
         for each in sources.field_sets
     )
-    plain, sourced = await concurrently(
-        path_globs_to_digest(
-            PathGlobs(
-                sorted({*others, *sources.globs}),
-                GlobMatchErrorBehavior.error,
-                description_of_origin="the dependencies of image targets",
-            ),
-            **implicitly(),
+    plain = await path_globs_to_digest(
+        PathGlobs(
+            sorted({*others, *sources.globs}),
+            GlobMatchErrorBehavior.error,
+            description_of_origin="the dependencies of image targets",
         ),
-        determine_source_files(
+        **implicitly(),
+    )
+    digests = [plain, *(package.digest for package in packages)]
+    if sources.fields:
+        sourced = await determine_source_files(
             SourceFilesRequest(
                 sources_fields=sources.fields,
                 for_sources_types=CONTENT_FIELDS,
                 enable_codegen=True,
             ),
             **implicitly(),
-        ),
-    )
-    digests = (plain, sourced.snapshot.digest, *(package.digest for package in packages))
-    return await merge_digests(MergeDigests(digests))
+        )
+        digests.append(sourced.snapshot.digest)
+    return plain if len(digests) == 1 else await merge_digests(MergeDigests(digests))
 
 
 async def select_context_tree(

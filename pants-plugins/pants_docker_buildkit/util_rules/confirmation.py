@@ -121,16 +121,19 @@ async def confirm_early(session_values: SessionValues) -> None:
     if bootstrapper is None:
         return
     keeper = await keep_session(**implicitly())
-    references = keeper.confirmed.begin_session(bootstrapper.args)
-    if references:
+    questions = keeper.confirmed.begin_session(bootstrapper.args)
+    if questions:
         try:
             confirmations = (await running_session()).confirmations
         except Exception as e:
             # Whoever needs an answer says it better.
             logger.debug(f"Cannot ask registries before targets are found: {e}")
             return
-        for each in references:
-            confirmations.submit(each)
+        for each in questions:
+            if each.tag is None:
+                confirmations.submit(each.image)
+            else:
+                confirmations.submit_tagged(each.image, each.tag)
 
 
 @uncacheable_rule(desc="Confirm images with their registries")

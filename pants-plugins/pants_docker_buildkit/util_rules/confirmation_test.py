@@ -25,11 +25,16 @@ class Scene:
 
     def __init__(self, registry: FakeRegistry, clients: RegistryClients) -> None:
         self.registry = registry
-        self._client = clients.client(registry.address)
+        self.client = clients.client(registry.address)
         self._runner = ImageRunner()
 
-    def push(self, repository: str) -> None:
-        IMAGE.push(self._client, repository)
+    def push(self, repository: str, tag: str | None = None) -> None:
+        IMAGE.push(self.client, repository, tag)
+
+    def note_tag(self, repository: str, tag: str) -> None:
+        """This session asked for a tag, as plans do, and it is at the image."""
+        named = ImageReference(self.registry.address, repository, tag=tag)
+        self._runner.keeper().confirmed.note_tag(named, IMAGE.digest)
 
     def delete(self, repository: str) -> None:
         del self.registry.repository(repository).manifests[IMAGE.digest]
@@ -173,6 +178,28 @@ def test_what_was_lost_since_is_missing_though_it_is_asked_for_early(scene: Scen
     scene.delete("app")
     scene.begin()
     scene.await_asked("app", 2)
+    assert scene.again("app") == scene.missing("app")
+
+
+def test_a_command_that_asked_for_tags_asks_for_images_by_them(scene: Scene) -> None:
+    scene.push("app", "latest")
+    scene.push("app")
+    scene.session("app")
+    scene.note_tag("app", "latest")
+    scene.begin()
+    assert scene.again("app") == PRESENT
+    assert scene.asked("app") == 2
+    assert scene.registry.count("HEAD", "/manifests/latest") == 1
+
+
+def test_an_image_is_not_believed_to_be_there_because_its_tag_is(scene: Scene) -> None:
+    scene.push("app", "latest")
+    scene.push("app")
+    scene.session("app")
+    scene.note_tag("app", "latest")
+    scene.delete("app")
+    SmallImage.create("another").push(scene.client, "app", "latest")
+    scene.begin()
     assert scene.again("app") == scene.missing("app")
 
 

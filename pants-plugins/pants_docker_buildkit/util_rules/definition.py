@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, CreateDigest, Digest, FileContent, MergeDigests
+from pants.engine.platform import Platform
 from pants.engine.target import DictStringToStringField, StringSequenceField
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
@@ -35,8 +36,7 @@ from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_secrets import SecretHashes, hash_secrets
 from pants_docker_buildkit.util_rules.image_inputs import (
     ImageInputs,
-    ImageInputsRequest,
-    resolve_image_inputs,
+    find_inputs,
 )
 from pants_docker_buildkit.util_rules.image_names import (
     Naming,
@@ -113,16 +113,14 @@ async def _names(naming: Naming, values: Placeholders) -> tuple[tuple[str, ...],
 
 @rule(desc="Define image build")
 async def define_image(
-    request: ImageDefinitionRequest, subsystem: DockerBuildKitSubsystem
+    request: ImageDefinitionRequest, subsystem: DockerBuildKitSubsystem, host: Platform
 ) -> ImageDefinition:
     field_set = request.field_set
     _check_environment(field_set)
     configured = await read_configured_registries(**implicitly())
     naming = Naming.create(field_set, configured, subsystem)
     output = naming.output
-    inputs = await resolve_image_inputs(
-        ImageInputsRequest(field_set, request.attempt), **implicitly()
-    )
+    inputs = await find_inputs(field_set, request.attempt, subsystem, host)
     values = image_placeholders(field_set, inputs)
     secret_hashes = SecretHashes()
     if field_set.hashed_secrets.value:

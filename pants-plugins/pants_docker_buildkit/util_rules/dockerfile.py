@@ -8,15 +8,14 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pants.engine.fs import CreateDigest, FileEntry, PathGlobs
+from pants.engine.fs import EMPTY_DIGEST, CreateDigest, FileEntry, PathGlobs
 from pants.engine.platform import Platform
-from pants.engine.target import HydrateSourcesRequest, StringSequenceField
+from pants.engine.target import StringSequenceField
 
 from pants_docker_buildkit.compat import (
     create_digest,
     get_digest_contents,
     get_digest_entries,
-    hydrate_sources,
     implicitly,
     path_globs_to_digest,
     rule,
@@ -178,18 +177,28 @@ async def _read_from_git(field_set: BuildKitImageFieldSet) -> tuple[str, bytes]:
     return f"{file.path} of {redact(field_set.context.value or '')}", contents[0].content
 
 
+async def _read_file(written: str) -> tuple[str | None, bytes]:
+    """Where the Dockerfile is in this repository, and its text; `None` where there is none.
+
+    As a file, not as the sources of a target: that is two nodes of Pants' graph fewer, and each
+    image waits for this one beneath all others.
+    """
+    for path in (written, lower_case_name(written)):
+        if path is not None:
+            digest = await path_globs_to_digest(PathGlobs((path,)), **implicitly())
+            if digest != EMPTY_DIGEST:
+                (file,) = await get_digest_contents(digest)
+                return file.path, file.content
+    return None, b""
+
+
 @rule(desc="Understand Dockerfile")
 async def read_image_dockerfile(
     field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem, host: Platform
 ) -> ImageDockerfile:
     path, content, remote = None, b"", ""
-    sources = await hydrate_sources(HydrateSourcesRequest(field_set.source), **implicitly())
-    digest = sources.snapshot.digest
-    lower_case = lower_case_name(field_set.source.file_path or "")
-    if lower_case is not None and not sources.snapshot.files:
-        digest = await path_globs_to_digest(PathGlobs((lower_case,)), **implicitly())
-    for file in await get_digest_contents(digest):
-        path, content = file.path, file.content
+    if field_set.source.file_path is not None:
+        path, content = await _read_file(field_set.source.file_path)
     if field_set.instructions.value:
         if path is not None:
             raise field_set.error(

@@ -67,13 +67,9 @@ _FEW = 3
 
 @dataclass(frozen=True)
 class ImageInputsRequest:
-    """Asks for everything that goes into the build of a target.
-
-    Another `attempt` asks again what URLs give.
-    """
+    """Asks for everything that goes into the build of a target, for who defines no build."""
 
     field_set: BuildKitImageFieldSet
-    attempt: int = 0
 
 
 @dataclass(frozen=True)
@@ -242,11 +238,13 @@ def _reached_context(
     return replace(context, entries=selected), paths
 
 
-@rule(desc="Resolve inputs of image build")
-async def resolve_image_inputs(
-    request: ImageInputsRequest, subsystem: DockerBuildKitSubsystem, host: Platform
+async def find_inputs(
+    field_set: BuildKitImageFieldSet,
+    attempt: int,
+    subsystem: DockerBuildKitSubsystem,
+    host: Platform,
 ) -> ImageInputs:
-    field_set = request.field_set
+    """Everything that goes into the build of a target. Another `attempt` asks URLs again."""
     dockerfile = await read_image_dockerfile(field_set, **implicitly())
     if output_of_run(field_set, subsystem.output) is ImageOutput.DOCKER:
         dockerfile = for_one_platform(dockerfile, host)
@@ -272,7 +270,7 @@ async def resolve_image_inputs(
     if not field_set.context.value:
         await _tell_of_unowned_files(field_set, dockerfile, context)
     pinned = await pin_sources(
-        PinnedSourcesRequest(field_set, dockerfile, named_contexts, lock, request.attempt),
+        PinnedSourcesRequest(field_set, dockerfile, named_contexts, lock, attempt),
         subsystem,
     )
     user_policy = await find_user_policy(**implicitly())
@@ -298,6 +296,13 @@ async def resolve_image_inputs(
         materials=image_materials(pinned.all, named_contexts, dockerfile),
         policies=policies,
     )
+
+
+@rule(desc="Resolve inputs of image build")
+async def resolve_image_inputs(
+    request: ImageInputsRequest, subsystem: DockerBuildKitSubsystem, host: Platform
+) -> ImageInputs:
+    return await find_inputs(request.field_set, 0, subsystem, host)
 
 
 def _refuse_other_archives(

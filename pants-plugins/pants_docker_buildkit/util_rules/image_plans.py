@@ -15,7 +15,7 @@ from pants.engine.addresses import Address, Addresses
 from pants.engine.engine_aware import EngineAwareReturnType
 from pants.engine.target import AllTargets, Target
 
-from pants_docker_buildkit.build_history import read_past_build
+from pants_docker_buildkit.build_history import History
 from pants_docker_buildkit.compat import concurrently, implicitly, resolve_address_targets, rule
 from pants_docker_buildkit.errors import BuilderNotAskedError, ImageCycleError, ImageNotBuiltError
 from pants_docker_buildkit.fields.naming import BuildKitImageSkipPushField, RunOutput
@@ -24,7 +24,7 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, TagOutcome, TagPlan
 from pants_docker_buildkit.plans.reasons import Reason, ReasonKind
 from pants_docker_buildkit.registry.client import Purpose
-from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Unknown
+from pants_docker_buildkit.registry.confirmation import Confirmation, Missing, Present, Unknown
 from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.session.tag_plans import describe_conflict
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -42,7 +42,12 @@ from pants_docker_buildkit.util_rules.published_names import (
     PublishedRepository,
     name_published_image,
 )
-from pants_docker_buildkit.util_rules.session import Session, running_session, wait_for
+from pants_docker_buildkit.util_rules.session import (
+    Session,
+    keep_session,
+    running_session,
+    wait_for,
+)
 from pants_docker_buildkit.util_rules.upstream_images import as_upstream
 from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targets
 
@@ -126,7 +131,8 @@ async def plan_image(
     request: ImagePlanRequest, options: BuildOptions, session: Session, keeper: SessionKeeper
 ) -> PlannedImage:
     field_set = request.field_set
-    past = read_past_build(image_history(session.path, field_set, options.subsystem))
+    history = image_history(session.path, field_set, options.subsystem)
+    past = keeper.files.read(history, History).past
     plan = ImagePlan(
         field_set.address.spec,
         PlanOutcome.ERROR,
@@ -269,7 +275,7 @@ async def plan_with_tags(targets: tuple[Target, ...]) -> tuple[ImagePlan, ...]:
         if not target.get(BuildKitImageSkipPushField).value
     ]
     found = await concurrently(find_image_tags(each, **implicitly()) for each in named)
-    running = await running_session()
+    running, keeper = await running_session(), await keep_session(**implicitly())
     # Registries answer while the images are planned. As `publish` will: a tag that HEAD does not
     # find is not asked for once more.
     asked = {
@@ -278,6 +284,9 @@ async def plan_with_tags(targets: tuple[Target, ...]) -> tuple[ImagePlan, ...]:
     planned = dict((await plan_images(ImagePlansRequest(targets), **implicitly())).all)
     await wait_for(running, tuple(asked.values()))
     answers = {tag: future.result() for tag, future in asked.items()}
+    for tag, answer in answers.items():
+        if isinstance(answer, Present):
+            keeper.confirmed.note_tag(tag, answer.descriptor.digest)
     tags_of = {field_set.address.spec: tags for field_set, tags in zip(named, found)}
     return tuple(_with_tags([planned[each] for each in sorted(planned)], tags_of, answers))
 

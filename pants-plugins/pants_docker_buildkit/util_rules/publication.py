@@ -35,7 +35,7 @@ from pants_docker_buildkit.signatures.errors import SignatureError
 from pants_docker_buildkit.signatures.statement import Statement
 from pants_docker_buildkit.solver.main import UPLOAD_COMMAND
 from pants_docker_buildkit.util_rules.published_names import PublishedRepository
-from pants_docker_buildkit.util_rules.session import running_session, wait_for
+from pants_docker_buildkit.util_rules.session import keep_session, running_session, wait_for
 from pants_docker_buildkit.util_rules.session_process import said, session_process
 
 
@@ -153,6 +153,12 @@ class _Lookup:
     def has_image(self, repository: PublishedRepository) -> bool:
         """Whether a repository answered that it has the image."""
         return isinstance(self.answers[repository, None], Present)
+
+    def found_tags(self) -> Iterable[tuple[ImageReference, OciDigest]]:
+        """The tags that are there, and where."""
+        for (repository, tag), answer in self.answers.items():
+            if tag is not None and isinstance(answer, Present):
+                yield repository.reference.with_tag(tag), answer.descriptor.digest
 
     def publications(self, repository: PublishedRepository) -> Iterable[TagPublication]:
         """What has to be done for each tag of a repository."""
@@ -304,6 +310,9 @@ async def plan_publication(request: PublicationRequest) -> Publication:
         # session did, so the rule that publishes runs, and asks with another ticket.
         return Publication()
     lookup = await _look_up(running, request)
+    keeper = await keep_session(**implicitly())
+    for tag, digest in lookup.found_tags():
+        keeper.confirmed.note_tag(tag, digest)
     problems: Mapping[str, str] = {}
     lacking = lookup.lacking()
     if request.layout is not None and lacking:
