@@ -28,6 +28,7 @@ from pants_docker_buildkit.session.directory import (
     make_directory,
     scratch_directory,
 )
+from pants_docker_buildkit.session.full_collections import FULL_COLLECTIONS
 from pants_docker_buildkit.session.heap import HeapTrimmer
 from pants_docker_buildkit.session.known_files import KnownFiles
 from pants_docker_buildkit.session.local_engine import LocalEngine
@@ -180,6 +181,7 @@ class SessionKeeper:
                 self._running, self._name = create(), name
                 self._heap = HeapTrimmer()
                 self._heap.start()
+                FULL_COLLECTIONS.put_off()
                 self._attempts.clear()
                 self.missing.begin_session()
             self._running.appear(name)
@@ -201,5 +203,6 @@ class SessionKeeper:
     def _close(self) -> None:
         if self._running is not None:
             self._running.close()
+            FULL_COLLECTIONS.allow()
         self._running = None
         self._heap.close()
