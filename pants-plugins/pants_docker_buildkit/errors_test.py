@@ -327,6 +327,15 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             id="push-without-registry",
         ),
         pytest.param(
+            "output='docker', build_platform=['linux/amd64', 'linux/arm64']",
+            SCRATCH,
+            "The `build_platform` field in target HERE:image must name one platform where `output`"
+            " is 'docker', but it names linux/amd64, linux/arm64. Push the image or write it as a"
+            " layout to have several. For one run, '[docker-buildkit].output' has the engine get"
+            " this machine's.",
+            id="several-platforms-in-the-local-engine",
+        ),
+        pytest.param(
             "environment='far'",
             SCRATCH,
             "The `environment` field in target HERE:image must be '__local__', because BuildKit is"

@@ -111,6 +111,11 @@ class BuildKitImageFieldSet(PackageFieldSet):
         """As the function of this name, for a target."""
         return _artifacts_field(self.output_files, self.output_directories, self.output)
 
+    @property
+    def platforms_field(self) -> StringSequenceField:
+        """The field that names the platforms, where one does: there are two that may."""
+        return self.build_platform if self.build_platform.value else self.platforms
+
     def error(
         self, field: Field, requirement: str, finding: str, next_step: str = ""
     ) -> InvalidImageFieldError:

@@ -216,6 +216,19 @@ def test_both_names_of_platforms_mean_the_same(runner: ImageRunner, alias: str) 
     assert definition.platforms == ("linux/amd64", "linux/arm64")
 
 
+def test_the_local_engine_gets_one_of_the_platforms_that_are_the_default() -> None:
+    runner = ImageRunner()
+    runner.set_options("default-platforms=['linux/arm/v7', 'linux/amd64', 'linux/arm64']")
+    runner.write({"src/team/app/Dockerfile": DOCKERFILE})
+    declare(runner, "output='docker'")
+    (platform,) = runner.definition("src/team/app:image").job.definition.platforms
+    assert platform in ("linux/amd64", "linux/arm64")
+    declare(runner, "output='docker', platforms=['linux/arm/v7']")
+    assert runner.definition("src/team/app:image").job.definition.platforms == ("linux/arm/v7",)
+    declare(runner, "output='oci'")
+    assert len(runner.definition("src/team/app:image").job.definition.platforms) == 3
+
+
 def test_a_build_is_that_of_plain_buildx_unless_it_is_to_be_reproducible(
     runner: ImageRunner,
 ) -> None:

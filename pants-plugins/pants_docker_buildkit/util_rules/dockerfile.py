@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from pants.engine.fs import EMPTY_DIGEST, CreateDigest, FileEntry, PathGlobs
 from pants.engine.platform import Platform
-from pants.engine.target import StringSequenceField
 
 from pants_docker_buildkit.compat import (
     create_digest,
@@ -29,6 +28,7 @@ from pants_docker_buildkit.errors import (
     InvalidOptionError,
 )
 from pants_docker_buildkit.fields.dockerfile import lower_case_name
+from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.fields.stages import BuildKitImagesStagesField
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform, InvalidImagePlatformError
@@ -85,16 +85,15 @@ def image_platforms(
     field_set: BuildKitImageFieldSet, default: tuple[str, ...], host: Platform
 ) -> tuple[ImagePlatform, ...]:
     """The platforms to build for, each once and in the order given."""
-    field: StringSequenceField = field_set.platforms
-    if field_set.build_platform.value:
-        if field.value:
-            raise field_set.error(
-                field_set.build_platform,
-                f"not be set together with `{field.alias}`",
-                "both are",
-                f"They mean the same; keep `{field.alias}`.",
-            )
-        field = field_set.build_platform
+    field = field_set.platforms_field
+    other = field_set.platforms
+    if field is not other and other.value:
+        raise field_set.error(
+            field,
+            f"not be set together with `{other.alias}`",
+            "both are",
+            f"They mean the same; keep `{other.alias}`.",
+        )
     names = field.value or default or (str(own_platform(host)),)
     try:
         return tuple(dict.fromkeys(ImagePlatform.parse(name) for name in names))
@@ -104,6 +103,12 @@ def image_platforms(
         if not field.value:
             raise InvalidOptionError("default_platforms", requirement, finding) from e
         raise field_set.error(field, requirement, finding) from e
+
+
+def _may_choose_platform(field_set: BuildKitImageFieldSet) -> bool:
+    """Whether the image is for the local engine, and of its platforms just the default is known."""
+    is_for_engine = field_set.output.value == ImageOutput.DOCKER.value
+    return is_for_engine and not field_set.is_upstream and not field_set.platforms_field.value
 
 
 def for_one_platform(dockerfile: ImageDockerfile, host: Platform) -> ImageDockerfile:
@@ -225,6 +230,8 @@ async def read_image_dockerfile(
     parsed = parse_dockerfile(content, syntax=dict(build_args.values).get(FRONTEND_ARGUMENT))
     natives = (native,) * len(platforms)
     unread = ImageDockerfile(path, content, parsed, build_args, platforms, natives, remote=remote)
+    if subsystem.output is None and _may_choose_platform(field_set):
+        unread = for_one_platform(unread, host)
     dockerfile = analyze_dockerfile(unread, field_set, build_args.values)
     limits = (limit for analysis in dockerfile.analyses for limit in analysis.limits)
     for limit in dict.fromkeys(limits):

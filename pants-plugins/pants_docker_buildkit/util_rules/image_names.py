@@ -265,6 +265,8 @@ def _image_output(
     output = ImageOutput(field.value)
     if output is ImageOutput.DOCKER and field_set.is_upstream:
         return ImageOutput.OCI
+    if output is ImageOutput.DOCKER:
+        _check_platforms_for_engine(field_set)
     if output is ImageOutput.REGISTRY and not registries:
         raise field_set.error(
             field,
@@ -273,6 +275,19 @@ def _image_output(
             "Configure '[docker-buildkit.registries]', or use 'oci'.",
         )
     return output
+
+
+def _check_platforms_for_engine(field_set: BuildKitImageFieldSet) -> None:
+    """Records name the image of each platform, and nothing reads those from an engine."""
+    field = field_set.platforms_field
+    if len(set(field.value or ())) > 1:
+        raise field_set.error(
+            field,
+            f"name one platform where `{field_set.output.alias}` is '{ImageOutput.DOCKER.value}'",
+            f"it names {', '.join(field.value)}",
+            "Push the image or write it as a layout to have several. For one run,"
+            " '[docker-buildkit].output' has the engine get this machine's.",
+        )
 
 
 def _bad_registry(
