@@ -280,11 +280,12 @@ def _image_output(
 def _check_platforms_for_engine(field_set: BuildKitImageFieldSet) -> None:
     """Records name the image of each platform, and nothing reads those from an engine."""
     field = field_set.platforms_field
-    if len(set(field.value or ())) > 1:
+    names = field.value or ()
+    if len(set(names)) > 1:
         raise field_set.error(
             field,
             f"name one platform where `{field_set.output.alias}` is '{ImageOutput.DOCKER.value}'",
-            f"it names {', '.join(field.value)}",
+            f"it names {', '.join(names)}",
             "Push the image or write it as a layout to have several. For one run,"
             " '[docker-buildkit].output' has the engine get this machine's.",
         )
