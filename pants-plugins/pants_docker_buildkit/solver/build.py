@@ -272,11 +272,11 @@ def _outputs(job: BuildJob, workplace: Workplace) -> tuple[str, ...]:
     if definition.output == ARTIFACTS_OUTPUT:
         return (render_attributes([("type", "local"), ("dest", f"../{EXPORT_DIRECTORY}")]),)
     if definition.output == TAR_OUTPUT:
-        # The layout is for the config, which no exporter gives alone.
+        # The layout is for the config, which no exporter gives alone. BuildKit keeps its layers for
+        # whatever else has these steps, so they are compressed like those of any image.
         tar = (("type", "tar"), ("dest", f"../{OUTPUT_ARTIFACTS}/{ROOT_FILESYSTEM}"))
         layout = (("type", "oci"), ("dest", f"../{OUTPUT_LAYOUT}"), ("tar", "false"))
-        plain = ("compression", "uncompressed")
-        return render_attributes(tar), render_attributes([*layout, plain])
+        return render_attributes(tar), render_attributes(layout)
     if definition.output == "docker":
         names = [f"{name}:{build_tag(job.build_digest)}" for name in job.repositories]
         attributes = [("type", "docker"), ("name", render_values(names))]

@@ -138,6 +138,14 @@ def test_what_leaves_the_builder_has_oci_media_types_and_no_times_if_it_is_repro
     assert rendered.endswith("oci-mediatypes=true,rewrite-timestamp=true")
 
 
+def test_the_layout_beside_a_tar_leaves_no_layers_that_other_images_would_not_have() -> None:
+    """BuildKit takes layers that it has for any image with the same steps, however compressed."""
+    tar, layout = command(redefined(output="tar")).outputs
+    assert tar.startswith("type=tar,")
+    assert layout.startswith("type=oci,")
+    assert "compression" not in layout
+
+
 def test_buildx_has_to_obey_each_policy() -> None:
     policies = (("dockerfile/Dockerfile.rego", "a"), ("policies/0/company.rego", "b"))
     assert command(redefined(policies=policies)).policies == (
