@@ -10,8 +10,8 @@ from pants.engine.addresses import Address
 from pants.engine.target import InvalidFieldException, OverridesField, StringSequenceField
 from pants.util.strutil import help_text
 
-_STAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""A name, or a number for a stage that has none."""
+_STAGE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+"""What BuildKit takes for a name. It does not build a stage by number (`--target`)."""
 
 
 class BuildKitImagesStagesField(StringSequenceField):

@@ -30,6 +30,7 @@ from pants_docker_buildkit.util_rules.build_secrets import secret_sources
 from pants_docker_buildkit.util_rules.builders import DescribedBuilders
 from pants_docker_buildkit.util_rules.docker_environment import DockerEnvironment
 from pants_docker_buildkit.util_rules.mirrors import image_mirrors
+from pants_docker_buildkit.util_rules.option_maps import text_entries
 from pants_docker_buildkit.util_rules.option_paths import option_path
 
 
@@ -81,7 +82,12 @@ def build_settings(field_set: BuildKitImageFieldSet, options: BuildOptions) -> B
         or _above_zero("build_timeout", subsystem.build_timeout, "a number of seconds"),
         max_builds=_above_zero("max_builds", subsystem.max_builds),
         resources=tuple(
-            sorted({**subsystem.resources, **(field_set.resources.value or {})}.items())
+            sorted(
+                {
+                    **text_entries("resources", subsystem.resources),
+                    **(field_set.resources.value or {}),
+                }.items()
+            )
         ),
         progress=subsystem.progress.value,
         passes_proxies=subsystem.pass_proxies,

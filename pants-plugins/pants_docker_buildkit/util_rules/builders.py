@@ -11,6 +11,7 @@ from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.options.table import InvalidTableError
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
+from pants_docker_buildkit.util_rules.option_maps import named_entries
 from pants_docker_buildkit.util_rules.option_paths import option_path
 
 
@@ -39,6 +40,6 @@ async def read_described_builders(subsystem: DockerBuildKitSubsystem) -> Describ
     return DescribedBuilders(
         tuple(
             _parse(name, table, environment.home)
-            for name, table in sorted(subsystem.builders.items())
+            for name, table in named_entries("builders", subsystem.builders)
         )
     )

@@ -18,6 +18,7 @@ from pants_docker_buildkit.locks.lock_file import BaseImages, InvalidLockFileErr
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.option_maps import text_entries
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +89,8 @@ def generating_command(resolve: str) -> str:
 def lock_paths(subsystem: DockerBuildKitSubsystem) -> FrozenDict[str, str]:
     """The lock file of each resolve, from the build root."""
     paths = {}
-    for name, path in subsystem.resolves.items():
-        normal = os.path.normpath(str(path))
+    for name, path in text_entries("resolves", subsystem.resolves).items():
+        normal = os.path.normpath(path)
         if os.path.isabs(normal) or normal.split("/")[0] in ("..", "."):
             requirement = "name a file below the build root for each resolve"
             raise InvalidOptionError("resolves", requirement, f"for {name!r} it has {path!r}")

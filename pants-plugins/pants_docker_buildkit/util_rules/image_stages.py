@@ -30,7 +30,13 @@ class GenerateImagesRequest(GenerateTargetsRequest[BuildKitImagesTarget]):
 def _check_overrides(request: GenerateImagesRequest, stages: Iterable[str]) -> None:
     field, address = BuildKitImagesOverridesField.alias, request.template_address
     listed = ", ".join(map(repr, stages))
-    for stage in sorted(set(request.overrides) - set(stages)):
+    # Pants does not hand on what is overridden by nothing.
+    written = {
+        name
+        for names in request.generator[BuildKitImagesOverridesField].value or ()
+        for name in names
+    }
+    for stage in sorted(written - set(stages)):
         raise InvalidFieldException(
             f"The `{field}` field in target {address} must have names of"
             f" `{BuildKitImagesStagesField.alias}` as keys, but {stage!r} is not one of them. They"

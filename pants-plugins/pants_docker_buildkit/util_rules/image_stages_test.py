@@ -127,12 +127,16 @@ def test_a_stage_that_is_not_there_is_an_error_of_the_field_that_names_it(
     [
         pytest.param("stages=[]", "but it is empty", id="none"),
         pytest.param("stages=['a b']", "but 'a b' is not valid", id="no-name"),
+        pytest.param("stages=['0']", "but '0' is not valid", id="number"),
         pytest.param("stages=['a', 'A']", "but 'a' is there twice", id="twice"),
         pytest.param(
             "stages=['test'], overrides={'tset': {'skip_push': True}}",
             "The `overrides` field in target wrong:images must have names of `stages` as keys, but"
             " 'tset' is not one of them. They are: 'test'.",
             id="override",
+        ),
+        pytest.param(
+            "stages=['test'], overrides={'tset': {}}", "'tset' is not one of them", id="no-override"
         ),
         pytest.param(
             "stages=['test'], overrides={'test': {'target_stage': 'x'}}",

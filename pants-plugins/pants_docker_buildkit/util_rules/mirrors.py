@@ -6,12 +6,13 @@ from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.oci.mirrors import ImageMirrors
 from pants_docker_buildkit.oci.reference import InvalidNameError
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.option_maps import text_entries
 
 
 def image_mirrors(subsystem: DockerBuildKitSubsystem) -> ImageMirrors:
     """Where images are read in place of the registries that Dockerfiles name."""
     try:
-        return ImageMirrors.parse(subsystem.mirrors)
+        return ImageMirrors.parse(text_entries("mirrors", subsystem.mirrors))
     except InvalidNameError as e:
         requirement = (
             f"map registries, with a path or without, to such, each of which must {e.requirement}"

@@ -17,6 +17,7 @@ from pants_docker_buildkit.registry.secret_source import InvalidSecretSourceErro
 from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
+from pants_docker_buildkit.util_rules.option_maps import named_entries
 from pants_docker_buildkit.util_rules.option_paths import option_path
 
 _KNOWN_SETTINGS = {
@@ -79,7 +80,7 @@ async def read_configured_registries(subsystem: DockerBuildKitSubsystem) -> Conf
     return ConfiguredRegistries(
         tuple(
             _parse(alias, entry, environment.home)
-            for alias, entry in sorted(subsystem.registries.items())
+            for alias, entry in named_entries("registries", subsystem.registries)
         )
     )
 
@@ -88,8 +89,10 @@ def _parse(alias: str, entry: Any, home: str) -> ConfiguredRegistry:
     option = f"registries.{alias}"
     if not isinstance(entry, dict) or not isinstance(entry.get("address"), str):
         # Values are not repeated: one of them may be a password.
-        keys = ", ".join(map(repr, sorted(entry))) if isinstance(entry, dict) else ""
+        keys = ", ".join(sorted(map(repr, entry))) if isinstance(entry, dict) else ""
         finding = f"only has {keys}" if keys else "has none"
+        if isinstance(entry, dict) and "address" in entry:
+            finding = "it is no text"
         raise InvalidOptionError(option, 'have an `address`, such as "localhost:5000"', finding)
     try:
         return _read(alias, OptionTable(option, entry), home)

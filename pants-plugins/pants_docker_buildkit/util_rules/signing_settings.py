@@ -20,6 +20,7 @@ from pants_docker_buildkit.signatures.rules import (
     SignatureRule,
 )
 from pants_docker_buildkit.subsystem import SignaturesSubsystem
+from pants_docker_buildkit.util_rules.option_maps import named_entries
 from pants_docker_buildkit.util_rules.option_paths import option_path
 
 _IGNORES_CERTIFICATE_LOG = "--insecure-ignore-sct=true"
@@ -86,7 +87,7 @@ def _invalid(option: str, requirement: str, finding: str) -> InvalidOptionError:
 
 def _policies(verify: Mapping[str, Any], home: str) -> list[SignaturePolicy]:
     found = []
-    for pattern, content in sorted(verify.items()):
+    for pattern, content in named_entries("verify", verify, SignaturesSubsystem.options_scope):
         try:
             tables = (
                 OptionTable("", {pattern: content}).tables(pattern)
