@@ -8,8 +8,10 @@ images depend by inference: Git's changes, `dependents` and `filedeps` find the 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 
+from pants.build_graph.address import BANNED_CHARS_IN_TARGET_NAME
 from pants.engine.addresses import Address
 from pants.engine.fs import PathGlobs
 from pants.engine.internals.synthetic_targets import SyntheticAddressMaps, SyntheticTargetsRequest
@@ -37,6 +39,7 @@ from pants_docker_buildkit.util_rules.upstream_targets import UpstreamTargets
 
 _OF_CONTEXTS = f"**/{IGNORE_FILE_NAME}"
 _LOWER_CASE = f"**/{LOWER_CASE_DOCKERFILE}"
+_ESCAPED = re.compile(f"[%{re.escape(''.join(sorted(BANNED_CHARS_IN_TARGET_NAME)))}]")
 _BESIDE_DOCKERFILES = (f"**/?*{IGNORE_FILE_NAME}", f"**/?*{POLICY_FILE_ENDING}")
 
 
@@ -48,9 +51,13 @@ class ImageInputTargetsRequest(SyntheticTargetsRequest):
 
 
 def input_address(path: str) -> Address:
-    """The target of a file."""
+    """The target of a file. A single name that Pants refuses would keep it from doing anything."""
     directory, name = os.path.split(path)
-    return Address(directory, target_name=f"_{name}")
+    return Address(directory, target_name=f"_{_ESCAPED.sub(_escape, name)}")
+
+
+def _escape(character: re.Match[str]) -> str:
+    return f"%{ord(character[0]):02x}"
 
 
 def _adaptor(path: str) -> TargetAdaptor:

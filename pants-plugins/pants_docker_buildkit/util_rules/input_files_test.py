@@ -71,6 +71,18 @@ def test_what_lies_beside_a_dockerfile_is_of_its_image_also_once_it_is_gone(
     assert owners(runner, beside[1]) == {"src/app:image"}
 
 
+def test_a_name_that_no_target_may_have_keeps_nobody_from_theirs(runner: ImageRunner) -> None:
+    write_image(runner, "source='a=b%@c.Dockerfile'")
+    runner.write({"src/app/a=b%@c.Dockerfile": "FROM scratch\nCOPY . /\n"})
+    beside = "src/app/a=b%@c.Dockerfile.dockerignore"
+    runner.write(
+        {beside: "", "src/app/a=b.Dockerfile.dockerignore": "", "src/app/a=b.Dockerfile": ""}
+    )
+    found = {"src/app:_a%3db%25%40c.Dockerfile.dockerignore"}
+    assert runner.input_files("src/app:image") == found
+    assert owners(runner, beside) == {"src/app:image", *found}
+
+
 def test_named_contexts_have_ignore_files_of_their_own(runner: ImageRunner) -> None:
     write_image(runner, "build_contexts={'theme': 'theme:files'}, context_root='./'")
     runner.write({"src/app/Dockerfile": "FROM scratch\nCOPY --from=theme . /\n"})
