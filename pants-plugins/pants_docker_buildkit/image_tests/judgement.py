@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -90,9 +91,8 @@ def _judge_command(command: CommandTest, results: Path) -> tuple[tuple[str, ...]
         if name != "command":
             if code != 0:
                 step = name.partition("-")[0]
-                problems.append(
-                    f"{step} {words!r} ended with exit code {code}: {_shown(err or out)}"
-                )
+                shown = f"{step} '{shlex.join(words)}'"
+                problems.append(f"{shown} ended with exit code {code}: {_shown(err or out)}")
             continue
         output, error = out, err
         if code != command.exit_code:

@@ -56,7 +56,7 @@ def test_output_and_error_are_told_apart(tmp_path: Path) -> None:
         excluded_error=("error",),
     )
     assert problems(StructureTest(commands=(command,)), write(tmp_path, ended)) == [
-        "setup ('make', 'room') ended with exit code 2: 'no room'",
+        "setup 'make room' ended with exit code 2: 'no room'",
         "exitCode: expected 4, but it was 3",
         "expectedOutput: 'error' is not found in 'to the output ☃'",
         "excludedOutput: 'output' is found in 'to the output ☃'",
