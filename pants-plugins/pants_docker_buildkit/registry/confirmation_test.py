@@ -158,6 +158,22 @@ def test_an_image_is_not_waited_for_once_all_is_over(
     assert future.cancelled()
 
 
+def test_the_end_does_not_wait_for_an_image_that_is_asked_for_by_its_tag(
+    registry: FakeRegistry, clients: RegistryClients, confirmations: ManifestConfirmations
+) -> None:
+    is_over = threading.Event()
+    registry.plan(faults.held(is_over.is_set), times=1000)
+    for number in range(clients.client(registry.address).most_at_once):
+        confirmations.submit(reference(registry, f"busy-{number}"))
+    confirmations.submit_tagged(reference(registry), tagged(registry))
+    end = threading.Thread(target=confirmations.close, daemon=True)
+    end.start()
+    end.join(SOON)
+    is_over.set()
+    assert not end.is_alive()
+    assert confirmations.submit(reference(registry)).cancelled()
+
+
 def test_manifests_are_asked_for_at_the_same_time(
     registry: FakeRegistry, clients: RegistryClients, confirmations: ManifestConfirmations
 ) -> None:

@@ -64,10 +64,12 @@ class Workers:
         """Cancel what was not begun, and let the threads end. Does not wait for what was."""
         with self._lock:
             self._is_closed = True
-            while (task := self._next_waiting()) is not None:
-                task.future.cancel()
+            waiting = list(iter(self._next_waiting, None))
             for _ in self._threads:
                 self._tasks.put(None)
+        # Who waits for a future hears of it here, and may want to submit something.
+        for task in waiting:
+            task.future.cancel()
 
     def _next_waiting(self) -> _Task | None:
         try:
