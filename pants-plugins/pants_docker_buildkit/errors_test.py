@@ -452,6 +452,11 @@ def test_a_path_that_is_there_but_not_in_the_context_is_explained(
     assert advice in runner.failure(f"{name}:image")
 
 
+def test_a_directory_is_no_dockerfile(runner: ImageRunner) -> None:
+    runner.write({"odd/BUILD": "docker_buildkit_image(name='image')", "odd/Dockerfile/a.txt": ""})
+    assert "name a file that exists, but there is no odd/Dockerfile" in runner.failure("odd:image")
+
+
 def test_an_image_of_docker_hub_may_be_called_like_a_directory(runner: ImageRunner) -> None:
     # `docs` is a directory with targets, but none of them is called `3.12`.
     dockerfile = "ARG BASE=docs:3.12\nFROM scratch AS unused\nFROM scratch\n"

@@ -191,9 +191,10 @@ async def _read_file(written: str) -> tuple[str | None, bytes]:
     for path in (written, lower_case_name(written)):
         if path is not None:
             digest = await path_globs_to_digest(PathGlobs((path,)), **implicitly())
-            if digest != EMPTY_DIGEST:
-                (file,) = await get_digest_contents(digest)
-                return file.path, file.content
+            # There is none in a directory of that name.
+            files = await get_digest_contents(digest) if digest != EMPTY_DIGEST else ()
+            if files:
+                return files[0].path, files[0].content
     return None, b""
 
 
