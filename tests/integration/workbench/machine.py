@@ -35,6 +35,7 @@ _OPTIONS = {True: "--pantsd", False: "--no-pantsd"}
 _NO_BARS = "--no-dynamic-ui"
 _STOP_SECONDS = 20.0
 _PANTSD_IS_SLOW = "while waiting for pantsd to start"
+_IS_STILL_WRITTEN = "Error launching process after 1 retry for ETXTBSY"
 _NOWHERE = "unix:///nonexistent/docker.sock"
 
 
@@ -157,8 +158,11 @@ class Checkout:
         before = len(self.machine.docker_calls())
         given = [_OPTIONS[pantsd], _NO_BARS, *arguments]
         run = self._run(self._end_of(given, {**self.environment, **(env or {})}, wrapper), before)
-        if pantsd and _PANTSD_IS_SLOW in run.output:
-            # The client gives up after a minute; the daemon goes on, and the next client finds it.
+        # The client gives up after a minute; the daemon goes on, and the next client finds it. And
+        # Pants 2.17 gives up where one of its processes has inherited, for a moment, what another
+        # is to run and was just written, as its parser of Dockerfiles is.
+        is_slow = pantsd and _PANTSD_IS_SLOW in run.output
+        if is_slow or _IS_STILL_WRITTEN in run.output:
             run = self._run(
                 self._end_of(given, {**self.environment, **(env or {})}, wrapper), before
             )
