@@ -48,8 +48,8 @@ from pants_docker_buildkit.target_types import (
 from pants_docker_buildkit.util_rules import (
     artifacts,
     attestations,
+    base_configs,
     base_images,
-    base_triggers,
     build,
     build_context,
     build_platform,
@@ -119,7 +119,7 @@ _RULE_MODULES = (
     unowned_files,
     upstream_images,
     user_policy,
-    base_triggers,
+    base_configs,
     image_archives,
     needed_targets,
     image_inputs,

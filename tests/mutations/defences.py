@@ -134,11 +134,11 @@ MUTATIONS = (
         "util_rules/image_inputs.py",
         "if all(each.triggers == () for each in found):",
         "if True:",
-        ("util_rules/base_triggers_test.py",),
+        ("util_rules/base_configs_test.py",),
     ),
     Mutation(
         "triggers: those of images of this repository are in their record",
-        "util_rules/base_triggers.py",
+        "util_rules/base_configs.py",
         "found[key] = recorded",
         "found[key] = ()",
         ("tests/integration/triggers_test.py",),

@@ -16,8 +16,9 @@ class BuildCommand:
     Paths are relative to the directory in which buildx runs. `outputs`, `cache_from`, `cache_to`,
     `policies`, `attestations` and `secrets` are rendered attributes; `inherited_build_args` are
     names of build arguments whose values buildx finds in its environment; `build_contexts` are
-    pairs of a name and what it stands for. With `call`, nothing is built, but that is asked. Pairs
-    keep their order, so equal commands have equal arguments.
+    pairs of a name and what it stands for. Without `platforms` it is the builder's own. With
+    `call`, nothing is built, but that is asked. Pairs keep their order, so equal commands have
+    equal arguments.
     """
 
     context: str
@@ -61,7 +62,7 @@ def render_arguments(command: BuildCommand, *, progress: str = "rawjson") -> tup
     arguments += _optional("--builder", command.builder)
     arguments += ["--file", command.dockerfile]
     arguments += ["--metadata-file", command.metadata_file]
-    arguments += ["--platform", ",".join(command.platforms)]
+    arguments += _optional("--platform", ",".join(command.platforms) or None)
     arguments += _optional("--target", command.target_stage)
     arguments += _pairs("--build-arg", command.build_args)
     arguments += _repeated("--build-arg", command.inherited_build_args)

@@ -29,8 +29,8 @@ class Origin:
 
     `text` is the name after expansion: an image reference, which may be any text, such as the
     address of a target; the name or index of a stage; the name of a named context as it was given.
-    `arguments` are the global `ARG`s in it and in its platform, `platform` what an image is pulled
-    for.
+    `arguments` are the global `ARG`s in it and in its platform, `platform` what an image or a named
+    context is asked for.
     """
 
     kind: OriginKind
@@ -184,6 +184,15 @@ class DockerfileAnalysis:
             if stage.base.kind in kinds
         }
         return tuple(found.values())
+
+    @property
+    def final_base(self) -> Origin | None:
+        """What the target is based on, through as many stages as it takes; `None` if not known."""
+        stage = None if self.target is None else self.stages[self.target]
+        while stage is not None and stage.base.kind is OriginKind.STAGE:
+            base, before = stage.base.text, self.stages[: stage.index]
+            stage = next((each for each in reversed(before) if each.name == base), None)
+        return None if stage is None else stage.base
 
     @property
     def own_triggers(self) -> tuple[str, ...]:

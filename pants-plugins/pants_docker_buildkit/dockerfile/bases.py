@@ -58,7 +58,7 @@ class BaseResolver:
             return Origin(OriginKind.SCRATCH, text, line)
         context = self.named_contexts.find(text, platform)
         if context is not None:
-            return Origin(OriginKind.NAMED_CONTEXT, context, line)
+            return Origin(OriginKind.NAMED_CONTEXT, context, line, platform=platform)
         return Origin(OriginKind.IMAGE, text, line, platform=platform)
 
     def _expand_name(self, from_: Instruction) -> Expansion:

@@ -38,12 +38,14 @@ _HEREDOC_KEYWORDS = frozenset({"ADD", "COPY", "RUN"})
 class ImageTriggers:
     """What an image has a stage do that is based on it, by the name that `Origin` has for it.
 
-    `triggers` are `None` where its configuration cannot be read.
+    `triggers` are `None` where its configuration cannot be read. `own_platform` is the one that it
+    names: an image need not be for the `platform` that it is pulled for.
     """
 
     name: str
     platform: ImagePlatform | None
     triggers: tuple[str, ...] | None
+    own_platform: ImagePlatform | None = None
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ class _Analyzer:
         contexts = self._resolver.named_contexts
         context = contexts.find_for_stage(name, base.platform) if name else None
         if context is not None:
-            origin = Origin(OriginKind.NAMED_CONTEXT, context, origin.line)
+            origin = Origin(OriginKind.NAMED_CONTEXT, context, origin.line, base.platform)
             stage = None
         node = Node(index, name, origin.line, origin, stage, context is not None, instructions[1:])
         self._graph.add(node)

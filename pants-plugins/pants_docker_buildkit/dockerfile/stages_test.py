@@ -104,6 +104,26 @@ def test_only_the_stages_that_the_target_needs_are_reachable() -> None:
     assert [material.reference for material in materials] == ["a", "c"]
 
 
+@pytest.mark.parametrize(
+    ("text", "target", "base"),
+    [
+        ("FROM a AS x\nFROM b AS y\nFROM x\n", None, "a"),
+        ("FROM a AS x\nFROM b AS y\nFROM x\n", "y", "b"),
+        ("FROM a AS x\nFROM x AS x\nFROM x\n", None, "a"),
+        ("FROM a AS x\nFROM b AS x\nFROM x\n", None, "b"),
+        ("FROM a AS x\nFROM scratch\nCOPY --from=x / /\n", None, "scratch"),
+    ],
+)
+def test_the_final_base_is_behind_all_stages(text: str, target: str | None, base: str) -> None:
+    found = analyze_text(text, target_stage=target).final_base
+    assert found is not None
+    assert found.text == base
+
+
+def test_without_a_target_there_is_no_final_base() -> None:
+    assert analyze_text("").final_base is None
+
+
 def test_materials_are_named_once_per_platform_after_the_frontend() -> None:
     text = (
         "# syntax=docker/dockerfile:1\n"

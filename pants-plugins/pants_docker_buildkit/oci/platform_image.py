@@ -108,17 +108,32 @@ def read_config_triggers(config: bytes) -> tuple[str, ...]:
         raise InvalidManifestError(f"in its config, {e}") from e
 
 
-def read_image_triggers(
-    root: Descriptor, platform: ImagePlatform, read: ReadContent
-) -> tuple[str, ...]:
-    """What `root`, a manifest or an index, has builds for `platform` do that are based on it."""
+@dataclass(frozen=True)
+class BaseConfig:
+    """What the config of an image says to builds that are based on it.
+
+    `triggers` are instructions, without `ONBUILD`; `platform` is `None` where it names none.
+    """
+
+    triggers: tuple[str, ...] = ()
+    platform: ImagePlatform | None = None
+
+
+def read_base_config(root: Descriptor, platform: ImagePlatform, read: ReadContent) -> BaseConfig:
+    """What `root`, a manifest or an index, says to builds for `platform` that are based on it."""
     for _ in range(MAX_INDEX_DEPTH + 1):
         content = parse_manifest(read(root), root.media_type)
         if not isinstance(content, ImageIndex):
-            return read_config_triggers(read(content.config))
+            config = read(content.config)
+            try:
+                own = read_config_platform(config)
+            except InvalidManifestError:
+                # BuildKit takes such an image, and gives its children no platform either.
+                own = None
+            return BaseConfig(read_config_triggers(config), own)
         chosen = choose_for_platform([each.platform for each in content.images], platform)
         if chosen is None:
-            return ()
+            return BaseConfig()
         root = content.images[chosen]
     raise InvalidManifestError("indexes are nested too deeply")
 

@@ -11,10 +11,13 @@ from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.manifest import InvalidManifestError
 from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.oci.platform_image import (
+    BaseConfig,
+    read_base_config,
     read_config_triggers,
-    read_image_triggers,
     read_platform_images,
 )
+
+AMD64, ARM64 = ImagePlatform("linux", "amd64"), ImagePlatform("linux", "arm64")
 
 
 class Contents:
@@ -57,13 +60,13 @@ def root(entry: dict[str, Any]) -> Descriptor:
 @pytest.mark.parametrize(
     ("platform", "expected"),
     [
-        pytest.param("linux/arm64", ("COPY arm /",), id="own"),
-        pytest.param("linux/amd64/v3", ("COPY amd /",), id="processor"),
-        pytest.param("linux/s390x", (), id="none"),
+        pytest.param("linux/arm64", BaseConfig(("COPY arm /",), ARM64), id="own"),
+        pytest.param("linux/amd64/v3", BaseConfig(("COPY amd /",), AMD64), id="processor"),
+        pytest.param("linux/s390x", BaseConfig(), id="none"),
     ],
 )
-def test_the_triggers_are_those_of_the_image_for_the_platform(
-    platform: str, expected: tuple[str, ...]
+def test_of_an_index_the_image_for_the_platform_is_read(
+    platform: str, expected: BaseConfig
 ) -> None:
     contents = Contents()
     amd64, arm64 = (
@@ -71,15 +74,23 @@ def test_the_triggers_are_those_of_the_image_for_the_platform(
     )
     index = root(contents.index(amd64, arm64))
     wanted = ImagePlatform.parse(platform)
-    assert read_image_triggers(index, wanted, contents.read) == expected
-    assert contents.reads == (3 if expected else 1)
+    assert read_base_config(index, wanted, contents.read) == expected
+    assert contents.reads == (3 if expected.platform else 1)
 
 
 def test_an_image_that_is_not_one_of_several_is_taken_whatever_it_is_for() -> None:
     contents = Contents()
     image = root(contents.image("linux/amd64", "RUN make"))
-    arm64 = ImagePlatform.parse("linux/arm64")
-    assert read_image_triggers(image, arm64, contents.read) == ("RUN make",)
+    found = read_base_config(image, ARM64, contents.read)
+    assert found == BaseConfig(("RUN make",), AMD64)
+
+
+def test_an_image_that_names_no_platform_has_none() -> None:
+    contents = Contents()
+    config = contents.add({"config": {}}, MediaType.OCI_IMAGE_CONFIG)
+    manifest = {"schemaVersion": 2, "config": config, "layers": []}
+    image = root(contents.add(manifest, MediaType.OCI_IMAGE_MANIFEST))
+    assert read_base_config(image, ARM64, contents.read) == BaseConfig()
 
 
 def test_indexes_in_indexes_end() -> None:
@@ -88,7 +99,7 @@ def test_indexes_in_indexes_end() -> None:
     for _ in range(6):
         entry = contents.index(entry)
     with pytest.raises(InvalidManifestError, match="too deeply"):
-        read_image_triggers(root(entry), ImagePlatform.parse("linux/amd64"), contents.read)
+        read_base_config(root(entry), AMD64, contents.read)
 
 
 def test_images_of_all_platforms_have_their_triggers() -> None:

@@ -165,7 +165,8 @@ def build_command(
         context=str(workplace.contexts / settings.context_name),
         dockerfile=DOCKERFILE,
         metadata_file=str(metadata_path),
-        platforms=definition.platforms,
+        # Told none, BuildKit takes the builder's own, and labels the image like its base.
+        platforms=() if definition.platform_of_base else definition.platforms,
         outputs=_outputs(job, workplace),
         builder=workplace.builder_name,
         target_stage=definition.target_stage,

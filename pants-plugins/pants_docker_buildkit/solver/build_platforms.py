@@ -10,7 +10,7 @@ from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.json_object import JsonObject
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.described_builder import ChosenBuilder
-from pants_docker_buildkit.solver.errors import OtherBuildPlatformError
+from pants_docker_buildkit.solver.errors import OtherBuildPlatformError, OtherDefaultPlatformError
 
 
 def find_node_platforms(chosen: ChosenBuilder) -> tuple[tuple[str, ...], ...]:
@@ -39,9 +39,21 @@ def parse_nodes(text: bytes) -> tuple[tuple[str, ...], ...]:
 
 def check_build_platforms(definition: BuildDefinition, chosen: ChosenBuilder) -> None:
     """Refuse a builder that would make another image, where no build argument prevents that."""
+    if definition.platform_of_base:
+        _check_default_platform(definition, chosen)
     if not definition.build_platforms:
         return
     targets = [ImagePlatform.parse(target) for target, _ in definition.build_platforms]
     found = [str(each) for each in native_platforms(find_node_platforms(chosen), targets)]
     if found != [wanted for _, wanted in definition.build_platforms]:
         raise OtherBuildPlatformError(chosen.builder.name, definition.build_platforms, found)
+
+
+def _check_default_platform(definition: BuildDefinition, chosen: ChosenBuilder) -> None:
+    """Refuse a builder that builds for another platform where it is told none."""
+    (wanted,) = definition.platforms
+    # buildx sends such a build to the first node.
+    nodes = find_node_platforms(chosen)[:1]
+    found = [str(each) for each in native_platforms(nodes, [ImagePlatform.parse(wanted)])]
+    if found != [wanted]:
+        raise OtherDefaultPlatformError(chosen.builder.name, wanted, found)

@@ -14,7 +14,7 @@ from pants_docker_buildkit.solver.build_platforms import (
 )
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.described_builder import ChosenBuilder
-from pants_docker_buildkit.solver.errors import OtherBuildPlatformError
+from pants_docker_buildkit.solver.errors import OtherBuildPlatformError, OtherDefaultPlatformError
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 
 BUILDER = "Name: far\nDriver: docker-container\n\nNodes:\nName: far0\n"
@@ -62,3 +62,21 @@ def test_a_builder_of_another_platform_is_refused(tmp_path: Path) -> None:
     wanted = definition(("linux/amd64", "linux/amd64"))
     with pytest.raises(OtherBuildPlatformError, match=r"'far' are linux/arm64"):
         check_build_platforms(wanted, chosen(RUNS, FakeDocker(tmp_path)))
+
+
+def follower(platform: str) -> BuildDefinition:
+    return BuildDefinition(
+        dockerfile="", context="", platforms=(platform,), output="oci", platform_of_base=True
+    )
+
+
+def test_what_is_labelled_like_its_base_needs_a_builder_for_the_default(tmp_path: Path) -> None:
+    check_build_platforms(follower("linux/arm64"), chosen(RUNS, FakeDocker(tmp_path)))
+    with pytest.raises(OtherDefaultPlatformError, match=r"'far' is for linux/arm64.*`platforms`"):
+        check_build_platforms(follower("linux/amd64"), chosen(RUNS, FakeDocker(tmp_path)))
+
+
+def test_such_a_build_goes_to_the_first_node(tmp_path: Path) -> None:
+    two = f"{RUNS}Name: far1\nStatus: running\nPlatforms: linux/amd64\n"
+    with pytest.raises(OtherDefaultPlatformError):
+        check_build_platforms(follower("linux/amd64"), chosen(two, FakeDocker(tmp_path)))

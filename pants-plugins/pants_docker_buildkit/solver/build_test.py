@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pants_docker_buildkit.buildx.builder import Builder
-from pants_docker_buildkit.buildx.command import BuildCommand
+from pants_docker_buildkit.buildx.command import BuildCommand, render_arguments
 from pants_docker_buildkit.registry.rules_of_registries import RegistryRule
 from pants_docker_buildkit.registry.settings import Reach, RegistrySettings
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
@@ -79,6 +79,11 @@ def command(
 
 def redefined(**members: Any) -> BuildJob:
     return replace(JOB, definition=replace(DEFINITION, **members))
+
+
+def test_buildx_is_told_no_platform_where_the_image_gets_that_of_its_base() -> None:
+    assert command(JOB).platforms == ("linux/amd64",)
+    assert "--platform" not in render_arguments(command(redefined(platform_of_base=True)))
 
 
 @pytest.fixture

@@ -138,11 +138,24 @@ class OtherBuildPlatformError(SolverError):
         )
 
 
+class OtherDefaultPlatformError(OtherBuildPlatformError):
+    """A builder does not build for the platform that was taken for the default."""
+
+    def __init__(self, builder: str, wanted: str, found: Sequence[str]) -> None:
+        SolverError.__init__(
+            self,
+            "The target names no `platforms`, and its last stage is based on an image for another"
+            f" platform than {wanted}. So the builder must be for {wanted}, but the builder"
+            f" {builder!r} is for {', '.join(found) or 'an unknown one'}. Set `platforms`, or"
+            " choose another builder.",
+        )
+
+
 class UnreadableBaseError(SolverError):
     """The configuration of a base image cannot be read."""
 
     def __init__(self, reference: str, finding: str) -> None:
-        super().__init__(f"The triggers (ONBUILD) of {reference} are not known: {finding}")
+        super().__init__(f"What {reference} triggers (ONBUILD) is not known: {finding}")
 
 
 class ImageNotScannedError(SolverError):

@@ -34,7 +34,7 @@ CHECKSUM_COMMAND = "checksum"
 PLATFORMS_COMMAND = "platforms"
 SBOM_COMMAND = "sbom"
 TEST_COMMAND = "test"
-TRIGGERS_COMMAND = "triggers"
+BASE_COMMAND = "base"
 UPLOAD_COMMAND = "upload"
 MOVE_COMMAND = "move"
 RUN_COMMAND = "run"
@@ -110,11 +110,11 @@ def _lint(session: SessionClient, key: str) -> str:
     return run_checks(session, chosen_docker(session.profile()), key)
 
 
-def _triggers(session: SessionClient, reference: str, platform: str) -> str:
-    """What a base image has builds do that are based on it."""
-    from pants_docker_buildkit.solver.base_triggers import read_base_triggers, render_triggers
+def _base(session: SessionClient, reference: str, platform: str) -> str:
+    """What a base image says to builds that are based on it."""
+    from pants_docker_buildkit.solver.base_config import ask_base_config, render_base_config
 
-    return render_triggers(read_base_triggers(session, reference, platform))
+    return render_base_config(ask_base_config(session, reference, platform))
 
 
 def _archive(_: SessionClient) -> str:
@@ -206,13 +206,13 @@ _PROGRAMS: Mapping[str, Callable[..., int]] = MappingProxyType(
 _ANSWERS: Mapping[str, Callable[..., str]] = MappingProxyType(
     {
         ARCHIVE_COMMAND: _archive,
+        BASE_COMMAND: _base,
         BUILD_COMMAND: _build,
         CHECKSUM_COMMAND: _checksum,
         GIT_TREE_COMMAND: _git_tree,
         LINT_COMMAND: _lint,
         PLATFORMS_COMMAND: _platforms,
         SBOM_COMMAND: _sbom,
-        TRIGGERS_COMMAND: _triggers,
         UPLOAD_COMMAND: _upload,
     }
 )

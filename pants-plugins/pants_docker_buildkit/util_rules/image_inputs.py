@@ -12,8 +12,9 @@ from pants.engine.platform import Platform
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
 from pants_docker_buildkit.digests.context_digest import context_digest
-from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, RemoteKind
+from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind, RemoteKind
 from pants_docker_buildkit.dockerfile.missing_sources import MissingSource, find_missing_source
+from pants_docker_buildkit.dockerfile.parser import ImageTriggers
 from pants_docker_buildkit.dockerfile.reached_paths import reached_paths, select_reached
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.dockerfile.scope import build_platform_values
@@ -22,10 +23,11 @@ from pants_docker_buildkit.errors import MissingContextFileError
 from pants_docker_buildkit.fields.build_context import ContextInputs
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext, PinnedSource
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.base_triggers import read_new_triggers
+from pants_docker_buildkit.util_rules.base_configs import read_new_triggers
 from pants_docker_buildkit.util_rules.build_context import ContextTree, assemble_build_context
 from pants_docker_buildkit.util_rules.build_platform import (
     BuildPlatformsRequest,
@@ -81,7 +83,8 @@ class ImageInputs:
     all that it may read from outside, frontend included.
     `materials` are that as people know it, for all platforms.
     `build_platforms` are pairs of a platform and that of its builder, where no
-    build argument can say it.
+    build argument can say it. With `platform_of_base` the image gets the platform of what it is
+    based on, which is not the one that it is built for.
     """
 
     dockerfile: ImageDockerfile
@@ -93,6 +96,7 @@ class ImageInputs:
     named_contexts: tuple[NamedContext, ...]
     sources: tuple[PinnedSource, ...]
     build_platforms: tuple[tuple[str, str], ...]
+    platform_of_base: bool
     materials: tuple[BuildMaterial, ...]
     policies: Policies
 
@@ -151,13 +155,15 @@ class Understanding:
     """What a Dockerfile is, once it is known what stands for all that it and the fields name.
 
     `given` are the build arguments, which it need not declare, `contexts` those that it uses.
-    `builder_arguments` are those that have their values from the builder.
+    `builder_arguments` are those that have their values from the builder. `base_platform` is the
+    one that a build for the first platform gets from what it is based on; `None` from nothing.
     """
 
     dockerfile: ImageDockerfile
     given: Mapping[str, str]
     contexts: tuple[NamedContext, ...]
     builder_arguments: frozenset[str]
+    base_platform: ImagePlatform | None
 
 
 async def understand_dockerfile(
@@ -199,7 +205,32 @@ async def understand_dockerfile(
         dockerfile = replace(dockerfile, parsed=parsed)
     reached = reached_contexts((each.name for each in contexts), dockerfile.analyses)
     contexts = tuple(each for each in contexts if each.name in reached)
-    return Understanding(dockerfile, given, contexts, used)
+    base_platform = _base_platform(dockerfile, found)
+    return Understanding(dockerfile, given, contexts, used, base_platform)
+
+
+def _base_platform(
+    dockerfile: ImageDockerfile, last_found: tuple[ImageTriggers, ...]
+) -> ImagePlatform | None:
+    """The platform that BuildKit has from the base of the target, unless it is told one."""
+    base = dockerfile.analyses[0].final_base
+    if base is None:
+        return None
+    found = (*dockerfile.parsed.image_triggers, *last_found)
+    own = {(each.name, each.platform): each.own_platform for each in found}
+    # A named context of files is for the platform that its `FROM` says.
+    is_files = base.kind is OriginKind.NAMED_CONTEXT
+    return own.get((base.text, base.platform), base.platform if is_files else None)
+
+
+def _takes_platform_of_base(
+    field_set: BuildKitImageFieldSet, understood: Understanding, subsystem: DockerBuildKitSubsystem
+) -> bool:
+    """Whether plain buildx gives the image another platform than the one that it builds for."""
+    if field_set.platforms_field.value or subsystem.default_platforms:
+        return False
+    base, own = understood.base_platform, understood.dockerfile.platforms[0]
+    return base is not None and (base.os, base.architecture) != (own.os, own.architecture)
 
 
 def given_arguments(dockerfile: ImageDockerfile, upstream: Upstream) -> dict[str, str]:
@@ -293,6 +324,7 @@ async def find_inputs(
             if understood.builder_arguments <= build_args.keys()
             else _build_platforms(dockerfile)
         ),
+        platform_of_base=_takes_platform_of_base(field_set, understood, subsystem),
         materials=image_materials(pinned.all, named_contexts, dockerfile),
         policies=policies,
     )

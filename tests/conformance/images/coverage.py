@@ -91,7 +91,7 @@ FEATURES: Mapping[str, Test] = {
     "variable": _text(r"\$\{?\w"),
     "wildcard": _text(r"^(COPY|ADD) .*[*?\[]"),
     **{f"field {name}": _has_field(name) for name in _FIELDS},
-    "several platforms": lambda tree: len(tree.fields.get("platforms", ())) > 1,
+    "several platforms": lambda tree: len(tree.fields.get("platforms") or ()) > 1,
     "Dockerfile in the BUILD file": lambda tree: tree.inline,
     "Dockerfile of another name": lambda tree: tree.dockerfile_name != "Dockerfile",
     "source: image by tag": _text(r"%BUSYBOX%"),

@@ -45,6 +45,8 @@ def provide_sources(
     for word, instructions in TRIGGERS.items():
         words[word] = f"{name}-{word.lower().replace('_', '-')}:1"
         move_tag(words[word], busybox, *(each.replace("%BASE%", busybox) for each in instructions))
+    words["ONLY_ARM64"] = f"{name}-only-arm64:1"
+    move_tag(words["ONLY_ARM64"], f"--platform=linux/arm64 {busybox}")
     words["TRIGGER_OF_CHILD"] = f"{name}-trigger-of-child:1"
     move_tag(words["TRIGGER_OF_CHILD"], words["TRIGGER_RUN"], "ONBUILD RUN touch /grandchild")
     words["FRONTEND"] = f"{name}-frontend:1"

@@ -197,7 +197,7 @@ def _nothing(_: Any) -> list[str]:
 
 
 _FLAGS: Mapping[str, Callable[[Any], list[str]]] = {
-    "platforms": lambda values: [f"--platform={','.join(values)}"],
+    "platforms": lambda values: [f"--platform={','.join(values)}"] if values else [],
     "target_stage": _one("target"),
     "extra_build_args": _each("build-arg"),
     "image_labels": _pairs("label"),

@@ -23,13 +23,15 @@ class SmallImage:
     manifest: bytes
 
     @classmethod
-    def create(cls, text: str = "hello", triggers: Iterable[str] = ()) -> SmallImage:
+    def create(
+        cls, text: str = "hello", triggers: Iterable[str] = (), architecture: str = "amd64"
+    ) -> SmallImage:
         """An image that nobody can run, and that every registry takes."""
         layer = f"layer {text}".encode()
         config = json.dumps(
             {
                 "os": "linux",
-                "architecture": "amd64",
+                "architecture": architecture,
                 "config": {"OnBuild": list(triggers)} if triggers else {},
                 "rootfs": {"type": "layers", "diff_ids": [sha256_digest(layer)]},
             }

@@ -45,6 +45,7 @@ SLICE = frozenset(
         *("run-special-files", "run-links", "mount-secret-missing", "label", "env-patterns"),
         *("annotations-of-index", "from-pinned-copy", "stage-called-as-an-image"),
         *("stage-called-as-a-base", "platforms-with-stages", "platform-of-builder"),
+        "platform-through-stages",
         *("build-platform-variables", "argument-part-of-from", "windows-lines"),
         *("dockerfile-below", "ignore-exception-below", "ignore-byte-order-mark-comment"),
         *("ignore-beside-another-name", "context-as-base", "context-git", "url-with-checksum"),

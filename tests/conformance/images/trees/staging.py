@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.conformance.images.tree import Files
 from tests.conformance.images.trees.writing import BASE, SCRATCH, tree
 
@@ -232,6 +234,52 @@ TREES = (
     ),
     tree(
         "platform-of-stage-fixed", "FROM --platform=linux/amd64 %BUSYBOX%", "COPY a /", files=FILES
+    ),
+    tree(
+        "platform-of-last-stage",
+        "FROM --platform=linux/arm64 %BUSYBOX%",
+        "COPY a /",
+        files=FILES,
+        platforms=None,
+    ),
+    tree(
+        "platform-of-last-stage-named",
+        "FROM --platform=linux/arm64 %BUSYBOX%",
+        "COPY a /",
+        files=FILES,
+        platforms=["linux/amd64"],
+    ),
+    tree(
+        "platform-through-stages",
+        "FROM --platform=linux/arm64 %BUSYBOX% AS one",
+        "FROM one AS two",
+        "ARG TARGETARCH BUILDARCH",
+        "COPY a /$TARGETARCH-$BUILDARCH",
+        "FROM %BUSYBOX% AS other",
+        "FROM two",
+        "COPY --from=other /bin/busybox /other",
+        files=FILES,
+        platforms=None,
+    ),
+    tree(
+        "platform-of-scratch",
+        "FROM --platform=linux/arm64 scratch",
+        "COPY a /",
+        files=FILES,
+        platforms=None,
+    ),
+    tree("platform-of-only-image", "FROM %ONLY_ARM64%", "COPY a /", files=FILES, platforms=None),
+    tree(
+        "platform-of-files",
+        "FROM --platform=linux/arm64 assets",
+        "COPY a /",
+        files=FILES,
+        contexts={"assets": FILES},
+        platforms=None,
+    ),
+    replace(
+        tree("platform-of-image", "FROM parent", "COPY a /", files=FILES, platforms=None),
+        on={"parent": "platform-of-last-stage"},
     ),
     tree(
         "platform-of-builder",

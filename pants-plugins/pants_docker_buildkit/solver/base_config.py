@@ -1,4 +1,4 @@
-"""What does a base image have builds do that are based on it?"""
+"""What does a base image say to builds that are based on it?"""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pants_docker_buildkit.oci.content import InvalidContentError
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.json_object import JsonObject
-from pants_docker_buildkit.oci.manifest import InvalidManifestError
+from pants_docker_buildkit.oci.manifest import InvalidManifestError, read_platform
 from pants_docker_buildkit.oci.media_types import is_manifest
-from pants_docker_buildkit.oci.platform_image import read_image_triggers
+from pants_docker_buildkit.oci.platform_image import BaseConfig, read_base_config
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.errors import RegistryError
 from pants_docker_buildkit.session.questions import SessionClient
@@ -18,8 +18,8 @@ from pants_docker_buildkit.solver.errors import UnreadableBaseError
 from pants_docker_buildkit.solver.session_registries import session_client
 
 
-def read_base_triggers(session: SessionClient, reference: str, platform: str) -> tuple[str, ...]:
-    """The triggers of a pinned image, asked of its registry. Raises `UnreadableBaseError`."""
+def ask_base_config(session: SessionClient, reference: str, platform: str) -> BaseConfig:
+    """What a pinned image says, asked of its registry. Raises `UnreadableBaseError`."""
     name = ImageReference.parse(reference)
     with session_client(session, name) as client:
 
@@ -30,16 +30,21 @@ def read_base_triggers(session: SessionClient, reference: str, platform: str) ->
 
         try:
             root, _ = client.get_manifest(name.repository, name.digest or "")
-            return read_image_triggers(root, ImagePlatform.parse(platform), read)
+            return read_base_config(root, ImagePlatform.parse(platform), read)
         except (RegistryError, InvalidManifestError, InvalidContentError) as e:
             raise UnreadableBaseError(reference, str(e)) from e
 
 
-def render_triggers(triggers: tuple[str, ...]) -> str:
-    """What the process prints that asks for them."""
-    return json.dumps({"triggers": list(triggers)})
+def render_base_config(config: BaseConfig) -> str:
+    """What the process prints that asks for it."""
+    own = config.platform
+    # In the terms of the config itself: it may name what no `ImagePlatform.parse` knows.
+    platform = own and {"os": own.os, "architecture": own.architecture, "variant": own.variant}
+    return json.dumps({"triggers": list(config.triggers), "platform": platform})
 
 
-def parse_triggers(text: bytes) -> tuple[str, ...]:
-    """What `render_triggers` wrote. Raises `ValueError` for anything else, as caches may hold."""
-    return JsonObject.parse(text).texts("triggers")
+def parse_base_config(text: bytes) -> BaseConfig:
+    """What `render_base_config` wrote. Raises `ValueError` for anything else caches may hold."""
+    document = JsonObject.parse(text)
+    platform = read_platform(document.member("platform")) if "platform" in document else None
+    return BaseConfig(document.texts("triggers"), platform)

@@ -1,6 +1,6 @@
-"""What do the images have a build do that it is based on (`ONBUILD`)?
+"""What do the images say to a build that it is based on: their `ONBUILD`s, and their platform?
 
-Only the configuration of an image says it. A process reads that, whose key is the repository, the
+Only the configuration of an image says them. A process reads that, whose key is the repository, the
 digest and the platform: so it is read once for all who share a cache.
 """
 
@@ -14,11 +14,11 @@ from pants_docker_buildkit.compat import concurrently, implicitly, rule
 from pants_docker_buildkit.dockerfile.analysis import Origin, OriginKind
 from pants_docker_buildkit.dockerfile.parser import ImageTriggers
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
-from pants_docker_buildkit.oci.platform_image import choose_for_platform
+from pants_docker_buildkit.oci.platform_image import BaseConfig, choose_for_platform
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
-from pants_docker_buildkit.solver.base_triggers import parse_triggers
+from pants_docker_buildkit.solver.base_config import parse_base_config
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
-from pants_docker_buildkit.solver.main import TRIGGERS_COMMAND
+from pants_docker_buildkit.solver.main import BASE_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import resolve_base_image
 from pants_docker_buildkit.util_rules.cached_answer import CachedAnswerRequest, ask_once
@@ -31,44 +31,44 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class BaseTriggersRequest:
-    """Asks for the triggers of an image, for builds for a platform."""
+class BaseConfigRequest:
+    """Asks what an image says to builds for a platform."""
 
     reference: ImageReference
     platform: ImagePlatform
 
 
 @dataclass(frozen=True)
-class BaseTriggers:
-    """Instructions, without their `ONBUILD`; `None` of an image that cannot be read."""
+class FoundBaseConfig:
+    """What it says; `None` of an image that cannot be read."""
 
-    triggers: tuple[str, ...] | None
+    config: BaseConfig | None
 
 
-@rule(desc="Read triggers of base image")
-async def read_base_triggers(
-    request: BaseTriggersRequest, subsystem: DockerBuildKitSubsystem
-) -> BaseTriggers:
+@rule(desc="Read config of base image")
+async def read_base_config(
+    request: BaseConfigRequest, subsystem: DockerBuildKitSubsystem
+) -> FoundBaseConfig:
     pinned: ImageReference | None = request.reference
     if not request.reference.is_pinned:
         pinned = (await resolve_base_image(request.reference, **implicitly())).pinned
     if pinned is None:
         # Who pins all sources says why.
-        return BaseTriggers(None)
+        return FoundBaseConfig(None)
     pinned = image_mirrors(subsystem).of(pinned)
     name = f"{pinned.registry}/{pinned.repository}@{pinned.digest}"
     arguments = (name, str(request.platform))
-    description = f"Read the triggers of {name} for {request.platform}"
-    question = CachedAnswerRequest(TRIGGERS_COMMAND, arguments, description)
+    description = f"Read the config of {name} for {request.platform}"
+    question = CachedAnswerRequest(BASE_COMMAND, arguments, description)
     answer = await ask_once(question, **implicitly())
     try:
         if not answer.problem:
-            return BaseTriggers(parse_triggers(answer.content))
+            return FoundBaseConfig(parse_base_config(answer.content))
         finding = answer.problem
     except ValueError as e:
-        finding = f"What was cached of the triggers of {name} cannot be read: {e}."
-    logger.info(f"{finding} If it has any, BuildKit says so when it builds.")
-    return BaseTriggers(None)
+        finding = f"What was cached of the config of {name} cannot be read: {e}."
+    logger.info(f"{finding} If it has triggers, BuildKit says so when it builds.")
+    return FoundBaseConfig(None)
 
 
 def _reference(origin: Origin, contexts: Iterable[NamedContext]) -> str | None:
@@ -80,15 +80,15 @@ def _reference(origin: Origin, contexts: Iterable[NamedContext]) -> str | None:
     return context.value if context is not None and is_image else None
 
 
-def _recorded(
-    reference: str, platform: ImagePlatform, upstream: Upstream
-) -> tuple[str, ...] | None:
-    """The triggers of an image of this repository, whose record has them."""
+def _recorded(reference: str, platform: ImagePlatform, upstream: Upstream) -> BaseConfig | None:
+    """What an image of this repository says, as its record has it."""
     images = dict(upstream.images).get(reference.rpartition("@")[2])
     if images is None:
         return None
     chosen = choose_for_platform([each.platform for each in images], platform)
-    return () if chosen is None else images[chosen].triggers
+    if chosen is None:
+        return BaseConfig()
+    return BaseConfig(images[chosen].triggers, images[chosen].platform)
 
 
 def _parse(reference: str) -> ImageReference | None:
@@ -110,8 +110,8 @@ async def read_new_triggers(
     An entry for each image, also for one without triggers.
     """
     known = {(each.name, each.platform) for each in dockerfile.parsed.image_triggers}
-    found: dict[tuple[str, ImagePlatform | None], tuple[str, ...] | None] = {}
-    asked: dict[tuple[str, ImagePlatform | None], BaseTriggersRequest] = {}
+    found: dict[tuple[str, ImagePlatform | None], BaseConfig | None] = {}
+    asked: dict[tuple[str, ImagePlatform | None], BaseConfigRequest] = {}
     for analysis, target in zip(dockerfile.analyses, dockerfile.platforms):
         for origin in analysis.outside_bases:
             key, platform = (origin.text, origin.platform), origin.platform or target
@@ -126,10 +126,15 @@ async def read_new_triggers(
                 # Who pins all sources says what a lock lacks that has to have all.
                 parsed = None if locked is None and lock.must_have_all else locked or parsed
             if parsed is not None:
-                asked[key] = BaseTriggersRequest(parsed, platform)
+                asked[key] = BaseConfigRequest(parsed, platform)
     if asked:
         answers = await concurrently(
-            read_base_triggers(each, **implicitly()) for each in asked.values()
+            read_base_config(each, **implicitly()) for each in asked.values()
         )
-        found.update(zip(asked, (answer.triggers for answer in answers)))
-    return tuple(ImageTriggers(name, platform, each) for (name, platform), each in found.items())
+        found.update(zip(asked, (answer.config for answer in answers)))
+    return tuple(
+        ImageTriggers(*key, None)
+        if each is None
+        else ImageTriggers(*key, each.triggers, each.platform)
+        for key, each in found.items()
+    )

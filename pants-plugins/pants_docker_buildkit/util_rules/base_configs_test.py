@@ -4,12 +4,17 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from pants.engine.platform import Platform
 
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.util_rules.build_platform import own_platform
+
+OWN = own_platform(Platform.create_for_localhost()).architecture
+OTHER = "amd64" if OWN == "arm64" else "arm64"
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +31,10 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> ImageRunner:
     return runner
 
 
-def push(registry: FakeRegistry, *triggers: str) -> str:
+def push(registry: FakeRegistry, *triggers: str, architecture: str = "amd64") -> str:
     """A new image with these triggers, by its digest."""
     # Different from all others, or a cache of this machine might know it.
-    image = SmallImage.create(uuid.uuid4().hex, triggers)
+    image = SmallImage.create(uuid.uuid4().hex, triggers, architecture)
     return f"{registry.address}/base@{image.store(registry.repository('base'))}"
 
 
@@ -100,3 +105,42 @@ def test_a_named_context_that_a_trigger_uses_is_in_the_key(
     contexts = "build_contexts={'web': 'web:files', 'more': 'web:files'}"
     found = define(runner, f"FROM {push(registry, trigger)}\n", contexts)
     assert [each.name for each in found.named_contexts] == names
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "fields", "takes"),
+    [
+        pytest.param("FROM {other}", "output='oci'", True, id="image"),
+        pytest.param("FROM {other} AS a\nFROM a\n", "output='oci'", True, id="stage"),
+        pytest.param("FROM {own}", "output='oci'", False, id="own"),
+        pytest.param("FROM {other} AS a\nFROM {own}", "output='oci'", False, id="last-stage"),
+        pytest.param(
+            "FROM {other} AS a\nFROM {own}", "output='oci', target_stage='a'", True, id="target"
+        ),
+        pytest.param(
+            "FROM {other}", f"output='oci', platforms=['linux/{OWN}']", False, id="platforms"
+        ),
+        pytest.param("FROM {other}", "output_files=['a']", False, id="files"),
+        pytest.param(
+            "FROM --platform=linux/{other_name} web",
+            "output='oci', build_contexts={'web': 'web:files'}",
+            True,
+            id="files-for-another",
+        ),
+        pytest.param(
+            "FROM --platform=linux/{other_name} scratch", "output='oci'", False, id="scratch"
+        ),
+    ],
+)
+def test_an_image_without_platforms_gets_that_of_its_base(
+    runner: ImageRunner, registry: FakeRegistry, dockerfile: str, fields: str, takes: bool
+) -> None:
+    words = {"other_name": OTHER, "other": push(registry, architecture=OTHER)}
+    dockerfile = dockerfile.format(own=push(registry, architecture=OWN), **words)
+    image = f"docker_buildkit_image(name='image', {fields})"
+    runner.write({"bare/Dockerfile": dockerfile, "bare/BUILD": image})
+    runner.write({"web/BUILD": "files(name='files', sources=['*.css'])", "web/a.css": ""})
+    found = runner.definition("bare:image").job.definition
+    assert found.platforms == (f"linux/{OWN}",)
+    assert found.platform_of_base is takes
+    assert ("platform_of_base" in found.as_map()) is takes
