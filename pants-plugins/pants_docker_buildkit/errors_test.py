@@ -289,6 +289,21 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             id="address-of-what-is-no-image",
         ),
         pytest.param(
+            "build_contexts={'Tiny': 'docs:guide'}",
+            f"{SCRATCH}COPY --from=tiny /a /\n",
+            "The `build_contexts` field in target HERE:image must name contexts like images, each"
+            " of which must have a valid repository name: 'library/Tiny' must be in lower case,"
+            " but 'Tiny' is one of them. Write 'tiny'.",
+            id="context-in-upper-case",
+        ),
+        pytest.param(
+            "build_contexts={'a': 'docs:guide', 'docker.io/library/a:latest': 'docs:guide'}",
+            SCRATCH,
+            "The `build_contexts` field in target HERE:image must have each name once, but 'a' and"
+            " 'docker.io/library/a:latest' mean the same.",
+            id="one-context-by-two-names",
+        ),
+        pytest.param(
             "build_contexts={'tools': 'docker-image://alpine:3'}",
             SCRATCH,
             "The `build_contexts` field in target HERE:image must pin images by '@sha256:…', so"

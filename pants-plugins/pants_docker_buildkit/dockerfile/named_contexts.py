@@ -60,6 +60,16 @@ def is_image_reference(text: str) -> bool:
     return True
 
 
+def same_names(names: Iterable[str]) -> tuple[str, str] | None:
+    """Two of these names of contexts that BuildKit takes for one, if there are any."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(_familiar_name(name) or name, name)
+        if other != name:
+            return other, name
+    return None
+
+
 def _familiar_name(text: str) -> str | None:
     try:
         name = str(ImageReference.parse_familiar(text))

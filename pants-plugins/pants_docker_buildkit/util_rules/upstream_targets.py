@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address, Addresses
@@ -13,7 +13,7 @@ from pants.engine.target import Target
 from pants_docker_buildkit.compat import concurrently, implicitly, resolve_address_targets, rule
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind
 from pants_docker_buildkit.dockerfile.git_source import parse_git_source
-from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference
+from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference, same_names
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.errors import ImageCycleError, InvalidImageFieldError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
@@ -224,6 +224,25 @@ def reached_contexts(contexts: Iterable[str], analyses: Iterable[DockerfileAnaly
     return names & reached
 
 
+def _check_context_names(field_set: BuildKitImageFieldSet, names: Sequence[str]) -> None:
+    """Refuse what buildx takes for no name. BuildKit would look for an image in its place."""
+    for name in names:
+        try:
+            ImageReference.parse_familiar(name)
+        except InvalidImageReferenceError as e:
+            lower = name.lower()
+            raise field_set.error(
+                field_set.build_contexts,
+                f"name contexts like images, each of which must {e.requirement}",
+                f"{name!r} is one of them",
+                f"Write {lower!r}." if is_image_reference(lower) else "",
+            ) from e
+    same = same_names(names)
+    if same is not None:
+        finding = f"{same[0]!r} and {same[1]!r} mean the same"
+        raise field_set.error(field_set.build_contexts, "have each name once", finding)
+
+
 def _sort_contexts(
     field_set: BuildKitImageFieldSet,
 ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
@@ -232,7 +251,9 @@ def _sort_contexts(
     The content of a URL that is no Git repository's is looked up, and pinned as what it is now.
     """
     images, remote, addresses = [], [], []
-    for name, value in sorted((field_set.build_contexts.value or {}).items()):
+    contexts = sorted((field_set.build_contexts.value or {}).items())
+    _check_context_names(field_set, [name for name, _ in contexts])
+    for name, value in contexts:
         if value.startswith(_DOCKER_IMAGE):
             images.append((name, _pinned(field_set, name, value[len(_DOCKER_IMAGE) :])))
         elif remote_kind(value) is not None:
