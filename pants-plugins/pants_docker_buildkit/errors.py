@@ -41,6 +41,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pants.engine.addresses import Address
+from pants.engine.process import ProcessResultMetadata
 from pants.util.strutil import bullet_list
 
 from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
@@ -320,9 +321,12 @@ class BuilderNotAskedError(BuildKitImageError):
 
 
 class ImageBuildError(BuildKitImageError):
-    """buildx failed. `reason` is what it said."""
+    """buildx failed. `reason` is what it said, `process` what Pants says of its process."""
 
-    def __init__(self, address: Address, reason: str) -> None:
+    def __init__(
+        self, address: Address, reason: str, process: ProcessResultMetadata | None = None
+    ) -> None:
+        self.process = process
         super().__init__(f"Building {address} failed:\n\n{reason.strip()}")
 
 

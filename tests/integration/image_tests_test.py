@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 
 from tests.integration.workbench.machine import Machine, repository_settings
@@ -190,6 +191,9 @@ def test_stages_and_second_builds_are_tests(
     run = checkout.pants("test", "::", pantsd=True, may_fail=True)
     assert run.exit_code == 1
     assert run.passed_tests == {"app:staged-test", "app:same-test"}
+    assert set(re.findall(r"^✓ (\S+) succeeded in", run.output, re.M)) == run.passed_tests
+    failed = {f"app:{name}-test" for name in ("time", *planted)}
+    assert set(re.findall(r"^✕ (\S+) failed in", run.output, re.M)) == failed
     for found in (
         "/out/b differs in content (16 bytes,",
         "/out/b differs in mode (0644, then 0600)",
@@ -208,6 +212,7 @@ def test_stages_and_second_builds_are_tests(
     run = checkout.pants("test", "app:staged-test", pantsd=True, may_fail=True)
     assert run.exit_code == 1
     assert "RUN grep nothing /made" in run.output
+    assert "✕ app:staged-test failed in" in run.output
 
     # An image that only the local engine has is saved from there.
     checkout.write(

@@ -71,7 +71,10 @@ def run(runner: ImageRunner) -> TestResult:
     field_set = ImageTestFieldSet.create(target)
     partition: Any = None
     batch = BuildKitTestRequest.Batch("", (field_set,), partition)
-    return runner.runner.request(TestResult, (batch,))
+    result = runner.runner.request(TestResult, (batch,))
+    # Or the summary of Pants leaves it out.
+    assert result.result_metadata is not None
+    return result
 
 
 def output(result: TestResult) -> str:

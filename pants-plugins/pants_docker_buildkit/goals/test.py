@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from pants.core.goals.test import TestFieldSet, TestRequest, TestResult, TestSubsystem
-from pants.engine.addresses import Addresses
+from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import EMPTY_FILE_DIGEST, CreateDigest, FileContent, FileEntry
-from pants.engine.process import ProcessResultMetadata
+from pants.engine.process import Process, ProcessCacheScope, ProcessResultMetadata
 from pants.engine.target import HydrateSourcesRequest, Target
 from pants.util.logging import LogLevel
 
@@ -18,6 +18,7 @@ from pants_docker_buildkit.compat import (
     create_digest,
     create_test_result,
     digest_to_snapshot,
+    execute_process,
     get_digest_contents,
     get_digest_entries,
     hydrate_sources,
@@ -25,7 +26,11 @@ from pants_docker_buildkit.compat import (
     resolve_address_targets,
     rule,
 )
-from pants_docker_buildkit.errors import InvalidImageFieldError, InvalidStructureTestFileError
+from pants_docker_buildkit.errors import (
+    ImageBuildError,
+    InvalidImageFieldError,
+    InvalidStructureTestFileError,
+)
 from pants_docker_buildkit.fields.image_tests import (
     ImageTestImageField,
     ImageTestReproducibleField,
@@ -186,6 +191,20 @@ def _chosen_metadata(tested: Sequence[ImageTested]) -> Optional[ProcessResultMet
     return known[-1].metadata if known else None
 
 
+async def _stand_in(address: Address) -> ProcessResultMetadata:
+    """What stands for a test that failed before any process was needed.
+
+    The summary of Pants leaves out what has no process, failed or not.
+    """
+    process = Process(
+        argv=("/bin/sh", "-c", "exit 1"),
+        description=f"List {address} among the tests that failed",
+        cache_scope=ProcessCacheScope.PER_SESSION,
+        level=LogLevel.DEBUG,
+    )
+    return (await execute_process(process, **implicitly())).metadata
+
+
 @rule(desc="Test images", level=LogLevel.DEBUG)
 async def run_image_tests(
     batch: BuildKitTestRequest.Batch[ImageTestFieldSet, Any], test_subsystem: TestSubsystem
@@ -197,7 +216,8 @@ async def run_image_tests(
     except Exception as e:
         # What keeps one image from being tested must not keep others from it.
         problem = str(e).strip() or type(e).__name__
-        tested = (ImageTested(TestRun("image", problem=problem)),)
+        process = e.process if isinstance(e, ImageBuildError) else None
+        tested = (ImageTested(TestRun("image", problem=problem), process),)
     runs = [each.run for each in tested]
     content = describe_runs(runs).encode()
     report = f"{address.path_safe_spec}.xml"
@@ -208,6 +228,7 @@ async def run_image_tests(
     snapshot = await digest_to_snapshot(report_digest)
     (output,) = await get_digest_entries(output_digest)
     assert isinstance(output, FileEntry)
+    metadata = _chosen_metadata(tested) or await _stand_in(address)
     return create_test_result(
         content,
         exit_code=_FAILED if any(each.has_failed for each in runs) else 0,
@@ -215,6 +236,6 @@ async def run_image_tests(
         stderr_digest=EMPTY_FILE_DIGEST,
         addresses=(address,),
         output_setting=test_subsystem.output,
-        result_metadata=_chosen_metadata(tested),
+        result_metadata=metadata,
         xml_results=snapshot,
     )

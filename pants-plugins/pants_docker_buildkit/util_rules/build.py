@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Optional
@@ -11,6 +11,7 @@ from typing import Any, Optional
 from pants.base.build_environment import get_buildroot
 from pants.engine.engine_aware import EngineAwareReturnType
 from pants.engine.fs import Digest, RemovePrefix
+from pants.engine.process import ProcessResultMetadata
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.build_history import (
@@ -80,7 +81,8 @@ class BuildImageRequest:
 class BuiltImage(_OfSession):
     """An image that is where its record says. `layout` is its tree for `output="oci"`.
 
-    `reasons` are why it was built, if it was, and else why it would have been.
+    `reasons` are why it was built, if it was, and else why it would have been. `process` is what
+    Pants says of the process that gave it, for summaries.
     """
 
     record: ImageRecord
@@ -89,6 +91,7 @@ class BuiltImage(_OfSession):
     layout: Digest | None
     outcome: ImageOutcome
     reasons: tuple[Reason, ...]
+    process: ProcessResultMetadata = field(compare=False)
 
     def metadata(self) -> dict[str, Any]:
         """What those see who take workunits from Pants, such as its OpenTelemetry backend."""
@@ -272,6 +275,7 @@ async def build_image(
         layout,
         found.outcome(solved),
         solved.reasons,
+        solved.process,
     )
 
 

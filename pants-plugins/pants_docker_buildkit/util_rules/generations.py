@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from pants.engine.fs import Digest
-from pants.engine.process import FallibleProcessResult, Process, ProcessCacheScope
+from pants.engine.process import (
+    FallibleProcessResult,
+    Process,
+    ProcessCacheScope,
+    ProcessResultMetadata,
+)
 from pants.util.logging import LogLevel
 
 from pants_docker_buildkit.compat import execute_process, implicitly
@@ -114,7 +119,7 @@ def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> 
         if result.exit_code == EXIT_SOURCE_CHANGED:
             raise ImageSourceChangedError(definition.address, said(result))
         end = _explain_end(result.exit_code)
-        raise ImageBuildError(definition.address, f"{said(result)}\n{end}")
+        raise ImageBuildError(definition.address, f"{said(result)}\n{end}", result.metadata)
     try:
         if not definition.output.is_image:
             check_artifacts_result(result.stdout, definition.job.build_digest)
@@ -138,13 +143,14 @@ class Solved:
     """A result that is true now. `reasons` are why the last build of the chain was needed.
 
     `seconds` are how long that took, if it ran in this session. `record` is `None` of files, which
-    are `output`.
+    are `output`. `process` is what Pants says of the process, and no part of the result.
     """
 
     record: ImageRecord | None
     output: Digest
     reasons: tuple[Reason, ...]
     seconds: float | None
+    process: ProcessResultMetadata = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -269,7 +275,7 @@ async def solve(
         record = _read_record(definition, result)
         seconds = place.seconds(definition, generation)
         if record is None:
-            return Solved(record, result.output_digest, reasons, seconds)
+            return Solved(record, result.output_digest, reasons, seconds, result.metadata)
         where = definition.output.value
         logger.debug(
             f"{definition.address}: generation {generation} was"
@@ -287,7 +293,7 @@ async def solve(
         for tag, finding in confirmation.refused_tags:
             raise LocalTagError(definition.address, tag, finding)
         if not confirmation.missing:
-            return Solved(record, result.output_digest, reasons, seconds)
+            return Solved(record, result.output_digest, reasons, seconds, result.metadata)
         lost = confirmation.missing[0]
         if seconds is not None:
             raise ImageNotKeptError(definition.address, lost)

@@ -48,7 +48,7 @@ class ImageTestSubsystem(Subsystem):
 
 @dataclass(frozen=True)
 class ImageTested:
-    """What came of it, and what Pants says of the process, if there was one."""
+    """What came of it, and what Pants says of its process, or of one of them, if there was one."""
 
     run: TestRun
     metadata: Optional[ProcessResultMetadata] = None

@@ -66,7 +66,7 @@ async def test_stage(request: StageTestRequest) -> ImageTested:
         BuildImageRequest(variant, request.timeout, request.is_forced), **implicitly()
     )
     platforms = ",".join(str(each.platform) for each in image.record.result.platforms)
-    return ImageTested(TestRun(platforms, (Outcome("stage", request.stage),)))
+    return ImageTested(TestRun(platforms, (Outcome("stage", request.stage),)), image.process)
 
 
 async def _blobs(image: BuiltImage) -> ReadBlob:
@@ -110,4 +110,5 @@ async def test_reproduction(request: BuildImageRequest, options: ImageTestSubsys
         problems = (f"two builds must give the same image, but in {found}.{advice}",)
     platforms = ",".join(str(each.platform) for each in one.record.result.platforms)
     outcome = Outcome("reproducible", field_set.address.spec, problems)
-    return ImageTested(TestRun(platforms, (outcome,)))
+    longest = max(one.process, other.process, key=lambda each: each.total_elapsed_ms or 0)
+    return ImageTested(TestRun(platforms, (outcome,)), longest)
