@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from pants_docker_buildkit.solver.errors import (
     BuilderLostError,
     BuilderNotReadyError,
     OtherBuildPlatformError,
+    PoolNotReadyError,
 )
 from pants_docker_buildkit.solver.progress import tell
 
@@ -105,9 +106,13 @@ def rank_members(description: BuilderDescription, image: str) -> Sequence[Builde
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A builder that can be chosen. `identity` is what all who use it know it by."""
+    """A builder that can be chosen. `identity` is what all who use it know it by.
+
+    `place` is what the user calls it.
+    """
 
     identity: str
+    place: str
     choose: Callable[[], ChosenBuilder]
 
 
@@ -116,6 +121,7 @@ def _own_builder(docker: DockerCli, name: str | None, session: Path) -> _Candida
     place = docker.environment.get("DOCKER_HOST", "")
     return _Candidate(
         f"{name or ''}\0{place}",
+        name or place,
         lambda: ChosenBuilder(docker, choose_builder(docker, name, session), name),
     )
 
@@ -124,6 +130,7 @@ def _member(docker: DockerCli, member: BuilderDescription, session: Path) -> _Ca
     endpoints = [node.endpoint or member.name for node in member.nodes]
     return _Candidate(
         json.dumps([member.driver, endpoints]),
+        ", ".join(endpoints),
         lambda: choose_described_builder(docker, member, session),
     )
 
@@ -174,11 +181,26 @@ def _first_free(
                     raise
                 return
         if not is_any_full:
-            raise next(iter((*lost.values(), *refusals.values())))
+            raise _why_none(candidates, lost, refusals)
         if not has_told:
             tell(session, told)
             has_told = True
         time.sleep(_ASK_AGAIN_SECONDS)
+
+
+def _why_none(
+    candidates: Sequence[_Candidate],
+    lost: Mapping[str, BuilderNotReadyError],
+    refusals: Mapping[str, OtherBuildPlatformError],
+) -> BuilderNotReadyError | OtherBuildPlatformError:
+    """Why none of the candidates builds: of several, what each of them says."""
+    if not lost or len(candidates) == 1:
+        return next(iter((*lost.values(), *refusals.values())))
+    places = {each.identity: each.place for each in candidates}
+    return PoolNotReadyError(
+        {places[each]: problem for each, problem in lost.items()},
+        {places[each]: problem for each, problem in refusals.items()},
+    )
 
 
 def _mark(session: Path, candidate: _Candidate) -> _LostMark:

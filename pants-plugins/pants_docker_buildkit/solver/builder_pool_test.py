@@ -163,6 +163,24 @@ def test_where_no_endpoint_suits_the_first_is_refused(host: Host) -> None:
         pass
 
 
+def test_of_a_pool_it_is_said_what_is_wrong_with_each_endpoint(host: Host) -> None:
+    with host.reserve(described_builder=POOL) as home:
+        pass
+
+    def check(chosen: ChosenBuilder) -> None:
+        if chosen.name == home.name:
+            wanted = (("linux/amd64", "linux/amd64"),)
+            raise OtherBuildPlatformError("pool", wanted, ["linux/arm64"])
+        raise BuilderNotReadyError("pool", "answer", "it was killed")
+
+    with pytest.raises(BuilderNotReadyError) as caught, host.reserve(check, described_builder=POOL):
+        pass
+    text = str(caught.value)
+    assert all(str(node.endpoint) in text for node in NODES)
+    assert text.count("must answer, but: it was killed.") == 3
+    assert text.count(" answers, but: The Dockerfile uses the platform of its builder") == 1
+
+
 def _refusing_all_but(*names: str | None) -> Callable[[ChosenBuilder], None]:
     def check(chosen: ChosenBuilder) -> None:
         if chosen.name not in names:
@@ -224,10 +242,14 @@ def test_one_that_does_not_answer_is_passed_over_and_none_is_an_error(tmp_path: 
     host = Host(tmp_path, RUNNING.replace("running", "inactive"))
     host.docker.answer("buildx du", stderr="ERROR: connection refused", exit_code=1)
     pool = replace(POOL, pool=NODES[:2])
-    with (
-        pytest.raises(BuilderNotReadyError, match="connection refused"),
-        host.reserve(described_builder=pool),
-    ):
+    with pytest.raises(BuilderNotReadyError) as caught, host.reserve(described_builder=pool):
         pass
+    title, *findings, step = str(caught.value).split("\n")
+    assert title == "No endpoint of '[docker-buildkit.builders.pool]' can build:"
+    assert sorted(findings) == [
+        f"  tcp://b{number}:1 must accept a connection within 1 s, but: connection refused."
+        for number in range(2)
+    ]
+    assert step.startswith("Check `endpoint`")
     inspected = {call for call in host.docker.calls if call.startswith("buildx inspect ")}
     assert len(inspected) == 2

@@ -6,7 +6,7 @@ adds the target.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pants_docker_buildkit.session.directory import EXIT_CONTEXT_NEEDED
 
@@ -183,10 +183,38 @@ class BuilderNotReadyError(SolverError):
     """A builder that the options describe cannot be used. `requirement` completes "must …"."""
 
     def __init__(self, name: str, requirement: str, finding: str, next_step: str = "") -> None:
+        self.name = name
+        self.finding = f"must {requirement}, but: {_ended(finding)}"
+        self.next_step = next_step
         step = f" {next_step}" if next_step else ""
-        super().__init__(
-            f"The builder of '[docker-buildkit.builders.{name}]' must {requirement}, but:"
-            f" {_ended(finding)}{step}"
+        super().__init__(f"The builder of '[docker-buildkit.builders.{name}]' {self.finding}{step}")
+
+
+class PoolNotReadyError(BuilderNotReadyError):
+    """No endpoint of a pool can be used. `lost` says of each why, `refused` of those that answer.
+
+    At least one must be lost.
+    """
+
+    def __init__(
+        self,
+        lost: Mapping[str, BuilderNotReadyError],
+        refused: Mapping[str, OtherBuildPlatformError],
+    ) -> None:
+        lines = [f"{endpoint} {each.finding}" for endpoint, each in lost.items()]
+        lines += [f"{endpoint} answers, but: {each}" for endpoint, each in refused.items()]
+        steps = dict.fromkeys(each.next_step for each in lost.values() if each.next_step)
+        self.name = next(each.name for each in lost.values())
+        self.finding, self.next_step = "; ".join(lines), " ".join(steps)
+        SolverError.__init__(
+            self,
+            "\n".join(
+                [
+                    f"No endpoint of '[docker-buildkit.builders.{self.name}]' can build:",
+                    *(f"  {line}" for line in lines),
+                    *steps,
+                ]
+            ),
         )
 
 
