@@ -139,6 +139,31 @@ def test_a_target_is_renamed_and_its_fields_keep_their_meaning() -> None:
             "docker_buildkit_image(name='a')",
             id="linters-of-others",
         ),
+        pytest.param(
+            "docker_image(\n    name='a',\n    pull=True, squash=False,\n)",
+            "docker_buildkit_image(\n    name='a',\n)",
+            id="all-of-a-line",
+        ),
+        pytest.param(
+            "docker_image(\n    name='a',\n\n    pull=True,\n)",
+            "docker_buildkit_image(\n    name='a',\n)",
+            id="blank-line-before-the-last",
+        ),
+        pytest.param(
+            "docker_image(\n    pull=True,\n\n    name='a',\n)",
+            "docker_buildkit_image(\n    name='a',\n)",
+            id="blank-line-after-the-first",
+        ),
+        pytest.param(
+            "docker_image(\n    name='a',\n\n    pull=True,\n    squash=False,\n\n    tags=[],\n)",
+            "docker_buildkit_image(\n    name='a',\n\n    tags=[],\n)",
+            id="blank-lines-around",
+        ),
+        pytest.param(
+            "docker_image(\n    name='a', pull=True,\n    tags=[], squash=False,  # all\n)",
+            "docker_buildkit_image(\n    name='a',\n    tags=[],  # all\n)",
+            id="end-of-a-line",
+        ),
     ],
 )
 def test_what_is_written_is_what_ours_means(before: str, after: str) -> None:

@@ -13,8 +13,11 @@ from functools import cached_property
 _LINE = re.compile(r"[^\r\n]*(\r\n|\r|\n|\Z)")
 """What Python takes for a line, unlike `str.splitlines`."""
 
-_REST_OF_LINE = re.compile(r"[ \t]*(#[^\r\n]*)?(\r\n|\r|\n)")
+_REST_OF_LINE = re.compile(r"[ \t]*(#[^\r\n]*)?(?P<end>\r\n|\r|\n)")
 _NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+_TAKEN_OUT = "\0"
+"""Stands for what is taken out, until its line is looked at. No Python has it."""
+
 _DEPTH = {**dict.fromkeys("([{", 1), **dict.fromkeys(")]}", -1)}
 
 
@@ -87,10 +90,8 @@ class SourceText:
         """The text of a node after those of these edits that are in it."""
         start, end = self.start(node), self.end(node)
         within = [each for each in edits if start <= each.start and each.end <= end]
-        text = self.text[start:end]
-        for each in sorted(within, key=lambda each: each.start, reverse=True):
-            text = text[: each.start - start] + each.text + text[each.end - start :]
-        return text
+        moved = (Edit(each.start - start, each.end - start, each.text) for each in within)
+        return _apply(self.text[start:end], moved)
 
     def remove(self, item: ast.expr | ast.keyword, start: int | None = None) -> Edit:
         """Take out an argument, or an entry that begins at `start`, with its comma and its line."""
@@ -99,7 +100,7 @@ class SourceText:
         line = self.text.rfind("\n", 0, start) + 1
         rest = _REST_OF_LINE.match(self.text, end)
         if not self.text[line:start].strip() and rest is not None:
-            return Edit(line, rest.end(), "")
+            return Edit(line, rest.start("end"), "")
         before = self.text[:start].rstrip()
         commas = {after for text, _, after in self._code if text == ","}
         if is_last and len(before) in commas:
@@ -125,12 +126,45 @@ class SourceText:
 
     def apply(self, edits: Iterable[Edit]) -> str:
         """The text after edits, none of which overlap."""
-        text = self.text
-        for edit in sorted(edits, key=lambda each: each.start, reverse=True):
-            text = text[: edit.start] + edit.text + text[edit.end :]
-        return text
+        return _apply(self.text, edits)
 
     def _offset(self, line: int, column: int) -> int:
         # Columns of a syntax tree count bytes of UTF-8.
         before = self._lines[line - 1].encode()[:column] if line <= len(self._lines) else b""
         return self._starts[line - 1] + len(before.decode())
+
+
+def _apply(text: str, edits: Iterable[Edit]) -> str:
+    """The text after edits. A line of which nothing is left goes, with a blank one beside it."""
+    for edit in sorted(edits, key=lambda each: each.start, reverse=True):
+        text = text[: edit.start] + (edit.text or _TAKEN_OUT) + text[edit.end :]
+    if _TAKEN_OUT not in text:
+        return text
+    lines: list[str] = []
+    is_after_gap = False
+    for match in _LINE.finditer(text):
+        line = match.group()
+        if _TAKEN_OUT in line and not line.replace(_TAKEN_OUT, "").strip():
+            is_after_gap = True
+            continue
+        if is_after_gap and lines:
+            before = lines[-1].rstrip()
+            if line and not line.strip() and (not before or before[-1] in "([{"):
+                continue
+            if not before and line.lstrip()[:1] in tuple(")]}"):
+                lines.pop()
+        is_after_gap = False
+        lines.append(_close_up(line))
+    return "".join(lines)
+
+
+def _close_up(line: str) -> str:
+    """A line without what stands for what was taken out, and without the space before that."""
+    while _TAKEN_OUT in line:
+        before, _, after = line.partition(_TAKEN_OUT)
+        if before.strip() and (not after or after[0].isspace()):
+            before = before.rstrip()
+        elif before.strip() and after[:1] == "#":
+            before = f"{before.rstrip()}  "
+        line = before + after
+    return line
