@@ -9,7 +9,9 @@ later have those names; Pants 2.17 to 2.28 get them from `_compat_get`, where th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from pants.core.goals.test import TestResult
@@ -83,6 +85,18 @@ def create_test_result(stdout: bytes, **others: Any) -> TestResult:
     if "stdout_bytes" in {each.name for each in fields(TestResult)}:
         return TestResult(stdout_bytes=stdout, stderr_bytes=b"", **others)
     return TestResult(stdout=stdout.decode(), stderr="", **others)
+
+
+def thread_locals() -> Callable[[], None]:
+    """Makes another thread log where this one does."""
+    try:
+        from pants.engine.streaming_workunit_handler import (
+            thread_locals_get_for_current_thread,
+            thread_locals_set_for_current_thread,
+        )
+    except ImportError:
+        return lambda: None
+    return partial(thread_locals_set_for_current_thread, thread_locals_get_for_current_thread())
 
 
 try:

@@ -120,4 +120,12 @@ def test_a_failed_build_shows_the_dockerfile_line_and_the_end_of_the_output(
         assert not (checkout.directory / "dist").exists()
 
     checkout.replace("app/Dockerfile", "; exit 7", "")
-    assert checkout.pants("package", "::", pantsd=True).kinds == {"app:image": "built"}
+    for pantsd in (True, False):
+        checkout.replace("app/Dockerfile", "echo oh", "echo oh-oh")
+        run = checkout.pants("package", "::", "--docker-buildkit-progress=plain", pantsd=pantsd)
+        assert run.kinds == {"app:image": "built"}
+        steps, _, after = run.output.partition("Completed: Build app:image")
+        assert f"line-{PRINTED_LINES}" in steps
+        # Nothing of a build comes after the line that says it has ended.
+        assert "] app:image " in steps
+        assert "] app:image " not in after

@@ -42,6 +42,7 @@ _CREDENTIALS = "credentials"
 _VARIABLES = "variables"
 _MOVES = "moves"
 _PUSH = "push"
+_PROGRESS = "progress"
 
 # Of one variable of an environment, on Linux, with room for its name.
 _MAX_VALUE = 120 * 1024
@@ -96,6 +97,10 @@ class SessionClient:
         """Return where a push of this name would begin, as far as can be known before."""
         ask_session(self.directory, _PUSH, *name)
 
+    def show_progress(self) -> None:
+        """Return once the user has seen what builds have said by now."""
+        ask_session(self.directory, _PROGRESS)
+
     def move_tags(self, key: str) -> MoveReport:
         """Have the tags moved that were planned under this key; how far that is in a moment."""
         # Only who moves tags waits for all that this imports.
@@ -114,12 +119,14 @@ class SessionAnswers:
         find_credentials: Callable[[str, str], Credentials | None],
         plans: TagPlans | None = None,
         find_push_problem: Callable[[PushedName], str | None] = lambda _: None,
+        show_progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._profile = profile
         self._environment = environment
         self._find_credentials = find_credentials
         self._plans = plans
         self._find_push_problem = find_push_problem
+        self._show_progress = show_progress
         self._builds: dict[str, BuildSettings] = {}
         self._lock = threading.Lock()
 
@@ -154,6 +161,8 @@ class SessionAnswers:
             return self._credentials(*arguments)
         if subject == _PUSH:
             return self._rehearse(PushedName(*arguments))
+        if subject == _PROGRESS:
+            return self._show_progress()
         if subject == _MOVES and self._plans is not None and arguments == [self._plans.key]:
             return asdict(self._plans.move())
         raise LookupError(subject)

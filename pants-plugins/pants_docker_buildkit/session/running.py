@@ -49,12 +49,16 @@ _VERIFIED_DIRECTORY = "signatures"
 
 @dataclass(frozen=True)
 class Services:
-    """What a session asks. `layers` is how it looks for layers, if it does."""
+    """What a session asks. `layers` is how it looks for layers, if it does.
+
+    `show_progress` shows its user what builds have said by now.
+    """
 
     clients: RegistryClients
     local_engine: LocalEngine
     layers: Optional[LayerCheck] = None
     signing: SigningSettings = field(default_factory=SigningSettings)
+    show_progress: Callable[[], None] = lambda: None
 
 
 class RunningSession:
@@ -97,7 +101,12 @@ class RunningSession:
         self.plans = TagPlans(clients.client, clients.memory.manifests)
         pushes = PushRehearsals(clients.client)
         self.answers = SessionAnswers(
-            profile, environment, accounts.find_for, self.plans, pushes.find_problem
+            profile,
+            environment,
+            accounts.find_for,
+            self.plans,
+            pushes.find_problem,
+            services.show_progress,
         )
 
     @property
@@ -156,6 +165,7 @@ class SessionKeeper:
         self.missing = MissingImages()
         self.files = KnownFiles()
         self.packaged = PackagedImages()
+        self.show_progress: Callable[[], None] = lambda: None
         self._graph = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._name: str | None = None

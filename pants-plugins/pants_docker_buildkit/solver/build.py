@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -34,6 +35,7 @@ from pants_docker_buildkit.registry.rules_of_registries import find_rule
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret
+from pants_docker_buildkit.session.unix_socket import NoSessionError, SessionProblemError
 from pants_docker_buildkit.solver.artifacts import keep_artifacts
 from pants_docker_buildkit.solver.build_name import name_arguments
 from pants_docker_buildkit.solver.deadline import Deadline
@@ -374,6 +376,10 @@ def run_buildx(command: BuildCommand, settings: BuildSettings, workplace: Workpl
         output = progress.follow(process.stdout.fileno(), timeline.go_on)
         process.wait()
     timeline.end(progress.status, has_failed=process.returncode != 0)
+    if progress.has_told:
+        # Before Pants says that this process has ended.
+        with suppress(NoSessionError, SessionProblemError):
+            workplace.session.show_progress()
     if timeout is not None and deadline.has_passed:
         kind = TestsTimeoutError if settings.is_test else BuildTimeoutError
         raise kind(timeout, summarize_failure(output))

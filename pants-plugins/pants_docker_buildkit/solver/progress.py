@@ -80,6 +80,7 @@ class Progress:
         self._clock = clock
         self._hidden = HiddenValues(secrets)
         self._running: dict[str, _RunningStep] = {}
+        self.has_told = False
 
     def follow(
         self, descriptor: int, go_on: Callable[[SolveStatus], None] = lambda status: None
@@ -158,6 +159,7 @@ class Progress:
         shown = (
             each if len(each) <= _LONGEST_SHOWN else f"{each[:_LONGEST_SHOWN]}…" for each in lines
         )
+        self.has_told = True
         _append(self._file, viewer, (f"{self.target} {each}" for each in shown))
 
 

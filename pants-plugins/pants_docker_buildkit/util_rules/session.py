@@ -119,6 +119,8 @@ async def open_session(
                 ),
                 LayerCheck(directory.parent / "layers") if subsystem.check_layers else None,
                 signing,
+                # It is another one in each session.
+                lambda: keeper.show_progress(),
             ),
         )
 

@@ -16,7 +16,7 @@ from pants.engine.streaming_workunit_handler import (
 )
 from pants.option.global_options import NamedCachesDirOption
 
-from pants_docker_buildkit.compat import implicitly, uncacheable_rule
+from pants_docker_buildkit.compat import implicitly, thread_locals, uncacheable_rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.reports.rendering import RENDERERS
 from pants_docker_buildkit.reports.timeline import read_builds
@@ -26,6 +26,7 @@ from pants_docker_buildkit.session.directory import (
     remove_directory,
     session_directory,
 )
+from pants_docker_buildkit.session.progress_view import ProgressView
 from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.solver.progress import Viewer
 from pants_docker_buildkit.subsystem import BuildReportSubsystem
@@ -36,7 +37,11 @@ logger = logging.getLogger(__name__)
 
 
 class SessionCallback(WorkunitsCallback):
-    """Called every second: shows progress, and closes the session once its processes have ended."""
+    """Called every second: shows progress, and closes the session once its processes have ended.
+
+    A build that ends asks for it as well, or its last lines would come after Pants says that it has
+    ended.
+    """
 
     def __init__(self, directory: Path, keeper: SessionKeeper, report: Path | None) -> None:
         # As long as Pants draws its bars it has the terminal for itself, and says that there is
@@ -45,7 +50,15 @@ class SessionCallback(WorkunitsCallback):
         self._directory = directory
         self._report = report
         self._keeper = keeper
-        self._shown = 0
+        self._progress = ProgressView(directory / PROGRESS_FILE, self._show)
+        take_over = thread_locals()
+
+        def show_progress() -> None:
+            # In another thread, messages would go to the log of pantsd only.
+            take_over()
+            self._progress.update()
+
+        keeper.show_progress = show_progress
 
     @property
     def can_finish_async(self) -> bool:
@@ -54,7 +67,7 @@ class SessionCallback(WorkunitsCallback):
 
     def __call__(self, *, finished: bool, **_: Any) -> None:
         """Called as the session goes on, and once when it ends."""
-        self._show_progress()
+        self._progress.update()
         if finished:
             if self._report is not None:
                 self._write_report(self._report)
@@ -75,21 +88,11 @@ class SessionCallback(WorkunitsCallback):
         except OSError as e:
             logger.warning(f"The report {path} could not be written: {e.strerror or e}.")
 
-    def _show_progress(self) -> None:
-        try:
-            with open(self._directory / PROGRESS_FILE, "rb") as file:
-                file.seek(self._shown)
-                content = file.read()
-        except FileNotFoundError:
-            return
-        whole = content[: content.rfind(b"\n") + 1]
-        self._shown += len(whole)
-        for line in whole.decode("utf-8", "replace").split("\n")[:-1]:
-            viewer, _, text = line.partition(" ")
-            if viewer == Viewer.WARNED.value:
-                logger.warning(text)
-            elif viewer in (Viewer.BOTH.value, self._viewer.value):
-                logger.info(text)
+    def _show(self, viewer: str, text: str) -> None:
+        if viewer == Viewer.WARNED.value:
+            logger.warning(text)
+        elif viewer in (Viewer.BOTH.value, self._viewer.value):
+            logger.info(text)
 
 
 class SessionCallbackFactoryRequest(WorkunitsCallbackFactoryRequest):
