@@ -1,6 +1,7 @@
-"""What a build process and the build server of its session say to each other.
+"""What build processes, their session and its build server say to each other.
 
-The process sends one message: the working directory, the arguments of `solver.main`, and the
+Pants sends the server `SERVE` with the descriptor of a socket that listens in the directory of a
+session, and `LEAVE` when that ends. A build process sends one message: the working directory, the arguments of `solver.main`, and the
 environment, with the descriptors of its standard output and error. The server sends `ACCEPTED` once
 somebody works on it, and then the exit code. Whoever hangs up has ended. Nothing is imported here:
 a build process starts faster than that.
@@ -12,6 +13,8 @@ SERVER_NAME = "builds"
 """The socket, in the directory of the session. Its messages keep their bounds."""
 
 ACCEPTED = b"accepted"
+
+SERVE, LEAVE = b"serve", b"leave"
 
 MAX_MESSAGE = 1 << 16
 """In bytes. A build whose message would be longer, for its environment, asks nobody."""

@@ -1,7 +1,7 @@
 """A process that has all modules of the solver, and becomes a build for each that asks.
 
 To start Python and import the solver takes more of the processor than buildx takes for a small
-image. So it is done once in a session that builds, while the first files are laid out.
+image. So it is done once in a Pants process that builds, while the first files are laid out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from pants_docker_buildkit.session.build_request import SERVER_NAME
+from pants_docker_buildkit.session.build_request import LEAVE, SERVE, SERVER_NAME
 from pants_docker_buildkit.session.directory import PROCESS_PATH, PROGRAM, SERVE_COMMAND
 from pants_docker_buildkit.session.unix_socket import short_path
 
@@ -22,47 +22,73 @@ _IS_SUPPORTED = sys.platform == "linux"
 
 
 class BuildServer:
-    """Starts the process, which ends with the session, and with Pants however that ends.
+    """The process, for one session after the other.
 
-    Without it, because it cannot be started or was killed, each build starts a Python of its own.
+    It ends with Pants, however that ends, and once no session has built for a while. Without it,
+    because it cannot be started or was killed, each build starts a Python of its own.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / SERVER_NAME
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._process: socket.socket | None = None
 
-    def start(self) -> None:
-        """Have it. Returns before it is ready: who asks meanwhile waits for it."""
+    def serve(self, directory: Path) -> None:
+        """Have it in the session of this directory, started if need be.
+
+        Returns before it is ready: who asks meanwhile waits for it.
+        """
+        path = directory / SERVER_NAME
         with self._lock:
-            if _IS_SUPPORTED and not self._path.exists():
+            if _IS_SUPPORTED and not path.exists():
                 with suppress(OSError):
-                    self._start()
+                    self._serve(path)
+
+    def leave(self) -> None:
+        """The session ends, if it has one. Builds that the process has become go on."""
+        with self._lock:
+            if self._process is not None:
+                with suppress(OSError):
+                    self._process.send(LEAVE, socket.MSG_NOSIGNAL)
 
     def close(self) -> None:
-        """Let it end. Builds that it has become go on."""
+        """Let it end, as it does when this process ends."""
         with self._lock:
-            for process in self._processes:
-                assert process.stdin is not None
-                process.stdin.close()
-            self._processes.clear()
+            if self._process is not None:
+                self._process.close()
+            self._process = None
 
-    def _start(self) -> None:
+    def _serve(self, path: Path) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-            with short_path(self._path) as path:
-                listener.bind(path)
+            with short_path(path) as short:
+                listener.bind(short)
             listener.listen(128)
-            number = listener.fileno()
-            process = subprocess.Popen(
-                [str(self._path.with_name(PROGRAM)), SERVE_COMMAND, str(number)],
-                # Its end tells it that nobody will ask any more.
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={"PATH": PROCESS_PATH},
-                pass_fds=(number,),
-                # What a terminal interrupts is Pants, which ends its processes itself.
-                start_new_session=True,
-            )
-        self._processes.append(process)
-        threading.Thread(target=process.wait, daemon=True).start()
+            if self._process is not None:
+                with suppress(OSError):
+                    _give(listener, self._process)
+                    return
+                # It has ended since.
+                self._process.close()
+            self._process = _start(path.with_name(PROGRAM))
+            _give(listener, self._process)
+
+
+def _give(listener: socket.socket, process: socket.socket) -> None:
+    socket.send_fds(process, [SERVE], [listener.fileno()], socket.MSG_NOSIGNAL)
+
+
+def _start(program: Path) -> socket.socket:
+    """Start the process, which hears of sessions at the other end of this socket."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [str(program), SERVE_COMMAND],
+            # Its end tells it that nobody will ask any more.
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": PROCESS_PATH},
+            # What a terminal interrupts is Pants, which ends its processes itself.
+            start_new_session=True,
+        )
+    threading.Thread(target=process.wait, daemon=True).start()
+    return ours

@@ -97,7 +97,6 @@ class RunningSession:
         )
         self.local_tags = LocalTags()
         self.waits = Waits(directory / WAITS_DIRECTORY)
-        self.builds = BuildServer(directory)
         self.plans = TagPlans(clients.client, clients.memory.manifests)
         pushes = PushRehearsals(clients.client)
         self.answers = SessionAnswers(
@@ -141,7 +140,6 @@ class RunningSession:
 
     def close(self) -> None:
         """End its threads and connections. Waits for none of them."""
-        self.builds.close()
         self.plans.close()
         self.confirmations.close()
         self.attachments.close()
@@ -160,6 +158,7 @@ class SessionKeeper:
     """
 
     def __init__(self) -> None:
+        self.builds = BuildServer()
         self.confirmed = ConfirmedImages()
         self.memory = RegistryMemory()
         self.missing = MissingImages()
@@ -213,6 +212,7 @@ class SessionKeeper:
     def _close(self) -> None:
         if self._running is not None:
             self._running.close()
+            self.builds.leave()
             FULL_COLLECTIONS.allow()
         self._running = None
         self._heap.close()

@@ -22,7 +22,13 @@ from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.oci.json_values import prepare
 
 # All that a build needs is here before anybody asks.
-from pants_docker_buildkit.session.build_request import ACCEPTED, MAX_MESSAGE, parse_request
+from pants_docker_buildkit.session.build_request import (
+    ACCEPTED,
+    LEAVE,
+    MAX_MESSAGE,
+    SERVE,
+    parse_request,
+)
 from pants_docker_buildkit.session.profile import BuildSettings, Profile
 from pants_docker_buildkit.solver import build_process, pushed_image  # noqa: F401
 from pants_docker_buildkit.solver.definition import BuildJob
@@ -30,28 +36,50 @@ from pants_docker_buildkit.solver.errors import EXIT_FAILED
 from pants_docker_buildkit.solver.main import main
 
 _STANDARD_INPUT = 0
+_LONGEST = max(len(SERVE), len(LEAVE))
+_IDLE_SECONDS = 600.0
+"""How long it stays without a session that builds."""
+
 _PATIENCE_SECONDS = 3.0
 """How long an interrupted build may take to end. Pants waits as long for its processes."""
 
 
-def serve(listener_number: int) -> None:
-    """Answer at a socket that listens, until the standard input ends."""
+def serve() -> None:
+    """Answer in each session that is heard of at the standard input, until that ends."""
     signal.signal(signal.SIGCHLD, _reap)
     # What the first use of it imports or reads, each build would.
     codecs.lookup("idna")
     prepare(Profile, BuildSettings, BuildJob, Builder)
     gc.collect()
     gc.freeze()
-    with socket.socket(fileno=listener_number) as listener:
-        poll = select.poll()
-        for number in (_STANDARD_INPUT, listener_number):
-            poll.register(number, select.POLLIN)
-        while _STANDARD_INPUT not in dict(poll.poll()):
-            connection, _ = listener.accept()
-            with connection:
-                if os.fork() == 0:
-                    listener.close()
-                    _become_build(connection)
+    pants = socket.socket(fileno=_STANDARD_INPUT)
+    while True:
+        listener = _await_session(pants)
+        if listener is None:
+            return
+        with listener:
+            _serve_session(listener, pants)
+
+
+def _await_session(pants: socket.socket) -> socket.socket | None:
+    """Where the next session asks; `None` once there is none for long, or will be none."""
+    while select.select([pants], [], [], _IDLE_SECONDS)[0]:
+        message, descriptors, _, _ = socket.recv_fds(pants, _LONGEST, 1)
+        if descriptors:
+            return socket.socket(fileno=descriptors[0])
+        if not message:
+            break
+    return None
+
+
+def _serve_session(listener: socket.socket, pants: socket.socket) -> None:
+    """Answer until Pants has something to say."""
+    while pants not in select.select([pants, listener], [], [])[0]:
+        connection, _ = listener.accept()
+        with connection:
+            if os.fork() == 0:
+                listener.close()
+                _become_build(connection)
 
 
 def _reap(_number: int, _frame: object) -> None:

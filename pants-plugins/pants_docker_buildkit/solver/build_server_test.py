@@ -64,6 +64,15 @@ def has_ended(pid: int) -> bool:
         return True
 
 
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate(timeout=60)
+
+
 class Session:
     """A session, the sandbox of a build, and the server that the build finds."""
 
@@ -84,7 +93,10 @@ class Session:
         (self.sandbox / ROOT / JOB_FILE).write_bytes(job.to_json())
         (self.sandbox / "link").symlink_to(self.directory.parent)
         self.docker.answer("buildx inspect", FAR)
-        self.server = BuildServer(self.directory)
+        self.server = BuildServer()
+
+    def serve(self) -> None:
+        self.server.serve(self.directory)
 
     def permit(self) -> None:
         write_contents(permit_path(self.directory, KEY, 0), [context_row("context", DIRECTORY)])
@@ -129,7 +141,7 @@ def test_a_build_fails_alike_with_and_without_a_server(session: Session) -> None
     ends = []
     for is_served in (False, True):
         if is_served:
-            session.server.start()
+            session.serve()
         process = session.start()
         _, said = process.communicate(timeout=60)
         ends.append((process.returncode, said))
@@ -143,7 +155,7 @@ def test_a_build_fails_alike_with_and_without_a_server(session: Session) -> None
 def test_an_environment_that_no_message_holds_does_no_harm(session: Session) -> None:
     session.permit()
     session.buildx("exit 3")
-    session.server.start()
+    session.serve()
     process = session.start(PROXIES="x" * MAX_MESSAGE)
     process.communicate(timeout=60)
     assert process.returncode == EXIT_FAILED
@@ -152,7 +164,7 @@ def test_an_environment_that_no_message_holds_does_no_harm(session: Session) -> 
 
 
 def test_what_has_no_permit_or_no_session_ends_at_once(session: Session) -> None:
-    session.server.start()
+    session.serve()
     process = session.start()
     assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == EXIT_CONTEXT_NEEDED
@@ -169,7 +181,7 @@ def test_a_build_ends_with_the_process_that_asked_for_it(
 ) -> None:
     session.permit()
     session.buildx("exec sleep 600")
-    session.server.start()
+    session.serve()
     process = session.start()
     buildx, build = session.running()
     os.killpg(process.pid, number)
@@ -182,7 +194,7 @@ def test_a_build_ends_with_the_process_that_asked_for_it(
 def test_a_build_that_is_killed_ends_its_process_in_the_same_way(session: Session) -> None:
     session.permit()
     session.buildx("exec sleep 600")
-    session.server.start()
+    session.serve()
     process = session.start()
     buildx, build = session.running()
     os.kill(build, signal.SIGKILL)
@@ -194,12 +206,65 @@ def test_a_build_that_is_killed_ends_its_process_in_the_same_way(session: Sessio
 def test_builds_run_side_by_side_and_outlive_their_server(session: Session) -> None:
     session.permit()
     session.buildx("sleep 2; echo failed >&2")
-    session.server.start()
+    session.serve()
     process = session.start()
     session.running()
-    session.server.close()
+    session.server.leave()
     # The next one finds nobody.
     alone = session.start()
     for each in (process, alone):
         each.communicate(timeout=60)
         assert each.returncode == EXIT_FAILED
+
+
+def test_a_process_serves_one_session_after_the_other(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = Session(tmp_path / "other")
+    servers = []
+    for each in (session, other):
+        each.permit()
+        each.buildx("exec sleep 600")
+        session.server.serve(each.directory)
+        process = each.start()
+        _, build = each.running()
+        servers.append(parent_of(build))
+        end(process)
+        session.server.leave()
+    assert servers[0] == servers[1]
+
+
+def test_a_server_that_was_killed_is_replaced_in_the_next_session(
+    session: Session, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = Session(tmp_path / "other")
+    session.permit()
+    session.buildx("exec sleep 600")
+    session.serve()
+    first = session.start()
+    buildx, build = session.running()
+    os.kill(parent_of(build), signal.SIGKILL)
+    session.server.leave()
+    # What it had become goes on.
+    assert not has_ended(buildx)
+    other.permit()
+    other.buildx("exec sleep 600")
+    session.server.serve(other.directory)
+    second = other.start()
+    _, replaced = other.running()
+    # Without a server, the process itself would be the build.
+    assert replaced != second.pid
+    for each in (first, second):
+        end(each)
+
+
+def test_a_server_ends_with_pants(session: Session) -> None:
+    session.permit()
+    session.buildx("exec sleep 600")
+    session.serve()
+    process = session.start()
+    _, build = session.running()
+    server = parent_of(build)
+    session.server.close()
+    wait_until(lambda: has_ended(server))
+    end(process)

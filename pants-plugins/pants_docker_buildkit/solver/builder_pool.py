@@ -27,6 +27,7 @@ from pants_docker_buildkit.solver.errors import (
     BuilderNotReadyError,
     OtherBuildPlatformError,
     PoolNotReadyError,
+    SolverError,
 )
 from pants_docker_buildkit.solver.progress import tell
 
@@ -192,7 +193,7 @@ def _why_none(
     candidates: Sequence[_Candidate],
     lost: Mapping[str, BuilderNotReadyError],
     refusals: Mapping[str, OtherBuildPlatformError],
-) -> BuilderNotReadyError | OtherBuildPlatformError:
+) -> SolverError:
     """Why none of the candidates builds: of several, what each of them says."""
     if not lost or len(candidates) == 1:
         return next(iter((*lost.values(), *refusals.values())))

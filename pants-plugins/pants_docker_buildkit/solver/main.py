@@ -88,11 +88,11 @@ def _give_credentials(session: SessionClient, *arguments: str) -> int:
     return give_credentials(session, *arguments)
 
 
-def _serve(_: SessionClient, listener: str) -> int:
-    """Be the build server of the session."""
+def _serve(_: SessionClient) -> int:
+    """Be the build server of one session after the other."""
     from pants_docker_buildkit.solver.build_server import serve
 
-    serve(int(listener))
+    serve()
     return 0
 
 

@@ -219,7 +219,7 @@ async def _run(
 ) -> FallibleProcessResult:
     """What came of a build that no cache has. Its contexts are brought up to date before."""
     keeper = place.keeper
-    keeper.running.builds.start()
+    keeper.builds.serve(keeper.running.directory)
     name = keeper.running.answers.context_name(definition.key)
     reason = reason_line(reasons)
     keeper.running.reasons[definition.address.spec] = reason

@@ -187,7 +187,7 @@ def _ask_for_build_servers(path: str) -> None:
     from pants_docker_buildkit.session import build_server
 
     instead = SimpleNamespace(
-        Popen=partial(_ForkedBuildServer, path), PIPE=subprocess.PIPE, DEVNULL=subprocess.DEVNULL
+        Popen=partial(_ForkedBuildServer, path), DEVNULL=subprocess.DEVNULL
     )
     setattr(build_server, "subprocess", instead)  # noqa: B010
 
@@ -195,13 +195,10 @@ def _ask_for_build_servers(path: str) -> None:
 class _ForkedBuildServer:
     """With what the plugin wants of its `subprocess.Popen`."""
 
-    def __init__(self, path: str, _: Sequence[str], *, pass_fds: Sequence[int], **__: Any) -> None:
-        stdin, given = os.pipe()
-        self.stdin = open(given, "wb")  # noqa: SIM115
+    def __init__(self, path: str, _: Sequence[str], *, stdin: int, **__: Any) -> None:
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.connect(path)
-        socket.send_fds(self._connection, [b"\n"], [stdin, *pass_fds])
-        os.close(stdin)
+        socket.send_fds(self._connection, [b"\n"], [stdin])
 
     def wait(self) -> None:
         self._connection.recv(1)
@@ -221,7 +218,7 @@ def _fork_build_servers(server: socket.socket) -> None:
 
         if not os.fork():
             server.close()
-            _, (stdin, listener), _, _ = socket.recv_fds(connection, 1, 2)
+            _, (stdin,), _, _ = socket.recv_fds(connection, 1, 1)
             os.setsid()
             nothing = os.open(os.devnull, os.O_RDWR)
             for number, stream in enumerate((stdin, nothing, nothing)):
@@ -229,7 +226,7 @@ def _fork_build_servers(server: socket.socket) -> None:
             os.close(stdin)
             os.environ.clear()
             os.environ["PATH"] = PROCESS_PATH
-            serve(listener)
+            serve()
             return
         connection.close()
 
