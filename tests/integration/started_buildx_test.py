@@ -116,6 +116,16 @@ def test_the_cli_is_asked_once_in_a_session_and_not_for_each_build(
     assert len(builds(calls)) == 2
     assert [call for call in calls if _METADATA in call] == [f":{_METADATA}"]
 
+    build_again(checkout, "3")
+    calls = docker.plugin.calls()
+    assert len(builds(calls)) == 2
+    assert not [call for call in calls if _METADATA in call]
+
+    with docker.plugin.program.open("a") as program:
+        program.write("# another version\n")
+    build_again(checkout, "4")
+    assert [call for call in docker.plugin.calls() if _METADATA in call] == [f":{_METADATA}"]
+
     # What a wrapper has built, too, would have the same key.
     docker.wrap()
     assert "unchanged" in checkout.pants("package", "::").output

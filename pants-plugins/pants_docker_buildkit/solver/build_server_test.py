@@ -243,7 +243,9 @@ def test_a_server_that_was_killed_is_replaced_in_the_next_session(
     session.serve()
     first = session.start()
     buildx, build = session.running()
-    os.kill(parent_of(build), signal.SIGKILL)
+    server = parent_of(build)
+    os.kill(server, signal.SIGKILL)
+    wait_until(lambda: has_ended(server))
     session.server.leave()
     # What it had become goes on.
     assert not has_ended(buildx)

@@ -1,4 +1,4 @@
-"""Which buildx does the Docker CLI start? Asked once in a session, to start it without the CLI.
+"""Which buildx does the Docker CLI start? Asked once an hour, to start it without the CLI.
 
 For each command, the CLI starts buildx twice: to ask for its metadata, and for what is wanted. That
 and its own start take more of the processor than a small build.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from pants_docker_buildkit.session.directory import scratch_directory
+from pants_docker_buildkit.session.directory import scratch_directory, write_private
 from pants_docker_buildkit.solver.docker_cli import BuildxPlugin, DockerCli
 from pants_docker_buildkit.solver.docker_config import CONFIG_FILE, PLUGIN_DIRECTORIES
 from pants_docker_buildkit.solver.remembered import remember
@@ -25,8 +28,18 @@ _PROBE_SCRIPT = """\
 program=$(readlink "/proc/$PPID/exe")
 printf '{"SchemaVersion": "0.1.0", "Vendor": "Pants", "Version": "%s"}' "$program"
 """
+_PLUGINS = "cli-plugins"
 _LISTED = "{{json .ClientInfo.Plugins}}"
 _SCRIPT = b"#!"
+
+_KEPT_FILE = "buildx-plugin.json"
+"""What was asked last, beside the directories of sessions, where only the user may write."""
+
+_KEPT_SECONDS = 3600.0
+# Of the CLI, besides those of the user: `cli-plugins/manager/manager_unix.go` of docker/cli.
+_SYSTEM_DIRECTORIES = tuple(
+    f"/usr/{each}/docker/cli-plugins" for each in ("local/lib", "local/libexec", "lib", "libexec")
+)
 
 
 def with_plugin(docker: DockerCli, session: Path) -> DockerCli:
@@ -36,7 +49,7 @@ def with_plugin(docker: DockerCli, session: Path) -> DockerCli:
     """
     if docker.is_standalone_buildx or _is_script(docker.binary):
         return docker
-    known = json.loads(remember(session, "plugin", docker.binary, lambda: _ask(docker, session)))
+    known = json.loads(remember(session, "plugin", docker.binary, lambda: _find(docker, session)))
     # One that went away since has `docker` say so.
     if known is None or not os.access(known["path"], os.X_OK):
         return docker
@@ -53,6 +66,53 @@ def _is_script(binary: str) -> bool:
         return True
 
 
+def _find(docker: DockerCli, session: Path) -> str:
+    """The buildx that the CLI starts, in JSON.
+
+    The CLI is not asked again while it, that buildx, and what else is in the directories where the
+    CLI looks for one are as they were.
+    """
+    own = Path(docker.environment["DOCKER_CONFIG"])
+    linked = own / _PLUGINS
+    of_user = [os.path.realpath(linked)] if linked.exists() else []
+    asked = _states(
+        [docker.binary, *map(str, _users_directories(own)), *of_user, *_SYSTEM_DIRECTORIES]
+    )
+    kept = session.parent / _KEPT_FILE
+    with suppress(OSError, ValueError, TypeError, LookupError):
+        known = json.loads(kept.read_bytes())
+        age, path = time.time() - known["time"], known["plugin"]["path"]
+        if 0 <= age < _KEPT_SECONDS and known["states"] == [asked, _states([path])]:
+            return json.dumps(asdict(BuildxPlugin(**known["plugin"])))
+    answer = _ask(docker, session)
+    plugin = json.loads(answer)
+    if plugin is not None:
+        states = [asked, _states([plugin["path"]])]
+        with suppress(OSError):
+            document = {"time": time.time(), "states": states, "plugin": plugin}
+            write_private(kept, json.dumps(document).encode())
+    return answer
+
+
+def _states(paths: Iterable[str]) -> list[list[object]]:
+    """What changes when somebody changes a file, or what is in a directory."""
+    states: list[list[object]] = []
+    for path in paths:
+        try:
+            found = os.stat(path)
+        except OSError:
+            states.append([path])
+        else:
+            states.append([path, found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns])
+    return states
+
+
+def _users_directories(configuration: Path) -> list[object]:
+    """Where the user says that plugins are, too."""
+    found = json.loads((configuration / CONFIG_FILE).read_text()).get(PLUGIN_DIRECTORIES)
+    return list(found) if isinstance(found, list) else []
+
+
 def _ask(docker: DockerCli, session: Path) -> str:
     """What the CLI says of the buildx that it starts, in JSON. It needs no engine for that."""
     own = Path(docker.environment["DOCKER_CONFIG"])
@@ -62,10 +122,9 @@ def _ask(docker: DockerCli, session: Path) -> str:
         probe = plugins / f"docker-{_PROBE}"
         probe.write_text(_PROBE_SCRIPT)
         probe.chmod(0o700)
-        users = json.loads((own / CONFIG_FILE).read_text()).get(PLUGIN_DIRECTORIES)
-        directories = [*(users if isinstance(users, list) else ()), str(plugins)]
+        directories = [*_users_directories(own), str(plugins)]
         (scratch / CONFIG_FILE).write_text(json.dumps({PLUGIN_DIRECTORIES: directories}))
-        linked = own / "cli-plugins"
+        linked = own / _PLUGINS
         if linked.exists():
             (scratch / linked.name).symlink_to(linked.resolve())
         asked = docker.with_environment({"DOCKER_CONFIG": str(scratch)})

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pants_docker_buildkit.solver import buildx_plugin
 from pants_docker_buildkit.solver.buildx_plugin import find_plugin, with_plugin
 from pants_docker_buildkit.solver.docker_cli import BuildxPlugin, DockerCli
 from pants_docker_buildkit.solver.remembered import remember
@@ -86,3 +90,106 @@ def test_a_script_and_a_buildx_are_not_even_asked(tmp_path: Path) -> None:
     assert script.calls == []
     buildx = DockerCli(sys.executable, {}, is_standalone_buildx=True)
     assert with_plugin(buildx, tmp_path) is buildx
+
+
+class Machine:
+    """A `docker` that is a binary, a buildx that it starts, and a user's configuration.
+
+    `asked` is how often the CLI was asked which buildx it starts.
+    """
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked = 0
+        self.root = directory / "sessions"
+        self.docker = directory / "docker"
+        shutil.copy("/bin/true", self.docker)
+        self.config = directory / "config"
+        self.plugins = directory / "plugins"
+        self.plugins.mkdir()
+        (self.config / "cli-plugins").mkdir(parents=True)
+        (self.config / "config.json").write_text(
+            json.dumps({"cliPluginsExtraDirs": [str(self.plugins)]})
+        )
+        self.buildx = self.plugins / "docker-buildx"
+        self.buildx.write_text("#!/bin/sh\n")
+        self.buildx.chmod(0o755)
+        self.answer: dict[str, str] | None = {"path": str(self.buildx), "version": "v1.0.0"}
+        monkeypatch.setattr(buildx_plugin, "_ask", self._ask)
+
+    def begin_session(self) -> DockerCli:
+        session = self.root / str(time.monotonic_ns())
+        session.mkdir(parents=True)
+        environment = {"PATH": "/bin", "DOCKER_CONFIG": str(self.config)}
+        return with_plugin(DockerCli(str(self.docker), environment), session)
+
+    def _ask(self, *_: object) -> str:
+        self.asked += 1
+        return json.dumps(self.answer)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+def test_what_the_cli_starts_is_known_in_the_next_session(machine: Machine) -> None:
+    found = [machine.begin_session().plugin for _ in range(3)]
+    assert found == [BuildxPlugin(str(machine.buildx), "v1.0.0")] * 3
+    assert machine.asked == 1
+
+
+def replace(file: Path) -> None:
+    """By a file of the same size and times."""
+    before = file.stat()
+    other = file.with_name("other")
+    other.write_bytes(file.read_bytes())
+    other.chmod(before.st_mode)
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.rename(file)
+
+
+def add_a_plugin(machine: Machine) -> None:
+    (machine.config / "cli-plugins" / "docker-buildx").write_text("#!/bin/sh\n")
+
+
+def add_a_directory(machine: Machine) -> None:
+    directories = [str(machine.plugins), "/opt/plugins"]
+    (machine.config / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": directories}))
+
+
+def grow_old(machine: Machine) -> None:
+    (kept,) = machine.root.glob("*.json")
+    document = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**document, "time": time.time() - 3601}))
+
+
+def be_damaged(machine: Machine) -> None:
+    (kept,) = machine.root.glob("*.json")
+    kept.write_text(kept.read_text()[:-5])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda machine: replace(machine.docker), id="another docker"),
+        pytest.param(lambda machine: replace(machine.buildx), id="another buildx"),
+        pytest.param(add_a_plugin, id="a plugin of the user"),
+        pytest.param(add_a_directory, id="a directory with plugins"),
+        pytest.param(grow_old, id="an hour"),
+        pytest.param(be_damaged, id="damage"),
+    ],
+)
+def test_the_cli_is_asked_again_after_a_change(
+    machine: Machine, change: Callable[[Machine], None]
+) -> None:
+    machine.begin_session()
+    change(machine)
+    machine.answer = {"path": "/bin/sh", "version": "v2.0.0"}
+    assert machine.begin_session().plugin == BuildxPlugin("/bin/sh", "v2.0.0")
+
+
+def test_that_no_plugin_is_sure_is_not_kept(machine: Machine) -> None:
+    machine.answer = None
+    for _ in range(2):
+        assert machine.begin_session().plugin is None
+    assert machine.asked == 2

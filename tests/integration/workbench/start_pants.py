@@ -186,9 +186,7 @@ def _ask_for_build_servers(path: str) -> None:
     """Let a session of this Pants have its build server from there."""
     from pants_docker_buildkit.session import build_server
 
-    instead = SimpleNamespace(
-        Popen=partial(_ForkedBuildServer, path), DEVNULL=subprocess.DEVNULL
-    )
+    instead = SimpleNamespace(Popen=partial(_ForkedBuildServer, path), DEVNULL=subprocess.DEVNULL)
     setattr(build_server, "subprocess", instead)  # noqa: B010
 
 
