@@ -168,7 +168,7 @@ def build_command(
         dockerfile=DOCKERFILE,
         metadata_file=str(metadata_path),
         # Told none, BuildKit takes the builder's own, and labels the image like its base.
-        platforms=() if definition.platform_of_base else definition.platforms,
+        platforms=definition.platforms if definition.platform_of_base is None else (),
         outputs=_outputs(job, workplace),
         builder=workplace.builder_name,
         target_stage=definition.target_stage,
@@ -422,7 +422,8 @@ def _platform_images(
         return _read_platforms(root, layout.read, workplace)
     if not pushed.is_anywhere and metadata.config_digest is not None:
         # The engine has it, and nobody builds on it.
-        platform = ImagePlatform.parse(job.definition.platforms[0])
+        definition = job.definition
+        platform = ImagePlatform.parse(definition.platform_of_base or definition.platforms[0])
         return (PlatformImage(platform, metadata.digest, metadata.config_digest),)
     return _read_platforms(root, pushed.read, workplace)
 

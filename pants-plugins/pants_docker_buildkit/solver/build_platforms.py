@@ -39,7 +39,7 @@ def parse_nodes(text: bytes) -> tuple[tuple[str, ...], ...]:
 
 def check_build_platforms(definition: BuildDefinition, chosen: ChosenBuilder) -> None:
     """Refuse a builder that would make another image, where no build argument prevents that."""
-    if definition.platform_of_base:
+    if definition.platform_of_base is not None:
         _check_default_platform(definition, chosen)
     if not definition.build_platforms:
         return

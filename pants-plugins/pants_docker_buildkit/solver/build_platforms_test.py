@@ -66,7 +66,11 @@ def test_a_builder_of_another_platform_is_refused(tmp_path: Path) -> None:
 
 def follower(platform: str) -> BuildDefinition:
     return BuildDefinition(
-        dockerfile="", context="", platforms=(platform,), output="oci", platform_of_base=True
+        dockerfile="",
+        context="",
+        platforms=(platform,),
+        output="oci",
+        platform_of_base="linux/s390x",
     )
 
 

@@ -83,7 +83,7 @@ def redefined(**members: Any) -> BuildJob:
 
 def test_buildx_is_told_no_platform_where_the_image_gets_that_of_its_base() -> None:
     assert command(JOB).platforms == ("linux/amd64",)
-    assert "--platform" not in render_arguments(command(redefined(platform_of_base=True)))
+    assert "--platform" not in render_arguments(command(redefined(platform_of_base="linux/arm64")))
 
 
 @pytest.fixture
@@ -352,12 +352,18 @@ def test_a_failed_build_leaves_a_script_that_repeats_it(docker: FakeDocker, tmp_
     assert "BUILDX_EXPERIMENTAL=1" in seen.read_text().splitlines()
 
 
-def test_what_buildx_says_of_the_image_is_the_result(docker: FakeDocker, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("base", "platform"), [(None, "linux/amd64"), ("linux/arm/v7", "linux/arm/v7")]
+)
+def test_what_buildx_says_of_the_image_is_the_result(
+    docker: FakeDocker, tmp_path: Path, base: str | None, platform: str
+) -> None:
     prepare_build(docker, json.dumps(METADATA))
-    result = build_image(redefined(output="docker"), SETTINGS, workplace(docker.cli(), tmp_path))
+    job = redefined(output="docker", platform_of_base=base)
+    result = build_image(job, SETTINGS, workplace(docker.cli(), tmp_path))
     assert isinstance(result, BuildResult)
     assert (result.build_digest, result.digest, result.size) == (BUILD, SHA, 475)
-    assert [str(each.platform) for each in result.platforms] == ["linux/amd64"]
+    assert [str(each.platform) for each in result.platforms] == [platform]
 
 
 def test_a_build_that_hangs_ends(

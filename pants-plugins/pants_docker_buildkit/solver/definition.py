@@ -94,11 +94,11 @@ class BuildDefinition:
     are files in Rego that may refuse more, in the order in which they are asked: where each lies in
     the input tree, and its sha256 in hex. `secret_hashes` are keyed hashes of the content of those
     secrets whose content counts. `build_platforms` says of each platform which one its builder must
-    have, where the Dockerfile uses that and no build argument can say it. With `platform_of_base`
-    nobody named the one of `platforms`, and the image gets that of what it is based on, which is
-    another. All other pairs are sorted by their first item. `attestations` are rendered attributes,
-    sorted. `output_files` and `output_directories` are what is kept of the stage in place of an
-    image, for `output="files"`.
+    have, where the Dockerfile uses that and no build argument can say it. Where nobody named the
+    one of `platforms`, and the image is based on one for another, it gets that, which is
+    `platform_of_base`. All other pairs are sorted by their first item. `attestations` are rendered
+    attributes, sorted. `output_files` and `output_directories` are what is kept of the stage in
+    place of an image, for `output="files"`.
     """
 
     dockerfile: str
@@ -124,7 +124,7 @@ class BuildDefinition:
     no_cache: bool = False
     inline_cache: bool = False
     build_platforms: tuple[tuple[str, str], ...] = ()
-    platform_of_base: bool = False
+    platform_of_base: Optional[str] = None
     reproducible: bool = False
     compression: Optional[str] = None
     compression_level: Optional[int] = None
@@ -140,7 +140,7 @@ class BuildDefinition:
             {**asdict(each), "kind": each.kind.value} for each in self.named_contexts
         )
         document["sources"] = tuple(asdict(each) for each in self.sources)
-        if not self.platform_of_base:
+        if self.platform_of_base is None:
             # So no other image is built again for it.
             del document["platform_of_base"]
         return document

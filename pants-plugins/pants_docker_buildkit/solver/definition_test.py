@@ -25,7 +25,7 @@ EXAMPLES: dict[str, Any] = {
     "context_paths": ("a", "d/*"),
     "platforms": ("linux/amd64", "linux/arm64"),
     "build_platforms": (("linux/amd64", "linux/arm64"),),
-    "platform_of_base": True,
+    "platform_of_base": "linux/arm64",
     "output": "registry",
     "target_stage": "release",
     "named_contexts": (NamedContext("base", ContextKind.IMAGE, "a@sha256:" + "b" * 64),),

@@ -211,7 +211,7 @@ def _definition(
         output_files=_artifact_paths(field_set, field_set.output_files),
         output_directories=_artifact_paths(field_set, field_set.output_directories),
         build_platforms=inputs.build_platforms,
-        platform_of_base=inputs.platform_of_base and output.is_image,
+        platform_of_base=inputs.platform_of_base if output.is_image else None,
         compression=field_set.compression.value,
         compression_level=field_set.compression_level.value,
         force_compression=field_set.force_compression.value,

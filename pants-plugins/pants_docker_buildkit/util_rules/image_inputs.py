@@ -83,8 +83,8 @@ class ImageInputs:
     all that it may read from outside, frontend included.
     `materials` are that as people know it, for all platforms.
     `build_platforms` are pairs of a platform and that of its builder, where no
-    build argument can say it. With `platform_of_base` the image gets the platform of what it is
-    based on, which is not the one that it is built for.
+    build argument can say it. `platform_of_base` is what the image gets from what it is based on,
+    where that is not the platform that it is built for.
     """
 
     dockerfile: ImageDockerfile
@@ -96,7 +96,7 @@ class ImageInputs:
     named_contexts: tuple[NamedContext, ...]
     sources: tuple[PinnedSource, ...]
     build_platforms: tuple[tuple[str, str], ...]
-    platform_of_base: bool
+    platform_of_base: str | None
     materials: tuple[BuildMaterial, ...]
     policies: Policies
 
@@ -223,14 +223,16 @@ def _base_platform(
     return own.get((base.text, base.platform), base.platform if is_files else None)
 
 
-def _takes_platform_of_base(
+def _platform_of_base(
     field_set: BuildKitImageFieldSet, understood: Understanding, subsystem: DockerBuildKitSubsystem
-) -> bool:
-    """Whether plain buildx gives the image another platform than the one that it builds for."""
+) -> str | None:
+    """The platform that plain buildx gives the image, if it builds it for another one."""
     if field_set.platforms_field.value or subsystem.default_platforms:
-        return False
+        return None
     base, own = understood.base_platform, understood.dockerfile.platforms[0]
-    return base is not None and (base.os, base.architecture) != (own.os, own.architecture)
+    if base is None or (base.os, base.architecture) == (own.os, own.architecture):
+        return None
+    return str(base)
 
 
 def given_arguments(dockerfile: ImageDockerfile, upstream: Upstream) -> dict[str, str]:
@@ -324,7 +326,7 @@ async def find_inputs(
             if understood.builder_arguments <= build_args.keys()
             else _build_platforms(dockerfile)
         ),
-        platform_of_base=_takes_platform_of_base(field_set, understood, subsystem),
+        platform_of_base=_platform_of_base(field_set, understood, subsystem),
         materials=image_materials(pinned.all, named_contexts, dockerfile),
         policies=policies,
     )
