@@ -242,6 +242,20 @@ MUTATIONS = (
         ("solver/build_platforms_test.py",),
     ),
     Mutation(
+        "build platform: an image without platforms is labelled like its base",
+        "solver/build.py",
+        "platforms=definition.platforms if definition.platform_of_base is None else (),",
+        "platforms=definition.platforms,",
+        ("solver/build_test.py",),
+    ),
+    Mutation(
+        "build platform: what is labelled like its base is built for the default",
+        "solver/build_platforms.py",
+        "    if definition.platform_of_base is not None:",
+        "    if definition.platform_of_base == '':",
+        ("solver/build_platforms_test.py",),
+    ),
+    Mutation(
         "build platform: the Dockerfile gets it as arguments",
         "util_rules/image_inputs.py",
         "build_args = {**_build_platform_args(dockerfile), **build_args}",
