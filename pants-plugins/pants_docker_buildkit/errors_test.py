@@ -304,6 +304,13 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             id="one-context-by-two-names",
         ),
         pytest.param(
+            "extra_build_args=['=x']",
+            SCRATCH,
+            "The `extra_build_args` field in target HERE:image must hold 'NAME=value', or a NAME,"
+            " but one of them is '=x'.",
+            id="build-argument-without-a-name",
+        ),
+        pytest.param(
             "build_contexts={'tools': 'docker-image://alpine:3'}",
             SCRATCH,
             "The `build_contexts` field in target HERE:image must pin images by '@sha256:…', so"

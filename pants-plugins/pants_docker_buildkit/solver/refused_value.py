@@ -20,6 +20,9 @@ _FINDINGS = (
     (r"invalid host ", "extra_build_hosts"),
     (r"failed to convert agent config ", "ssh"),
     (r"parse annotations: ", "image_annotations"),
+    (r"index annotations not supported", "image_annotations"),
+    # Build arguments have names, which an `ARG` declares.
+    (r'invalid key-value pair "=.*": empty key', "image_labels"),
     (r"(?:\w+ cache importer requires|failed to configure \w+ cache importer)", "cache_from"),
     (
         r"(?:unknown cache exporter|duplicate cache exports|\w+ cache exporter requires"

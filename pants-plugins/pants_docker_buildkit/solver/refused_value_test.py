@@ -28,6 +28,11 @@ SOLVE = f"{BUILD}failed to solve: "
             "ssh",
         ),
         (f'{BUILD}parse annotations: unknown annotation type "foo"', "image_annotations"),
+        (
+            f"{SOLVE}index annotations not supported for single platform export",
+            "image_annotations",
+        ),
+        ('ERROR: invalid key-value pair "=x": empty key', "image_labels"),
         (f'{SOLVE}invalid mode "foo"', "attest"),
         (f"{SOLVE}invalid provenance SLSA version: foo", "attest"),
     ],

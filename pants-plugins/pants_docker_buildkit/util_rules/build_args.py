@@ -68,6 +68,9 @@ async def resolve_build_args(
         environment = await environment_vars_subset(EnvironmentVarsRequest(names), **implicitly())
     own_values = _with_values(own, environment)
     for name, value in own_values.items():
+        if not name:
+            finding = f"one of them is '={value or ''}'"
+            raise field_set.error(field, "hold 'NAME=value', or a NAME", finding)
         if value is None:
             raise field_set.error(
                 field,
