@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ from pants_docker_buildkit.session.directory import (
 from pants_docker_buildkit.session.profile import BuildSettings, Profile
 from pants_docker_buildkit.session.questions import SessionAnswers
 from pants_docker_buildkit.session.unix_socket import SessionServer
+from pants_docker_buildkit.solver import build_server
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_INTERRUPTED
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
@@ -270,3 +272,15 @@ def test_a_server_ends_with_pants(session: Session) -> None:
     session.server.close()
     wait_until(lambda: has_ended(server))
     end(process)
+
+
+def test_a_server_that_no_session_needs_for_long_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_server, "_IDLE_SECONDS", 0.1)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(theirs.fileno(), 0)
+            build_server.serve()
+            os._exit(0)
+        wait_until(lambda: os.waitpid(pid, os.WNOHANG) == (pid, 0))
