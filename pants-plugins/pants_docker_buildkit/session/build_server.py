@@ -19,6 +19,8 @@ from pants_docker_buildkit.session.unix_socket import short_path
 
 # What is loaded on other systems does not all survive a fork.
 _IS_SUPPORTED = sys.platform == "linux"
+# Pants does not wait for a server that hangs, nor ends with one that has ended.
+_SEND_FLAGS = socket.MSG_DONTWAIT | getattr(socket, "MSG_NOSIGNAL", 0)
 
 
 class BuildServer:
@@ -48,7 +50,7 @@ class BuildServer:
         with self._lock:
             if self._process is not None:
                 with suppress(OSError):
-                    self._process.send(LEAVE, socket.MSG_NOSIGNAL)
+                    self._process.send(LEAVE, _SEND_FLAGS)
 
     def close(self) -> None:
         """Let it end, as it does when this process ends."""
@@ -66,14 +68,14 @@ class BuildServer:
                 with suppress(OSError):
                     _give(listener, self._process)
                     return
-                # It has ended since.
+                # It has ended since, or hangs.
                 self._process.close()
             self._process = _start(path.with_name(PROGRAM))
             _give(listener, self._process)
 
 
 def _give(listener: socket.socket, process: socket.socket) -> None:
-    socket.send_fds(process, [SERVE], [listener.fileno()], socket.MSG_NOSIGNAL)
+    socket.send_fds(process, [SERVE], [listener.fileno()], _SEND_FLAGS)
 
 
 def _start(program: Path) -> socket.socket:

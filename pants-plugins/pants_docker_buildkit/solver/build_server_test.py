@@ -284,3 +284,20 @@ def test_a_server_that_no_session_needs_for_long_ends(monkeypatch: pytest.Monkey
             build_server.serve()
             os._exit(0)
         wait_until(lambda: os.waitpid(pid, os.WNOHANG) == (pid, 0))
+
+
+def test_pants_does_not_wait_for_a_server_that_hangs(session: Session) -> None:
+    session.permit()
+    session.buildx("exec sleep 600")
+    session.serve()
+    process = session.start()
+    _, build = session.running()
+    server = parent_of(build)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        # More than fit into the socket.
+        for _ in range(2000):
+            session.server.leave()
+    finally:
+        os.kill(server, signal.SIGKILL)
+        end(process)
