@@ -8,9 +8,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.processor import ProcessorTimes
+from bench.processor import ENGINE, ProcessorTimes
 
 Step = Callable[[], object]
+
+AFTERWARDS = "engine afterwards"
+"""What the engine does for a contender once that has ended, among what takes processor time."""
+
+_LOOK_SECONDS = 0.5
+_IDLE_SHARE = 0.05
+"""Of one core, in which an engine does no more than look after itself."""
+
+_LONGEST_WAIT = 120.0
 
 
 @dataclass(frozen=True)
@@ -59,9 +68,14 @@ class Samples:
 
 
 def interleave(contenders: Sequence[Contender], runs: int) -> Mapping[str, Samples]:
-    """Time every contender `runs` times, one after the other in each round."""
+    """Time every contender `runs` times, one after the other in each round.
+
+    Before each, the engine has nothing left to do: an image that is to stay there is unpacked, and
+    an older one removed, after the command that made it.
+    """
     values: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     processor: dict[str, list[Mapping[str, float]]] = {each.name: [] for each in contenders}
+    _await_idle_engine()
     for number in range(runs):
         for contender in contenders:
             if contender.most_runs is not None and number >= contender.most_runs:
@@ -73,9 +87,22 @@ def interleave(contenders: Sequence[Contender], runs: int) -> Mapping[str, Sampl
             contender.step()
             took = time.perf_counter() - start
             values[contender.name].append(took)
-            processor[contender.name].append(ProcessorTimes.now().since(before))
+            meanwhile = ProcessorTimes.now().since(before)
             say(f"  {number + 1}/{runs} {contender.name}: {took:.2f} s")
+            processor[contender.name].append({**meanwhile, AFTERWARDS: _await_idle_engine()})
     return {name: Samples(tuple(each), _medians(processor[name])) for name, each in values.items()}
+
+
+def _await_idle_engine() -> float:
+    """Wait until the engine has nothing to do. Gives what it takes of the processor until then."""
+    begin = ProcessorTimes.now()
+    deadline = time.monotonic() + _LONGEST_WAIT
+    while time.monotonic() < deadline:
+        before = ProcessorTimes.now()
+        time.sleep(_LOOK_SECONDS)
+        if ProcessorTimes.now().since(before).get(ENGINE, 0.0) < _IDLE_SHARE * _LOOK_SECONDS:
+            break
+    return ProcessorTimes.now().since(begin).get(ENGINE, 0.0)
 
 
 def _medians(runs: Sequence[Mapping[str, float]]) -> tuple[tuple[str, float], ...]:

@@ -118,6 +118,13 @@ class Session:
             start_new_session=True,
         )
 
+    def begin(self) -> tuple[subprocess.Popen[str], int, int]:
+        """What Pants starts for a build that goes on, buildx, and the build that started it."""
+        self.permit()
+        self.buildx("exec sleep 600")
+        process = self.start()
+        return (process, *self.running())
+
     def running(self) -> tuple[int, int]:
         """buildx, and the build that started it, as soon as they run."""
         wait_until(lambda: self.pids.exists() and len(self.pids.read_text().split()) == 2)
@@ -181,11 +188,8 @@ def test_what_has_no_permit_or_no_session_ends_at_once(session: Session) -> None
 def test_a_build_ends_with_the_process_that_asked_for_it(
     session: Session, number: signal.Signals
 ) -> None:
-    session.permit()
-    session.buildx("exec sleep 600")
     session.serve()
-    process = session.start()
-    buildx, build = session.running()
+    process, buildx, build = session.begin()
     os.killpg(process.pid, number)
     process.communicate(timeout=60)
     expected = EXIT_INTERRUPTED if number == signal.SIGINT else -signal.SIGKILL
@@ -194,11 +198,8 @@ def test_a_build_ends_with_the_process_that_asked_for_it(
 
 
 def test_a_build_that_is_killed_ends_its_process_in_the_same_way(session: Session) -> None:
-    session.permit()
-    session.buildx("exec sleep 600")
     session.serve()
-    process = session.start()
-    buildx, build = session.running()
+    process, buildx, build = session.begin()
     os.kill(build, signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
@@ -224,11 +225,8 @@ def test_a_process_serves_one_session_after_the_other(session: Session, tmp_path
     other = Session(tmp_path / "other")
     servers = []
     for each in (session, other):
-        each.permit()
-        each.buildx("exec sleep 600")
         session.server.serve(each.directory)
-        process = each.start()
-        _, build = each.running()
+        process, _, build = each.begin()
         servers.append(parent_of(build))
         end(process)
         session.server.leave()
@@ -240,22 +238,16 @@ def test_a_server_that_was_killed_is_replaced_in_the_next_session(
 ) -> None:
     (tmp_path / "other").mkdir()
     other = Session(tmp_path / "other")
-    session.permit()
-    session.buildx("exec sleep 600")
     session.serve()
-    first = session.start()
-    buildx, build = session.running()
+    first, buildx, build = session.begin()
     server = parent_of(build)
     os.kill(server, signal.SIGKILL)
     wait_until(lambda: has_ended(server))
     session.server.leave()
     # What it had become goes on.
     assert not has_ended(buildx)
-    other.permit()
-    other.buildx("exec sleep 600")
     session.server.serve(other.directory)
-    second = other.start()
-    _, replaced = other.running()
+    second, _, replaced = other.begin()
     # Without a server, the process itself would be the build.
     assert replaced != second.pid
     for each in (first, second):
@@ -263,11 +255,8 @@ def test_a_server_that_was_killed_is_replaced_in_the_next_session(
 
 
 def test_a_server_ends_with_pants(session: Session) -> None:
-    session.permit()
-    session.buildx("exec sleep 600")
     session.serve()
-    process = session.start()
-    _, build = session.running()
+    process, _, build = session.begin()
     server = parent_of(build)
     session.server.close()
     wait_until(lambda: has_ended(server))
@@ -287,11 +276,8 @@ def test_a_server_that_no_session_needs_for_long_ends(monkeypatch: pytest.Monkey
 
 
 def test_pants_does_not_wait_for_a_server_that_hangs(session: Session) -> None:
-    session.permit()
-    session.buildx("exec sleep 600")
     session.serve()
-    process = session.start()
-    _, build = session.running()
+    process, _, build = session.begin()
     server = parent_of(build)
     os.kill(server, signal.SIGSTOP)
     try:
