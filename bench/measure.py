@@ -12,7 +12,7 @@ from bench.processor import ENGINE, ProcessorTimes
 
 Step = Callable[[], object]
 
-AFTERWARDS = "engine afterwards"
+_AFTERWARDS = "engine afterwards"
 """What the engine does for a contender once that has ended, among what takes processor time."""
 
 _LOOK_SECONDS = 0.5
@@ -70,8 +70,8 @@ class Samples:
 def interleave(contenders: Sequence[Contender], runs: int) -> Mapping[str, Samples]:
     """Time every contender `runs` times, one after the other in each round.
 
-    Before each, the engine has nothing left to do: an image that is to stay there is unpacked, and
-    an older one removed, after the command that made it.
+    Before each, the engine takes no processor time: after a command that leaves an image there, it
+    goes on for a while. What it puts off until its next build is not waited for.
     """
     values: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     processor: dict[str, list[Mapping[str, float]]] = {each.name: [] for each in contenders}
@@ -89,7 +89,7 @@ def interleave(contenders: Sequence[Contender], runs: int) -> Mapping[str, Sampl
             values[contender.name].append(took)
             meanwhile = ProcessorTimes.now().since(before)
             say(f"  {number + 1}/{runs} {contender.name}: {took:.2f} s")
-            processor[contender.name].append({**meanwhile, AFTERWARDS: _await_idle_engine()})
+            processor[contender.name].append({**meanwhile, _AFTERWARDS: _await_idle_engine()})
     return {name: Samples(tuple(each), _medians(processor[name])) for name, each in values.items()}
 
 

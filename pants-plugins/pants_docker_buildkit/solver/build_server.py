@@ -63,7 +63,9 @@ def serve() -> None:
 
 def _await_session(pants: socket.socket) -> socket.socket | None:
     """Where the next session asks; `None` once there is none for long, or will be none."""
-    while select.select([pants], [], [], _IDLE_SECONDS)[0]:
+    # Sessions that build nothing say that they end, too, which makes it stay no longer.
+    end = time.monotonic() + _IDLE_SECONDS
+    while select.select([pants], [], [], max(0.0, end - time.monotonic()))[0]:
         message, descriptors, _, _ = socket.recv_fds(pants, _LONGEST, 1)
         if descriptors:
             return socket.socket(fileno=descriptors[0])

@@ -9,12 +9,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from pants_docker_buildkit.registry.settings import Reach
-from pants_docker_buildkit.session.build_request import MAX_MESSAGE, parse_request, render_request
+from pants_docker_buildkit.session.build_request import (
+    LEAVE,
+    MAX_MESSAGE,
+    parse_request,
+    render_request,
+)
 from pants_docker_buildkit.session.build_server import BuildServer
 from pants_docker_buildkit.session.context_files import DIRECTORY, context_row, write_contents
 from pants_docker_buildkit.session.directory import (
@@ -266,13 +272,21 @@ def test_a_server_ends_with_pants(session: Session) -> None:
 def test_a_server_that_no_session_needs_for_long_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_server, "_IDLE_SECONDS", 0.1)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+
+    def is_gone() -> bool:
+        # As each session does that ends, whether it built anything or not.
+        with suppress(BlockingIOError):
+            ours.send(LEAVE)
+        return os.waitpid(pid, os.WNOHANG) == (pid, 0)
+
     with ours, theirs:
         pid = os.fork()
         if pid == 0:
             os.dup2(theirs.fileno(), 0)
             build_server.serve()
             os._exit(0)
-        wait_until(lambda: os.waitpid(pid, os.WNOHANG) == (pid, 0))
+        wait_until(is_gone)
 
 
 def test_pants_does_not_wait_for_a_server_that_hangs(session: Session) -> None:
