@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription
 from pants_docker_buildkit.buildx.builder_table import parse_acquired_node
@@ -15,20 +16,23 @@ from pants_docker_buildkit.oci.json_object import JsonObject
 from pants_docker_buildkit.registry.program_output import ProgramError, run_program
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.errors import BuilderNotReadyError
+from pants_docker_buildkit.solver.progress import warn_once
 
 IMAGE_VARIABLE = "PANTS_DOCKER_BUILDKIT_IMAGE"
 """What the programs know the image by: the address of its target, and its platforms."""
 
+_NOT_RELEASED = "A builder may be leased until it expires. The build is as it would be without."
 _MEMBERS = ("endpoint", "cacert", "cert", "key")
 
 
 @contextmanager
 def acquire_builder(
-    description: BuilderDescription, image: str, environment: Mapping[str, str]
+    description: BuilderDescription, image: str, environment: Mapping[str, str], session: Path
 ) -> Iterator[BuilderDescription]:
     """The builder that `acquire` gives for an image, until the block ends.
 
-    Raises `BuilderNotReadyError`.
+    Raises `BuilderNotReadyError`. A `release` that fails is a warning: it says nothing of what was
+    built, and must not hide why a build failed, or that its builder was lost.
     """
     environment = {**environment, IMAGE_VARIABLE: image}
     printed = _run(description, "acquire", description.acquire, environment)
@@ -47,7 +51,11 @@ def acquire_builder(
     finally:
         if description.release:
             assert node.endpoint is not None
-            _run(description, "release", (*description.release, node.endpoint), environment)
+            command = (*description.release, node.endpoint)
+            try:
+                _run(description, "release", command, environment)
+            except BuilderNotReadyError as e:
+                warn_once(session, f"release {description.name}", f"{e} {_NOT_RELEASED}")
 
 
 def _run(

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
+from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.solver.acquired_builder import acquire_builder
-from pants_docker_buildkit.solver.errors import BuilderNotReadyError
+from pants_docker_buildkit.solver.errors import BuilderLostError, BuilderNotReadyError
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 
@@ -28,7 +29,8 @@ def test_a_builder_is_acquired_for_an_image_and_released_after_it(tmp_path: Path
     options = (("cacert", "/ca"), ("cert", "/c"), ("key", "/k"))
 
     def fail() -> None:
-        with acquire_builder(description, "app:image linux/amd64", ENVIRONMENT) as member:
+        image = "app:image linux/amd64"
+        with acquire_builder(description, image, ENVIRONMENT, tmp_path) as member:
             assert member.nodes == (NodeDescription("tcp://10.0.0.7:1", (), options),)
             assert member.acquire == member.release == ()
             assert not notes.exists()
@@ -37,6 +39,33 @@ def test_a_builder_is_acquired_for_an_image_and_released_after_it(tmp_path: Path
     with pytest.raises(ZeroDivisionError):
         fail()
     assert notes.read_text() == "tcp://10.0.0.7:1 app:image linux/amd64\n"
+
+
+GIVES = 'print(\'{"endpoint": "tcp://10.0.0.7:1"}\')'
+
+
+@pytest.mark.parametrize(
+    "release",
+    [
+        pytest.param(("sh", "-c", "echo gone >&2; exit 1"), id="failed"),
+        pytest.param(("no-such-program",), id="not there"),
+    ],
+)
+def test_a_failed_release_hides_nothing_of_a_build(
+    tmp_path: Path, release: tuple[str, ...]
+) -> None:
+    description = leased(GIVES, *release)
+    # A build that was lost is built again, whatever becomes of its lease.
+    with (
+        pytest.raises(BuilderLostError),
+        acquire_builder(description, "image", ENVIRONMENT, tmp_path),
+    ):
+        raise BuilderLostError("ci", "gone", "")
+    # And one that succeeded stays so.
+    with acquire_builder(description, "image", ENVIRONMENT, tmp_path):
+        pass
+    (warning,) = (tmp_path / PROGRESS_FILE).read_text().splitlines()
+    assert "[docker-buildkit.builders.ci]' must have a command `release` that succeeds" in warning
 
 
 @pytest.mark.parametrize(
@@ -49,7 +78,9 @@ def test_a_builder_is_acquired_for_an_image_and_released_after_it(tmp_path: Path
         pytest.param("import time; time.sleep(60)", "gave no answer in 1 s", id="slow"),
     ],
 )
-def test_a_program_that_gives_no_builder_is_an_error(acquire: str, finding: str) -> None:
+def test_a_program_that_gives_no_builder_is_an_error(
+    tmp_path: Path, acquire: str, finding: str
+) -> None:
     # The start of a program may take some time on a busy machine.
     seconds = 1 if finding.endswith("in 1 s") else 60
     description = BuilderDescription(
@@ -57,17 +88,17 @@ def test_a_program_that_gives_no_builder_is_an_error(acquire: str, finding: str)
     )
     with (
         pytest.raises(BuilderNotReadyError) as raised,
-        acquire_builder(description, "image", ENVIRONMENT),
+        acquire_builder(description, "image", ENVIRONMENT, tmp_path),
     ):
         pass
     assert "The builder of '[docker-buildkit.builders.ci]' must have a" in str(raised.value)
     assert finding in str(raised.value)
 
 
-def test_a_program_that_is_not_there_is_an_error() -> None:
+def test_a_program_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     description = BuilderDescription("ci", "remote", (), 1, acquire=("no-such-program",))
     with (
         pytest.raises(BuilderNotReadyError, match="'no-such-program' is not on '"),
-        acquire_builder(description, "image", ENVIRONMENT),
+        acquire_builder(description, "image", ENVIRONMENT, tmp_path),
     ):
         pass

@@ -58,7 +58,7 @@ def reserve_builder(
     if description is None:
         candidates = [_own_builder(docker, settings.builder, session)]
     elif description.acquire:
-        with acquire_builder(description, image, docker.environment) as member:
+        with acquire_builder(description, image, docker.environment, session) as member:
             chosen = choose_described_builder(docker, member, session)
             check(chosen)
             yield chosen

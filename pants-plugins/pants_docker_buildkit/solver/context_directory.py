@@ -6,6 +6,7 @@ says, before BuildKit reads it. Whoever builds has it locked until buildx has en
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -185,12 +186,23 @@ def _take(path: str, wanted: ContextPath, sources: list[Path], place: Path) -> b
             if not stat.S_ISREG(status.st_mode) or status.st_size != wanted.size:
                 continue
             if status.st_nlink == 1:
-                os.rename(source / path, place)
+                _move(source / path, place)
             else:
                 # Mode and time would be those of whoever else has the file.
                 shutil.copyfile(source / path, place)
             return True
     return False
+
+
+def _move(source: Path, place: Path) -> None:
+    try:
+        os.rename(source, place)
+    except OSError as e:
+        if e.errno != errno.EXDEV:
+            raise
+        # Contexts may lie on a volume of their own.
+        shutil.copyfile(source, place)
+        source.unlink()
 
 
 @contextmanager

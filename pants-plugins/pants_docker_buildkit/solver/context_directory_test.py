@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -292,6 +293,20 @@ def test_a_delivery_that_is_somebody_elses_file_too_is_copied(image: Image, tmp_
     after = stored.stat()
     assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
     assert not (image.path / "a").samefile(stored)
+
+
+def test_contexts_may_lie_on_a_file_system_of_their_own(
+    image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Path, place: Path) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(source), None, str(place))
+
+    monkeypatch.setattr("pants_docker_buildkit.solver.context_directory.os.rename", refuse)
+    files = {"a*": "1", "d/b": "2"}
+    before = image.build(files)
+    after = image.build({**files, "d/b": "3"}, NOW + 60)
+    assert image.brought == ["d/b"]
+    assert after["a"].st_mtime_ns == before["a"].st_mtime_ns
 
 
 def test_a_change_that_was_killed_is_not_taken_for_done(

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from array import array
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
@@ -44,6 +45,8 @@ CONTEXTS_DIRECTORY = "contexts"
 """Beside the directories of sessions: the contexts of each image, and an identity."""
 
 _NODE_ID_FILE = "node"
+_NODE_ID_BYTES = 8
+_NODE_ID = re.compile(f"[0-9a-f]{{{2 * _NODE_ID_BYTES}}}")
 
 
 class Status(NamedTuple):
@@ -152,16 +155,28 @@ def write_memory(path: Path, memory: Memory) -> None:
 def node_identity(contexts: Path) -> str:
     """What builders know this machine by, in the form that buildx gives it. Random, made once.
 
-    Another one in each build where it cannot be kept.
+    Another one in each build where it cannot be kept, and from now on where what was kept is none:
+    a disk that was full or lost its power leaves half of it, or nothing.
     """
     path = contexts / _NODE_ID_FILE
     with suppress(OSError):
         contexts.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.exists() and _read_identity(path) is None:
+            path.unlink()
         temporary = path.with_name(f"{path.name}.{os.getpid()}")
-        temporary.write_text(os.urandom(8).hex())
+        temporary.write_text(_random_identity())
         # The first one that is there stays, and nobody ever sees half of it.
         with suppress(FileExistsError):
             os.link(temporary, path)
         temporary.unlink()
-        return path.read_text()
-    return os.urandom(8).hex()
+        return _read_identity(path) or _random_identity()
+    return _random_identity()
+
+
+def _random_identity() -> str:
+    return os.urandom(_NODE_ID_BYTES).hex()
+
+
+def _read_identity(path: Path) -> str | None:
+    text = path.read_bytes().decode("ascii", "replace")
+    return text if _NODE_ID.fullmatch(text) else None

@@ -129,6 +129,14 @@ def test_a_machine_keeps_its_identity(tmp_path: Path) -> None:
     assert node_identity(tmp_path / "other") != identity
 
 
+@pytest.mark.parametrize("half", [b"", b"0123", b"../x\n\0", b"\xff" * 16])
+def test_an_identity_that_is_none_is_made_again(tmp_path: Path, half: bytes) -> None:
+    (tmp_path / "node").write_bytes(half)
+    identity = node_identity(tmp_path)
+    assert len(bytes.fromhex(identity)) == 8
+    assert node_identity(tmp_path) == identity
+
+
 def test_a_machine_that_can_keep_nothing_is_another_one_each_time(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert node_identity(tmp_path / "file") != node_identity(tmp_path / "file")
