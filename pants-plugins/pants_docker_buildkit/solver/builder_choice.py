@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -113,7 +114,10 @@ def _inspect(docker: DockerCli, name: str | None) -> Builder:
             raise EngineUnreachableError(where, builder.problem)
         raise UnknownBuilderError(builder.name, builder.problem)
     if builder.driver == "remote" and builder.status == "inactive":
-        answered = await_remote_builder(docker, builder.name, _REMOTE_SECONDS)
+        try:
+            answered = await_remote_builder(docker, builder.name, _REMOTE_SECONDS)
+        except subprocess.TimeoutExpired as e:
+            raise UnknownBuilderError(builder.name, "it does not answer") from e
         if answered.problem is not None:
             raise UnknownBuilderError(builder.name, answered.problem)
         return parse_builder(answered.inspection)

@@ -39,7 +39,11 @@ from pants_docker_buildkit.solver.engine_search import (
 )
 from pants_docker_buildkit.solver.errors import BuilderNotReadyError
 from pants_docker_buildkit.solver.progress import tell
-from pants_docker_buildkit.solver.remote_builder import await_remote_builder, last_error
+from pants_docker_buildkit.solver.remote_builder import (
+    await_remote_builder,
+    last_error,
+    seconds_to_ask,
+)
 
 BUILDX_DIRECTORY = "buildx"
 """The plugin's own buildx configuration, beside the directories of sessions."""
@@ -98,11 +102,17 @@ def boot_builder(
     deadline = time.monotonic() + description.boot_timeout
     _check_tls_files(description)
     directory = Path(docker.environment["BUILDX_CONFIG"])
-    with _lock(directory / f"{instance}.lock", description, deadline):
-        answer = docker.ask("buildx", "inspect", instance)
+    with (
+        _lock(directory / f"{instance}.lock", description, deadline),
+        _answered_in_time(description),
+    ):
+        # It is asked for its nodes, each of which may accept connections and say nothing.
+        seconds = seconds_to_ask(deadline)
+        answer = docker.ask("buildx", "inspect", instance, seconds=seconds)
         if len(parse_node_statuses(answer.stdout)) < len(description.nodes):
-            _create(docker, description, instance, directory)
-            answer = docker.ask("buildx", "inspect", instance)
+            _create(docker, description, instance, directory, deadline)
+            seconds = seconds_to_ask(deadline)
+            answer = docker.ask("buildx", "inspect", instance, seconds=seconds)
         if all_nodes_run(answer.stdout):
             return answer.stdout
         begun = "Waiting for" if description.driver == REMOTE else "Booting"
@@ -120,6 +130,17 @@ def _own_buildx(docker: DockerCli, session: Path) -> DockerCli:
     return docker.with_buildx_config(directory)
 
 
+@contextmanager
+def _answered_in_time(description: BuilderDescription) -> Iterator[None]:
+    try:
+        yield
+    except subprocess.TimeoutExpired as e:
+        within = f"answer within {description.boot_timeout} s"
+        raise BuilderNotReadyError(
+            description.name, within, "it did not", _advice(description)
+        ) from e
+
+
 def _await(
     docker: DockerCli, instance: str, description: BuilderDescription, deadline: float
 ) -> str:
@@ -130,8 +151,7 @@ def _await(
             description.name,
             f"accept a connection{within}",
             answer.problem,
-            "Check `endpoint`, `cacert`, `cert` and `key`, and whether a BuildKit runs there;"
-            " where it needs longer, raise `boot_timeout`.",
+            _advice(description),
         )
     return answer.inspection
 
@@ -174,7 +194,11 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _create(
-    docker: DockerCli, description: BuilderDescription, instance: str, directory: Path
+    docker: DockerCli,
+    description: BuilderDescription,
+    instance: str,
+    directory: Path,
+    deadline: float,
 ) -> None:
     """Add all nodes. Those that a creation which was killed left behind stay as they are."""
     config_file = description.buildkitd_config_file
@@ -183,7 +207,7 @@ def _create(
         path.write_text(render_buildkitd_config(description.buildkitd))
         config_file = str(path)
     for arguments in render_create_arguments(description, instance, config_file):
-        answer = docker.ask(*arguments)
+        answer = docker.ask(*arguments, seconds=seconds_to_ask(deadline))
         if answer.returncode != 0:
             raise BuilderNotReadyError(
                 description.name, "be one that buildx can create", last_error(answer.stderr)
@@ -218,6 +242,11 @@ def _check_tls_files(description: BuilderDescription) -> None:
 
 
 def _advice(description: BuilderDescription) -> str:
+    if description.driver == REMOTE:
+        return (
+            "Check `endpoint`, `cacert`, `cert` and `key`, and whether a BuildKit runs there;"
+            " where it needs longer, raise `boot_timeout`."
+        )
     if description.driver == KUBERNETES:
         return (
             "Look at its pods with 'kubectl get pods' and 'kubectl describe', and check"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import stat
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +85,20 @@ def test_a_container_is_created_and_booted_once(host: Host) -> None:
     assert host.told == "b Booting builder ci (docker-container)…\n"
     assert host.choose(CONTAINER) == instance
     assert len(host.docker.calls) == 4
+
+
+@pytest.mark.parametrize("silent", ["buildx create", "buildx inspect", "buildx du"])
+def test_an_endpoint_that_accepts_connections_and_says_nothing_is_given_up(
+    host: Host, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    monkeypatch.setattr("pants_docker_buildkit.solver.remote_builder._SHORTEST_SECONDS", 0.3)
+    host.docker = FakeDocker(host.docker.directory.with_name("silent"))
+    host.docker.answer(silent, run="exec sleep 60").answer("buildx create")
+    host.docker.answer("buildx inspect", host.nodes("inactive") if silent.endswith("du") else "")
+    began = time.monotonic()
+    with pytest.raises(BuilderNotReadyError, match="answer within 1 s, but: it did not"):
+        host.choose(REMOTE)
+    assert time.monotonic() - began < 30
 
 
 def test_another_session_uses_it_as_it_is(host: Host) -> None:

@@ -99,8 +99,13 @@ class DockerCli:
             arguments = arguments[1:]
         return [self.binary, *arguments]
 
-    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command that answers at once. Its failure is the caller's to judge."""
+    def ask(
+        self, *arguments: str, seconds: float | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command that answers at once. Its failure is the caller's to judge.
+
+        One that takes more than `seconds` is ended, and raises `subprocess.TimeoutExpired`.
+        """
         answer = subprocess.run(
             self.arguments(arguments),
             env=dict(self.environment),
@@ -108,6 +113,7 @@ class DockerCli:
             capture_output=True,
             text=True,
             check=False,
+            timeout=seconds,
         )
         if (
             "is not a docker command" in answer.stderr
