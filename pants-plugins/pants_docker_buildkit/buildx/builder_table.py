@@ -91,8 +91,8 @@ def parse_builder_table(name: str, table: object, resolve: ResolvePath) -> Build
         buildkitd=buildkitd,
         buildkitd_config_file=None if config_file is None else resolve(config_file),
         pool=_pool(settings, resolve) if is_pool else (),
-        acquire=settings.texts("acquire"),
-        release=settings.texts("release"),
+        acquire=_command(settings, "acquire", resolve),
+        release=_command(settings, "release", resolve),
         max_builds=settings.count("max_builds"),
     )
 
@@ -123,6 +123,16 @@ def _check_alternatives(settings: OptionTable) -> None:
         raise InvalidTableError(
             "max_builds", "not stand beside `acquire`", "that program says how many there may be"
         )
+
+
+def _command(settings: OptionTable, key: str, resolve: ResolvePath) -> tuple[str, ...]:
+    """A program and its arguments. One that is a path is found like each other path here."""
+    program, *arguments = settings.texts(key) or (None,)
+    if program is None:
+        return ()
+    if not program:
+        raise InvalidTableError(settings.at(key), "name a program", "its first text is empty")
+    return (resolve(program) if "/" in program else program, *arguments)
 
 
 def _pool(settings: OptionTable, resolve: ResolvePath) -> tuple[NodeDescription, ...]:

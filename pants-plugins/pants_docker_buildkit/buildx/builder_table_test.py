@@ -54,6 +54,8 @@ def test_a_pool_has_a_node_for_each_endpoint_and_is_waited_for_less() -> None:
 def test_a_builder_may_be_handed_out_by_a_program() -> None:
     lease = parse({"driver": "remote", "acquire": ["lease", "--new"], "release": ["lease", "rm"]})
     assert (lease.acquire, lease.release) == (("lease", "--new"), ("lease", "rm"))
+    lease = parse({"driver": "remote", "acquire": ["tools/new", "a/b"], "release": ["./end"]})
+    assert (lease.acquire, lease.release) == (("/repo/tools/new", "a/b"), ("/repo/./end",))
     assert lease.nodes == lease.pool == ()
 
 
@@ -67,6 +69,8 @@ def test_a_builder_may_be_handed_out_by_a_program() -> None:
         ({"endpoints": ["a"]}, "endpoint"),
         ({"endpoints": ["unix:///a"], "cacert": "ca"}, "cacert"),
         ({"acquire": []}, "acquire"),
+        ({"acquire": [""]}, "acquire"),
+        ({"acquire": ["x"], "release": ["", "y"]}, "release"),
         ({"release": ["x"]}, "release"),
         ({"acquire": ["x"], "max_builds": 2}, "max_builds"),
         ({"endpoint": "tcp://a:1", "max_builds": 0}, "max_builds"),

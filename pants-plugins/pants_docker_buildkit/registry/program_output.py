@@ -16,6 +16,8 @@ MAX_OUTPUT = 1 << 20
 
 _MAX_COMPLAINT = 1 << 16
 _CHUNK = 1 << 16
+_LOOK_SECONDS = 0.2
+"""How long a program that is silent is left alone, before it is looked whether it has ended."""
 
 
 class ProgramError(Exception):
@@ -41,6 +43,8 @@ def find_program(name: str, environment: Mapping[str, str]) -> str:
     Raises `ProgramError`.
     """
     found = shutil.which(name, path=environment.get("PATH", os.defpath))
+    if found is None and "/" in name:
+        raise ProgramError("is no executable file")
     if found is None:
         raise ProgramError("is not on '[docker-buildkit].executable_search_paths'")
     return found
@@ -87,8 +91,11 @@ def _follow(process: subprocess.Popen[bytes], deadline: float, given: bytes) -> 
         selector.register(process.stderr, selectors.EVENT_READ, complaint)
         while selector.get_map():
             left = deadline - time.monotonic()
-            ready = selector.select(left) if left > 0 else []
-            if not ready:
+            ready = selector.select(min(left, _LOOK_SECONDS)) if left > 0 else []
+            if not ready and process.poll() is not None:
+                # What it left in the background, as a tunnel, has its output still open.
+                break
+            if not ready and left <= 0:
                 raise TimeoutError
             for key, _ in ready:
                 chunk = os.read(key.fd, _CHUNK)

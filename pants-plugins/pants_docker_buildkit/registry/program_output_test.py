@@ -26,6 +26,12 @@ def test_a_program_is_run_to_its_end() -> None:
     assert run("exec >&- 2>&-; sleep 0.1; exit 4").exit_code == 4
 
 
+def test_what_a_program_leaves_in_the_background_is_not_waited_for() -> None:
+    started = time.monotonic()
+    assert run("sleep 60 & echo done; exit 3") == ProgramOutput(3, b"done\n", b"")
+    assert time.monotonic() - started < 20
+
+
 def test_a_program_need_not_read_its_input() -> None:
     assert run("exec <&-; echo done", given=b"x" * 60_000).printed == b"done\n"
 
@@ -58,6 +64,8 @@ def test_a_program_that_is_not_there_or_does_not_run_says_so(tmp_path: Path) -> 
     with pytest.raises(
         ProgramError, match=r"^is not on '\[docker-buildkit\]\.executable_search_paths'$"
     ):
+        run_program(["nonexistent"], PATH, 1.0)
+    with pytest.raises(ProgramError, match=r"^is no executable file$"):
         run_program(["/nonexistent"], PATH, 1.0)
     (tmp_path / "broken").write_text("#!/nonexistent\n")
     (tmp_path / "broken").chmod(0o755)
