@@ -37,7 +37,7 @@ class Call:
     """One thing to ask: the request, the scopes it needs, and the answers that are a success.
 
     `target` is a path below the registry, or with `origin` one on the server that the registry
-    named for an upload.
+    named for an upload. `small` is as in `Request`.
     """
 
     inquiry: Inquiry
@@ -49,6 +49,7 @@ class Call:
     body: bytes | OpenBody | None = field(default=None, repr=False)
     origin: Origin | None = None
     is_idempotent: bool = True
+    small: int = 0
 
 
 class Channel:
@@ -86,7 +87,9 @@ class Channel:
     def _ask_authorized(self, call: Call) -> Response:
         origin = call.origin or self.origin
         request = Request(
-            call.method, origin, call.target, call.headers, call.body, call.is_idempotent
+            *(call.method, origin, call.target, call.headers, call.body),
+            is_idempotent=call.is_idempotent,
+            small=call.small,
         )
         if origin != self.origin:
             # Another server, a blob store: the URL itself is what lets us in.

@@ -130,6 +130,7 @@ class RegistryClient:
             repository_scopes(repository, "pull"),
             accepted=accepted,
             headers=_ACCEPTED_MANIFESTS,
+            small=MAX_MANIFEST_SIZE,
         )
         response = self._channel.ask(call)
         if response.status == 404:
@@ -189,6 +190,7 @@ class RegistryClient:
                 # Of a path that it does not know, a registry may say many things.
                 accepted=(200, 400, 404, *_UNKNOWN_METHOD),
                 headers={"Accept": MediaType.OCI_IMAGE_INDEX.value},
+                small=MAX_MANIFEST_SIZE,
             )
             response = self._channel.ask(call)
             if response.status != 200:

@@ -107,10 +107,19 @@ def test_get_manifest_does_not_read_an_endless_body(
         client.get_manifest("org/app", "1.0")
 
 
+def test_get_manifest_asks_again_where_the_answer_broke_off(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    pushed = IMAGE.push(client, "org/app", "1.0")
+    registry.plan(faults.truncated(b'{"schema', 100, Content_Type=MANIFEST_TYPE))
+    assert client.get_manifest("org/app", "1.0") == (pushed, IMAGE.manifest)
+
+
 def test_get_manifest_refuses_a_truncated_body(
     registry: FakeRegistry, client: RegistryClient
 ) -> None:
-    registry.plan(faults.truncated(b'{"schema', 100, Content_Type=MANIFEST_TYPE))
+    truncated = faults.truncated(b'{"schema', 100, Content_Type=MANIFEST_TYPE)
+    registry.plan(truncated, times=None)
     with pytest.raises(RegistryUnavailableError, match="the answer ended too early"):
         client.get_manifest("org/app", "1.0")
 

@@ -101,7 +101,8 @@ class TokenServer:
             headers["Authorization"] = credentials.basic
         separator = "&" if "?" in self._target else "?"
         target = f"{self._target}{separator}{urlencode(query)}"
-        return self._transport.send(Request("GET", self._origin, target, headers))
+        request = Request("GET", self._origin, target, headers, small=_MAX_TOKEN_SIZE)
+        return self._transport.send(request)
 
     def _post(self, scopes: list[str], grant: dict[str, str]) -> Response:
         form = {

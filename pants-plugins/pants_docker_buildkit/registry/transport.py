@@ -67,6 +67,9 @@ class TransportClosedError(TransportError):
 class Request:
     """A request to a server. One that is not idempotent is never sent twice.
 
+    What it asks for is read at once if it has no more than `small` bytes: an answer that ends too
+    early is as none.
+
     `headers` may carry credentials, so a repr does not show them, nor the query of a signed URL.
     """
 
@@ -76,6 +79,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | OpenBody | None = field(default=None, repr=False)
     is_idempotent: bool = True
+    small: int = 0
 
 
 class Response:
@@ -94,6 +98,7 @@ class Response:
         self._connection = connection
         self._connections = connections
         self._is_finished = False
+        self._begun: list[bytes] = []
         if raw.length == 0:
             # There is no body, and `http.client` wants to be asked for it all the same.
             raw.read()
@@ -119,8 +124,22 @@ class Response:
             parts.append(chunk)
         return b"".join(parts)
 
+    def begin(self, size: int) -> None:
+        """Read the body as far as it has no more bytes. Raises `TransportError`, as `chunks`."""
+        left = size
+        for chunk in self._unread():
+            self._begun.append(chunk)
+            left -= len(chunk)
+            if left < 0:
+                break
+
     def chunks(self) -> Iterator[bytes]:
         """The body in pieces. Raises `TransportError` where it ends too early."""
+        begun, self._begun = self._begun, []
+        yield from begun
+        yield from self._unread()
+
+    def _unread(self) -> Iterator[bytes]:
         if self._is_finished:
             return
         try:
@@ -222,6 +241,8 @@ class Transport:
         try:
             response = self._exchange(request)
             seconds = response.seconds
+            if response.status == 200 and request.small:
+                response.begin(request.small)
         finally:
             pace.leave(seconds)
         return response

@@ -114,14 +114,18 @@ def _inspect(docker: DockerCli, name: str | None) -> Builder:
             raise EngineUnreachableError(where, builder.problem)
         raise UnknownBuilderError(builder.name, builder.problem)
     if builder.driver == "remote" and builder.status == "inactive":
-        try:
-            answered = await_remote_builder(docker, builder.name, _REMOTE_SECONDS)
-        except subprocess.TimeoutExpired as e:
-            raise UnknownBuilderError(builder.name, "it does not answer") from e
-        if answered.problem is not None:
-            raise UnknownBuilderError(builder.name, answered.problem)
-        return parse_builder(answered.inspection)
+        return _await(docker, builder.name)
     return builder
+
+
+def _await(docker: DockerCli, name: str) -> Builder:
+    try:
+        answered = await_remote_builder(docker, name, _REMOTE_SECONDS)
+    except subprocess.TimeoutExpired as e:
+        raise UnknownBuilderError(name, "it does not answer") from e
+    if answered.problem is not None:
+        raise UnknownBuilderError(name, answered.problem)
+    return parse_builder(answered.inspection)
 
 
 def _is_podman(docker: DockerCli, builder: Builder) -> bool:
