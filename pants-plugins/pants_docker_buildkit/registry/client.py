@@ -219,8 +219,10 @@ class RegistryClient:
         response.discard()
         return response.status == 200
 
-    def get_blob(self, repository: str, blob: Descriptor) -> Iterator[bytes]:
-        """The content of a blob in chunks.
+    def get_blob(
+        self, repository: str, blob: Descriptor, *, is_small: bool = False
+    ) -> Iterator[bytes]:
+        """The content of a blob in chunks. Where it `is_small`, it is held in memory before.
 
         Raises at the end if it was other content: throw away what was made of it then.
         """
@@ -230,6 +232,7 @@ class RegistryClient:
             "GET",
             f"/v2/{repository}/blobs/{blob.digest}",
             repository_scopes(repository, "pull"),
+            small=blob.size if is_small else 0,
         )
         response = self._channel.ask(call)
         try:
@@ -246,7 +249,7 @@ class RegistryClient:
         if blob.size > MAX_MANIFEST_SIZE:
             inquiry = self._inquiry("read the blob", repository, blob.digest)
             raise ContentMismatchError(inquiry, f"it has {blob.size} bytes, which is no config")
-        return b"".join(self.get_blob(repository, blob))
+        return b"".join(self.get_blob(repository, blob, is_small=True))
 
     def upload_blob(
         self,

@@ -194,6 +194,14 @@ def test_get_blob_gives_the_content(client: RegistryClient) -> None:
     assert b"".join(client.get_blob("org/app", IMAGE.layer_blob)) == IMAGE.layer
 
 
+def test_read_blob_asks_again_where_the_answer_broke_off(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    IMAGE.push(client, "org/app", "1.0")
+    registry.plan(faults.truncated(b"{", 100))
+    assert client.read_blob("org/app", IMAGE.layer_blob) == IMAGE.layer
+
+
 def test_get_blob_says_that_the_blob_is_unknown(client: RegistryClient) -> None:
     with pytest.raises(BlobUnknownError, match="HTTP 404 BLOB_UNKNOWN"):
         list(client.get_blob("org/app", IMAGE.layer_blob))
