@@ -176,14 +176,15 @@ def _node(
     table: OptionTable, driver: str, shared: tuple[tuple[str, str], ...], resolve: ResolvePath
 ) -> NodeDescription:
     options = {**dict(shared), **dict(table.pairs("driver_opts")), **_tls_files(table, resolve)}
-    for key, value in options.items():
+    endpoint = table.text("endpoint")
+    where = {f"{table.at('driver_opts')}.{key}": value for key, value in options.items()}
+    for setting, value in {**where, table.at("endpoint"): endpoint or ""}.items():
         if _USER_INFO.search(value):
             raise InvalidTableError(
-                f"{table.at('driver_opts')}.{key}",
+                setting,
                 "hold no password",
                 "has one, which buildx would write to its configuration",
             )
-    endpoint = table.text("endpoint")
     if driver == REMOTE:
         _check_remote_endpoint(table, endpoint)
     platforms = table.texts("platforms")

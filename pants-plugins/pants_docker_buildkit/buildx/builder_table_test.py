@@ -210,6 +210,12 @@ SECONDS = "be a whole number of seconds above 0"
             "hold no password",
             "has one, which buildx would write to its configuration",
         ),
+        (
+            {"driver": "remote", "endpoints": ["tcp://me:secret@far:1"]},
+            "endpoint",
+            "hold no password",
+            "has one, which buildx would write to its configuration",
+        ),
         ({**CONTAINER, "boot_timeout": 0}, "boot_timeout", SECONDS, "is 0"),
         ({**CONTAINER, "boot_timeout": "1m"}, "boot_timeout", SECONDS, "is '1m'"),
         (

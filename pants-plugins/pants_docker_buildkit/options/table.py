@@ -13,6 +13,10 @@ from typing import Any
 _SIZE = re.compile(r"\d+(\.\d+)? ?([kMGT]i?B?|B|%)?", re.IGNORECASE)
 
 
+LONGEST_SECONDS = 366 * 24 * 3600
+"""Whoever writes more means without end, and the system's clocks have one."""
+
+
 class InvalidTableError(ValueError):
     """A setting must hold something else. `requirement` completes "must …".
 
@@ -90,8 +94,9 @@ class OptionTable:
         raise InvalidTableError(self.at(key), "be true or false", f"is {value!r}")
 
     def seconds(self, key: str, default: int) -> int:
-        """A number of seconds."""
-        return self._above_zero(key, "a whole number of seconds above 0") or default
+        """A number of seconds, at most `LONGEST_SECONDS`."""
+        found = self._above_zero(key, "a whole number of seconds above 0") or default
+        return min(found, LONGEST_SECONDS)
 
     def count(self, key: str) -> int | None:
         """A number of things."""

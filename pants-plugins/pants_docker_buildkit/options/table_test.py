@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from pants_docker_buildkit.options.table import InvalidTableError, OptionTable
+from pants_docker_buildkit.options.table import (
+    LONGEST_SECONDS,
+    InvalidTableError,
+    OptionTable,
+)
 
 TABLE = OptionTable(
     "registries.dev",
@@ -38,6 +43,10 @@ def test_settings_that_are_missing_are_none() -> None:
     assert (TABLE.text("other"), TABLE.boolean("other"), TABLE.size("other")) == (None,) * 3
     assert (TABLE.texts("other"), TABLE.pairs("other"), TABLE.tables("other")) == ((),) * 3
     assert TABLE.seconds("other", 7) == 7
+
+
+def test_what_takes_for_ever_takes_a_number_of_seconds_that_clocks_have() -> None:
+    assert OptionTable("", {"a": 10**30}).seconds("a", 1) == LONGEST_SECONDS < threading.TIMEOUT_MAX
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ class Deadline:
 
     def __enter__(self) -> Deadline:
         if self._seconds is not None:
-            self._start(self._seconds, self._end)
+            self._start(min(self._seconds, threading.TIMEOUT_MAX), self._end)
         return self
 
     def __exit__(self, *_: object) -> None:

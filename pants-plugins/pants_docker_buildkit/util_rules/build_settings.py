@@ -31,6 +31,7 @@ from pants_docker_buildkit.util_rules.builders import DescribedBuilders
 from pants_docker_buildkit.util_rules.docker_environment import DockerEnvironment
 from pants_docker_buildkit.util_rules.mirrors import image_mirrors
 from pants_docker_buildkit.util_rules.option_maps import text_entries
+from pants_docker_buildkit.util_rules.option_numbers import above_zero, seconds
 from pants_docker_buildkit.util_rules.option_paths import option_path
 
 
@@ -78,9 +79,8 @@ def build_settings(field_set: BuildKitImageFieldSet, options: BuildOptions) -> B
             read_ssh(each, lambda path: _field_path(path, field_set, home))
             for each in field_set.ssh.value or ()
         ),
-        build_timeout=field_set.build_timeout.value
-        or _above_zero("build_timeout", subsystem.build_timeout, "a number of seconds"),
-        max_builds=_above_zero("max_builds", subsystem.max_builds),
+        build_timeout=field_set.build_timeout.value or _build_timeout(subsystem),
+        max_builds=_max_builds(subsystem),
         resources=tuple(
             sorted(
                 {
@@ -106,11 +106,14 @@ def _exports(
     return tuple(each for each in caches if not is_inline_cache(each))
 
 
-def _above_zero(option: str, number: int | None, kind: str = "a number") -> int | None:
-    """What an option says that has to be positive, where it says something."""
-    if number is not None and number <= 0:
-        raise InvalidOptionError(option, f"be {kind} above zero", f"it is {number}")
-    return number
+def _build_timeout(subsystem: DockerBuildKitSubsystem) -> int | None:
+    number = subsystem.build_timeout
+    return None if number is None else seconds("build_timeout", number)
+
+
+def _max_builds(subsystem: DockerBuildKitSubsystem) -> int | None:
+    number = subsystem.max_builds
+    return None if number is None else above_zero("max_builds", number)
 
 
 def _context_name(field_set: BuildKitImageFieldSet) -> str:

@@ -40,6 +40,7 @@ from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironment,
     resolve_docker_environment,
 )
+from pants_docker_buildkit.util_rules.option_numbers import seconds
 from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistries,
     read_configured_registries,
@@ -82,7 +83,8 @@ def _profile(
     registries: ConfiguredRegistries, docker: DockerEnvironment, subsystem: DockerBuildKitSubsystem
 ) -> Profile:
     settings = tuple((each.address, each.settings) for each in registries.all)
-    patience = Patience(read_timeout=float(subsystem.registry_timeout))
+    timeout = seconds("registry_timeout", subsystem.registry_timeout)
+    patience = Patience(read_timeout=float(timeout))
     return Profile(Reach(docker.variables, settings, patience), docker.docker)
 
 

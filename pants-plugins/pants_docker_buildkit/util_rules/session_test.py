@@ -102,6 +102,19 @@ def test_the_profile_says_which_docker_was_chosen(
     )
 
 
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_registry_is_waited_for_some_time(runner: ImageRunner, caches: Path, number: int) -> None:
+    with pytest.raises(ExecutionError, match=f"of seconds above zero, but it is {number}"):
+        open_session(runner, caches, f"registry-timeout={number}")
+
+
+def test_a_registry_may_be_waited_for_as_long_as_clocks_go(
+    runner: ImageRunner, caches: Path
+) -> None:
+    session = open_session(runner, caches, f"registry-timeout={10**30}").path
+    assert SessionClient(session).profile().reach.patience.read_timeout < threading.TIMEOUT_MAX
+
+
 def test_a_new_session_knows_nothing_of_the_one_before(runner: ImageRunner, caches: Path) -> None:
     first = open_session(runner, caches, HOME="/home/me")
     left_over = first.path / "events" / "a.0.json"
