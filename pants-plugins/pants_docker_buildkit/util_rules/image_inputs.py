@@ -122,6 +122,21 @@ async def _missing_file(
     )
 
 
+def _tell_of_empty_context(
+    field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile, context: ContextTree
+) -> None:
+    """Say where the files are, if `COPY .` copies none: plain buildx wants that directory there."""
+    copied = {each.path for analysis in dockerfile.analyses for each in analysis.context_paths}
+    if context.entries or not context.outside or "." not in copied:
+        return
+    logger.warning(
+        f"{dockerfile.name} of {field_set.address} copies its context, which is empty:"
+        f" `{field_set.context_root.alias}` leads to {context.root!r}, and files of its"
+        f" dependencies lie elsewhere, such as {', '.join(context.outside)}. A path that begins"
+        " with './' is relative to the BUILD file."
+    )
+
+
 async def _tell_of_unowned_files(
     field_set: BuildKitImageFieldSet,
     dockerfile: ImageDockerfile,
@@ -301,6 +316,7 @@ async def find_inputs(
         if missing is not None:
             raise await _missing_file(field_set, dockerfile, missing, context)
     if not field_set.context.value:
+        _tell_of_empty_context(field_set, dockerfile, context)
         await _tell_of_unowned_files(field_set, dockerfile, context)
     pinned = await pin_sources(
         PinnedSourcesRequest(field_set, dockerfile, named_contexts, lock, attempt),

@@ -81,3 +81,29 @@ def test_what_an_ignore_file_excludes_is_not_told(
 def test_directories_are_what_something_lies_below() -> None:
     present = ("a/b/c", "d")
     assert copied_directories(("a", "a/b", "a/b/c", "d", "e", "."), present) == ("a", "a/b")
+
+
+@pytest.mark.parametrize(
+    ("copied", "root", "is_told"),
+    [
+        pytest.param(".", "data", True, id="relative to the build root"),
+        pytest.param(".", "./data", False, id="relative to the BUILD file"),
+        pytest.param("--from=other .", "data", False, id="not copied"),
+    ],
+)
+def test_a_copied_context_that_is_empty_is_told_with_where_the_files_are(
+    runner: ImageRunner, caplog: pytest.LogCaptureFixture, copied: str, root: str, is_told: bool
+) -> None:
+    runner.write(
+        {
+            "empty/BUILD": "docker_buildkit_image(name='image', registries=[], dependencies="
+            f"[':files'], context_root={root!r})\n{FILES}",
+            "empty/Dockerfile": f"FROM scratch AS other\nFROM scratch\nCOPY {copied} /\n",
+            "empty/data/a.txt": "",
+        }
+    )
+    runner.definition("empty:image")
+    told = [each for each in warnings(caplog) if "which is empty: `context_root` leads to" in each]
+    assert [each.partition(" such as ")[2].partition(".txt")[0] for each in told] == (
+        ["empty/data/a"] if is_told else []
+    )
