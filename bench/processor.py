@@ -20,6 +20,7 @@ PANTS = "pantsd"
 PROCESSES = "processes of pantsd"
 REGISTRY = "registry"
 ENGINE = "engine"
+REMOTE_CACHE = "remote cache"
 
 _CLASSES = {
     "pantsd": PANTS,
@@ -28,6 +29,8 @@ _CLASSES = {
     "dockerd": ENGINE,
     "containerd": ENGINE,
     "buildkitd": ENGINE,
+    "bgd": REMOTE_CACHE,
+    "bazel-remote": REMOTE_CACHE,
 }
 _PROC = Path("/proc")
 # Of `proc(5)`, counted from after the name: times of its own, of children that ended, its start.
