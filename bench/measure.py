@@ -73,24 +73,57 @@ def interleave(contenders: Sequence[Contender], runs: int) -> Mapping[str, Sampl
     Before each, the engine takes no processor time: after a command that leaves an image there, it
     goes on for a while. What it puts off until its next build is not waited for.
     """
-    values: dict[str, list[float]] = {contender.name: [] for contender in contenders}
-    processor: dict[str, list[Mapping[str, float]]] = {each.name: [] for each in contenders}
     _await_idle_engine()
-    for number in range(runs):
-        for contender in contenders:
-            if contender.most_runs is not None and number >= contender.most_runs:
-                continue
-            if contender.prepare is not None:
-                contender.prepare()
-            before = ProcessorTimes.now()
-            start = time.perf_counter()
-            contender.step()
-            took = time.perf_counter() - start
-            values[contender.name].append(took)
-            meanwhile = ProcessorTimes.now().since(before)
-            say(f"  {number + 1}/{runs} {contender.name}: {took:.2f} s")
-            processor[contender.name].append({**meanwhile, _AFTERWARDS: _await_idle_engine()})
-    return {name: Samples(tuple(each), _medians(processor[name])) for name, each in values.items()}
+    timed = [
+        (contender.name, _time(contender, f"{number}/{runs}"))
+        for number in range(1, runs + 1)
+        for contender in contenders
+        if contender.most_runs is None or number <= contender.most_runs
+    ]
+    return _samples(contenders, timed)
+
+
+def in_a_row(contenders: Sequence[Contender], runs: int) -> Mapping[str, Samples]:
+    """Time every contender `runs` times, each right after itself.
+
+    This is for those after which the engine puts work off until its next build, whoever asks for
+    that: one run of each, before those that count, pays for what the contender before it left.
+    """
+    _await_idle_engine()
+    timed = []
+    for contender in contenders:
+        _time(contender, "not counted:")
+        timed += [
+            (contender.name, _time(contender, f"{number}/{runs}")) for number in range(1, runs + 1)
+        ]
+    return _samples(contenders, timed)
+
+
+_Timed = tuple[float, Mapping[str, float]]
+"""What one run took: seconds, and what each class of process took of the processor."""
+
+
+def _time(contender: Contender, number: str) -> _Timed:
+    if contender.prepare is not None:
+        contender.prepare()
+    before = ProcessorTimes.now()
+    start = time.perf_counter()
+    contender.step()
+    took = time.perf_counter() - start
+    meanwhile = ProcessorTimes.now().since(before)
+    say(f"  {number} {contender.name}: {took:.2f} s")
+    return took, {**meanwhile, _AFTERWARDS: _await_idle_engine()}
+
+
+def _samples(
+    contenders: Sequence[Contender], timed: Sequence[tuple[str, _Timed]]
+) -> Mapping[str, Samples]:
+    found = {}
+    for contender in contenders:
+        runs = [each for name, each in timed if name == contender.name]
+        processor = _medians([meanwhile for _, meanwhile in runs])
+        found[contender.name] = Samples(tuple(took for took, _ in runs), processor)
+    return found
 
 
 def _await_idle_engine() -> float:
