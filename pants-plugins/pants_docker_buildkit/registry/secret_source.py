@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -89,11 +90,14 @@ class SecretSource:
         if self.kind is SecretKind.FILE:
             path = self.path(environment)
             try:
-                if not path.is_file():
-                    found = "it is no file" if path.exists() else "there is no such file"
-                    raise SecretUnavailableError(self, found)
+                is_file = stat.S_ISREG(path.stat().st_mode)
+            except (FileNotFoundError, NotADirectoryError, ValueError) as e:
+                raise SecretUnavailableError(self, "there is no such file") from e
             except OSError as e:
+                # `Path.is_file` says nothing of it from Python 3.14 on.
                 raise SecretUnavailableError(self, e.strerror or "it cannot be read") from e
+            if not is_file:
+                raise SecretUnavailableError(self, "it is no file")
             if not os.access(path, os.R_OK):
                 raise SecretUnavailableError(self, "it cannot be read")
 

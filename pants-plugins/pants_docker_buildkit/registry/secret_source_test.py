@@ -65,6 +65,8 @@ def test_what_is_no_source_is_refused_without_being_repeated(text: str) -> None:
         ("file=/nonexistent/token", "there is no such file"),
         ("file=/", "it is no file"),
         (f"file=/{'n' * 300}", "File name too long"),
+        ("file=/dev/null/token", "there is no such file"),
+        ("file=/to\0ken", "there is no such file"),
         ("command=sh -c 'echo $TOKEN; exit 3'", "it failed with exit code 3"),
         (
             "command=nonexistent-program",
