@@ -39,8 +39,10 @@ class RegistryWorkers:
         """Cancel what was not begun, and let the threads end. Does not wait for what was."""
         with self._lock:
             self._is_closed = True
-            for pool in self._pools.values():
-                pool.close()
+            pools = list(self._pools.values())
+        # Who waits hears of it here, and may ask another registry.
+        for pool in pools:
+            pool.close()
 
     def _create_pool(self, registry: str, repository: str) -> Workers:
         size = self._find_client(registry, repository).most_at_once

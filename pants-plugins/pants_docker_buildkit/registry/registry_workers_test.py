@@ -69,3 +69,21 @@ def test_a_registry_that_takes_more_gets_more_threads(
 def test_what_is_submitted_after_the_end_is_cancelled(workers: RegistryWorkers) -> None:
     workers.close()
     assert workers.submit("r.example", "app", lambda _: None).cancelled()
+
+
+def test_who_hears_of_the_end_may_ask_another_registry(client: _Client) -> None:
+    workers = RegistryWorkers("test-worker", lambda *_: cast(RegistryClient, client))
+    is_over = threading.Event()
+    for _ in range(_Client.most_at_once):
+        workers.submit("r.example", "app", lambda _: is_over.wait(5))
+    waiting = workers.submit("r.example", "app", lambda _: None)
+    asked = []
+    waiting.add_done_callback(
+        lambda _: asked.append(workers.submit("other.example", "app", lambda _: None))
+    )
+    closing = threading.Thread(target=workers.close, daemon=True)
+    closing.start()
+    closing.join(5)
+    is_over.set()
+    assert not closing.is_alive()
+    assert [future.cancelled() for future in asked] == [True]
