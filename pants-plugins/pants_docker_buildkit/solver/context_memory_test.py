@@ -65,7 +65,7 @@ def _damages() -> Iterator[bytes]:
     yield from (_memory(2, NOW, -1), _memory(2, NOW, NOW * 2))
 
 
-@pytest.mark.parametrize("damage", _damages())
+@pytest.mark.parametrize("damage", list(_damages()))
 def test_a_damaged_memory_is_none(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "memory").write_bytes(damage)
     assert read_memory(tmp_path / "memory", NOW) == {}
