@@ -99,6 +99,7 @@ class Response:
         self._connections = connections
         self._is_finished = False
         self._begun: list[bytes] = []
+        self._rest: Iterator[bytes] | None = None
         if raw.length == 0:
             # There is no body, and `http.client` wants to be asked for it all the same.
             raw.read()
@@ -127,7 +128,9 @@ class Response:
     def begin(self, size: int) -> None:
         """Read the body as far as it has no more bytes. Raises `TransportError`, as `chunks`."""
         left = size
-        for chunk in self._unread():
+        # What is left for later must outlive this loop, which would close it.
+        self._rest = self._unread()
+        for chunk in self._rest:
             self._begun.append(chunk)
             left -= len(chunk)
             if left < 0:
@@ -137,7 +140,7 @@ class Response:
         """The body in pieces. Raises `TransportError` where it ends too early."""
         begun, self._begun = self._begun, []
         yield from begun
-        yield from self._unread()
+        yield from self._rest or self._unread()
 
     def _unread(self) -> Iterator[bytes]:
         if self._is_finished:

@@ -10,12 +10,16 @@ import pytest
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.conftest import BRISK, ClientFactory
+from pants_docker_buildkit.registry.connections import Connections
 from pants_docker_buildkit.registry.errors import RegistryUnavailableError
+from pants_docker_buildkit.registry.origin import Origin
 from pants_docker_buildkit.registry.pace import Pace
-from pants_docker_buildkit.registry.settings import Patience, Reach
+from pants_docker_buildkit.registry.proxies import Proxies
+from pants_docker_buildkit.registry.settings import Patience, Reach, RegistrySettings
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
+from pants_docker_buildkit.registry.transport import Request, Transport
 
 IMAGE = SmallImage.create()
 
@@ -181,6 +185,20 @@ def test_close_ends_the_wait_for_another_attempt(registry: FakeRegistry) -> None
     clients.close()
     thread.join(60)
     assert "the session ended" in str(errors[0])
+
+
+def test_an_answer_that_is_larger_than_what_is_read_at_once_is_whole(
+    registry: FakeRegistry,
+) -> None:
+    body = bytes(range(256)) * 4096
+    registry.plan(faults.content(body), method="GET", times=None)
+    connections = Connections(RegistrySettings(), Proxies.from_environment({}), BRISK)
+    transport = Transport(connections, BRISK)
+    origin = Origin.of_registry(registry.address, is_plain_http=True)
+    for small in (0, 1, len(body) - 1, len(body)):
+        response = transport.send(Request("GET", origin, "/", small=small))
+        assert response.read(len(body)) == body
+    transport.close()
 
 
 def test_many_threads_share_a_client(registry: FakeRegistry, client: RegistryClient) -> None:
