@@ -126,8 +126,10 @@ def _tell_of_empty_context(
     field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile, context: ContextTree
 ) -> None:
     """Say where the files are, if `COPY .` copies none: plain buildx wants that directory there."""
+    if context.entries or not context.outside:
+        return
     copied = {each.path for analysis in dockerfile.analyses for each in analysis.context_paths}
-    if context.entries or not context.outside or "." not in copied:
+    if "." not in copied:
         return
     logger.warning(
         f"{dockerfile.name} of {field_set.address} copies its context, which is empty:"
