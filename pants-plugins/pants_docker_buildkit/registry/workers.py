@@ -42,7 +42,7 @@ class Workers:
         future: Future[_T] = Future()
         with self._lock:
             if self._is_closed:
-                future.cancel()
+                _cancel(future)
                 return future
             self._tasks.put(_Task(work, future))
             if len(self._threads) < self._size:
@@ -69,7 +69,7 @@ class Workers:
                 self._tasks.put(None)
         # Who waits for a future hears of it here, and may want to submit something.
         for task in waiting:
-            task.future.cancel()
+            _cancel(task.future)
 
     def _next_waiting(self) -> _Task | None:
         try:
@@ -93,3 +93,9 @@ class Workers:
                 task.future.set_exception(e)
             else:
                 task.future.set_result(result)
+
+
+def _cancel(future: Future[Any]) -> None:
+    """Cancel what nobody will begin. `cancel` alone does not wake who waits for several."""
+    future.cancel()
+    future.set_running_or_notify_cancel()

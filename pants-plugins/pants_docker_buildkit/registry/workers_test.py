@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -52,6 +53,24 @@ def test_close_cancels_what_was_not_begun(workers: Workers) -> None:
     assert [future.result(SOON) for future in running] == [True, True]
     assert waiting.cancelled()
     assert workers.submit(work).cancelled()
+
+
+def test_who_waits_for_several_hears_that_they_are_cancelled(workers: Workers) -> None:
+    release, begun = threading.Event(), threading.Semaphore(0)
+
+    def work() -> bool:
+        begun.release()
+        return release.wait(SOON)
+
+    futures = [workers.submit(work) for _ in range(4)]
+    for _ in range(2):
+        assert begun.acquire(timeout=SOON)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(wait, futures, 10)
+        workers.close()
+        release.set()
+        assert not waiting.result(SOON).not_done
+    assert not wait([workers.submit(work)], 10).not_done
 
 
 def test_a_pool_that_is_widened_does_more_at_the_same_time(workers: Workers) -> None:
