@@ -189,6 +189,13 @@ shell_command(name='command', command='true', output_directories=['out'])
     assert {each.replace("/wild:", ":") for each in inferred} == found
 
 
+def test_a_file_whose_name_has_brackets_is_inferred(runner: ImageRunner) -> None:
+    runner.write({"odd/[a].txt": "", "odd/a.txt": ""})
+    build = "files(name='files', sources=['*.txt'])"
+    dockerfile = "FROM scratch\nCOPY odd/[[]a].txt /\n"
+    assert infer(runner, "odd", dockerfile, build) == {"odd/[[]a].txt:files"}
+
+
 def test_a_wildcard_is_relative_to_the_context_root(runner: ImageRunner) -> None:
     runner.write({"wild-root/inner/a.txt": "", "wild-root/b.txt": ""})
     build = """\

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pants.backend.shell.target_types import ShellSourceField
@@ -15,6 +15,7 @@ from pants.engine.fs import (
     Digest,
     Directory,
     FileEntry,
+    GlobExpansionConjunction,
     GlobMatchErrorBehavior,
     MergeDigests,
     PathGlobs,
@@ -29,6 +30,7 @@ from pants.engine.target import (
     SourcesField,
     Target,
 )
+from pants.util.frozendict import FrozenDict
 
 from pants_docker_buildkit.compat import (
     concurrently,
@@ -61,7 +63,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifac
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.dockerfile import read_image_dockerfile
 from pants_docker_buildkit.util_rules.git_contexts import read_git_context
-from pants_docker_buildkit.util_rules.glob_texts import is_literal
+from pants_docker_buildkit.util_rules.glob_texts import is_literal, unescaped
 from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targets
 
 CONTENT_FIELDS = (FileSourceField, ResourceSourceField, ShellSourceField)
@@ -86,9 +88,13 @@ class ContextTree:
 
 @dataclass(frozen=True)
 class ContextSources:
-    """What a context is made of: files that `globs` match or `fields` have, and packages."""
+    """What a context is made of: files that `globs` match or `fields` have, and packages.
+
+    `owners` are the targets that are one of those files each, by its glob.
+    """
 
     globs: tuple[str, ...]
+    owners: FrozenDict[str, Address]
     fields: tuple[SourcesField, ...]
     field_sets: tuple[PackageFieldSet, ...]
 
@@ -120,13 +126,13 @@ def has_build(target: Target) -> bool:
     return target.has_field(BuildKitImageSourceField)
 
 
-def _split_plain_files(targets: Iterable[Target]) -> tuple[set[str], list[Target]]:
-    """The paths of the targets that are one file of the repository, and the other targets.
+def _split_plain_files(targets: Iterable[Target]) -> tuple[dict[str, Address], list[Target]]:
+    """The targets that are one file of the repository, by its glob, and the other targets.
 
     A glob for tens of thousands of such files is one node of Pants' graph; asking for the sources
     of each target makes several of each.
     """
-    paths, others = set[str](), []
+    owners, others = dict[str, Address](), []
     # Which fields there are depends on the type of a target alone, and takes long to find out.
     fields: dict[type[Target], type[SingleSourceField] | None] = {}
     for target in targets:
@@ -136,13 +142,13 @@ def _split_plain_files(targets: Iterable[Target]) -> tuple[set[str], list[Target
         known = fields[kind]
         field = None if known is None else target[known]
         if field is not None and isinstance(field.value, str):
-            paths.add(field.file_path)
+            owners[field.file_path] = target.address
         else:
             others.append(target)
-    return paths, others
+    return owners, others
 
 
-async def _globs_of(paths: set[str]) -> Iterable[str]:
+async def _globs_of(paths: Collection[str]) -> Iterable[str]:
     """Globs that match these files and nothing else.
 
     Of many files, one for each directory of which all is wanted: Pants goes from the build root to
@@ -173,10 +179,38 @@ async def _find_sources(targets: Iterable[Target]) -> ContextSources:
     field_sets = await find_valid_field_sets(
         FieldSetsPerTargetRequest(PackageFieldSet, targets), **implicitly()
     )
-    paths, others = _split_plain_files(targets)
-    globs = await _globs_of(paths)
+    owners, others = _split_plain_files(targets)
+    globs = await _globs_of(owners)
     fields = tuple(target.get(SourcesField) for target in others)
-    return ContextSources(tuple(globs), fields, tuple(field_sets.field_sets))
+    return ContextSources(tuple(globs), FrozenDict(owners), fields, tuple(field_sets.field_sets))
+
+
+async def _find_plain_files(sources: ContextSources, others: Iterable[str]) -> Digest:
+    """The files that globs match, each of which must match some."""
+    try:
+        return await path_globs_to_digest(
+            PathGlobs(
+                sorted({*others, *sources.globs}),
+                GlobMatchErrorBehavior.error,
+                GlobExpansionConjunction.all_match,
+                description_of_origin="the dependencies of image targets",
+            ),
+            **implicitly(),
+        )
+    except Exception as e:
+        there = set((await path_globs_to_paths(PathGlobs(sources.globs))).files)
+        for glob, owner in sorted(sources.owners.items()):
+            path = unescaped(glob)
+            if path not in there and glob in sources.globs:
+                raise InvalidImageFieldError(
+                    SingleSourceField.alias,
+                    owner,
+                    "name a file that exists",
+                    f"there is no {path}",
+                    "Create it, or add an exception if `.gitignore` or `[GLOBAL].pants_ignore`"
+                    " hides it from Pants.",
+                ) from e
+        raise
 
 
 async def _collect(sources: ContextSources, others: Iterable[str] = ()) -> Digest:
@@ -185,14 +219,7 @@ async def _collect(sources: ContextSources, others: Iterable[str] = ()) -> Diges
         environment_aware_package(EnvironmentAwarePackageRequest(each))
         for each in sources.field_sets
     )
-    plain = await path_globs_to_digest(
-        PathGlobs(
-            sorted({*others, *sources.globs}),
-            GlobMatchErrorBehavior.error,
-            description_of_origin="the dependencies of image targets",
-        ),
-        **implicitly(),
-    )
+    plain = await _find_plain_files(sources, others)
     digests = [plain, *(package.digest for package in packages)]
     if sources.fields:
         sourced = await determine_source_files(

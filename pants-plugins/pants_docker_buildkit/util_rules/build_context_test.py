@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from pants.engine.fs import DigestEntries, FileEntry
+from pants.engine.internals.scheduler import ExecutionError
 
 from pants_docker_buildkit.testutil import ImageRunner
 from pants_docker_buildkit.util_rules import build_context
@@ -93,6 +94,21 @@ def test_of_many_files_only_what_targets_own_is_in_the_context(
     assert context(runner, "many", fields, files, targets) == [
         each for each in owned if each != "whole/2.txt"
     ]
+
+
+@pytest.mark.parametrize("many", [1, 1000])
+def test_a_file_that_does_not_exist_is_not_left_out_of_the_context(
+    runner: ImageRunner, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(build_context, "_MANY_FILES", many)
+    targets = "file(name='gone', source='gone.txt')\nfiles(name='files', sources=['*.txt'])"
+    fields = "dependencies=[':files', ':gone']"
+    with pytest.raises(ExecutionError) as raised:
+        context(runner, f"gone{many}", fields, {"a.txt": "", "[b].txt": ""}, targets)
+    assert (
+        f"The `source` field in target gone{many}:gone must name a file that exists, but there is"
+        f" no gone{many}/gone.txt. Create it"
+    ) in str(raised.value)
 
 
 def test_resources_and_scripts_are_in_the_context_as_they_are(runner: ImageRunner) -> None:

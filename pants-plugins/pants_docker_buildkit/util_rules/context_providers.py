@@ -33,7 +33,7 @@ from pants_docker_buildkit.dockerfile.patterns import (
 from pants_docker_buildkit.dockerfile.stage_contents import directory_of_wildcards
 from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, has_build, is_image
 from pants_docker_buildkit.util_rules.generated_paths import generated_paths, relocated_path
-from pants_docker_buildkit.util_rules.glob_texts import is_literal
+from pants_docker_buildkit.util_rules.glob_texts import is_literal, unescaped
 
 _FEW = 3
 
@@ -133,8 +133,9 @@ def _endings(path: str) -> list[str | None]:
 def source_paths(target: Target) -> Iterator[str]:
     """The paths from the build root that a target names as its sources, patterns left out."""
     if target.has_field(SourcesField):
-        for path in getattr(target[SourcesField], "globs", ()):
-            if "*" not in path:
+        for glob in getattr(target[SourcesField], "globs", ()):
+            if "*" not in glob:
+                path = unescaped(glob)
                 yield posixpath.normpath(posixpath.join(target.address.spec_path, path))
 
 

@@ -57,6 +57,7 @@ def test_files_of_a_copied_directory_that_no_target_owns_are_told(
         pytest.param("star", "COPY star/d/*.txt /", ("d/a.txt", "d/b.md"), id="pattern"),
         pytest.param("some", "COPY --exclude=*.md some/d /", ("d/a.txt", "d/b.md"), id="some"),
         pytest.param("owned", "COPY owned/d /", ("d/a.txt", "d/b.txt"), id="all-owned"),
+        pytest.param("odd", "COPY odd/d /", ("d/[a].txt", "d/b?.txt"), id="odd-names"),
     ],
 )
 def test_nothing_else_is_told(
