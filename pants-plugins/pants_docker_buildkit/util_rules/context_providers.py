@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import posixpath
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pants.base.build_environment import get_buildroot
@@ -39,18 +40,69 @@ _FEW = 3
 
 
 @dataclass(frozen=True)
+class _Places:
+    """Targets by paths from the build root. `paths` are all of them, sorted."""
+
+    targets: FrozenDict[str, tuple[Address, ...]]
+    paths: tuple[str, ...]
+
+    @classmethod
+    def create(cls, pairs: Iterable[tuple[str, Address]]) -> _Places:
+        """The targets at these paths."""
+        found = defaultdict[str, list[Address]](list)
+        for path, address in pairs:
+            found[path].append(address)
+        targets = FrozenDict({path: tuple(each) for path, each in found.items()})
+        return cls(targets, tuple(sorted(targets)))
+
+    def at(self, path: str) -> tuple[Address, ...]:
+        """The targets at a path."""
+        return self.targets.get(path, ())
+
+    def inside(self, path: str) -> Iterator[Address]:
+        """The targets at a path and below it."""
+        yield from self.at(path)
+        for each in _below(path, self.paths):
+            yield from self.targets[each]
+
+
+@dataclass(frozen=True)
 class ContextProviders:
     """Targets by the path from the build root that they provide.
 
     `paths` are those of `files`, sorted. `generated` are directories below which a target may
-    generate any file. `packages` are the output paths of packageable targets,
-    which may have any file ending, each with the path that it has without one.
+    generate any file. `outputs` are the output paths of packageable targets, without the file
+    ending that those `with_ending` add.
     """
 
     files: FrozenDict[str, Address]
     paths: tuple[str, ...]
-    generated: tuple[tuple[str, Address], ...]
-    packages: tuple[tuple[OutputPathField, str, Address], ...]
+    generated: _Places
+    outputs: _Places
+    with_ending: frozenset[Address]
+
+    @classmethod
+    def create(
+        cls,
+        files: Mapping[str, Address],
+        generated: Iterable[tuple[str, Address]],
+        packages: Mapping[Address, OutputPathField],
+    ) -> ContextProviders:
+        """What these targets provide."""
+        outputs = {
+            address: field.value_or_default(file_ending=None) for address, field in packages.items()
+        }
+        return cls(
+            FrozenDict(files),
+            tuple(sorted(files)),
+            _Places.create(generated),
+            _Places.create((path, address) for address, path in outputs.items()),
+            frozenset(
+                address
+                for address, field in packages.items()
+                if field.value_or_default(file_ending="x") != outputs[address]
+            ),
+        )
 
     def providing(self, wanted: Iterable[str]) -> Iterator[Address]:
         """The targets that provide these paths, or what lies below them.
@@ -58,21 +110,18 @@ class ContextProviders:
         Where several own a file, any will do: its content is the same, and the first by address is
         taken.
         """
-        paths = set(wanted)
-        for path in paths:
+        for path in set(wanted):
+            yield from self.outputs.inside(path)
+            for ending in _endings(path):
+                without = path[: -len(ending) - 1]
+                yield from self.with_ending.intersection(self.outputs.at(without))
             if path in self.files:
                 yield self.files[path]
                 continue
             yield from (self.files[each] for each in _below(path, self.paths))
-            for directory, address in self.generated:
-                if path == directory or _is_below(path, directory) or _is_below(directory, path):
-                    yield address
-        endings = {ending for path in paths for ending in _endings(path)}
-        for output_path, without_ending, address in self.packages:
-            if not paths.isdisjoint(parents(without_ending)) or any(
-                output_path.value_or_default(file_ending=ending) in paths for ending in endings
-            ):
-                yield address
+            yield from self.generated.inside(path)
+            for directory in parents(path):
+                yield from self.generated.at(directory)
 
     def matching(self, directory: str, pattern: str) -> Iterator[Address]:
         """The targets that provide what a path with wildcards finds below a directory.
@@ -89,33 +138,29 @@ class ContextProviders:
         start = posixpath.join(directory, directory_of_wildcards(pattern)).rstrip("/")
 
         def is_found(path: str) -> bool:
-            if start and not _is_below(path, start):
-                return False
             inner = path[len(directory) + 1 :] if directory else path
             return any(matcher.last_match(each) == 0 for each in (inner, *parents(inner)))
 
-        paths = _below(start, self.paths) if start else self.paths
-        yield from (self.files[path] for path in paths if is_found(path))
-        for place, address in self.generated:
-            if f"{start}/".startswith(f"{place}/") or is_found(place):
-                yield address
-        endings = [each for each in _endings(pattern) if each is None or "*" not in each]
-        for output_path, _, address in self.packages:
-            made = (output_path.value_or_default(file_ending=ending) for ending in endings)
-            if any(map(is_found, made)):
-                yield address
+        yield from (self.files[path] for path in _below(start, self.paths) if is_found(path))
+        for place in (start, *parents(start)):
+            yield from self.generated.at(place)
+        for place in filter(is_found, _below(start, self.generated.paths)):
+            yield from self.generated.at(place)
+        endings = [each for each in _endings(pattern) if "*" not in each]
+        for path in _below(start, self.outputs.paths):
+            if is_found(path):
+                yield from self.outputs.at(path)
+            elif any(is_found(f"{path}.{each}") for each in endings):
+                yield from self.with_ending.intersection(self.outputs.at(path))
 
 
 def _below(directory: str, paths: tuple[str, ...]) -> Iterator[str]:
-    prefix = f"{directory}/"
+    """Of sorted paths, those below a directory; all where that is empty."""
+    prefix = f"{directory}/" if directory else ""
     for index in range(bisect_left(paths, prefix), len(paths)):
         if not paths[index].startswith(prefix):
             return
         yield paths[index]
-
-
-def _is_below(path: str, directory: str) -> bool:
-    return path.startswith(f"{directory}/")
 
 
 def parents(path: str) -> Iterator[str]:
@@ -124,10 +169,10 @@ def parents(path: str) -> Iterator[str]:
         yield path
 
 
-def _endings(path: str) -> list[str | None]:
-    """What may be the file ending of a path: for `a.tar.gz` nothing, `gz` or `tar.gz`."""
+def _endings(path: str) -> list[str]:
+    """What may be the file ending of a path: for `a.tar.gz` `tar.gz` or `gz`, or nothing."""
     parts = posixpath.basename(path).split(".")
-    return [".".join(parts[start:]) or None for start in range(1, len(parts) + 1)]
+    return [".".join(parts[start:]) for start in range(1, len(parts))]
 
 
 def source_paths(target: Target) -> Iterator[str]:
@@ -160,7 +205,7 @@ def _add(files: dict[str, Address], target: Target, paths: Iterable[str]) -> Non
 async def find_context_providers(all_targets: AllTargets) -> ContextProviders:
     files: dict[str, Address] = {}
     made: dict[str, Address] = {}
-    packages = []
+    packages: dict[Address, OutputPathField] = {}
     generated = set[tuple[str, Address]]()
     relocating = [
         each for each in all_targets if each.has_field(RelocatedFilesOriginalTargetsField)
@@ -178,8 +223,7 @@ async def find_context_providers(all_targets: AllTargets) -> ContextProviders:
         if is_image(target):
             continue
         if target.has_field(OutputPathField) and not has_build(target):
-            field = target[OutputPathField]
-            packages.append((field, field.value_or_default(file_ending=None), target.address))
+            packages[target.address] = target[OutputPathField]
         found = generated_paths(target)
         generated.update((path, target.address) for path in found.directories)
         _add(files, target, content_paths(target))
@@ -187,10 +231,7 @@ async def find_context_providers(all_targets: AllTargets) -> ContextProviders:
     for target, targets in zip(relocating, originals):
         moved = (relocated_path(target, path) for each in targets for path in known_paths(each))
         _add(made, target, (path for path in moved if path is not None))
-    files = {**made, **files}
-    return ContextProviders(
-        FrozenDict(files), tuple(sorted(files)), tuple(sorted(generated)), tuple(packages)
-    )
+    return ContextProviders.create({**made, **files}, sorted(generated), packages)
 
 
 @dataclass(frozen=True)
