@@ -32,3 +32,16 @@ def test_a_file_of_the_same_size_and_time_is_another_one(tmp_path: Path) -> None
         write_private(path, text.encode())
         os.utime(path, ns=(1, 1))
         assert files.read(path, Path.read_text) == text
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(tmp_path: Path) -> None:
+    path, files = tmp_path / "file", KnownFiles()
+    write_private(path, b"a")
+
+    def read(path: Path) -> str:
+        text = path.read_text()
+        write_private(path, b"b")
+        return text
+
+    assert files.read(path, read) == "a"
+    assert files.read(path, Path.read_text) == "b"

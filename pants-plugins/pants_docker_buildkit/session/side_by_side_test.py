@@ -8,17 +8,21 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
-from typing import TypeVar
+from itertools import chain
+from types import SimpleNamespace
+from typing import TypeVar, cast
 
 import pytest
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import parse_oci_digest
 from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.known_manifests import KnownManifests
+from pants_docker_buildkit.registry.registry_workers import RegistryWorkers
 from pants_docker_buildkit.session.confirmed_images import ConfirmedImages, shard_of
 from pants_docker_buildkit.session.local_tags import LocalTags
 from pants_docker_buildkit.session.missing_images import MissingImages
@@ -131,3 +135,20 @@ def test_all_missing_images_are_told_together() -> None:
     for _ in range(20):
         missing.begin_session()
         assert all(each == expected for each in side_by_side(look))
+
+
+def test_nobody_waits_for_an_answer_of_a_session_that_has_ended() -> None:
+    client = cast(RegistryClient, SimpleNamespace(most_at_once=2))
+    for _ in range(5):
+        workers = RegistryWorkers("test-worker", lambda *_: client)
+        futures = side_by_side(partial(_ask, workers))
+        assert not wait([*chain(*futures)], 30).not_done
+
+
+def _ask(workers: RegistryWorkers, number: int) -> list[Future[None]]:
+    futures = []
+    for round_ in range(ROUNDS):
+        if number == 0 and round_ == ROUNDS // 2:
+            workers.close()
+        futures.append(workers.submit(f"r{round_ % 3}.example", "app", lambda _: None))
+    return futures
