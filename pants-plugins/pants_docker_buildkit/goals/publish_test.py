@@ -736,6 +736,13 @@ def test_tags_cannot_be_named_after_a_commit_that_is_not_there(
         "The `image_tags` field in target app:git must not use `{git_sha}` outside of a Git"
         " worktree with a commit, but there is none here."
     ]
+    set_options(runner, dev, prod, "'default': True, 'extra_image_tags': ['{git_sha}']")
+    with pytest.raises(ExecutionError) as e:
+        runner.publish("app:image", NEW.digest, reference(dev))
+    assert [str(each) for each in e.value.wrapped_exceptions] == [
+        "The option `[docker-buildkit].registries.prod.extra_image_tags` must not use `{git_sha}`"
+        " outside of a Git worktree with a commit, but there is none here."
+    ]
 
 
 def git(*arguments: str) -> str:

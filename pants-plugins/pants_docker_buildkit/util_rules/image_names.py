@@ -173,19 +173,30 @@ class Naming:
         return tuple(dict.fromkeys(names))
 
 
+def _naming_commit(naming: Naming) -> Callable[[str, str], BuildKitImageError] | None:
+    """What refuses the field or option that names a tag after the commit; `None` if none does."""
+    field, placeholder = naming.field_set.image_tags, f"{{{GIT_SHA}"
+    if any(placeholder in each for each in field.value or ()):
+        return partial(naming.field_set.error, field)
+    for registry in naming.registries:
+        if any(placeholder in each for each in registry.extra_image_tags):
+            option = f"registries.{registry.alias}.extra_image_tags"
+            return partial(InvalidOptionError, option)
+    return None
+
+
 async def with_git(naming: Naming, values: Placeholders) -> Placeholders:
     """Placeholders for tags, which may name the commit: a tag is never part of a build.
 
     Git is asked only where one does.
     """
-    field = naming.field_set.image_tags
-    extra = (tag for registry in naming.registries for tag in registry.extra_image_tags)
-    if not any(f"{{{GIT_SHA}" in each for each in (*(field.value or ()), *extra)):
+    refuse = _naming_commit(naming)
+    if refuse is None:
         return values
     commit = await read_git_commit(**implicitly())
     if commit.sha is None:
         requirement = f"not use `{{{GIT_SHA}}}` outside of a Git worktree with a commit"
-        raise naming.field_set.error(field, requirement, commit.problem)
+        raise refuse(requirement, commit.problem)
     return values.merge({GIT_SHA: commit.sha})
 
 
