@@ -34,10 +34,7 @@ from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_secrets import SecretHashes, hash_secrets
-from pants_docker_buildkit.util_rules.image_inputs import (
-    ImageInputs,
-    find_inputs,
-)
+from pants_docker_buildkit.util_rules.image_inputs import ImageInputs, find_inputs, tell_of_context
 from pants_docker_buildkit.util_rules.image_names import (
     Naming,
     fill_in,
@@ -121,6 +118,8 @@ async def define_image(
     naming = Naming.create(field_set, configured, subsystem)
     output = naming.output
     inputs = await find_inputs(field_set, request.attempt, subsystem, host)
+    if request.attempt == 0:
+        await tell_of_context(field_set, inputs)
     values = image_placeholders(field_set, inputs)
     secret_hashes = SecretHashes()
     if field_set.hashed_secrets.value:

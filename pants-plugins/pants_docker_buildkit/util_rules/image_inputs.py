@@ -122,6 +122,13 @@ async def _missing_file(
     )
 
 
+async def tell_of_context(field_set: BuildKitImageFieldSet, inputs: ImageInputs) -> None:
+    """Say what plain buildx would copy of this repository, and the context does not have."""
+    if not field_set.context.value:
+        _tell_of_empty_context(field_set, inputs.dockerfile, inputs.context)
+        await _tell_of_unowned_files(field_set, inputs.dockerfile, inputs.context)
+
+
 def _tell_of_empty_context(
     field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile, context: ContextTree
 ) -> None:
@@ -317,9 +324,6 @@ async def find_inputs(
         missing = find_missing_source(analysis, context.entries)
         if missing is not None:
             raise await _missing_file(field_set, dockerfile, missing, context)
-    if not field_set.context.value:
-        _tell_of_empty_context(field_set, dockerfile, context)
-        await _tell_of_unowned_files(field_set, dockerfile, context)
     pinned = await pin_sources(
         PinnedSourcesRequest(field_set, dockerfile, named_contexts, lock, attempt),
         subsystem,

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pants.core.goals.package import EnvironmentAwarePackageRequest, PackageFieldSet
+from pants.core.goals.package import EnvironmentAwarePackageRequest
 from pants.engine.addresses import Address, Addresses
-from pants.engine.target import FieldSetsPerTargetRequest, Target
+from pants.engine.target import Target
 
 from pants_docker_buildkit.built_image import image_in
 from pants_docker_buildkit.compat import (
     concurrently,
     environment_aware_package,
-    find_valid_field_sets,
     implicitly,
     resolve_address_targets,
     rule,
@@ -146,22 +145,21 @@ async def pin_images(
     mentioned = await find_mentioned_images(request, **implicitly())
     configured = await read_configured_registries(**implicitly())
     places = {mention.text: mention.place for mention in request.mentions}
+    field_sets = {
+        target.address: BuildKitImageFieldSet.create(target) for _, target in mentioned.by_text
+    }
     for text, target in mentioned.by_text:
-        field_set = BuildKitImageFieldSet.create(target)
+        field_set = field_sets[target.address]
         output = Naming.create(field_set, configured, subsystem).output
         # Who chose it for a run wants what runs in that engine.
         is_local = output is ImageOutput.DOCKER and subsystem.output is RunOutput.DOCKER
         if output is not ImageOutput.REGISTRY and not is_local:
             raise _not_pushed(request, places[text], target, output)
-    targets = {target.address: target for _, target in mentioned.by_text}
-    field_sets = await find_valid_field_sets(
-        FieldSetsPerTargetRequest(PackageFieldSet, targets.values()), **implicitly()
-    )
     packages = await concurrently(
         environment_aware_package(EnvironmentAwarePackageRequest(each))
-        for each in field_sets.field_sets
+        for each in field_sets.values()
     )
-    built = {address: image_in(package) for address, package in zip(targets, packages)}
+    built = {address: image_in(package) for address, package in zip(field_sets, packages)}
     pinned = []
     for text, target in mentioned.by_text:
         image = built[target.address]

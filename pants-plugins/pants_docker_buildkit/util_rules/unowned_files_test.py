@@ -79,6 +79,25 @@ def test_what_an_ignore_file_excludes_is_not_told(
     assert warnings(caplog) == []
 
 
+def test_it_is_told_once_where_a_tag_wants_what_goes_into_the_image(
+    runner: ImageRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner.set_options("registries={'dev': {'address': 'localhost:5000', 'default': True}}")
+    dockerfile = "ARG VERSION=1\nFROM scratch\nCOPY app/d /d/\n"
+    image = "docker_buildkit_image(name='image', image_tags=['{build_args.VERSION}'])"
+    runner.write(
+        {
+            "app/BUILD": f"{FILES}\n{image}",
+            "app/Dockerfile": dockerfile,
+            "app/d/a.txt": "",
+            "app/d/b.md": "",
+        }
+    )
+    runner.definition("app:image")
+    assert runner.published_names("app:image").repositories[0].tags == ("1",)
+    assert len(warnings(caplog)) == 1
+
+
 def test_directories_are_what_something_lies_below() -> None:
     present = ("a/b/c", "d")
     assert copied_directories(("a", "a/b", "a/b/c", "d", "e", "."), present) == ("a", "a/b")
