@@ -17,7 +17,7 @@ from pants_docker_buildkit.compat import (
     rule,
 )
 from pants_docker_buildkit.dockerfile.analysis import ContextPath
-from pants_docker_buildkit.dockerfile.parser import ImageTriggers
+from pants_docker_buildkit.dockerfile.parser import KnownBase
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -65,8 +65,8 @@ async def _understand(
     }
     if not any(found.values()):
         return dockerfile
-    triggers = tuple(ImageTriggers(*key, each) for key, each in found.items())
-    parsed = replace(dockerfile.parsed, image_triggers=triggers)
+    triggers = tuple(KnownBase(*key, each) for key, each in found.items())
+    parsed = replace(dockerfile.parsed, known_bases=triggers)
     arguments = dockerfile.build_args.values
     return analyze_dockerfile(replace(dockerfile, parsed=parsed), field_set, arguments)
 

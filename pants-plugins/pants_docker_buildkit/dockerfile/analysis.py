@@ -132,7 +132,7 @@ class Material:
 class DockerfileAnalysis:
     """What a Dockerfile needs. With `limits`, that is not all, and any file may be an input.
 
-    Of the `ONBUILD`s of base images those are seen that `Dockerfile.image_triggers` has.
+    Of the `ONBUILD`s of base images those are seen that `Dockerfile.known_bases` has.
     """
 
     stages: tuple[Stage, ...]

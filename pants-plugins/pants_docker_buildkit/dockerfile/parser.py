@@ -35,8 +35,8 @@ _HEREDOC_KEYWORDS = frozenset({"ADD", "COPY", "RUN"})
 
 
 @dataclass(frozen=True)
-class ImageTriggers:
-    """What an image has a stage do that is based on it, by the name that `Origin` has for it.
+class KnownBase:
+    """What an image says to a stage that is based on it, by the name that `Origin` has for it.
 
     `triggers` are `None` where its configuration cannot be read. `own_platform` is the one that it
     names: an image need not be for the `platform` that it is pulled for.
@@ -52,8 +52,8 @@ class ImageTriggers:
 class Dockerfile:
     """The instructions of a Dockerfile, in order.
 
-    `image_triggers` are the `ONBUILD`s of images outside, as far as they are known. No file says
-    them: whoever has read the configuration of an image adds them.
+    `known_bases` are images outside, as far as it is known what they say. No file tells: whoever
+    has read the configuration of an image adds it.
 
     `limits` says what could not be understood. With a frontend that is not one for Dockerfiles,
     there are no instructions at all.
@@ -63,7 +63,7 @@ class Dockerfile:
     frontend: Frontend | None = None
     escape: str = DEFAULT_ESCAPE
     limits: tuple[Limit, ...] = ()
-    image_triggers: tuple[ImageTriggers, ...] = ()
+    known_bases: tuple[KnownBase, ...] = ()
 
     @property
     def argument_names(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from pants_docker_buildkit.dockerfile.context_entries import (
     FileEntry,
     SymlinkEntry,
 )
-from pants_docker_buildkit.dockerfile.parser import ImageTriggers, parse_dockerfile
+from pants_docker_buildkit.dockerfile.parser import KnownBase, parse_dockerfile
 from pants_docker_buildkit.dockerfile.reached_paths import reached_paths, select_reached
 from pants_docker_buildkit.dockerfile.stages import analyze
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
@@ -19,11 +19,11 @@ AMD64 = ImagePlatform.parse("linux/amd64")
 
 
 def paths_of(
-    text: str, *, triggers: tuple[ImageTriggers, ...] = (), target_stage: str | None = None
+    text: str, *, triggers: tuple[KnownBase, ...] = (), target_stage: str | None = None
 ) -> tuple[str, ...] | None:
     parsed = parse_dockerfile(text)
     analysis = analyze(
-        replace(parsed, image_triggers=triggers),
+        replace(parsed, known_bases=triggers),
         build_args={"GIVEN": "given"},
         target_platform=AMD64,
         build_platform=AMD64,
@@ -90,9 +90,9 @@ def test_only_stages_count_that_are_reached() -> None:
 
 def test_what_a_base_triggers_counts_and_everything_where_it_is_not_known() -> None:
     text = "FROM base\nCOPY a /\n"
-    copies = ImageTriggers("base", AMD64, ("COPY b /",))
+    copies = KnownBase("base", AMD64, ("COPY b /",))
     assert paths_of(text, triggers=(copies,)) == ("a", "b")
-    assert paths_of(text, triggers=(ImageTriggers("base", AMD64, None),)) is None
+    assert paths_of(text, triggers=(KnownBase("base", AMD64, None),)) is None
 
 
 FILES = ("a", "ab", "b/a", "b/c/a", "b/c/d.txt", "b.txt", "[x]", "é", "b\nc/a")

@@ -102,8 +102,8 @@ class _Analyzer:
         self._resolver = resolver
         self._graph = StageGraph(rules)
         self._limits = list(dockerfile.limits)
-        self._image_triggers = {
-            (each.name, each.platform): each.triggers for each in dockerfile.image_triggers
+        self._base_triggers = {
+            (each.name, each.platform): each.triggers for each in dockerfile.known_bases
         }
 
     def analyze(
@@ -168,7 +168,7 @@ class _Analyzer:
         if node.base is not None:
             texts = _own_triggers(node.base)
         else:
-            known = self._image_triggers.get((node.origin.text, node.origin.platform), ())
+            known = self._base_triggers.get((node.origin.text, node.origin.platform), ())
             if known is None:
                 why = f"what {node.origin.text!r} triggers (`ONBUILD`) cannot be read"
                 self._limits.append(Limit(node.line, why))

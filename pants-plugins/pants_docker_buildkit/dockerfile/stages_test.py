@@ -15,7 +15,7 @@ from pants_docker_buildkit.dockerfile.analysis import (
     RemoteKind,
     RemoteSource,
 )
-from pants_docker_buildkit.dockerfile.parser import ImageTriggers, parse_dockerfile
+from pants_docker_buildkit.dockerfile.parser import KnownBase, parse_dockerfile
 from pants_docker_buildkit.dockerfile.stages import (
     UnknownStageError,
     analyze,
@@ -363,9 +363,7 @@ def test_an_analysis_can_be_a_key() -> None:
 
 def triggered(text: str, *triggers: str, **options: Any) -> DockerfileAnalysis:
     """The analysis of a file where the image `base` has these triggers on linux/amd64."""
-    parsed = replace(
-        parse_dockerfile(text), image_triggers=(ImageTriggers("base", AMD64, triggers),)
-    )
+    parsed = replace(parse_dockerfile(text), known_bases=(KnownBase("base", AMD64, triggers),))
     options = {"build_args": {}, "target_platform": AMD64, "build_platform": AMD64, **options}
     return analyze(parsed, **options)
 

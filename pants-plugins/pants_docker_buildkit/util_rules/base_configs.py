@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
 from pants_docker_buildkit.dockerfile.analysis import Origin, OriginKind
-from pants_docker_buildkit.dockerfile.parser import ImageTriggers
+from pants_docker_buildkit.dockerfile.parser import KnownBase
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.platform_image import BaseConfig, choose_for_platform
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
@@ -99,17 +99,17 @@ def _parse(reference: str) -> ImageReference | None:
         return None
 
 
-async def read_new_triggers(
+async def read_new_bases(
     dockerfile: ImageDockerfile,
     contexts: Iterable[NamedContext],
     upstream: Upstream,
     lock: AppliedLock,
-) -> tuple[ImageTriggers, ...]:
-    """The triggers of what `analyses` are based on, apart from those that `dockerfile` has.
+) -> tuple[KnownBase, ...]:
+    """What the images say that `dockerfile` is based on, apart from its `known_bases`.
 
-    An entry for each image, also for one without triggers.
+    An entry for each image, also for one that says nothing.
     """
-    known = {(each.name, each.platform) for each in dockerfile.parsed.image_triggers}
+    known = {(each.name, each.platform) for each in dockerfile.parsed.known_bases}
     found: dict[tuple[str, ImagePlatform | None], BaseConfig | None] = {}
     asked: dict[tuple[str, ImagePlatform | None], BaseConfigRequest] = {}
     for analysis, target in zip(dockerfile.analyses, dockerfile.platforms):
@@ -133,8 +133,6 @@ async def read_new_triggers(
         )
         found.update(zip(asked, (answer.config for answer in answers)))
     return tuple(
-        ImageTriggers(*key, None)
-        if each is None
-        else ImageTriggers(*key, each.triggers, each.platform)
+        KnownBase(*key, None) if each is None else KnownBase(*key, each.triggers, each.platform)
         for key, each in found.items()
     )

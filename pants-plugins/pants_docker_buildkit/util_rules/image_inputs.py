@@ -14,7 +14,7 @@ from pants_docker_buildkit.compat import concurrently, implicitly, rule
 from pants_docker_buildkit.digests.context_digest import context_digest
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind, RemoteKind
 from pants_docker_buildkit.dockerfile.missing_sources import MissingSource, find_missing_source
-from pants_docker_buildkit.dockerfile.parser import ImageTriggers
+from pants_docker_buildkit.dockerfile.parser import KnownBase
 from pants_docker_buildkit.dockerfile.reached_paths import reached_paths, select_reached
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.dockerfile.scope import build_platform_values
@@ -27,7 +27,7 @@ from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext, PinnedSource
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.base_configs import read_new_triggers
+from pants_docker_buildkit.util_rules.base_configs import read_new_bases
 from pants_docker_buildkit.util_rules.build_context import ContextTree, assemble_build_context
 from pants_docker_buildkit.util_rules.build_platform import (
     BuildPlatformsRequest,
@@ -221,11 +221,11 @@ async def understand_dockerfile(
             natives = (await find_build_platforms(asked, **implicitly())).natives
             dockerfile, is_asked = replace(dockerfile, build_platforms=natives), True
             continue
-        found = await read_new_triggers(dockerfile, contexts, upstream, lock)
+        found = await read_new_bases(dockerfile, contexts, upstream, lock)
         if all(each.triggers == () for each in found):
             break
-        known = dockerfile.parsed.image_triggers
-        parsed = replace(dockerfile.parsed, image_triggers=(*known, *found))
+        known = dockerfile.parsed.known_bases
+        parsed = replace(dockerfile.parsed, known_bases=(*known, *found))
         dockerfile = replace(dockerfile, parsed=parsed)
     reached = reached_contexts((each.name for each in contexts), dockerfile.analyses)
     contexts = tuple(each for each in contexts if each.name in reached)
@@ -234,13 +234,13 @@ async def understand_dockerfile(
 
 
 def _base_platform(
-    dockerfile: ImageDockerfile, last_found: tuple[ImageTriggers, ...]
+    dockerfile: ImageDockerfile, last_found: tuple[KnownBase, ...]
 ) -> ImagePlatform | None:
     """The platform that BuildKit has from the base of the target, unless it is told one."""
     base = dockerfile.analyses[0].final_base
     if base is None:
         return None
-    found = (*dockerfile.parsed.image_triggers, *last_found)
+    found = (*dockerfile.parsed.known_bases, *last_found)
     own = {(each.name, each.platform): each.own_platform for each in found}
     # A named context of files is for the platform that its `FROM` says.
     is_files = base.kind is OriginKind.NAMED_CONTEXT
