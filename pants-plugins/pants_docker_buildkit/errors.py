@@ -18,6 +18,7 @@
     ├── ImageNotBuiltError            an image is in no cache, and nothing may be built
     ├── BuilderNotAskedError          a plan would have to ask a builder for its platform
     ├── ImageBuildError               the build ran, and failed
+    │   ├── UnwritableContextError    before that, because its files cannot be brought to it
     │   └── ImageSourceChangedError   because a URL gives something else since it was looked at
     ├── InvalidRecordError            a cached result is not that of its build
     ├── ImageCheckError               a registry or engine cannot say whether it has an image
@@ -328,6 +329,18 @@ class ImageBuildError(BuildKitImageError):
     ) -> None:
         self.process = process
         super().__init__(f"Building {address} failed:\n\n{reason.strip()}")
+
+
+class UnwritableContextError(ImageBuildError):
+    """The files of a context cannot be brought to where its build takes them from."""
+
+    def __init__(self, address: Address, session: Path, finding: str) -> None:
+        super().__init__(
+            address,
+            f"The files of its context must be written to {session} before it is built, but:"
+            f" {finding.rstrip('.')}. Make room there, or choose another"
+            " `[GLOBAL].named_caches_dir`.",
+        )
 
 
 class ImageSourceChangedError(ImageBuildError):

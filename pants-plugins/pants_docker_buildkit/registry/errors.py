@@ -7,6 +7,7 @@
     ├── NameUnknownError           404: the repository does not exist
     ├── ManifestUnknownError       404: the repository has no such manifest
     ├── BlobUnknownError           404: the repository has no such blob
+    ├── PartsLostError             400 or 404: it lacks what a manifest that we write names
     ├── RejectedError              any other 4xx: it refuses what we sent
     ├── RegistryUnavailableError   5xx or 429 after retries, no connection, no answer in time
     ├── TlsError                   no trust between us and the server
@@ -146,6 +147,15 @@ class BlobUnknownError(_RefusalError):
     """The repository has no such blob."""
 
     advice = "The image in the registry is not whole: build and push it again."
+
+
+class PartsLostError(_RefusalError):
+    """The registry does not take a manifest, because it lacks parts of the image."""
+
+    advice = (
+        "Layers or platforms of the image were removed there, though its manifest was not. Run"
+        " `package` with --docker-buildkit-check-layers, which builds again what is not whole."
+    )
 
 
 class RejectedError(_RefusalError):

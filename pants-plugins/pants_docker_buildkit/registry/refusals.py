@@ -14,6 +14,7 @@ from pants_docker_buildkit.registry.errors import (
     Inquiry,
     ManifestUnknownError,
     NameUnknownError,
+    PartsLostError,
     Refusal,
     RegistryError,
     RegistryUnavailableError,
@@ -26,6 +27,7 @@ from pants_docker_buildkit.registry.transport import Response, TransportError
 
 _MAX_ERROR_SIZE = 64 * 1024
 _STATUSES_OF_RULES = (400, 403, 405, 409, 412, 413, 422, 507)
+_PARTS_STATUSES, _PARTS_CODE = (400, 404), "MANIFEST_BLOB_UNKNOWN"
 _BLOB_CODES = ("BLOB_UNKNOWN", "BLOB_UPLOAD_UNKNOWN")
 
 
@@ -52,6 +54,8 @@ def refusal_error(inquiry: Inquiry, refusal: Refusal, identity: Identity | None)
     rule = find_rule(f"{refusal.code} {refusal.message}")
     if rule is not None and status in _STATUSES_OF_RULES:
         return ForbiddenByRuleError(inquiry, refusal, rule)
+    if status in _PARTS_STATUSES and refusal.code == _PARTS_CODE:
+        return PartsLostError(inquiry, refusal)
     if status == 401:
         return UnauthorizedError(inquiry, refusal, identity)
     if status == 403:

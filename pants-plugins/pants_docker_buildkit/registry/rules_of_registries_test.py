@@ -9,6 +9,7 @@ from pants_docker_buildkit.registry.errors import (
     ForbiddenByRuleError,
     Identity,
     Inquiry,
+    PartsLostError,
     Refusal,
     RegistryUnavailableError,
     RejectedError,
@@ -114,6 +115,8 @@ def test_a_rule_of_a_registry_is_told_from_a_refusal_of_us(
             RegistryUnavailableError,
             id="a rate, which passes",
         ),
+        pytest.param(400, "MANIFEST_BLOB_UNKNOWN", "", PartsLostError, id="lost parts"),
+        pytest.param(404, "MANIFEST_BLOB_UNKNOWN", "", PartsLostError, id="lost parts, not found"),
         pytest.param(400, "NAME_INVALID", "a name", RejectedError, id="something else"),
     ],
 )

@@ -285,7 +285,9 @@ def test_a_manifest_whose_parts_the_registry_lost_gets_no_tag(
     registry: FakeRegistry, client: RegistryClient
 ) -> None:
     del registry.repository(REPOSITORY).blobs[NEW.layer_blob.digest]
-    assert "MANIFEST_BLOB_UNKNOWN" in problem(client)
+    found = problem(client)
+    assert "MANIFEST_BLOB_UNKNOWN" in found
+    assert "Run `package` with --docker-buildkit-check-layers" in found
     assert tags(registry) == {"latest": OLD.digest}
 
 

@@ -216,9 +216,15 @@ def write_private(path: Path, content: bytes) -> None:
 def _write_private(path: Path, content: bytes, mode: int) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with open(descriptor, "wb") as file:
-        file.write(content)
-    os.replace(temporary, path)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except OSError:
+        # Nobody looks for half of a file, which a full disk has no room for.
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def _make_dead_end(path: Path) -> None:

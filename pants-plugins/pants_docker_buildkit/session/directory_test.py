@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import stat
 import subprocess
 from pathlib import Path
@@ -17,6 +19,7 @@ from pants_docker_buildkit.session.directory import (
     remove_directory,
     scratch_directory,
     session_directory,
+    write_private,
 )
 
 SOMEBODY = 12345
@@ -159,3 +162,19 @@ def test_what_was_being_removed_when_a_process_was_killed_is_removed(named_cache
         (directory.parent / each / "events").mkdir(parents=True)
     make_directory(directory)
     assert list(directory.parent.iterdir()) == [directory]
+
+
+def test_a_file_that_does_not_fit_on_the_disk_leaves_nothing(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / "file"
+    write_private(path, b"old")
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write_private(path, b"x" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    assert path.read_bytes() == b"old"

@@ -81,6 +81,12 @@ _HOST_GATEWAY = "host-gateway"
 # BuildKit of a URL whose checksum is another (`source/http/source.go`).
 _OTHER_CONTENT = "digest mismatch"
 
+_PUSH_AGAIN = (
+    "It was built, but not pushed. Check that the registry is up, and that your credentials let you"
+    " push for as long as this takes; then run this again: the builder keeps the steps in its"
+    " cache."
+)
+
 # buildx ends before it has freed much: to collect garbage takes it a tenth of a small build. Seldom
 # is as good as never, and needs no limit, near which a large build would collect all the time.
 _GO_VARIABLES = MappingProxyType({"GOGC": "400"})
@@ -399,7 +405,7 @@ def _import_registries() -> None:
 def _advise(failure: str, target: str) -> str:
     """What to do where BuildKit may not read something, or it, buildx or a registry refuses it.
 
-    What failed otherwise, but in the export, fails by hand as well.
+    What failed otherwise, but in the push, fails by hand as well.
     """
     denial = explain_denial(failure, target)
     if denial:
@@ -410,7 +416,7 @@ def _advise(failure: str, target: str) -> str:
     if "failed to push" not in failure:
         return f"\n{REPEAT_BY_HAND}"
     rule = find_rule(failure)
-    return f"\n{rule.next_step}" if rule is not None else ""
+    return f"\n{_PUSH_AGAIN if rule is None else rule.next_step}"
 
 
 def _platform_images(

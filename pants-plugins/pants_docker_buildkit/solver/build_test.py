@@ -436,6 +436,11 @@ def test_progress_is_shown_to_who_wants_it(
             f"\n{RegistryRule.QUOTA.next_step}",
             id="quota",
         ),
+        pytest.param(
+            "ERROR: failed to push reg.io/a: unexpected status: 401 Unauthorized\n",
+            " then run this again: the builder keeps the steps in its cache.",
+            id="push",
+        ),
         pytest.param("ERROR: RUN says: quota\n", f"quota\n{REPEAT_BY_HAND}", id="no push"),
         pytest.param(
             "ERROR: failed to build: unknown entitlement foo\n",

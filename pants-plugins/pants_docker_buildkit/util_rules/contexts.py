@@ -6,7 +6,7 @@ Only where no cache has the image. Then a process brings those that are not ther
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path, PurePath
 
@@ -19,7 +19,7 @@ from pants_docker_buildkit.compat import (
     implicitly,
 )
 from pants_docker_buildkit.dockerfile import context_entries
-from pants_docker_buildkit.errors import ImageBuildError
+from pants_docker_buildkit.errors import ImageBuildError, UnwritableContextError
 from pants_docker_buildkit.session.context_files import (
     DIRECTORY,
     FILE,
@@ -30,9 +30,11 @@ from pants_docker_buildkit.session.context_files import (
     write_contents,
 )
 from pants_docker_buildkit.session.directory import (
+    CACHE_LINK,
     DELIVERED_FILES,
     DELIVERY_MARKER,
     DELIVERY_SCRIPT,
+    EXIT_NO_SESSION,
     deliveries_path,
     delivery_name,
     permit_path,
@@ -100,27 +102,37 @@ async def prepare_contexts(
     rows = context_rows(definition, context_name)
     memory = memory_path(session.parent / CONTEXTS_DIRECTORY, context_name)
     wanted = files_to_bring(rows, () if with_all else read_lying(memory, int(time.time())))
-    if wanted:
-        files = await create_digest(
-            CreateDigest(
-                FileEntry(
-                    f"{DELIVERED_FILES}/{path}",
-                    FileDigest(file.value, file.size),
-                    is_executable=file.kind == PROGRAM,
-                )
-                for path, file in wanted.items()
+    try:
+        await _deliver(definition, wanted, generation, session, attempt)
+        write_contents(permit_path(session, definition.key, generation), rows)
+    except OSError as e:
+        raise UnwritableContextError(definition.address, session, e.strerror or str(e)) from e
+
+
+async def _deliver(
+    definition: ImageDefinition,
+    wanted: Mapping[str, ContextPath],
+    generation: int,
+    session: Path,
+    attempt: int,
+) -> None:
+    """Bring files to where the build finds them. Raises `OSError`."""
+    if not wanted:
+        return
+    files = await create_digest(
+        CreateDigest(
+            FileEntry(
+                f"{DELIVERED_FILES}/{path}",
+                FileDigest(file.value, file.size),
+                is_executable=file.kind == PROGRAM,
             )
+            for path, file in wanted.items()
         )
-        if _is_little(wanted.values()):
-            delivery = deliveries_path(session, definition.key, generation) / str(attempt)
-            try:
-                await _write(files, delivery)
-            except OSError as e:
-                finding = f"Its context cannot be written to {delivery}: {e.strerror or e}."
-                raise ImageBuildError(definition.address, finding) from e
-        else:
-            await _bring(definition, files, generation, attempt)
-    write_contents(permit_path(session, definition.key, generation), rows)
+    )
+    if _is_little(wanted.values()):
+        await _write(files, deliveries_path(session, definition.key, generation) / str(attempt))
+    else:
+        await _bring(definition, files, generation, session, attempt)
 
 
 def _is_little(files: Collection[ContextPath] | Collection[context_entries.FileEntry]) -> bool:
@@ -136,7 +148,9 @@ async def _write(files: Digest, delivery: Path) -> None:
         place.write_bytes(each.content)
 
 
-async def _bring(definition: ImageDefinition, files: Digest, generation: int, attempt: int) -> None:
+async def _bring(
+    definition: ImageDefinition, files: Digest, generation: int, session: Path, attempt: int
+) -> None:
     """Have a process deliver files, which Pants lays out for it."""
     process = session_process(
         *(DELIVERY_SCRIPT, "bring", delivery_name(definition.key, generation), str(attempt)),
@@ -147,4 +161,10 @@ async def _bring(definition: ImageDefinition, files: Digest, generation: int, at
     result = await execute_process(process, **implicitly())
     if result.exit_code != 0:
         end = describe_killing("The process that brings files", result.exit_code)
-        raise ImageBuildError(definition.address, f"{said(result)}\n{end}")
+        if end:
+            raise ImageBuildError(definition.address, f"{said(result)}\n{end}")
+        # It knows the session by another path, which is gone when it ends.
+        finding = said(result).replace(f"{CACHE_LINK}/{session.name}", str(session))
+        if result.exit_code == EXIT_NO_SESSION:
+            finding = "it vanished"
+        raise UnwritableContextError(definition.address, session, finding)
