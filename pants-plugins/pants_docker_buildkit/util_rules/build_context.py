@@ -356,6 +356,11 @@ async def assemble_build_context(
         # BuildKit applies no ignore file to a repository.
         git = await read_git_context(field_set, **implicitly())
         return await select_context_tree(git.tree, "", ())
+    root = field_set.context_directory(subsystem.default_context_root)
+    if root == ".." or root.startswith("../"):
+        raise field_set.error(
+            field_set.context_root, "name a directory below the build root", f"it leads to {root!r}"
+        )
     dockerfile = await read_image_dockerfile(field_set, **implicitly())
     targets = await resolve_dependency_targets(
         **implicitly(DependenciesRequest(field_set.dependencies))
@@ -366,11 +371,6 @@ async def assemble_build_context(
         # Files that change do not change it: of many, Pants had better keep it.
         sources = await find_context_sources(field_set, **implicitly())
     tree = await _collect(sources, (dockerfile.path,) if dockerfile.path else ())
-    root = field_set.context_directory(subsystem.default_context_root)
-    if root == ".." or root.startswith("../"):
-        raise field_set.error(
-            field_set.context_root, "name a directory below the build root", f"it leads to {root!r}"
-        )
     ignore_files = ignore_file_candidates(dockerfile.path, root)
     try:
         context = await select_context_tree(tree, root, ignore_files)

@@ -6,6 +6,7 @@ who share a cache, and a builder is sent what has changed, as of any other conte
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -13,6 +14,7 @@ from pants.engine.fs import Digest, RemovePrefix
 
 from pants_docker_buildkit.compat import implicitly, remove_prefix, rule
 from pants_docker_buildkit.dockerfile.git_source import GitSource, is_commit, parse_git_source
+from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.remote.git_commit import repository_url
@@ -94,8 +96,8 @@ def _read(field_set: BuildKitImageFieldSet, url: str) -> GitSource:
     return source
 
 
-def _check_others(field_set: BuildKitImageFieldSet) -> None:
-    """Refuse what is about files of this repository."""
+def _check_others(field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem) -> None:
+    """Refuse what is about files of this repository, and what asks for Git's own."""
     for field in (field_set.dependencies, field_set.context_root):
         if field.value:
             raise field_set.error(
@@ -105,8 +107,14 @@ def _check_others(field_set: BuildKitImageFieldSet) -> None:
                 "Name a directory of the repository after the reference, as in '#main:directory',"
                 " and files of this one in `build_contexts`.",
             )
-    arguments = field_set.build_args.value or ()
-    if any(each.partition("=")[0] == _KEEP_GIT_DIRECTORY for each in arguments):
+    if _keeps_git_directory(subsystem.build_args):
+        raise InvalidOptionError(
+            "build_args",
+            f"not have {_KEEP_GIT_DIRECTORY} where `{field_set.context.alias}` names a repository",
+            f"{field_set.address} has such a context, and what Git keeps of it differs with each"
+            " clone",
+        )
+    if _keeps_git_directory(field_set.build_args.value or ()):
         raise field_set.error(
             field_set.build_args,
             f"not have {_KEEP_GIT_DIRECTORY}",
@@ -114,6 +122,10 @@ def _check_others(field_set: BuildKitImageFieldSet) -> None:
             "What Git keeps of a repository differs with each clone. Give the commit as an"
             " argument, or name the repository in an `ADD --keep-git-dir`.",
         )
+
+
+def _keeps_git_directory(build_args: Iterable[str]) -> bool:
+    return any(each.partition("=")[0] == _KEEP_GIT_DIRECTORY for each in build_args)
 
 
 @rule(desc="Find commit of build context")
@@ -144,7 +156,7 @@ async def read_git_context(
     field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
 ) -> GitContext:
     url = field_set.context.value or ""
-    _check_others(field_set)
+    _check_others(field_set, subsystem)
     lock = await find_applied_lock(field_set, subsystem)
     found = await find_context_commit(ContextCommitRequest(field_set, lock), **implicitly())
     await open_session(**implicitly())

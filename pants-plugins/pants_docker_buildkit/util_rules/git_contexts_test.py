@@ -163,6 +163,16 @@ def test_what_cannot_be_a_context_is_an_error(
     assert "hunter2" not in text
 
 
+def test_the_option_cannot_ask_for_the_directory_of_git_either(project: Project) -> None:
+    runner = ImageRunner()
+    runner.set_options("build-args=['BUILDKIT_CONTEXT_KEEP_GIT_DIR=1']")
+    project.commit(Dockerfile=DOCKERFILE, a_txt="")
+    text = runner.failure(write(runner, "kept", f"{project.url}#main"))
+    assert "`[docker-buildkit].build_args` must not have BUILDKIT_CONTEXT_KEEP_GIT_DIR" in text
+    assert "but kept:" in text
+    runner.close()
+
+
 def test_a_file_that_the_repository_lacks_is_an_error(
     runner: ImageRunner, project: Project
 ) -> None:

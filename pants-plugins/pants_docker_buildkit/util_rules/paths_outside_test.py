@@ -66,6 +66,13 @@ def test_a_context_root_outside_of_the_repository_is_refused(
     )
 
 
+def test_a_context_root_is_refused_before_anything_is_packaged(runner: ImageRunner) -> None:
+    bundle = "archive(name='bundle', format='zip', files=[':gone'])\nfile(name='gone', source='x')"
+    image = "docker_buildkit_image(name='image', context_root='../..', dependencies=[':bundle'])"
+    runner.write({"early/BUILD": f"{bundle}\n{image}", "early/Dockerfile": "FROM scratch\n"})
+    assert "The `context_root` field in target early:image" in runner.failure("early:image")
+
+
 @pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", "."])
 @pytest.mark.parametrize("target", ["image", "refs"])
 def test_a_file_outside_of_dist_is_refused_before_anything_is_built(
