@@ -73,6 +73,29 @@ docker_buildkit_image(name='below', source=None, instructions=['FROM scratch'])
     assert infer(runner, "given", dockerfile, build) == {"base:image"}
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param("docker_buildkit_image_refs(name='x', images={'a': ':image'})", id="refs"),
+        pytest.param("docker_buildkit_manifests(name='x', sources=['*.yaml'])", id="manifests"),
+        pytest.param("archive(name='x', format='zip', packages=[':image'])", id="archive"),
+    ],
+)
+def test_a_copied_directory_brings_nothing_that_is_made_of_images(
+    runner: ImageRunner, request: pytest.FixtureRequest, other: str
+) -> None:
+    directory = request.node.callspec.id
+    runner.write({f"{directory}/a.txt": "", f"{directory}/k.yaml": "a: pants://:image\n"})
+    build = f"""\
+files(name='files', sources=['*.txt'])
+archive(name='plain', format='zip', files=[':files'])
+docker_buildkit_image(name='image')
+{other}
+"""
+    found = infer(runner, directory, f"FROM scratch\nCOPY {directory} /\n", build)
+    assert found == {f"{directory}/a.txt:files", f"{directory}:plain"}
+
+
 def test_named_build_contexts_are_inferred(runner: ImageRunner) -> None:
     build = """\
 files(name='assets', sources=['*.css'])

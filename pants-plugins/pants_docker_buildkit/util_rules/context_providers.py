@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from pants.backend.docker.target_types import DockerImageSourceField
 from pants.base.build_environment import get_buildroot
 from pants.core.goals.package import OutputPathField
 from pants.core.target_types import RelocatedFilesOriginalTargetsField
 from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
-from pants.engine.target import AllTargets, SourcesField, Target
+from pants.engine.target import AllTargets, SourcesField, SpecialCasedDependencies, Target
 from pants.util.frozendict import FrozenDict
 
 from pants_docker_buildkit.compat import (
@@ -32,11 +33,18 @@ from pants_docker_buildkit.dockerfile.patterns import (
     PatternMatcher,
 )
 from pants_docker_buildkit.dockerfile.stage_contents import directory_of_wildcards
+from pants_docker_buildkit.fields.manifests import BuildKitManifestsSourcesField
+from pants_docker_buildkit.fields.references import BuildKitImageRefsImagesField
 from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, has_build, is_image
 from pants_docker_buildkit.util_rules.generated_paths import generated_paths, relocated_path
 from pants_docker_buildkit.util_rules.glob_texts import is_literal, unescaped
 
 _FEW = 3
+_FIELDS_OF_IMAGES = (
+    DockerImageSourceField,
+    BuildKitImageRefsImagesField,
+    BuildKitManifestsSourcesField,
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,8 @@ class ContextProviders:
 
     `paths` are those of `files`, sorted. `generated` are directories below which a target may
     generate any file. `outputs` are the output paths of packageable targets, without the file
-    ending that those `with_ending` add.
+    ending that those `with_ending` add. Those `of_images` are made of images, perhaps of the one
+    that asks, so that they have to be named, and no directory stands for them.
     """
 
     files: FrozenDict[str, Address]
@@ -80,6 +89,7 @@ class ContextProviders:
     generated: _Places
     outputs: _Places
     with_ending: frozenset[Address]
+    of_images: frozenset[Address]
 
     @classmethod
     def create(
@@ -87,6 +97,7 @@ class ContextProviders:
         files: Mapping[str, Address],
         generated: Iterable[tuple[str, Address]],
         packages: Mapping[Address, OutputPathField],
+        of_images: Iterable[Address] = (),
     ) -> ContextProviders:
         """What these targets provide."""
         outputs = {
@@ -102,6 +113,7 @@ class ContextProviders:
                 for address, field in packages.items()
                 if field.value_or_default(file_ending="x") != outputs[address]
             ),
+            frozenset(of_images),
         )
 
     def providing(self, wanted: Iterable[str]) -> Iterator[Address]:
@@ -111,7 +123,9 @@ class ContextProviders:
         taken.
         """
         for path in set(wanted):
-            yield from self.outputs.inside(path)
+            yield from self.outputs.at(path)
+            inside = self.outputs.inside(path)
+            yield from (each for each in inside if each not in self.of_images)
             for ending in _endings(path):
                 without = path[: -len(ending) - 1]
                 yield from self.with_ending.intersection(self.outputs.at(without))
@@ -137,9 +151,13 @@ class ContextProviders:
             return
         start = posixpath.join(directory, directory_of_wildcards(pattern)).rstrip("/")
 
+        def inner(path: str) -> str:
+            return path[len(directory) + 1 :] if directory else path
+
         def is_found(path: str) -> bool:
-            inner = path[len(directory) + 1 :] if directory else path
-            return any(matcher.last_match(each) == 0 for each in (inner, *parents(inner)))
+            return any(
+                matcher.last_match(each) == 0 for each in (inner(path), *parents(inner(path)))
+            )
 
         yield from (self.files[path] for path in _below(start, self.paths) if is_found(path))
         for place in (start, *parents(start)):
@@ -148,10 +166,13 @@ class ContextProviders:
             yield from self.generated.at(place)
         endings = [each for each in _endings(pattern) if "*" not in each]
         for path in _below(start, self.outputs.paths):
-            if is_found(path):
-                yield from self.outputs.at(path)
-            elif any(is_found(f"{path}.{each}") for each in endings):
-                yield from self.with_ending.intersection(self.outputs.at(path))
+            places, found = (path, *(f"{path}.{each}" for each in endings)), self.outputs.at(path)
+            if not is_found(path):
+                found = tuple(self.with_ending.intersection(found))
+                if not any(map(is_found, places)):
+                    continue
+            is_named = endings and any(matcher.last_match(inner(each)) == 0 for each in places)
+            yield from (each for each in found if is_named or each not in self.of_images)
 
 
 def _below(directory: str, paths: tuple[str, ...]) -> Iterator[str]:
@@ -201,6 +222,32 @@ def _add(files: dict[str, Address], target: Target, paths: Iterable[str]) -> Non
         files[path] = min(files.get(path, target.address), target.address)
 
 
+async def _find_those_of_images(all_targets: AllTargets) -> set[Address]:
+    """The packageable targets that are made of images, as far as their fields say so."""
+    named = [
+        (target.address, field)
+        for target in all_targets
+        if target.has_field(OutputPathField)
+        for field in target.field_values.values()
+        if isinstance(field, SpecialCasedDependencies) and field.value
+    ]
+    resolved = await concurrently(
+        resolve_unparsed_address_inputs(field.to_unparsed_address_inputs(), **implicitly())
+        for _, field in named
+    )
+    images = {
+        target.address
+        for target in all_targets
+        if is_image(target) or any(map(target.has_field, _FIELDS_OF_IMAGES))
+    }
+    holding = {
+        address
+        for (address, _), addresses in zip(named, resolved)
+        if not images.isdisjoint(addresses)
+    }
+    return images | holding
+
+
 @rule(desc="Find targets that can enter a build context")
 async def find_context_providers(all_targets: AllTargets) -> ContextProviders:
     files: dict[str, Address] = {}
@@ -231,7 +278,8 @@ async def find_context_providers(all_targets: AllTargets) -> ContextProviders:
     for target, targets in zip(relocating, originals):
         moved = (relocated_path(target, path) for each in targets for path in known_paths(each))
         _add(made, target, (path for path in moved if path is not None))
-    return ContextProviders.create({**made, **files}, sorted(generated), packages)
+    of_images = packages.keys() & await _find_those_of_images(all_targets)
+    return ContextProviders.create({**made, **files}, sorted(generated), packages, of_images)
 
 
 @dataclass(frozen=True)

@@ -43,3 +43,21 @@ def test_packages_are_found_by_their_paths_without_asking_each(
     assert set(providers.providing((path,))) == found
     assert set(providers.matching("", f"*{path[1:]}")) == found
     assert _CountingField.asked == before
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_found"),
+    [
+        pytest.param("src/app", False, id="directory"),
+        pytest.param("src", False, id="directory above"),
+        pytest.param("src/a*", False, id="wildcard for directories"),
+        pytest.param("src/app/*", False, id="wildcard for everything"),
+        pytest.param("src/app/refs.json", True, id="file"),
+        pytest.param("src/app/*.json", True, id="wildcard for files"),
+    ],
+)
+def test_what_is_made_of_images_has_to_be_named(pattern: str, is_found: bool) -> None:
+    refs = OutputPathField("src/app/refs.json", APP)
+    providers = ContextProviders.create({}, (), {APP: refs}, [APP])
+    found = providers.matching("", pattern) if "*" in pattern else providers.providing((pattern,))
+    assert set(found) == ({APP} if is_found else set())
