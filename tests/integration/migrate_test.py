@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -106,7 +107,7 @@ def test_a_repository_is_moved_by_the_command_and_builds_the_same(
     )
 
     # All that is left to do: the printed options, and the backend that nothing needs any more.
-    options = moved.partition("in place of [docker]:\n\n")[2]
+    options = printed_options(moved)
     head = settings.partition("[docker]")[0].replace(', "pants.backend.docker"', "")
     checkout.write({"pants.toml": head + options})
     assert "No docker_image target" in run_pants(checkout, "migrate-docker-images", "--check", "::")
@@ -125,6 +126,12 @@ def run_pants(checkout: Checkout, *arguments: str, fails: bool = False) -> str:
     run = checkout.pants(*arguments, configuration, env={"STAMP": "s1"}, may_fail=fails)
     assert (run.exit_code != 0) == fails, run.output
     return run.output
+
+
+def printed_options(moved: str) -> str:
+    """What the goal says to write in place of the old options. Pants may log something later."""
+    options = moved.partition("in place of [docker]:\n\n")[2]
+    return re.sub(r"(?m)^\d\d:\d\d:\d\d\.\d\d \[.*\n?", "", options)
 
 
 def describe(reference: str) -> tuple[str, ...]:
@@ -249,7 +256,7 @@ def test_repositories_of_other_shapes_are_moved_by_the_command_alone(
     }
     moved = run_pants(checkout, "migrate-docker-images", "::")
     assert "stays a" not in moved
-    options = moved.partition("in place of [docker]:\n\n")[2]
+    options = printed_options(moved)
     head = settings.partition("[docker]")[0].replace(', "pants.backend.docker"', "", 1)
     checkout.write({"pants.toml": head + options})
     run = checkout.pants("package", *named, env={"STAMP": "s1"})
