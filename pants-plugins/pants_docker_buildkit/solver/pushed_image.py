@@ -97,4 +97,12 @@ class PushedImage:
 
 
 def _unreadable(error: RegistryError) -> BuildFailedError:
-    return BuildFailedError(f"The image was pushed, but cannot be read: {error}")
+    finding = str(error)
+    if isinstance(error, (ManifestUnknownError, NameUnknownError)):
+        # It was pushed a moment ago: to push it first is no advice.
+        kept = (
+            "The registry took it without an error: check whether a retention policy or a proxy in"
+            " front of it drops images, then run this again."
+        )
+        finding = f"{finding.removesuffix(error.next_step)}{kept}"
+    return BuildFailedError(f"The image was pushed, but cannot be read: {finding}")

@@ -63,3 +63,7 @@ def test_a_registry_that_does_not_give_what_was_pushed_is_named(
         "The image was pushed, but cannot be read: Could not read"
         f" {registry.address}/app@{DESCRIPTOR.digest}"
     )
+    assert str(raised.value).endswith(
+        "). The registry took it without an error: check whether a retention policy or a"
+        " proxy in front of it drops images, then run this again."
+    )
