@@ -68,19 +68,22 @@ def test_a_layer_that_its_registry_lost_is_found_where_layers_are_checked(
     registry.delete_blob(name, layer)
     assert registry.has(app)
     assert checkout.pants("package", "::").kinds == dict.fromkeys(TARGETS, "unchanged")
-    # What is not whole gets no tag, and it is said how to make it whole.
-    refused = checkout.pants("publish", "app:image", may_fail=True)
-    assert refused.exit_code != 0
-    assert "Run `package` with --docker-buildkit-check-layers" in refused.output
 
-    healed = checkout.pants("--docker-buildkit-check-layers", "package", "::")
-    assert healed.kinds == {"app:image": "built", "base:image": "unchanged"}
-    assert healed.reasons["app:image"] == f"lost in {name}"
-    assert reference(healed, "app") == app
-    assert registry.blob(name, layer)
-    after = checkout.pants("--docker-buildkit-check-layers", "package", "::")
-    assert after.kinds == dict.fromkeys(TARGETS, "unchanged")
-    checkout.pants("publish", "app:image")
+    for _ in range(2):
+        healed = checkout.pants("--docker-buildkit-check-layers", "package", "::")
+        assert healed.kinds == {"app:image": "built", "base:image": "unchanged"}
+        assert healed.reasons["app:image"] == f"lost in {name}"
+        assert reference(healed, "app") == app
+        assert registry.blob(name, layer)
+        after = checkout.pants("--docker-buildkit-check-layers", "package", "::")
+        assert after.kinds == dict.fromkeys(TARGETS, "unchanged")
+        # What is not whole gets no tag, and it is said how to make it whole: it is asked for again,
+        # although it was there a moment ago.
+        registry.delete_blob(name, layer)
+        refused = checkout.pants("publish", "app:image", may_fail=True)
+        assert refused.exit_code != 0
+        assert "Run `package` with --docker-buildkit-check-layers" in refused.output
+    checkout.pants("--docker-buildkit-check-layers", "publish", "app:image")
 
 
 def test_an_image_that_is_another_one_when_built_again_takes_its_dependents_along(

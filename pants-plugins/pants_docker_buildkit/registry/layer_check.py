@@ -13,7 +13,17 @@ from pants_docker_buildkit.oci.media_types import is_foreign_layer, is_manifest
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import ManifestUnknownError, NameUnknownError
 
+LAYERS_DIRECTORY = "layers"
+"""Where this user's sessions note which layers were there, beside the directories of sessions."""
+
 _DAY = 24 * 3600.0
+
+
+def forget_layers(directory: Path) -> None:
+    """Have each layer asked for again: one that was noted to be there was lost."""
+    with suppress(OSError):
+        for note in directory.iterdir():
+            note.unlink(missing_ok=True)
 
 
 class LayerCheck:

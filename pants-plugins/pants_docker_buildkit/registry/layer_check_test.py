@@ -12,7 +12,7 @@ from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.confirmation import ManifestConfirmations, Missing, Present
-from pants_docker_buildkit.registry.layer_check import LayerCheck
+from pants_docker_buildkit.registry.layer_check import LayerCheck, forget_layers
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage, several_platforms
 
@@ -46,6 +46,9 @@ def test_all_that_an_image_consists_of_is_asked_for_once_a_day(
         os.utime(note, (yesterday, yesterday))
     assert LayerCheck(tmp_path).has_all(pushed, "app", ROOT)
     assert registry.count("HEAD", "/blobs/") == 8
+    forget_layers(tmp_path)
+    assert LayerCheck(tmp_path).has_all(pushed, "app", ROOT)
+    assert registry.count("HEAD", "/blobs/") == 12
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Optional
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
-from pants_docker_buildkit.registry.layer_check import LayerCheck
+from pants_docker_buildkit.registry.layer_check import LAYERS_DIRECTORY, LayerCheck, forget_layers
 from pants_docker_buildkit.registry.manifest_reads import ManifestReads
 from pants_docker_buildkit.registry.memory import RegistryMemory
 from pants_docker_buildkit.registry.referrers import Attachments
@@ -97,7 +97,11 @@ class RunningSession:
         )
         self.local_tags = LocalTags()
         self.waits = Waits(directory / WAITS_DIRECTORY)
-        self.plans = TagPlans(clients.client, clients.memory.manifests)
+        self.plans = TagPlans(
+            clients.client,
+            clients.memory.manifests,
+            partial(forget_layers, directory.parent / LAYERS_DIRECTORY),
+        )
         pushes = PushRehearsals(clients.client)
         self.answers = SessionAnswers(
             profile,

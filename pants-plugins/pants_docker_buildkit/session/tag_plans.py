@@ -20,6 +20,7 @@ from typing import Optional
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.registry.client import RegistryClient
+from pants_docker_buildkit.registry.errors import PartsLostError
 from pants_docker_buildkit.registry.image_content import ImageContent
 from pants_docker_buildkit.registry.known_manifests import KnownManifests
 from pants_docker_buildkit.registry.registry_workers import RegistryWorkers
@@ -127,9 +128,12 @@ class TagPlans:
         self,
         find_client: Callable[[str, str], RegistryClient],
         known: KnownManifests | None = None,
+        forget_layers: Callable[[], None] = lambda: None,
     ) -> None:
+        """`forget_layers` is called where a registry lost parts of an image that has a tag."""
         self.key = uuid.uuid4().hex
         self._known = known or KnownManifests()
+        self._forget_layers = forget_layers
         self._workers = RegistryWorkers("registry-publication", find_client)
         self._targets: dict[str, _Target] = {}
         self._current: dict[str, str] = {}
@@ -290,6 +294,8 @@ class TagPlans:
             # Whoever interrupts a session wants no more tags to move.
             while left and not self._is_closed.is_set():
                 move, error = next(outcomes)
+                if isinstance(error, PartsLostError):
+                    self._forget_layers()
                 self._finish(wanted.name(move), None if error is None else str(error))
                 left.remove(move)
         except _UnsignedError as e:

@@ -26,7 +26,7 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.confirmation import Confirmation
 from pants_docker_buildkit.registry.credentials import invalid_configurations
-from pants_docker_buildkit.registry.layer_check import LayerCheck
+from pants_docker_buildkit.registry.layer_check import LAYERS_DIRECTORY, LayerCheck
 from pants_docker_buildkit.registry.settings import Patience, Reach
 from pants_docker_buildkit.session.directory import UnusableDirectoryError, session_directory
 from pants_docker_buildkit.session.local_engine import LocalEngine
@@ -119,7 +119,7 @@ async def open_session(
                     EngineSearch(dict(docker.variables)).described,
                     partial(engine_socket, profile, directory),
                 ),
-                LayerCheck(directory.parent / "layers") if subsystem.check_layers else None,
+                LayerCheck(directory.parent / LAYERS_DIRECTORY) if subsystem.check_layers else None,
                 signing,
                 # It is another one in each session.
                 lambda: keeper.show_progress(),
