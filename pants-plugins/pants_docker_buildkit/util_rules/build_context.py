@@ -30,7 +30,6 @@ from pants.engine.target import (
     SourcesField,
     Target,
 )
-from pants.util.frozendict import FrozenDict
 
 from pants_docker_buildkit.compat import (
     concurrently,
@@ -88,13 +87,9 @@ class ContextTree:
 
 @dataclass(frozen=True)
 class ContextSources:
-    """What a context is made of: files that `globs` match or `fields` have, and packages.
-
-    `owners` are the targets that are one of those files each, by its glob.
-    """
+    """What a context is made of: files that `globs` match or `fields` have, and packages."""
 
     globs: tuple[str, ...]
-    owners: FrozenDict[str, Address]
     fields: tuple[SourcesField, ...]
     field_sets: tuple[PackageFieldSet, ...]
 
@@ -182,10 +177,12 @@ async def _find_sources(targets: Iterable[Target]) -> ContextSources:
     owners, others = _split_plain_files(targets)
     globs = await _globs_of(owners)
     fields = tuple(target.get(SourcesField) for target in others)
-    return ContextSources(tuple(globs), FrozenDict(owners), fields, tuple(field_sets.field_sets))
+    return ContextSources(tuple(globs), fields, tuple(field_sets.field_sets))
 
 
-async def _find_plain_files(sources: ContextSources, others: Iterable[str]) -> Digest:
+async def _find_plain_files(
+    sources: ContextSources, targets: Iterable[Target], others: Iterable[str]
+) -> Digest:
     """The files that globs match, each of which must match some."""
     try:
         return await path_globs_to_digest(
@@ -199,12 +196,13 @@ async def _find_plain_files(sources: ContextSources, others: Iterable[str]) -> D
         )
     except Exception as e:
         there = set((await path_globs_to_paths(PathGlobs(sources.globs))).files)
-        for glob, owner in sorted(sources.owners.items()):
+        owners, _ = _split_plain_files(targets)
+        for glob in sorted(owners.keys() & set(sources.globs)):
             path = unescaped(glob)
-            if path not in there and glob in sources.globs:
+            if path not in there:
                 raise InvalidImageFieldError(
                     SingleSourceField.alias,
-                    owner,
+                    owners[glob],
                     "name a file that exists",
                     f"there is no {path}",
                     "Create it, or add an exception if `.gitignore` or `[GLOBAL].pants_ignore`"
@@ -213,13 +211,15 @@ async def _find_plain_files(sources: ContextSources, others: Iterable[str]) -> D
         raise
 
 
-async def _collect(sources: ContextSources, others: Iterable[str] = ()) -> Digest:
-    """The files of these sources, with paths from the build root, and `others`."""
+async def _collect(
+    sources: ContextSources, targets: Iterable[Target], others: Iterable[str] = ()
+) -> Digest:
+    """The files of these sources of `targets`, with paths from the build root, and `others`."""
     packages = await concurrently(
         environment_aware_package(EnvironmentAwarePackageRequest(each))
         for each in sources.field_sets
     )
-    plain = await _find_plain_files(sources, others)
+    plain = await _find_plain_files(sources, targets, others)
     digests = [plain, *(package.digest for package in packages)]
     if sources.fields:
         sourced = await determine_source_files(
@@ -370,7 +370,7 @@ async def assemble_build_context(
     else:
         # Files that change do not change it: of many, Pants had better keep it.
         sources = await find_context_sources(field_set, **implicitly())
-    tree = await _collect(sources, (dockerfile.path,) if dockerfile.path else ())
+    tree = await _collect(sources, targets, (dockerfile.path,) if dockerfile.path else ())
     ignore_files = ignore_file_candidates(dockerfile.path, root)
     try:
         context = await select_context_tree(tree, root, ignore_files)
@@ -399,7 +399,7 @@ def explicit_dependencies(field_set: BuildKitImageFieldSet) -> UnparsedAddressIn
 
 @rule(desc="Assemble named build context")
 async def assemble_named_context(request: NamedFilesRequest) -> ContextTree:
-    files = await _collect(await _find_sources(request.targets))
+    files = await _collect(await _find_sources(request.targets), request.targets)
     # Files lie where their BUILD file is; what is packaged lies where `output_path` says.
     has_files = any(t.has_field(field) for t in request.targets for field in CONTENT_FIELDS)
     root = request.address.spec_path if has_files else ""
