@@ -65,8 +65,8 @@ async def _understand(
     }
     if not any(found.values()):
         return dockerfile
-    triggers = tuple(KnownBase(*key, each) for key, each in found.items())
-    parsed = replace(dockerfile.parsed, known_bases=triggers)
+    known = tuple(KnownBase(*key, each) for key, each in found.items())
+    parsed = replace(dockerfile.parsed, known_bases=known)
     arguments = dockerfile.build_args.values
     return analyze_dockerfile(replace(dockerfile, parsed=parsed), field_set, arguments)
 
