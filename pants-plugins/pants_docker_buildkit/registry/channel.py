@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from pants_docker_buildkit.registry.authentication import Authentication, Scopes
 from pants_docker_buildkit.registry.errors import (
     Inquiry,
+    NameUnknownError,
     ProxyError,
     RegistryUnavailableError,
     TlsError,
     UnexpectedResponseError,
 )
 from pants_docker_buildkit.registry.origin import InvalidUrlError, Origin, resolve_location
-from pants_docker_buildkit.registry.refusals import read_refusal, refusal_error
+from pants_docker_buildkit.registry.refusals import MakeError, read_refusal, refusal_error
 from pants_docker_buildkit.registry.transport import (
     OpenBody,
     Request,
@@ -37,7 +38,7 @@ class Call:
     """One thing to ask: the request, the scopes it needs, and the answers that are a success.
 
     `target` is a path below the registry, or with `origin` one on the server that the registry
-    named for an upload. `small` is as in `Request`.
+    named for an upload. `small` is as in `Request`, and `absent` as for `refusal_error`.
     """
 
     inquiry: Inquiry
@@ -50,6 +51,7 @@ class Call:
     origin: Origin | None = None
     is_idempotent: bool = True
     small: int = 0
+    absent: MakeError = NameUnknownError
 
 
 class Channel:
@@ -82,7 +84,7 @@ class Channel:
         if response.status in call.accepted:
             return response
         identity = self._authentication.identity
-        raise refusal_error(call.inquiry, read_refusal(response), identity)
+        raise refusal_error(call.inquiry, read_refusal(response), identity, call.absent)
 
     def _ask_authorized(self, call: Call) -> Response:
         origin = call.origin or self.origin

@@ -25,8 +25,10 @@ from pants_docker_buildkit.oci.referrer import ReferrerEntry, parse_referrers
 from pants_docker_buildkit.registry.authentication import Scopes, repository_scopes
 from pants_docker_buildkit.registry.channel import Call, Channel
 from pants_docker_buildkit.registry.errors import (
+    BlobUnknownError,
     ContentMismatchError,
     Inquiry,
+    ManifestUnknownError,
     RegistryUnavailableError,
     UnexpectedResponseError,
 )
@@ -131,6 +133,7 @@ class RegistryClient:
             accepted=accepted,
             headers=_ACCEPTED_MANIFESTS,
             small=MAX_MANIFEST_SIZE,
+            absent=ManifestUnknownError,
         )
         response = self._channel.ask(call)
         if response.status == 404:
@@ -233,6 +236,7 @@ class RegistryClient:
             f"/v2/{repository}/blobs/{blob.digest}",
             repository_scopes(repository, "pull"),
             small=blob.size if is_small else 0,
+            absent=BlobUnknownError,
         )
         response = self._channel.ask(call)
         try:

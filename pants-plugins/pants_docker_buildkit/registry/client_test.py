@@ -137,6 +137,19 @@ def test_get_manifest_says_that_the_repository_is_unknown(client: RegistryClient
         client.get_manifest("org/app", "1.0")
 
 
+def test_what_is_not_there_is_known_whatever_the_registry_calls_it(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    # Harbor sends this for everything that it does not find.
+    registry.plan(faults.oci_error(404, "NOT_FOUND", "artifact not found"), times=None)
+    with pytest.raises(ManifestUnknownError, match="NOT_FOUND: artifact not found"):
+        client.get_manifest("org/app", "1.0")
+    with pytest.raises(BlobUnknownError):
+        client.read_blob("org/app", IMAGE.layer_blob)
+    with pytest.raises(NameUnknownError, match="create it"):
+        client.rehearse_upload("org/app")
+
+
 def test_a_server_that_is_no_registry_is_recognised(
     registry: FakeRegistry, client: RegistryClient
 ) -> None:

@@ -5,6 +5,8 @@ https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-co
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.registry.errors import (
     BlobUnknownError,
@@ -24,6 +26,9 @@ from pants_docker_buildkit.registry.errors import (
 )
 from pants_docker_buildkit.registry.rules_of_registries import find_rule
 from pants_docker_buildkit.registry.transport import Response, TransportError
+
+MakeError = Callable[[Inquiry, Refusal], RegistryError]
+"""Makes the error for a refusal of what was asked."""
 
 _MAX_ERROR_SIZE = 64 * 1024
 _STATUSES_OF_RULES = (400, 403, 405, 409, 412, 413, 422, 507)
@@ -48,8 +53,16 @@ def read_refusal(response: Response) -> Refusal:
     return Refusal(response.status, code, message)
 
 
-def refusal_error(inquiry: Inquiry, refusal: Refusal, identity: Identity | None) -> RegistryError:
-    """The error for `refusal`."""
+def refusal_error(
+    inquiry: Inquiry,
+    refusal: Refusal,
+    identity: Identity | None,
+    absent: MakeError = NameUnknownError,
+) -> RegistryError:
+    """The error for `refusal`.
+
+    `absent` makes that of a 404 with a code that is none of the specification's, as Harbor's.
+    """
     status = refusal.status
     rule = find_rule(f"{refusal.code} {refusal.message}")
     if rule is not None and status in _STATUSES_OF_RULES:
@@ -61,7 +74,7 @@ def refusal_error(inquiry: Inquiry, refusal: Refusal, identity: Identity | None)
     if status == 403:
         return DeniedError(inquiry, refusal, identity)
     if status == 404:
-        return _not_found_error(inquiry, refusal)
+        return _not_found_error(inquiry, refusal, absent)
     if status == 429 or status >= 500:
         return RegistryUnavailableError(inquiry, str(refusal), refusal)
     if 400 <= status < 500:
@@ -69,7 +82,7 @@ def refusal_error(inquiry: Inquiry, refusal: Refusal, identity: Identity | None)
     return UnexpectedResponseError(inquiry, str(refusal))
 
 
-def _not_found_error(inquiry: Inquiry, refusal: Refusal) -> RegistryError:
+def _not_found_error(inquiry: Inquiry, refusal: Refusal, absent: MakeError) -> RegistryError:
     if refusal.code == "NAME_UNKNOWN":
         return NameUnknownError(inquiry, refusal)
     if refusal.code == "MANIFEST_UNKNOWN":
@@ -78,4 +91,4 @@ def _not_found_error(inquiry: Inquiry, refusal: Refusal) -> RegistryError:
         return BlobUnknownError(inquiry, refusal)
     if refusal.code is None:
         return UnexpectedResponseError(inquiry, str(refusal))
-    return RejectedError(inquiry, refusal)
+    return absent(inquiry, refusal)
