@@ -13,15 +13,20 @@ from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.registry.authentication import Scopes, repository_scopes
 from pants_docker_buildkit.registry.channel import Call, Channel
 from pants_docker_buildkit.registry.errors import (
+    DeniedError,
     Inquiry,
+    NameUnknownError,
     RegistryError,
     RegistryUnavailableError,
+    RejectedError,
+    UnauthorizedError,
     UnexpectedResponseError,
 )
 from pants_docker_buildkit.registry.origin import InvalidUrlError, Origin, resolve_location
 from pants_docker_buildkit.registry.transport import OpenBody, Response
 
 _ATTEMPTS = 3
+_NO_MOUNT = (UnauthorizedError, DeniedError, NameUnknownError, RejectedError)
 _OCTETS = "application/octet-stream"
 
 
@@ -55,7 +60,7 @@ class BlobUpload:
         An upload that breaks is begun again: until its last request the registry keeps nothing.
         """
         for attempt in range(1, _ATTEMPTS + 1):
-            session = self._start(source_repository)
+            session = self._mount_or_start(source_repository)
             if session is None:
                 return False
             try:
@@ -82,6 +87,13 @@ class BlobUpload:
         )
         with suppress(RegistryError):
             self._channel.ask(call).discard()
+
+    def _mount_or_start(self, source_repository: str | None) -> _Session | None:
+        """As `_start`. Who may not read the source may still write to the repository."""
+        if source_repository is not None:
+            with suppress(*_NO_MOUNT):
+                return self._start(source_repository)
+        return self._start(None)
 
     def _start(self, source_repository: str | None) -> _Session | None:
         """Begin an upload; none is needed where the blob could be mounted."""

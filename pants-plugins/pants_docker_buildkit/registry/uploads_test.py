@@ -53,6 +53,18 @@ def test_a_blob_is_sent_where_the_registry_does_not_mount(
 
 
 @pytest.mark.parametrize(
+    ("status", "code"),
+    [(401, "UNAUTHORIZED"), (403, "DENIED"), (404, "NAME_UNKNOWN"), (400, "NAME_INVALID")],
+)
+def test_a_blob_is_sent_where_we_may_not_read_what_it_would_be_mounted_from(
+    registry: FakeRegistry, client: RegistryClient, status: int, code: str
+) -> None:
+    registry.plan(faults.oci_error(status, code), "from=", method="POST", times=None)
+    assert client.upload_blob("org/app", BLOB, chunks, source_repository="org/base")
+    assert stored(registry) == CONTENT
+
+
+@pytest.mark.parametrize(
     "fault",
     [
         pytest.param(faults.hang_up, id="connection closed"),
