@@ -37,6 +37,8 @@ _FOLLOWED_METHODS = ("GET", "HEAD")
 class Call:
     """One thing to ask: the request, the scopes it needs, and the answers that are a success.
 
+    A redirect that is one of these is not followed.
+
     `target` is a path below the registry, or with `origin` one on the server that the registry
     named for an upload. `small` is as in `Request`, and `absent` as for `refusal_error`.
     """
@@ -116,7 +118,8 @@ class Channel:
             response = self._transport.send(request)
             location = response.header("Location")
             is_redirect = response.status in _REDIRECTS and location is not None
-            if not is_redirect or request.method not in _FOLLOWED_METHODS:
+            is_wanted = is_redirect and response.status not in call.accepted
+            if not is_wanted or request.method not in _FOLLOWED_METHODS:
                 return response
             response.discard()
             request = self._redirected(call, request, location or "")

@@ -43,6 +43,10 @@ from pants_docker_buildkit.registry.uploads import BlobUpload
 
 _ACCEPTED_MANIFESTS = {"Accept": ", ".join(each.value for each in MANIFEST_MEDIA_TYPES)}
 _UNKNOWN_METHOD = (405, 501)
+_UNKNOWN_PATH = (303, 400, 404, 406, *_UNKNOWN_METHOD)
+"""What registries say of a path that they do not know. GHCR sends everybody to a page for people,
+which limits how often it is asked."""
+
 _MAX_PAGES = 1000
 _SIZE = re.compile("[0-9]{1,15}")
 
@@ -190,13 +194,12 @@ class RegistryClient:
                 "GET",
                 target,
                 repository_scopes(repository, "pull"),
-                # Of a path that it does not know, a registry may say many things.
-                accepted=(200, 400, 404, *_UNKNOWN_METHOD),
+                accepted=(200, *_UNKNOWN_PATH),
                 headers={"Accept": MediaType.OCI_IMAGE_INDEX.value},
                 small=MAX_MANIFEST_SIZE,
             )
             response = self._channel.ask(call)
-            if response.status != 200:
+            if response.status != 200 or _is_for_people(response):
                 response.discard()
                 return None
             try:
@@ -303,6 +306,11 @@ def _describe(inquiry: Inquiry, response: Response, reference: str) -> Descripto
 def _media_type(response: Response) -> str | None:
     written = (response.header("Content-Type") or "").partition(";")[0].strip()
     return written if written in MANIFEST_MEDIA_TYPES else None
+
+
+def _is_for_people(response: Response) -> bool:
+    """Whether it is a page, with which some servers answer all that they do not know."""
+    return (response.header("Content-Type") or "").lower().startswith("text/html")
 
 
 def _written_media_type(content: bytes) -> str | None:

@@ -124,6 +124,9 @@ def _tagged(
         descriptor, content = client.get_manifest(repository, referrers_tag(subject))
     except (ManifestUnknownError, NameUnknownError):
         return None, ()
+    if descriptor.digest == subject:
+        # GitLab takes the tag for another spelling of the digest.
+        return descriptor, ()
     try:
         return descriptor, parse_referrers(content)
     except InvalidManifestError as e:

@@ -22,8 +22,8 @@ from pants_docker_buildkit.registry.referrers import (
     list_referrers,
 )
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
-from pants_docker_buildkit.registry.testing.faults import content
-from pants_docker_buildkit.registry.testing.images import SmallImage
+from pants_docker_buildkit.registry.testing.faults import Fault, content, status
+from pants_docker_buildkit.registry.testing.images import SmallImage, several_platforms
 
 
 @pytest.fixture(params=[True, False], ids=["api", "tag"])
@@ -119,14 +119,47 @@ def test_what_a_list_still_names_and_is_gone_is_left_out_of_copies(
     assert listed(client, "elsewhere", subject) == [two.digest]
 
 
-def test_lists_that_are_none_are_refused(registry: FakeRegistry, client: RegistryClient) -> None:
-    image = SmallImage.create("broken")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(status(303, headers={"Location": "/page"}), id="GHCR"),
+        pytest.param(status(406), id="not acceptable"),
+        pytest.param(content(b"<html>", Content_Type="text/html; charset=utf-8"), id="a page"),
+    ],
+)
+def test_registries_without_a_list_say_so_in_many_ways(
+    registry: FakeRegistry, client: RegistryClient, answer: Fault
+) -> None:
+    subject = SmallImage.create("no list").push(client, "app")
+    registry.supports_referrers = False
+    registry.plan(answer, method="GET", target="/referrers/", times=None)
+    said = referrer(subject)
+    assert attach(client, "app", [said]) == 1
+    assert listed(client, "app", subject) == [said.digest]
+    assert registry.count("GET", "/page") == 0
+
+
+@pytest.mark.parametrize("is_index", [True, False])
+def test_a_registry_that_takes_the_tag_of_a_list_for_the_digest_has_no_list(
+    client: RegistryClient, is_index: bool
+) -> None:
+    image = SmallImage.create("GitLab")
     subject = image.push(client, "app")
+    if is_index:
+        index = several_platforms(image)
+        subject = Descriptor.of(index, MediaType.OCI_IMAGE_INDEX.value)
+        client.put_manifest("app", subject.digest, index, subject.media_type)
+    manifest = client.get_manifest("app", subject.digest)[1]
+    client.put_manifest("app", referrers_tag(subject.digest), manifest, subject.media_type)
+    assert listed(client, "app", subject) == []
+
+
+def test_lists_that_are_none_are_refused(registry: FakeRegistry, client: RegistryClient) -> None:
+    subject = SmallImage.create("broken").push(client, "app")
     if registry.supports_referrers:
         registry.plan(content(b"{}"), method="GET", target="/referrers/")
     else:
-        tag = referrers_tag(subject.digest)
-        client.put_manifest("app", tag, image.manifest, MediaType.OCI_IMAGE_MANIFEST.value)
+        SmallImage.create("other").push(client, "app", referrers_tag(subject.digest))
     with pytest.raises(UnexpectedResponseError, match="list what refers to"):
         attach(client, "app", [referrer(subject)])
 
