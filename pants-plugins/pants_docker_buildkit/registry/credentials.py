@@ -8,6 +8,7 @@ process, which in pantsd is not the user's, waits for them without limit, and kn
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -175,7 +176,9 @@ class DockerConfig:
         A file that does not exist says nothing. `environment` is the user's; credential helpers are
         looked for on its PATH and run in it.
         """
-        file = path / "config.json" if path.is_dir() else path
+        # `Path.is_dir` raises an error before Python 3.14 where nobody may look, as in another
+        # user's home directory.
+        file = path / "config.json" if os.path.isdir(path) else path
         try:
             content = file.read_bytes()
         except FileNotFoundError:

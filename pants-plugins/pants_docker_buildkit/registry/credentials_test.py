@@ -108,6 +108,14 @@ def test_a_configuration_that_cannot_be_read_has_no_credentials_and_is_named(
     assert invalid_configurations({}) == ()
 
 
+def test_a_configuration_where_nobody_may_look_is_one_that_cannot_be_read(tmp_path: Path) -> None:
+    # Root may look everywhere, but not for such a name.
+    hidden = tmp_path / ("x" * 300)
+    assert docker_config_credentials(hidden, {})("ghcr.io") is None
+    (problem,) = invalid_configurations({"DOCKER_CONFIG": str(hidden)})
+    assert problem.startswith(f"The Docker configuration {hidden} is not valid: ")
+
+
 def test_a_configuration_that_does_not_exist_has_no_credentials(tmp_path: Path) -> None:
     assert DockerConfig.load(tmp_path / "absent", {}).find("ghcr.io") is None
     assert DockerConfig.load(tmp_path, {}).find("ghcr.io") is None

@@ -44,7 +44,8 @@ def with_private_config(
     directory.mkdir(mode=0o700)
     host = docker_config_directory(docker.environment) or directory
     for name in _LINKED:
-        if (host / name).exists():
+        # `Path.exists` raises an error before Python 3.14 where nobody may look.
+        if os.path.exists(host / name):
             (directory / name).symlink_to((host / name).absolute())
     taken_over = {key: value for key, value in read_host_config(host).items() if key in _TAKEN_OVER}
     (directory / CONFIG_FILE).write_text(json.dumps(taken_over))
@@ -87,7 +88,7 @@ def _without_logins(buildx: Path, view: Path) -> str:
 
     The session knows those, too (`registry/scoped_logins.py`).
     """
-    if not (buildx / LOGINS_DIRECTORY).is_dir():
+    if not os.path.isdir(buildx / LOGINS_DIRECTORY):
         return str(buildx)
     view.mkdir()
     for path in buildx.iterdir():

@@ -116,6 +116,13 @@ def test_a_user_without_a_configuration_is_none_worse(tmp_path: Path) -> None:
     ]
 
 
+def test_a_configuration_where_nobody_may_look_is_as_none(tmp_path: Path) -> None:
+    # Root may look everywhere, but not for such a name.
+    hidden = {"DOCKER_CONFIG": str(tmp_path / ("x" * 300))}
+    docker = with_private_config(DockerCli("docker", hidden), tmp_path, tmp_path / "own", {})
+    assert docker.environment["DOCKER_CONFIG"] == str(tmp_path / "own")
+
+
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_a_configuration_that_cannot_be_read_says_nothing(host: Path, content: str) -> None:
     (host / "config.json").write_text(content)
