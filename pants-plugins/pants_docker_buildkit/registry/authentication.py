@@ -56,6 +56,7 @@ class Authentication:
         self._challenge: Challenge | None = None
         self._credentials: Credentials | None = None
         self._are_credentials_known = False
+        self._find_lock = threading.Lock()
         self._demanded: dict[Scopes, Scopes] = {}
         self._tokens: dict[Scopes, Token] = {}
         self._lock = threading.Lock()
@@ -91,7 +92,7 @@ class Authentication:
         if challenge.scheme == "basic":
             credentials = self._current_credentials(inquiry)
             if credentials and credentials.basic == refused:
-                credentials = self._reloaded_credentials(inquiry)
+                credentials = self._other_credentials(credentials, inquiry)
             return credentials.basic if credentials else None
         return self._token(challenge, scopes, inquiry, refused)
 
@@ -116,10 +117,10 @@ class Authentication:
             try:
                 return server.fetch(scopes, credentials)
             except TokenRefusedError:
-                reloaded = self._reloaded_credentials(inquiry)
-                if reloaded == credentials:
+                others = self._other_credentials(credentials, inquiry)
+                if others == credentials:
                     raise
-                return server.fetch(scopes, reloaded)
+                return server.fetch(scopes, others)
         except TokenRefusedError as e:
             refusal = Refusal(e.status, message="its token server gives no token")
             raise UnauthorizedError(inquiry, refusal, self.identity) from e
@@ -127,22 +128,29 @@ class Authentication:
             raise RegistryUnavailableError(inquiry, str(e)) from e
 
     def _current_credentials(self, inquiry: Inquiry) -> Credentials | None:
-        with self._lock:
-            if self._are_credentials_known:
-                return self._credentials
-        return self._reloaded_credentials(inquiry)
+        with self._find_lock:
+            if not self._are_credentials_known:
+                self._find_credentials(inquiry)
+            return self._credentials
 
-    def _reloaded_credentials(self, inquiry: Inquiry) -> Credentials | None:
+    def _other_credentials(
+        self, refused: Credentials | None, inquiry: Inquiry
+    ) -> Credentials | None:
         """The credentials as they are now: a short-lived token may have been renewed meanwhile."""
+        with self._find_lock:
+            # Another thread may just have found others, which takes a helper its time.
+            if self._credentials == refused:
+                self._find_credentials(inquiry)
+            return self._credentials
+
+    def _find_credentials(self, inquiry: Inquiry) -> None:
+        """With the lock."""
         try:
-            found = self._find(self._registry)
+            self._credentials = self._find(self._registry)
         except (
             CredentialHelperError,
             CredentialsUnavailableError,
             InvalidDockerConfigError,
         ) as e:
             raise CredentialsError(inquiry, str(e)) from e
-        with self._lock:
-            self._credentials = found
-            self._are_credentials_known = True
-        return found
+        self._are_credentials_known = True

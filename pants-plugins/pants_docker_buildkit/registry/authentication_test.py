@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -230,6 +232,30 @@ def test_credentials_are_read_once_for_many_requests(registry: FakeRegistry) -> 
         clients.client(registry.address).head_manifest(repository, "1")
     clients.close()
     assert asked == [registry.address]
+
+
+@pytest.mark.parametrize("access", [BasicAccess("me", ""), TokenAccess("me")])
+def test_threads_that_need_credentials_find_them_once(
+    registry: FakeRegistry, access: BasicAccess | TokenAccess
+) -> None:
+    registry.access = access
+    found: list[str] = []
+
+    def find(name: str) -> Credentials:
+        time.sleep(0.05)
+        found.append(password)
+        return Credentials("me", password)
+
+    clients = RegistryClients(Reach(patience=BRISK), accounts=Accounts(fallback=find))
+    client = clients.client(registry.address)
+    for password in ("old", "rotated"):
+        access.password = password
+        if isinstance(access, TokenAccess):
+            access.revoke_all()
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(client.head_manifest, "abcdefgh", ["1"] * 8))
+    clients.close()
+    assert found == ["old", "rotated"]
 
 
 def test_threads_that_need_the_same_token_fetch_it_once(
