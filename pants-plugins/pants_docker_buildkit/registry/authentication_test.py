@@ -77,6 +77,17 @@ def test_denied_says_who_needs_access(registry: FakeRegistry, make_client: Clien
         client.put_manifest("app", "1", IMAGE.manifest, "application/json")
 
 
+def test_a_token_that_is_not_for_what_was_asked_is_no_reason_to_log_in_again(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = TokenAccess("me", "correct horse", gives_no_scope=True)
+    with pytest.raises(DeniedError, match=r"HTTP 401 .*\. Grant user 'me' access"):
+        make_client(registry.address, ME).rehearse_upload("app")
+    registry.access = TokenAccess(gives_no_scope=True)
+    with pytest.raises(UnauthorizedError, match=r"No credentials for .* were found"):
+        make_client(registry.address).rehearse_upload("app")
+
+
 def test_a_token_is_fetched_for_a_password_and_kept_for_its_scope(
     registry: FakeRegistry, make_client: ClientFactory
 ) -> None:

@@ -2,7 +2,7 @@
 
     RegistryError
     ├── UnauthorizedError          401: it does not know us
-    ├── DeniedError                403: it knows us and refuses
+    ├── DeniedError                403 or 401: it knows us and refuses
     ├── ForbiddenByRuleError       4xx: a quota, an immutable tag, a lock: nobody may
     ├── NameUnknownError           404: the repository does not exist
     ├── ManifestUnknownError       404: the repository has no such manifest
@@ -42,11 +42,13 @@ class Refusal:
     """A registry's answer that is not a success.
 
     `code` and `message` are those of the first error in an OCI error document, if it sent one.
+    `lacks_scope` tells that our token is good, but not for this.
     """
 
     status: int
     code: str | None = None
     message: str | None = None
+    lacks_scope: bool = False
 
     def __str__(self) -> str:
         code = f" {redact(self.code)}" if self.code else ""

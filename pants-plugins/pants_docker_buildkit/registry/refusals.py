@@ -6,8 +6,10 @@ https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-co
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
+from pants_docker_buildkit.registry.challenge import parse_challenges
 from pants_docker_buildkit.registry.errors import (
     BlobUnknownError,
     DeniedError,
@@ -33,11 +35,18 @@ MakeError = Callable[[Inquiry, Refusal], RegistryError]
 _MAX_ERROR_SIZE = 64 * 1024
 _STATUSES_OF_RULES = (400, 403, 405, 409, 412, 413, 422, 507)
 _PARTS_STATUSES, _PARTS_CODE = (400, 404), "MANIFEST_BLOB_UNKNOWN"
+_LACKS_SCOPE = "insufficient_scope"
 _BLOB_CODES = ("BLOB_UNKNOWN", "BLOB_UPLOAD_UNKNOWN")
 
 
 def read_refusal(response: Response) -> Refusal:
-    """Status, code and message of an answer that is no success."""
+    """What an answer that is no success says of itself."""
+    challenges = parse_challenges(response.header_values("WWW-Authenticate"))
+    lacks_scope = any(each.parameter("error") == _LACKS_SCOPE for each in challenges)
+    return replace(_read_document(response), lacks_scope=lacks_scope)
+
+
+def _read_document(response: Response) -> Refusal:
     try:
         body = response.read(_MAX_ERROR_SIZE)
     except TransportError:
@@ -69,9 +78,9 @@ def refusal_error(
         return ForbiddenByRuleError(inquiry, refusal, rule)
     if status in _PARTS_STATUSES and refusal.code == _PARTS_CODE:
         return PartsLostError(inquiry, refusal)
-    if status == 401:
+    if status == 401 and not (refusal.lacks_scope and identity):
         return UnauthorizedError(inquiry, refusal, identity)
-    if status == 403:
+    if status in (401, 403):
         return DeniedError(inquiry, refusal, identity)
     if status == 404:
         return _not_found_error(inquiry, refusal, absent)

@@ -41,7 +41,8 @@ class BasicAccess:
 class TokenAccess:
     """Tokens from a server on the same port under `/token`, for a password or an identity token.
 
-    Without `username`, anybody gets a token. Tokens are good for `uses` requests.
+    Without `username`, anybody gets a token. Tokens are good for `uses` requests, and where it
+    `gives_no_scope` for none, as those of somebody who may not do what he asks for.
     """
 
     username: str | None = None
@@ -50,6 +51,7 @@ class TokenAccess:
     uses: int | None = None
     realm: str | None = None
     supports_get: bool = True
+    gives_no_scope: bool = False
     requests: list[tuple[str, dict[str, list[str]]]] = field(default_factory=list)
     _tokens: dict[str, int] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -62,8 +64,10 @@ class TokenAccess:
             used = self._tokens.get(token)
             if scheme == "Bearer" and used is not None and (self.uses is None or used < self.uses):
                 self._tokens[token] = used + 1
-                return None
-        return f'Bearer realm="{self.realm or base_url + "/token"}",service="fake"'
+                if not self.gives_no_scope:
+                    return None
+        error = ',error="insufficient_scope"' if self.gives_no_scope else ""
+        return f'Bearer realm="{self.realm or base_url + "/token"}",service="fake"{error}'
 
     def revoke_all(self) -> None:
         """Make every token worthless."""
