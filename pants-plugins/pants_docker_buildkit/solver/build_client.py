@@ -22,6 +22,9 @@ _OUTPUT_AND_ERROR = b"".join(number.to_bytes(4, sys.byteorder) for number in (1,
 _INTERRUPTED = 130
 _SIGKILL = 9
 
+_ANSWER_SECONDS = 10.0
+"""How long the server may take to say that somebody builds, which it starts for meanwhile."""
+
 
 def run(session_directory: str, *arguments: str) -> int:
     """What `solver.main.main` does with these arguments. Gives the exit code of the process."""
@@ -29,28 +32,34 @@ def run(session_directory: str, *arguments: str) -> int:
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         if _ask(connection, (session_directory, *arguments)):
             return _await_code(connection)
-        connection.close()
-    except OSError:
-        # Nobody listens.
-        pass
     except KeyboardInterrupt:
         return _INTERRUPTED
+    # Who comes to it later hears that nobody waits.
+    connection.close()
     from pants_docker_buildkit.solver.main import main
 
     return main(session_directory, *arguments)
 
 
 def _ask(connection: _socket.socket, arguments: tuple[str, ...]) -> bool:
+    """Whether somebody builds. Nobody does where nobody listens, or has had time for so long."""
     encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
     encoded = [each.encode(encoding, errors) for each in arguments]
     # Bytes, which `os` decodes.
     message = render_request(posix.getcwdb(), encoded, posix.environ)
     if len(message) > MAX_MESSAGE:
         return False
-    connection.connect(f"{arguments[0]}/{SERVER_NAME}")
+    connection.settimeout(_ANSWER_SECONDS)
     descriptors = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _OUTPUT_AND_ERROR)
-    connection.sendmsg([message], [descriptors])
-    return connection.recv(len(ACCEPTED)) == ACCEPTED
+    try:
+        connection.connect(f"{arguments[0]}/{SERVER_NAME}")
+        connection.sendmsg([message], [descriptors])
+        if connection.recv(len(ACCEPTED)) != ACCEPTED:
+            return False
+    except OSError:
+        return False
+    connection.settimeout(None)
+    return True
 
 
 def _await_code(connection: _socket.socket) -> int:

@@ -118,14 +118,15 @@ def _take_over(connection: socket.socket) -> list[str]:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 2)
     directory, arguments, environment = parse_request(message)
+    os.environb.clear()
+    os.environb.update(environment)
+    os.chdir(directory)
+    # Whoever waits no longer builds itself, and nothing may be printed there.
+    connection.send(ACCEPTED)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, descriptor in enumerate((nothing, *descriptors)):
         os.dup2(descriptor, number)
         os.close(descriptor)
-    os.environb.clear()
-    os.environb.update(environment)
-    os.chdir(directory)
-    connection.send(ACCEPTED)
     return [os.fsdecode(each) for each in arguments]
 
 

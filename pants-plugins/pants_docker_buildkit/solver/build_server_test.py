@@ -301,3 +301,37 @@ def test_pants_does_not_wait_for_a_server_that_hangs(session: Session) -> None:
     finally:
         os.kill(server, signal.SIGKILL)
         end(process)
+
+
+def test_a_build_waits_only_so_long_for_a_server_that_hangs(session: Session) -> None:
+    session.serve()
+    session.permit()
+    awake = session.sandbox / "awake"
+    session.buildx(f"until [ -e {awake} ]; do sleep 0.1; done; echo no such luck >&2")
+    first = session.start()
+    buildx, build = session.running()
+    server = parent_of(build)
+    end(first)
+    wait_until(lambda: has_ended(buildx) and has_ended(build))
+    session.pids.unlink()
+    os.kill(server, signal.SIGSTOP)
+    try:
+        process = session.start()
+        _, build = session.running()
+        # The server hears of it when nobody waits any more, and says nothing.
+        os.kill(server, signal.SIGCONT)
+        other = permit_path(session.directory, "other", 0)
+        other.touch()
+        other_process = session.start("other")
+        other_process.communicate(timeout=60)
+        assert other_process.returncode == EXIT_NO_SESSION
+        awake.touch()
+        _, said = process.communicate(timeout=60)
+    finally:
+        os.kill(server, signal.SIGKILL)
+    assert build == process.pid
+    assert process.returncode == EXIT_FAILED
+    assert "no such luck" in said
+    assert "Traceback" not in said
+    builds = [each for each in session.docker.calls if each.startswith("buildx build")]
+    assert len(builds) == len((first, process))
