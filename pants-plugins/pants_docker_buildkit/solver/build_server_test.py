@@ -203,6 +203,22 @@ def test_a_build_ends_with_the_process_that_asked_for_it(
     wait_until(lambda: has_ended(buildx) and has_ended(build))
 
 
+@pytest.mark.parametrize("is_served", [False, True])
+def test_a_buildx_that_hangs_ends_with_the_build_that_is_interrupted(
+    session: Session, *, is_served: bool
+) -> None:
+    if is_served:
+        session.serve()
+    session.permit()
+    session.buildx("trap '' INT; exec sleep 600")
+    process = session.start()
+    buildx, _ = session.running()
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == EXIT_INTERRUPTED
+    wait_until(lambda: has_ended(buildx))
+
+
 def test_a_build_that_is_killed_ends_its_process_in_the_same_way(session: Session) -> None:
     session.serve()
     process, buildx, build = session.begin()

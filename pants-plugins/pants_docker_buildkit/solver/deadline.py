@@ -1,4 +1,4 @@
-"""End a program that runs for too long."""
+"""End a program that runs for too long, or that does not end when it is interrupted."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from collections.abc import Callable
 _SECONDS_TO_END = 15.0
 """How long a program has to tidy up before it is killed."""
 
+_INTERRUPTED_SECONDS = 2.0
+"""How long it has where this process was interrupted as well. Pants waits 3 s for its processes."""
+
 
 class Deadline:
     """Ends `process` after so many seconds, if it still runs; never with `None`.
 
-    It is watched inside of the `with` block.
+    It is watched inside of the `with` block. An interrupt there is taken to reach it, too: it has
+    ended when the block has, or it would keep the contexts of the next build.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], seconds: float | None) -> None:
@@ -27,9 +31,17 @@ class Deadline:
             self._start(min(self._seconds, threading.TIMEOUT_MAX), self._end)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if kind is KeyboardInterrupt:
+            self._end_interrupted()
+
+    def _end_interrupted(self) -> None:
+        try:
+            self._process.wait(_INTERRUPTED_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
 
     def _start(self, seconds: float, then: Callable[[], None]) -> None:
         self._timer = threading.Timer(seconds, then)
