@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.integration.conftest import Machines
+from tests.integration.workbench.builder import forget_steps
 from tests.integration.workbench.machine import Files, Machine, repository_settings
 from tests.integration.workbench.pants_run import PantsRun
 from tests.integration.workbench.registry import OwnRegistry, Registry
@@ -84,6 +85,33 @@ def test_a_layer_that_its_registry_lost_is_found_where_layers_are_checked(
         assert refused.exit_code != 0
         assert "Run `package` with --docker-buildkit-check-layers" in refused.output
     checkout.pants("--docker-buildkit-check-layers", "publish", "app:image")
+
+
+def test_a_layer_that_neither_its_registry_nor_the_builder_has_is_named_and_made_again(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    marker = repository.partition("/")[2]
+    files = {
+        **image_on_image(registry, repository, busybox),
+        "app/Dockerfile": f"ARG BASE=base:image\nFROM $BASE\nRUN echo {marker} > /app\n",
+    }
+    checkout = machine.checkout("checkout", files)
+    check_layers = ("--docker-buildkit-check-layers", "package", "::")
+    base = reference(checkout.pants(*check_layers), "base")
+    name, layer = base.partition("@")[0], layer_digests(registry, base)[-1]
+    registry.delete_blob(name, layer)
+    forget_steps(marker)
+    checkout.replace("app/Dockerfile", "> /app", "> /changed")
+    failed = checkout.pants("package", "::", may_fail=True)
+    assert failed.exit_code != 0
+    assert f"has the layer {layer}" in failed.output
+    assert "Run this with --docker-buildkit-check-layers" in failed.output
+
+    # Although it was there a moment ago, and the inline cache leads to it.
+    healed = checkout.pants(*check_layers)
+    assert healed.kinds == dict.fromkeys(TARGETS, "built")
+    assert healed.reasons["base:image"] == f"lost in {name}"
+    assert checkout.pants(*check_layers).kinds == dict.fromkeys(TARGETS, "unchanged")
 
 
 def test_an_image_that_is_another_one_when_built_again_takes_its_dependents_along(

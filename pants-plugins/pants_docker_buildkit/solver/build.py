@@ -50,6 +50,7 @@ from pants_docker_buildkit.solver.errors import (
     BuilderLostError,
     BuildFailedError,
     BuildTimeoutError,
+    LayerLostError,
     SourceChangedError,
     TestsTimeoutError,
 )
@@ -62,7 +63,7 @@ from pants_docker_buildkit.solver.input_tree import (
     OUTPUT_LAYOUT,
     OWN_POLICY,
 )
-from pants_docker_buildkit.solver.lost_builder import advise_on_loss, find_loss
+from pants_docker_buildkit.solver.lost_builder import advise_on_loss, find_loss, find_lost_layer
 from pants_docker_buildkit.solver.materials import find_materials
 from pants_docker_buildkit.solver.output_layout import open_output_layout
 from pants_docker_buildkit.solver.progress import Progress, ShownProgress
@@ -112,6 +113,8 @@ def build_image(
         (outside / OUTPUT_ARTIFACTS).mkdir(exist_ok=True)
     try:
         run_buildx(command, settings, workplace)
+    except LayerLostError:
+        raise
     except BuildFailedError as e:
         if _OTHER_CONTENT in str(e):
             raise SourceChangedError(str(e)) from e
@@ -394,7 +397,8 @@ def run_buildx(command: BuildCommand, settings: BuildSettings, workplace: Workpl
         if loss is not None:
             advice = advise_on_loss(workplace.builder, workplace.own_buildx_config)
             raise BuilderLostError(workplace.builder.name, loss, advice)
-        raise BuildFailedError(summarize_failure(output, process.returncode))
+        failure, layer = summarize_failure(output, process.returncode), find_lost_layer(output)
+        raise BuildFailedError(failure) if layer is None else LayerLostError(failure, layer)
 
 
 def _import_registries() -> None:

@@ -23,7 +23,7 @@ from pants_docker_buildkit.solver.context_directory import (
 from pants_docker_buildkit.solver.context_memory import CONTEXTS_DIRECTORY
 from pants_docker_buildkit.solver.definition import parse_job
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import BuilderLostError, ContextNeededError
+from pants_docker_buildkit.solver.errors import BuilderLostError, ContextNeededError, LayerLostError
 from pants_docker_buildkit.solver.input_tree import (
     EXPORT_DIRECTORY,
     JOB_FILE,
@@ -67,13 +67,20 @@ def run_build(session: SessionClient, docker: DockerCli, build_key: str, generat
             place = replace(place, secrets=secrets, contexts=directory.path, lock=directory.lock)
             return build_image(job, settings, place)
 
-    def prepare_again(lost: BuilderLostError) -> None:
+    def prepare_again(lost: BuilderLostError | LayerLostError) -> None:
         nonlocal job
-        if has_lost_snapshot(lost.finding):
-            # What the builder remembers of these steps leads to what it has lost.
+        if isinstance(lost, LayerLostError):
+            # Imports what a build that goes well imports later.
+            from pants_docker_buildkit.registry.layer_check import LAYERS_DIRECTORY, forget_layers
+
+            reason = f"the layer {lost.layer} was lost"
+            forget_layers(contexts.with_name(LAYERS_DIRECTORY))
+        else:
+            reason = f"{lost.name} was lost ({lost.finding})"
+        if isinstance(lost, LayerLostError) or has_lost_snapshot(lost.finding):
+            # What is remembered of these steps, here or in an inline cache, leads to what was lost.
             job = replace(job, definition=replace(job.definition, no_cache=True))
-        again = f"{settings.target} is built again: {lost.name} was lost ({lost.finding})."
-        tell(session.directory, again)
+        tell(session.directory, f"{settings.target} is built again: {reason}.")
         forget_builders(session.directory)
         for name in (OUTPUT_LAYOUT, OUTPUT_ARTIFACTS, EXPORT_DIRECTORY):
             shutil.rmtree(inputs.parent / name, ignore_errors=True)

@@ -379,6 +379,19 @@ class BuildFailedError(SolverError):
     """BuildKit ran the build, and it failed."""
 
 
+class LayerLostError(BuildFailedError):
+    """Neither the builder nor the registry of an image has a layer that the build needs."""
+
+    def __init__(self, failure: str, layer: str) -> None:
+        self.layer = layer
+        super().__init__(
+            f"{failure}\nNeither the builder nor the registry has the layer {layer}, though the"
+            " manifest of its image is there. Run this with --docker-buildkit-check-layers, which"
+            " builds again what is not whole of this repository. Push an image from elsewhere"
+            " again."
+        )
+
+
 class UnusableArchiveError(SolverError):
     """A file that should hold an image does not hold a whole one. The text is a finding."""
 

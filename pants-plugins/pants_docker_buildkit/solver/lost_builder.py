@@ -1,4 +1,4 @@
-"""Was the builder lost while it built, or did the build fail? One that was lost is built again.
+"""Was the builder lost while it built, or a layer, or did the build fail? The first two are repeated.
 
 Only the error that buildx ends with is looked at, and of that only what gRPC says of a connection,
 or BuildKit of its own snapshots: steps print what they like. To build again is safe, because it
@@ -20,6 +20,7 @@ from pants_docker_buildkit.solver.errors import (
     BuilderLostError,
     BuilderNotReadyError,
     EngineUnreachableError,
+    LayerLostError,
     UnknownBuilderError,
 )
 from pants_docker_buildkit.solver.failure import without_controls
@@ -43,6 +44,12 @@ _CONNECTION = re.compile(
 # BuildKit may drop a snapshot that another build of the same steps, which just ended, had as well:
 # https://github.com/moby/buildkit/pull/6808
 _LOST_SNAPSHOT = re.compile(r"(?:[a-zA-Z0-9 ]+: )+snapshot [a-z0-9]{20,} does not exist: not found")
+# Of what is built on, or of the image that an inline cache comes from: BuildKit fetches a layer when
+# a step or a push needs it.
+_LOST_LAYER = re.compile(
+    r'ERROR: [^"]*: could not fetch content descriptor'
+    r" (?P<layer>sha256:[0-9a-f]{64}) \(\S+\) from remote: not found"
+)
 _NOT_BACK = re.compile(r"ERROR: (?:[a-zA-Z ]+: )*?context deadline exceeded")
 _WAITING = " > [internal] waiting for connection:"
 
@@ -50,7 +57,7 @@ _WAITING = " > [internal] waiting for connection:"
 def find_loss(output: str) -> str | None:
     """How the builder, or what it keeps of the build, was lost, if that is why a build ended."""
     lines = [without_controls(line) for line in output.splitlines()]
-    error = next((line for line in reversed(lines) if line.startswith("ERROR: ")), "")
+    error = _last_error(lines)
     status = _STATUS.fullmatch(error)
     is_cut_off = status and _CONNECTION.match(status["why"])
     finding = error.removeprefix("ERROR: ")
@@ -59,6 +66,17 @@ def find_loss(output: str) -> str | None:
     if _NOT_BACK.fullmatch(error) and _WAITING in lines:
         return "it did not accept a connection"
     return None
+
+
+def find_lost_layer(output: str) -> str | None:
+    """The digest of the layer that is nowhere any more, if that is why a build ended."""
+    lines = [without_controls(line) for line in output.splitlines()]
+    lost = _LOST_LAYER.fullmatch(_last_error(lines))
+    return lost["layer"] if lost else None
+
+
+def _last_error(lines: list[str]) -> str:
+    return next((line for line in reversed(lines) if line.startswith("ERROR: ")), "")
 
 
 def has_lost_snapshot(finding: str) -> bool:
@@ -81,14 +99,17 @@ def advise_on_loss(builder: Builder, buildx_config: str | None) -> str:
 
 def build_again_if_lost(
     build: Callable[[], T],
-    prepare: Callable[[BuilderLostError], None],
+    prepare: Callable[[BuilderLostError | LayerLostError], None],
     return_seconds: float = _RETURN_SECONDS,
 ) -> T:
-    """What `build` gives, which is called once more if its builder is lost.
+    """What `build` gives, which is called once more if its builder, or a layer, is lost.
 
     `prepare` is called in between. A builder that is not back at once is waited for.
     """
     try:
+        return build()
+    except LayerLostError as e:
+        prepare(e)
         return build()
     except BuilderLostError as e:
         lost = e

@@ -9,9 +9,15 @@ from pants_docker_buildkit.solver.errors import (
     BuilderNotReadyError,
     BuildFailedError,
     EngineUnreachableError,
+    LayerLostError,
     SolverError,
 )
-from pants_docker_buildkit.solver.lost_builder import advise_on_loss, build_again_if_lost, find_loss
+from pants_docker_buildkit.solver.lost_builder import (
+    advise_on_loss,
+    build_again_if_lost,
+    find_loss,
+    find_lost_layer,
+)
 
 EOF = "rpc error: code = Unavailable desc = error reading from server: EOF"
 GOAWAY = (
@@ -24,6 +30,7 @@ REFUSED = (
     ' connect: no such file or directory"'
 )
 SNAPSHOT = "mhe2ovccscsnqn4pswvvb43xm"
+LAYER = f"sha256:{'1' * 64}"
 RESET = "Unavailable: read tcp 10.0.0.1:4->10.0.0.2:1234: read: connection reset by peer"
 
 
@@ -66,6 +73,22 @@ def test_a_connection_that_broke_off_is_a_loss(error: str) -> None:
 )
 def test_a_snapshot_that_buildkit_dropped_is_a_loss(error: str) -> None:
     assert find_loss(f"#5 [2/2] RUN make\n#5 0.1 ok\nERROR: {error}\n") == error
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "failed to solve: failed to compute cache key: failed to copy: httpReadSeeker: failed open",
+        "failed to build: failed to solve: failed to push 127.0.0.1:5000/o/app: failed to copy:"
+        " httpReadSeeker: failed open",
+    ],
+)
+def test_a_layer_that_is_nowhere_is_found(words: str) -> None:
+    type_and_end = "(application/vnd.oci.image.layer.v1.tar+gzip) from remote: not found"
+    error = f"ERROR: {words}: could not fetch content descriptor {LAYER} {type_and_end}"
+    assert find_lost_layer(f"#5 [2/2] RUN make\n{error}\n") == LAYER
+    said = f'ERROR: failed to solve: process "/bin/sh -c echo {error[7:]}" did not complete'
+    assert find_lost_layer(f"#5 {error}\n{said} successfully: exit code: 1\n") is None
 
 
 def test_a_builder_that_does_not_take_connections_any_more_is_a_loss() -> None:
@@ -127,8 +150,8 @@ class Builds:
             return end
         raise end
 
-    def prepare(self, lost: BuilderLostError) -> None:
-        self.prepared.append(lost.finding)
+    def prepare(self, lost: BuilderLostError | LayerLostError) -> None:
+        self.prepared.append(lost.layer if isinstance(lost, LayerLostError) else lost.finding)
 
     def run(self, return_seconds: float = 0.0) -> str:
         return build_again_if_lost(self.build, self.prepare, return_seconds)
@@ -144,6 +167,15 @@ def test_a_build_whose_builder_is_lost_is_run_again() -> None:
     builds = Builds(LOST, "image")
     assert builds.run() == "image"
     assert builds.prepared == [EOF]
+
+
+def test_a_build_that_lacks_a_layer_is_run_again_once() -> None:
+    lacks = LayerLostError("ERROR: not found", LAYER)
+    builds = Builds(lacks, "image")
+    assert builds.run() == "image"
+    assert builds.prepared == [LAYER]
+    with pytest.raises(LayerLostError, match="check-layers"):
+        Builds(lacks, lacks, "image").run()
 
 
 def test_a_build_that_fails_is_not_run_again() -> None:
