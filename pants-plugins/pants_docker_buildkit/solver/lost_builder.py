@@ -30,10 +30,12 @@ T = TypeVar("T")
 _RETURN_SECONDS = 30.0
 _ASK_AGAIN_SECONDS = 1.0
 
-# Words of buildx and BuildKit, each ending in a colon, then gRPC's status of a connection.
+# Words of buildx and BuildKit, each ending in a colon, then gRPC's status of a connection. One to
+# the engine's containerd comes without it.
 _STATUS = re.compile(
     r"ERROR: (?:[a-zA-Z ]+: )*?"
-    r"(?:rpc error: code = (?:Unavailable|Internal) desc = |(?:Unavailable|Internal): )(?P<why>.*)"
+    r"(?:rpc error: code = (?:Unavailable|Internal) desc = |(?:Unavailable|Internal): "
+    r"|(?=connection error: desc = ))(?P<why>.*)"
 )
 _CONNECTION = re.compile(
     r"connection error: desc = |error reading from server|error reading server preface"

@@ -30,6 +30,10 @@ REFUSED = (
     ' connect: no such file or directory"'
 )
 SNAPSHOT = "mhe2ovccscsnqn4pswvvb43xm"
+CONTAINERD = (
+    'connection error: desc = "transport: Error while dialing: dial unix /run/containerd.sock:'
+    ' connect: connection refused"'
+)
 LAYER = f"sha256:{'1' * 64}"
 RESET = "Unavailable: read tcp 10.0.0.1:4->10.0.0.2:1234: read: connection reset by peer"
 
@@ -39,6 +43,7 @@ RESET = "Unavailable: read tcp 10.0.0.1:4->10.0.0.2:1234: read: connection reset
     "error",
     [
         f"failed to build: failed to receive status: {EOF}",
+        f"failed to build: failed to solve: failed to create lease: {CONTAINERD}",
         "failed to build: failed to solve: Unavailable: error reading from server: EOF",
         "failed to build: failed to receive status: rpc error: code = Unavailable desc = error"
         " reading from server: connection reset by peer",
