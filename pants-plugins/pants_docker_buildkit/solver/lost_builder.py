@@ -46,8 +46,8 @@ _CONNECTION = re.compile(
 # BuildKit may drop a snapshot that another build of the same steps, which just ended, had as well:
 # https://github.com/moby/buildkit/pull/6808
 _LOST_SNAPSHOT = re.compile(r"(?:[a-zA-Z0-9 ]+: )+snapshot [a-z0-9]{20,} does not exist: not found")
-# Of what is built on, or of the image that an inline cache comes from: BuildKit fetches a layer when
-# a step or a push needs it.
+# Of what is built on, or of the image that an inline cache comes from: BuildKit fetches a layer
+# when a step or a push needs it.
 _LOST_LAYER = re.compile(
     r'ERROR: [^"]*: could not fetch content descriptor'
     r" (?P<layer>sha256:[0-9a-f]{64}) \(\S+\) from remote: not found"
