@@ -84,6 +84,7 @@ class MovedBuildFile:
 
 
 _STAYS = f"stays a {OLD}. "
+_NOT_IN_SIGHT = "its fields are not all in sight: check those in the guide"
 
 
 class _StaysError(Exception):
@@ -223,7 +224,7 @@ def _plan_target(
         if each.arg is not None
     ]
     if len(items) != len(call.keywords) or call.args:
-        plan.flag(call, "its fields are not all in sight (`**`): check those in the guide")
+        plan.flag(call, _NOT_IN_SIGHT)
     _plan_fields(plan, items)
     values = {each.name: each for each in items}
     skip = values.get("skip_push")
@@ -274,6 +275,8 @@ def _plan_defaults(plan: _Plan, call: ast.Call, *, keeps_defaults: bool) -> None
         for key, value in zip(defaults.keys, defaults.values):
             for old in _names_of_target(key, OLD):
                 items = list(_default_items(plan.source, value))
+                if len(items) != _number_of_defaults(value):
+                    plan.flag(value, _NOT_IN_SIGHT)
                 _plan_fields(plan, items)
                 is_text = isinstance(old, ast.Constant)
                 new = f'"{NEW}"' if is_text else NEW
@@ -310,10 +313,24 @@ def _default_items(source: SourceText, value: ast.expr) -> Iterator[_Item]:
             name = None if key is None else _text(key)
             if key is not None and name is not None:
                 yield _Item(name, each, each, source.start(key))
-    elif isinstance(value, ast.Call):
-        for keyword in value.keywords:
-            if keyword.arg is not None:
-                yield _Item(keyword.arg, keyword.value, keyword, source.start(keyword), keyword)
+    call = _dict_call(value)
+    for keyword in [] if call is None else call.keywords:
+        if keyword.arg is not None:
+            yield _Item(keyword.arg, keyword.value, keyword, source.start(keyword), keyword)
+
+
+def _number_of_defaults(value: ast.expr) -> int | None:
+    """How many entries a map has, with one for what it unpacks; None if it is not written out."""
+    if isinstance(value, ast.Dict):
+        return len(value.keys)
+    call = _dict_call(value)
+    return None if call is None else len(call.args) + len(call.keywords)
+
+
+def _dict_call(node: ast.expr) -> ast.Call | None:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
+        return node
+    return None
 
 
 def _plan_fields(plan: _Plan, items: list[_Item]) -> None:
@@ -387,10 +404,11 @@ def _is_false(node: ast.expr) -> bool:
 
 def _map(node: ast.expr) -> list[tuple[str, str]] | None:
     """The pairs of a map that is written out; None of anything else."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
-        texts = [(each.arg, _text(each.value)) for each in node.keywords]
+    call = _dict_call(node)
+    if call is not None:
+        texts = [(each.arg, _text(each.value)) for each in call.keywords]
         written = [(name, text) for name, text in texts if name is not None and text is not None]
-        return None if node.args or len(written) != len(texts) else written
+        return None if call.args or len(written) != len(texts) else written
     if not isinstance(node, ast.Dict):
         return None
     pairs = []

@@ -164,6 +164,34 @@ def test_a_target_is_renamed_and_its_fields_keep_their_meaning() -> None:
             "docker_buildkit_image(\n    name='a',\n    tags=[],  # all\n)",
             id="end-of-a-line",
         ),
+        pytest.param(
+            "docker_image(name='a', pull=True, squash=False)",
+            "docker_buildkit_image(name='a')",
+            id="last-two",
+        ),
+        pytest.param(
+            "docker_image(pull=True, squash=False)", "docker_buildkit_image()", id="only-two"
+        ),
+        pytest.param(
+            "docker_image(name='a',\n    pull=True,\n    skip_trivy=True, squash=False)",
+            "docker_buildkit_image(name='a')",
+            id="last-three",
+        ),
+        pytest.param(
+            "docker_image(\n    name='a',  # yes,\n    pull=True, squash=False\n)",
+            "docker_buildkit_image(\n    name='a',  # yes,\n)",
+            id="last-line",
+        ),
+        pytest.param(
+            "docker_image(name='a', skip_push=True, pull=True)",
+            "docker_buildkit_image(name='a', skip_push=True, output=\"docker\")",
+            id="last-after-skip-push",
+        ),
+        pytest.param(
+            "__defaults__({docker_image: {'pull': True, 'squash': False}})",
+            "__defaults__({docker_buildkit_image: {}})",
+            id="only-two-defaults",
+        ),
     ],
 )
 def test_what_is_written_is_what_ours_means(before: str, after: str) -> None:
@@ -205,6 +233,18 @@ def test_what_cannot_be_seen_is_pointed_at() -> None:
     text = "docker_image(skip_push=IS_LOCAL)\nimage = docker_image\nRULES = ['<docker_image>']\n"
     moved = move_build_file("src/BUILD", text)
     assert [each.line for each in moved.flags] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "defaults",
+    ["COMMON", "make(pull=True)", "dict(COMMON, tags=[])", "dict(**COMMON)", "{**COMMON}"],
+)
+def test_defaults_that_cannot_be_seen_are_pointed_at(defaults: str) -> None:
+    text = f"__defaults__({{docker_image: {defaults}}})\n"
+    moved = move_build_file("src/BUILD", text)
+    assert moved.text == text.replace("docker_image", "docker_buildkit_image")
+    (flag,) = moved.flags
+    assert "not all in sight" in flag.text
 
 
 def test_a_macro_keeps_images_local_unless_others_build_on_one_of_them() -> None:

@@ -57,6 +57,11 @@ class SourceText:
             if token.type not in _NO_CODE and token.string
         ]
 
+    @cached_property
+    def _commas(self) -> frozenset[int]:
+        """Where the commas end that are code."""
+        return frozenset(after for text, _, after in self._code if text == ",")
+
     def start(self, node: ast.expr | ast.keyword) -> int:
         """Where a node begins."""
         return self._offset(node.lineno, node.col_offset)
@@ -90,7 +95,8 @@ class SourceText:
         """The text of a node after those of these edits that are in it."""
         start, end = self.start(node), self.end(node)
         within = [each for each in edits if start <= each.start and each.end <= end]
-        moved = (Edit(each.start - start, each.end - start, each.text) for each in within)
+        joined = self._join(within)
+        moved = (Edit(each.start - start, each.end - start, each.text) for each in joined)
         return _apply(self.text[start:end], moved)
 
     def remove(self, item: ast.expr | ast.keyword, start: int | None = None) -> Edit:
@@ -102,8 +108,7 @@ class SourceText:
         if not self.text[line:start].strip() and rest is not None:
             return Edit(line, rest.start("end"), "")
         before = self.text[:start].rstrip()
-        commas = {after for text, _, after in self._code if text == ","}
-        if is_last and len(before) in commas:
+        if is_last and len(before) in self._commas:
             return Edit(len(before) - 1, end, "")
         while not is_last and self.text[end : end + 1] == " ":
             end += 1
@@ -125,8 +130,23 @@ class SourceText:
         return end, True
 
     def apply(self, edits: Iterable[Edit]) -> str:
-        """The text after edits, none of which overlap."""
-        return _apply(self.text, edits)
+        """The text after edits. Only what is taken out may overlap."""
+        return _apply(self.text, self._join(edits))
+
+    def _join(self, edits: Iterable[Edit]) -> list[Edit]:
+        """These edits, in order, where none overlap.
+
+        The last of a list takes the comma before it along. If that went with what is before it, the
+        last that stays has a comma to lose.
+        """
+        joined: list[Edit] = []
+        for edit in sorted(edits, key=_place):
+            while joined and edit.start < joined[-1].end:
+                start = joined.pop().start
+                before = len(self.text[:start].rstrip())
+                edit = Edit(before - 1 if before in self._commas else start, edit.end, "")
+            joined.append(edit)
+        return joined
 
     def _offset(self, line: int, column: int) -> int:
         # Columns of a syntax tree count bytes of UTF-8.
@@ -134,9 +154,14 @@ class SourceText:
         return self._starts[line - 1] + len(before.decode())
 
 
+def _place(edit: Edit) -> tuple[int, int]:
+    """What is put in at a place comes before what is taken out from there."""
+    return edit.start, edit.end
+
+
 def _apply(text: str, edits: Iterable[Edit]) -> str:
     """The text after edits. A line of which nothing is left goes, with a blank one beside it."""
-    for edit in sorted(edits, key=lambda each: each.start, reverse=True):
+    for edit in sorted(edits, key=_place, reverse=True):
         text = text[: edit.start] + (edit.text or _TAKEN_OUT) + text[edit.end :]
     if _TAKEN_OUT not in text:
         return text
