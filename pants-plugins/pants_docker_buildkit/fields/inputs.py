@@ -102,7 +102,7 @@ class BuildKitImageSecretsField(DictStringToStringField):
         its value:
 
         - a path, or `file=PATH`: absolute, below `~/`, or relative to the build root, or to the
-        BUILD file if it starts with `./`.
+        BUILD file if it starts with `./` or `../`.
 
         - `env=NAME`: an environment variable of Pants.
 

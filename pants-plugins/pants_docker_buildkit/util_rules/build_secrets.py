@@ -56,7 +56,9 @@ def _source(
     else:
         source = SecretSource(SecretKind.FILE, text)
     if source.kind is SecretKind.FILE and not source.value.startswith(("~", "/")):
-        source = SecretSource(SecretKind.FILE, path_from_buildroot(source.value, field_set.address))
+        # `../` is from the BUILD file, as for `docker_image`.
+        path = f"./{source.value}" if source.value.startswith("../") else source.value
+        source = SecretSource(SecretKind.FILE, path_from_buildroot(path, field_set.address))
     return source.below(Path(get_buildroot()))
 
 

@@ -33,10 +33,11 @@ def hashes(runner: ImageRunner) -> dict[str, str]:
 
 def test_a_hash_is_of_the_value_wherever_it_comes_from(runner: ImageRunner) -> None:
     found = []
-    for source in ("env=TOKEN", "app/token", "./token", "file=app/token", "command=printf s3cret"):
+    files = ("app/token", "./token", "../app/token", "file=app/token")
+    for source in ("env=TOKEN", *files, "command=printf s3cret"):
         declare(runner, f"secrets={{'token': {source!r}}}, hashed_secrets=['token']")
         found.append(hashes(runner))
-    assert found == [found[0]] * 5
+    assert found == [found[0]] * 6
     assert set(found[0]) == {"token"}
 
 
