@@ -193,6 +193,7 @@ def test_an_image_for_the_local_engine_is_also_named_as_in_its_registries() -> N
     runner = ImageRunner()
     aliased = "'address': 'ghcr.io', 'use_local_alias': True"
     extra = "'address': 'quay.io', 'repository': 'acme/{name}', 'extra_image_tags': ['edge']"
+    extra += ", 'use_local_alias': True"
     runner.set_options(f"registries={{'hub': {{{aliased}}}, 'quay': {{{extra}}}}}")
     runner.write({"src/team/app/Dockerfile": DOCKERFILE})
     declare(runner, "output='docker', registries=['@hub', '@quay'], image_tags=['1.0', '2.0']")
@@ -206,6 +207,9 @@ def test_an_image_for_the_local_engine_is_also_named_as_in_its_registries() -> N
         "quay.io/acme/image:1.0",
         "quay.io/acme/image:2.0",
         "quay.io/acme/image:edge",
+        "quay/acme/image:1.0",
+        "quay/acme/image:2.0",
+        "quay/acme/image:edge",
     )
 
 

@@ -169,7 +169,7 @@ class Naming:
             tags = self.tags_in(registry, values)
             names += (f"{reference.name}:{tag}" for tag in tags)
             if registry.uses_local_alias and registry.alias:
-                names += (f"{registry.alias}/{repository}:{tag}" for tag in tags)
+                names += (f"{registry.alias}/{reference.repository}:{tag}" for tag in tags)
         return tuple(dict.fromkeys(names))
 
 
