@@ -81,7 +81,8 @@ class BuildKitImageRepositoryField(StringField):
 
         - `{build_args.NAME}`: the value of a build argument
 
-        - `{tags.STAGE}`: the tag of the image that a stage is based on
+        - `{tags.STAGE}`: the tag of the image that a stage is based on, which is none of this
+        repository
 
         - `{pants.hash}`: a hash of context, Dockerfile and build arguments.
         """

@@ -177,7 +177,8 @@ def image_placeholders(field_set: BuildKitImageFieldSet, inputs: ImageInputs) ->
     inputs_hash = blake3_digest(encode(hashed)).rpartition(":")[2]
     # A tag may name an argument that no Dockerfile declares, which is in no key.
     arguments = {**dict(inputs.dockerfile.build_args.values), **dict(inputs.build_args)}
-    return placeholders(field_set, inputs.analysis, arguments, inputs_hash)
+    targets = {name for name, _ in inputs.upstream.build_args}
+    return placeholders(field_set, inputs.analysis, arguments, targets, inputs_hash)
 
 
 def _definition(

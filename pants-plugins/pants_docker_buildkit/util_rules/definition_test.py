@@ -3,7 +3,11 @@ from __future__ import annotations
 import pytest
 from pants.engine.internals.scheduler import ExecutionError
 
+from pants_docker_buildkit.dockerfile.parser import parse_dockerfile
+from pants_docker_buildkit.dockerfile.stages import analyze
+from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.util_rules.image_names import placeholders
 
 DOCKERFILE = """\
 ARG VERSION=1.2
@@ -74,6 +78,34 @@ def test_a_target_near_the_build_root_leaves_no_empty_part_in_its_repository(
     runner.write({f"{prefix}BUILD": f"{build} repository='{template}')"})
     job = runner.definition(f"{directory}:image").job
     assert job.repositories == (f"localhost:5000/{repository}",)
+
+
+@pytest.mark.parametrize(
+    ("first", "tags"),
+    [
+        pytest.param("$OUTSIDE", {"base": "3.12", "baseimage": "3.12"}, id="image"),
+        pytest.param("$TARGET", {}, id="target"),
+        pytest.param("named", {}, id="named-context"),
+        pytest.param("scratch", {"stage1": "1", "baseimage": "1"}, id="nothing"),
+    ],
+)
+def test_an_image_of_this_repository_has_no_tag(
+    runner: ImageRunner, first: str, tags: dict[str, str]
+) -> None:
+    lines = ("ARG TARGET=localhost:5000/base@sha256:{}".format("a" * 64), "ARG OUTSIDE=python:3.12")
+    text = "\n".join((*lines, f"FROM {first} AS base", "FROM busybox:1"))
+    declare(runner, "")
+    field_set = runner.field_set("src/team/app:image")
+    platform = ImagePlatform.parse("linux/amd64")
+    analysis = analyze(
+        parse_dockerfile(text),
+        build_args={},
+        target_platform=platform,
+        build_platform=platform,
+        named_contexts=["named"],
+    )
+    values = placeholders(field_set, analysis, {}, {"TARGET"}, "").values
+    assert values["tags"] == {"stage1": "1", **tags}
 
 
 def test_a_given_build_argument_wins_over_the_default_in_a_placeholder(

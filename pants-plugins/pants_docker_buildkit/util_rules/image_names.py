@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -46,13 +46,17 @@ def placeholders(
     field_set: BuildKitImageFieldSet,
     analysis: DockerfileAnalysis,
     build_args: Mapping[str, str],
+    targets: Collection[str],
     inputs_hash: str,
 ) -> Placeholders:
-    """The values of placeholders, as `docker_image` has them."""
+    """The values of placeholders, as `docker_image` has them.
+
+    `targets` are the arguments that stand for images of this repository.
+    """
     return address_placeholders(field_set).merge(
         {
             "build_args": {**_defaults(analysis), **build_args},
-            "tags": _stage_tags(analysis),
+            "tags": _stage_tags(analysis, targets),
             "pants": {"hash": inputs_hash},
         }
     )
@@ -318,16 +322,23 @@ def _defaults(analysis: DockerfileAnalysis) -> dict[str, str]:
     return {each.name: each.value for each in analysis.arguments if each.value is not None}
 
 
-def _stage_tags(analysis: DockerfileAnalysis) -> dict[str, str]:
-    """The tag of each stage's base image, and of the first one as `baseimage`."""
+def _stage_tags(analysis: DockerfileAnalysis, targets: Collection[str]) -> dict[str, str]:
+    """The tag of each stage's base image, and of the first one as `baseimage`.
+
+    An image of this repository has none here: it is known by its digest.
+    """
     tags: dict[str, str] = {}
-    for stage in analysis.stages:
-        if stage.base.kind is not OriginKind.IMAGE:
+    kinds = (OriginKind.IMAGE, OriginKind.NAMED_CONTEXT)
+    based = [each for each in analysis.stages if each.base.kind in kinds]
+    for stage in based:
+        base = stage.base
+        if base.kind is not OriginKind.IMAGE or set(base.arguments).intersection(targets):
             continue
         try:
-            tag = ImageReference.parse_familiar(stage.base.text).tag or "latest"
+            tag = ImageReference.parse_familiar(base.text).tag or "latest"
         except InvalidNameError:
             continue
-        tags.setdefault("baseimage", tag)
         tags[stage.name or f"stage{stage.index}"] = tag
+        if stage is based[0]:
+            tags["baseimage"] = tag
     return tags
