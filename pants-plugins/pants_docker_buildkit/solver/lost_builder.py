@@ -1,4 +1,4 @@
-"""Was the builder lost while it built, or a layer, or did the build fail? The first two are repeated.
+"""Was the builder lost while it built, or a layer, or did it fail? After a loss it builds again.
 
 Only the error that buildx ends with is looked at, and of that only what gRPC says of a connection,
 or BuildKit of its own snapshots: steps print what they like. To build again is safe, because it
