@@ -13,6 +13,7 @@ from pants_docker_buildkit.oci.digest import OciDigest
 from pants_docker_buildkit.registry.authentication import Scopes, repository_scopes
 from pants_docker_buildkit.registry.channel import Call, Channel
 from pants_docker_buildkit.registry.errors import (
+    BlobUnknownError,
     DeniedError,
     Inquiry,
     NameUnknownError,
@@ -57,7 +58,8 @@ class BlobUpload:
     ) -> bool:
         """Mount the blob or send its bytes. Gives whether they were sent.
 
-        An upload that breaks is begun again: until its last request the registry keeps nothing.
+        An upload that breaks, or that the registry forgot, is begun again: until its last request
+        it keeps nothing.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             session = self._mount_or_start(source_repository)
@@ -65,7 +67,7 @@ class BlobUpload:
                 return False
             try:
                 self._finish(session, size, open_body)
-            except RegistryUnavailableError:
+            except (RegistryUnavailableError, BlobUnknownError):
                 if attempt == _ATTEMPTS:
                     raise
             else:

@@ -69,6 +69,7 @@ def test_a_blob_is_sent_where_we_may_not_read_what_it_would_be_mounted_from(
     [
         pytest.param(faults.hang_up, id="connection closed"),
         pytest.param(faults.status(503), id="unavailable"),
+        pytest.param(faults.oci_error(404, "BLOB_UPLOAD_UNKNOWN"), id="forgotten"),
         pytest.param(faults.silent, id="no answer in time"),
     ],
 )
