@@ -215,7 +215,9 @@ class DockerConfig:
         Raises `CredentialHelperError` when a helper fails for another reason than having none.
         """
         key = DOCKER_HUB_KEY if registry == DOCKER_HUB else registry
-        helper = self.helpers.get(key) or self.helpers.get(registry) or self.default_helper
+        # An empty name is that of the file, also where there is a helper for all others.
+        own = [self.helpers[each] for each in (key, registry) if each in self.helpers]
+        helper = own[0] if own else self.default_helper
         if helper:
             answer = CredentialHelper(helper, self.environment).ask(key)
             if answer is not None:

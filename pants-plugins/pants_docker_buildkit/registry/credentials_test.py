@@ -166,6 +166,15 @@ def test_a_helper_for_one_registry_goes_before_the_store_for_all(tmp_path: Path)
     assert config.find("other.io") == Credentials("all", "x")
 
 
+def test_the_empty_name_of_a_helper_is_the_file(tmp_path: Path) -> None:
+    config = {
+        "credsStore": "absent",
+        "credHelpers": {"ghcr.io": ""},
+        "auths": {"ghcr.io": {"auth": encode("me", SECRET)}},
+    }
+    assert write_config(tmp_path, config).find("ghcr.io") == Credentials("me", SECRET)
+
+
 def test_docker_hub_is_asked_of_a_helper_by_its_old_name(tmp_path: Path) -> None:
     write_helper(
         tmp_path, "one", 'read s; echo "{\\"Username\\": \\"$s\\", \\"Secret\\": \\"x\\"}"'
