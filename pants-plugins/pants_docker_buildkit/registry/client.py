@@ -49,6 +49,7 @@ which limits how often it is asked."""
 
 _MAX_PAGES = 1000
 _SIZE = re.compile("[0-9]{1,15}")
+_LINK = re.compile(r'<([^<>]*)>[^<]*?;\s*rel\s*=\s*"?([a-z]+)')
 
 
 class Purpose(Enum):
@@ -206,7 +207,7 @@ class RegistryClient:
                 found += parse_referrers(_read(inquiry, response, MAX_MANIFEST_SIZE))
             except InvalidManifestError as e:
                 raise UnexpectedResponseError(inquiry, str(e).rstrip(".")) from e
-            next_page = _next_page(inquiry, response)
+            next_page = _next_page(inquiry, response, target)
             if next_page is None:
                 return tuple(found)
             target = next_page
@@ -343,13 +344,15 @@ def _read(inquiry: Inquiry, response: Response, limit: int) -> bytes:
         raise RegistryUnavailableError(inquiry, str(e)) from e
 
 
-def _next_page(inquiry: Inquiry, response: Response) -> str | None:
-    """The target of the next page, which is asked of the same registry whatever the link says."""
-    for link in response.header_values("Link"):
-        address, _, parameters = link.partition(">")
-        if address.startswith("<") and 'rel="next"' in parameters.replace(" ", ""):
+def _next_page(inquiry: Inquiry, response: Response, target: str) -> str | None:
+    """The target of the next page, which is asked of the same registry whatever the link says.
+
+    https://www.rfc-editor.org/rfc/rfc8288#section-3
+    """
+    for address, relation in _LINK.findall(", ".join(response.header_values("Link"))):
+        if relation == "next":
             try:
-                return resolve_location(response.origin, "/", address[1:])[1]
+                return resolve_location(response.origin, target, address)[1]
             except InvalidUrlError as e:
                 raise UnexpectedResponseError(inquiry, f"its next page is {e}") from e
     return None

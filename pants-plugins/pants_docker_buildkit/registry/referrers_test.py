@@ -11,7 +11,7 @@ from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.oci.reference import ImageReference
-from pants_docker_buildkit.oci.referrer import Referrer, referrers_tag
+from pants_docker_buildkit.oci.referrer import Referrer, referrers_tag, render_referrers
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.errors import RegistryUnavailableError, UnexpectedResponseError
@@ -152,6 +152,27 @@ def test_a_registry_that_takes_the_tag_of_a_list_for_the_digest_has_no_list(
     manifest = client.get_manifest("app", subject.digest)[1]
     client.put_manifest("app", referrers_tag(subject.digest), manifest, subject.media_type)
     assert listed(client, "app", subject) == []
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<LIST?last=a>; rel="next"',
+        "<LIST?last=a>;rel=next",
+        '<?last=a>; rel="next"',
+        '<LIST>; rel="first", <LIST?last=a>; title="a, b"; rel="next"',
+    ],
+)
+def test_all_pages_of_a_list_are_read(
+    registry: FakeRegistry, client: RegistryClient, link: str
+) -> None:
+    subject = SmallImage.create("pages").push(client, "app")
+    said = [referrer(subject, text) for text in ("one", "two")]
+    link = link.replace("LIST", f"/v2/app/referrers/{subject.digest}")
+    first, last = (render_referrers([each.entry()]) for each in said)
+    registry.plan(content(first, Link=link), "/referrers/sha256:[0-9a-f]+$")
+    registry.plan(content(last), r"/referrers/.*\?last=a$")
+    assert listed(client, "app", subject) == sorted(each.digest for each in said)
 
 
 def test_lists_that_are_none_are_refused(registry: FakeRegistry, client: RegistryClient) -> None:
