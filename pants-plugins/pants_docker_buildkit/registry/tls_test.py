@@ -107,3 +107,18 @@ def test_credentials_are_not_sent_to_a_token_server_without_tls(
     ):
         client.head_manifest("app", "1")
     assert registry.requests == []
+
+
+@pytest.mark.parametrize("is_port_named", [True, False])
+def test_a_registry_that_does_not_know_of_its_own_tls_gives_tokens_over_tls(
+    tls_registry: FakeRegistry,
+    certificates: TestCertificates,
+    make_client: ClientFactory,
+    is_port_named: bool,
+) -> None:
+    named = tls_registry.address if is_port_named else "127.0.0.1"
+    tls_registry.access = TokenAccess("me", "secret", realm=f"http://{named}/token")
+    settings = RegistrySettings(ca_file=certificates.ca_file)
+    client = make_client(tls_registry.address, Credentials("me", "secret"), settings)
+    assert client.head_manifest("app", "1") is None
+    assert len(tls_registry.access.requests) == 1

@@ -19,6 +19,7 @@ _CLIENT_ID = "pants-docker-buildkit"
 _DEFAULT_LIFETIME = 60
 _LONGEST_LIFETIME = 24 * 3600
 _MAX_TOKEN_SIZE = 1024 * 1024
+_HTTP_PORT = 80
 _NO_SUCH_METHOD = (404, 405)
 
 
@@ -63,9 +64,11 @@ class TokenServer:
         except InvalidUrlError as e:
             raise TokenServerError(f"the registry's token server is {e}") from e
         if registry_origin.scheme == "https" and self._origin.scheme == "http":
-            raise TokenServerError(
-                f"the registry wants credentials sent to {self._origin} without encryption"
-            )
+            if not _is_itself(registry_origin, self._origin):
+                raise TokenServerError(
+                    f"the registry wants credentials sent to {self._origin} without encryption"
+                )
+            self._origin = registry_origin
 
     def fetch(self, scopes: frozenset[str], credentials: Credentials | None) -> Token:
         """A new token for `scopes`; an anonymous one without credentials."""
@@ -126,3 +129,8 @@ class TokenServer:
             raise TokenServerError(f"no token from {self._origin}: its answer is not one")
         lifetime = min(lifetime or _DEFAULT_LIFETIME, _LONGEST_LIFETIME)
         return Token(value, time.monotonic() + 0.9 * lifetime)
+
+
+def _is_itself(registry: Origin, named: Origin) -> bool:
+    """Whether a registry names itself, and does not know that a proxy before it speaks TLS."""
+    return named.host == registry.host and named.port in (_HTTP_PORT, registry.port)
