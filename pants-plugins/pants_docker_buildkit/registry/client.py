@@ -98,7 +98,7 @@ class RegistryClient:
     ) -> Descriptor | None:
         """What the manifest under a tag or digest is; `None` if the registry has none.
 
-        Registries that do not know HEAD are asked with GET.
+        Registries that refuse HEAD are asked with GET, which also tells why they do.
         """
         inquiry = self._inquiry("look up", repository, reference)
         call = Call(
@@ -106,7 +106,7 @@ class RegistryClient:
             "HEAD",
             f"/v2/{repository}/manifests/{reference}",
             _scopes(repository, to_write=purpose is Purpose.WRITE),
-            accepted=(200, 404, *_UNKNOWN_METHOD),
+            accepted=(200, 403, 404, *_UNKNOWN_METHOD),
             headers=_ACCEPTED_MANIFESTS,
         )
         response = self._channel.ask(call)

@@ -9,6 +9,7 @@ from pants_docker_buildkit.registry.client import Purpose, RegistryClient
 from pants_docker_buildkit.registry.errors import (
     BlobUnknownError,
     ContentMismatchError,
+    DeniedError,
     ForbiddenByRuleError,
     ManifestUnknownError,
     NameUnknownError,
@@ -49,7 +50,7 @@ def test_head_manifest_reads_the_manifest_where_the_registry_tells_no_digest(
     assert client.head_manifest("org/app", "1.0") == pushed
 
 
-@pytest.mark.parametrize("status", [404, 405, 501])
+@pytest.mark.parametrize("status", [403, 404, 405, 501])
 def test_head_manifest_asks_with_get_where_the_registry_does_not_answer_to_head(
     registry: FakeRegistry, client: RegistryClient, status: int
 ) -> None:
@@ -58,6 +59,15 @@ def test_head_manifest_asks_with_get_where_the_registry_does_not_answer_to_head(
     assert client.head_manifest("org/app", IMAGE.digest) == pushed
     assert client.head_manifest("org/app", OTHER_DIGEST) is None
     assert client.head_manifest("org/nothing", "1.0") is None
+
+
+def test_head_manifest_says_why_it_is_refused(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    registry.plan(faults.status(403), method="HEAD")
+    registry.plan(faults.oci_error(403, "DENIED", "your token has expired"), method="GET")
+    with pytest.raises(DeniedError, match="HTTP 403 DENIED: your token has expired"):
+        client.head_manifest("org/app", "1.0")
 
 
 def test_head_manifest_believes_who_writes_that_there_is_none(
