@@ -111,7 +111,7 @@ def test_an_image_that_is_lost_again_and_again_is_never_believed(scene: Scene) -
 def test_a_registry_that_is_down_for_one_session_is_asked_in_the_next(scene: Scene) -> None:
     scene.push("app")
     assert scene.session("app") == [PRESENT]
-    scene.registry.plan(faults.status(403), times=1)
+    scene.registry.plan(faults.status(403), times=2)
     (confirmation,) = scene.session("app")
     assert "HTTP 403" in confirmation.problem
     assert scene.session("app") == [PRESENT]

@@ -57,7 +57,7 @@ def base_image_failure(
         ),
         pytest.param(
             faults.oci_error(403, "DENIED", "not yours"),
-            "Could not look up REGISTRY/team/base:1 (HTTP 403). Grant anonymous"
+            "Could not look up REGISTRY/team/base:1 (HTTP 403 DENIED: not yours). Grant anonymous"
             " users access to the repository, or log in as somebody else with 'docker login"
             " REGISTRY'.",
             1,
@@ -81,7 +81,7 @@ def base_image_failure(
 def test_a_refusal_is_told_with_what_was_asked_and_the_next_step(
     runner: ImageRunner, registry: FakeRegistry, fault: Fault, sentence: str, requests: int
 ) -> None:
-    # An answer to HEAD has no body, so there is no more to tell than its status.
+    # An answer to HEAD has no body, so there is no more to tell of most than their status.
     registry.plan(fault, times=None)
     text = base_image_failure(runner, registry)
     assert text.startswith(
