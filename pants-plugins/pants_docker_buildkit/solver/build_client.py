@@ -53,9 +53,10 @@ def _ask(connection: _socket.socket, arguments: tuple[str, ...]) -> bool:
     descriptors = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _OUTPUT_AND_ERROR)
     try:
         connection.connect(f"{arguments[0]}/{SERVER_NAME}")
-        connection.sendmsg([message], [descriptors])
         if connection.recv(len(ACCEPTED)) != ACCEPTED:
             return False
+        # Not before: while nobody takes what was sent, our output has not ended.
+        connection.sendmsg([message], [descriptors])
     except OSError:
         return False
     connection.settimeout(None)

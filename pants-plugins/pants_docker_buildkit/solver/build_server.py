@@ -116,17 +116,17 @@ def _take_over(connection: socket.socket) -> list[str]:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Whoever started Pants may have had it ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Whoever waits no longer builds itself.
+    connection.send(ACCEPTED)
     message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 2)
     directory, arguments, environment = parse_request(message)
-    os.environb.clear()
-    os.environb.update(environment)
-    os.chdir(directory)
-    # Whoever waits no longer builds itself, and nothing may be printed there.
-    connection.send(ACCEPTED)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, descriptor in enumerate((nothing, *descriptors)):
         os.dup2(descriptor, number)
         os.close(descriptor)
+    os.environb.clear()
+    os.environb.update(environment)
+    os.chdir(directory)
     return [os.fsdecode(each) for each in arguments]
 
 

@@ -334,15 +334,15 @@ def test_a_build_waits_only_so_long_for_a_server_that_hangs(session: Session) ->
     try:
         process = session.start()
         _, build = session.running()
-        # The server hears of it when nobody waits any more, and says nothing.
+        awake.touch()
+        _, said = process.communicate(timeout=60)
+        # It hears of a process that waits no longer.
         os.kill(server, signal.SIGCONT)
         other = permit_path(session.directory, "other", 0)
         other.touch()
         other_process = session.start("other")
         other_process.communicate(timeout=60)
         assert other_process.returncode == EXIT_NO_SESSION
-        awake.touch()
-        _, said = process.communicate(timeout=60)
     finally:
         os.kill(server, signal.SIGKILL)
     assert build == process.pid
