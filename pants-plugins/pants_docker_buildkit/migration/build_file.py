@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from pants_docker_buildkit.buildx.attributes import render_attributes
 from pants_docker_buildkit.migration.source_text import Edit, SourceText
+from pants_docker_buildkit.oci.reference import split_registry
 
 OLD, NEW = "docker_image", "docker_buildkit_image"
 
@@ -21,11 +22,11 @@ _ARTIFACTS = ("output_files", "output_directories")
 """With these there is no image, and so nothing to keep from being pushed."""
 
 # Fields that mean the same in both.
-SAME_FIELDS = frozenset(
+_SAME_FIELDS = frozenset(
     {
         *("name", "description", "tags", "dependencies", "output_path", "restartable"),
         *("source", "instructions", "context_root", "target_stage", "build_platform"),
-        *("image_tags", "registries", "repository", "image_labels", "extra_run_args"),
+        *("image_tags", "repository", "image_labels", "extra_run_args", "skip_push"),
         *("extra_build_args", "extra_build_hosts", "secrets", "ssh"),
         *_ARTIFACTS,
         "outputs_match_mode",
@@ -335,21 +336,14 @@ def _dict_call(node: ast.expr) -> ast.Call | None:
 
 def _plan_fields(plan: _Plan, items: list[_Item]) -> None:
     for item in items:
-        if item.name in SAME_FIELDS or item.name == "skip_push":
+        if item.name in _SAME_FIELDS:
             continue
         if item.name in _NO_EQUIVALENT:
             raise _stays(item.name, f"{NEW} {_NO_EQUIVALENT[item.name]}")
-        if item.name in ("cache_from", "cache_to"):
-            _plan_cache(plan, item)
-        elif item.name == "output":
-            _plan_output(plan, item)
-        elif item.name in _GONE:
+        if item.name in _GONE:
             _plan_removal(plan, item)
-        elif item.name == "build_network":
-            _check_network(item)
-        elif item.name == "environment":
-            if _text(item.value) != "__local__":
-                raise _stays("environment", f"{NEW} builds where Pants runs")
+        elif item.name in _PLANS:
+            _PLANS[item.name](plan, item)
         else:
             raise _stays(item.name, f"{NEW} has no such field")
 
@@ -383,11 +377,37 @@ def _plan_removal(plan: _Plan, item: _Item) -> None:
     plan.change(item.place, f"`{item.name}` goes: {_GONE[item.name]}", edit)
 
 
-def _check_network(item: _Item) -> None:
+def _check_registries(_plan: _Plan, item: _Item) -> None:
+    values = item.value.elts if isinstance(item.value, (ast.List, ast.Tuple)) else []
+    for text in filter(None, map(_text, values)):
+        host, path = split_registry(text)
+        if path and not text.startswith("@"):
+            alias = f"give {text!r} an alias in the options first, and name that"
+            raise _stays(
+                item.name, f"{host!r} is a registry, and {path!r} is a path in it: {alias}"
+            )
+
+
+def _check_network(_plan: _Plan, item: _Item) -> None:
     network = _text(item.value)
     if network is not None and network not in _NETWORKS:
         named = ", ".join(f'"{each}"' for each in _NETWORKS)
         raise _stays(item.name, f"`RUN` steps have one of the networks {named} with BuildKit")
+
+
+def _check_environment(_plan: _Plan, item: _Item) -> None:
+    if _text(item.value) != "__local__":
+        raise _stays(item.name, f"{NEW} builds where Pants runs")
+
+
+_PLANS: dict[str, Callable[[_Plan, _Item], None]] = {
+    "cache_from": _plan_cache,
+    "cache_to": _plan_cache,
+    "output": _plan_output,
+    "registries": _check_registries,
+    "build_network": _check_network,
+    "environment": _check_environment,
+}
 
 
 def _text(node: ast.expr) -> str | None:

@@ -51,6 +51,11 @@ def test_a_target_is_renamed_and_its_fields_keep_their_meaning() -> None:
     [
         pytest.param("docker_image()", "docker_buildkit_image()", id="nothing"),
         pytest.param(
+            "docker_image(registries=['@a/b', 'https://ghcr.io/', HOST])",
+            "docker_buildkit_image(registries=['@a/b', 'https://ghcr.io/', HOST])",
+            id="registries",
+        ),
+        pytest.param(
             "docker_image(name='a', pull=True)", "docker_buildkit_image(name='a')", id="last"
         ),
         pytest.param(
@@ -205,6 +210,7 @@ def test_what_is_written_is_what_ours_means(before: str, after: str) -> None:
         pytest.param("output={'type': 'local', 'dest': 'x'}", "`output`", id="output"),
         pytest.param("output=OUTPUT", "not written out", id="output-elsewhere"),
         pytest.param("build_network='web'", "`RUN` steps have", id="network"),
+        pytest.param("registries=['@a', 'ghcr.io/org']", "'org' is a path", id="registry"),
         pytest.param("environment='docker'", "builds where Pants runs", id="environment"),
         pytest.param("invented=1", "no such field", id="unknown"),
     ],

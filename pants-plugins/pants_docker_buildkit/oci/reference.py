@@ -102,6 +102,18 @@ def read_registry(text: str) -> str:
     return parse_registry(address)
 
 
+def split_registry(text: str) -> tuple[str, str]:
+    """The registry in `text`, and the path in it, as `docker_image` takes both for an address.
+
+    The path is empty if there is none, or if `text` is a URL that is no registry.
+    """
+    address = text.removeprefix("https://").strip("/")
+    if address == _DOCKER_HUB_ENDPOINT or "://" in address:
+        return text, ""
+    host, _, path = address.partition("/")
+    return host, path
+
+
 def parse_repository_name(text: str) -> str:
     """`text` as a repository: its path in a registry, without the registry."""
     if text != text.lower():

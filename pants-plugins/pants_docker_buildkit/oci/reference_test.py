@@ -13,6 +13,7 @@ from pants_docker_buildkit.oci.reference import (
     parse_repository_name,
     parse_tag,
     read_registry,
+    split_registry,
 )
 
 DIGEST = sha256_digest(b"")
@@ -164,3 +165,18 @@ def test_parse_repository_name_rejects_what_no_registry_takes(text: str) -> None
 def test_parse_tag_rejects_what_no_registry_takes(text: str) -> None:
     with pytest.raises(InvalidTagError, match="at most 128"):
         parse_tag(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("ghcr.io", ("ghcr.io", "")),
+        ("https://localhost:5000/", ("localhost:5000", "")),
+        ("us-docker.pkg.dev/project/repo/", ("us-docker.pkg.dev", "project/repo")),
+        ("%(env.HOST)s/team", ("%(env.HOST)s", "team")),
+        ("https://index.docker.io/v1/", ("https://index.docker.io/v1/", "")),
+        ("http://ghcr.io/org", ("http://ghcr.io/org", "")),
+    ],
+)
+def test_a_path_is_told_from_its_registry(text: str, parts: tuple[str, str]) -> None:
+    assert split_registry(text) == parts
