@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pants.base.specs import Specs
@@ -98,8 +98,7 @@ class Repository:
         moved = {}
         for file in self.chosen:
             moved.update(_moved(file, self.bases, blocked=blocked[file.path]))
-        stay = {path for path, each in moved.items() if each.has_stayed}
-        stay.update(each.path for each in self.others if f"{OLD}(" in _text(each))
+        stay = self.where_images_stay(moved)
         for file in self.chosen:
             is_above = any(posixpath.dirname(file.path) in _above(path) for path in stay)
             if is_above and not blocked[file.path]:
@@ -107,6 +106,11 @@ class Repository:
         for file in self.macros:
             moved.update(_moved(file, self.bases, is_macro=True))
         return moved
+
+    def where_images_stay(self, moved: Mapping[str, MovedBuildFile]) -> frozenset[str]:
+        """The files that still have images of the old kind once these are moved."""
+        stay = {path for path, each in moved.items() if each.has_stayed}
+        return frozenset((*stay, *(each.path for each in self.others if f"{OLD}(" in _text(each))))
 
     def _stuck_defaults(self) -> Iterator[tuple[str, str]]:
         """Why images below a directory stay, where they have defaults that do."""
@@ -162,15 +166,16 @@ def _is_skipped(target: Target) -> bool:
     )
 
 
-def _options(configurations: Iterable[FileContent]) -> list[str]:
+def _options(configurations: Iterable[FileContent], *, images_stay: bool) -> list[str]:
     moved = {each.path: move_options(each.content.decode()) for each in configurations}
     moved = {path: options for path, options in moved.items() if options}
     if not any(names_images(options) for options in moved.values()):
         moved[_CONFIGURATION] = name_as_before(moved.get(_CONFIGURATION, ""))
+    place = f"beside [docker], for each {OLD} that stays" if images_stay else "in place of [docker]"
     return [
         line
         for path, options in moved.items()
-        for line in (f"Write into {path}, in place of [docker]:", "", options)
+        for line in (f"Write into {path}, {place}:", "", options)
     ]
 
 
@@ -215,14 +220,22 @@ async def migrate_docker_images(
     if not subsystem.check:
         contents = (FileContent(path, each.text.encode()) for path, each in changed.items())
         workspace.write_digest(await create_digest(CreateDigest(contents)))
-    for line in _report(moved, list(others), is_check=subsystem.check):
+    images_stay = bool(repository.where_images_stay(moved))
+    for line in report_lines(
+        moved, list(others), is_check=subsystem.check, images_stay=images_stay
+    ):
         console.print_stdout(line)
     return MigrateDockerImages(exit_code=1 if subsystem.check and changed else 0)
 
 
-def _report(
-    moved: dict[str, MovedBuildFile], others: list[FileContent], *, is_check: bool
+def report_lines(
+    moved: Mapping[str, MovedBuildFile],
+    others: list[FileContent],
+    *,
+    is_check: bool,
+    images_stay: bool,
 ) -> Iterable[str]:
+    """What is said of files that were moved. `others` are the configurations and an ignore file."""
     verb = "Would change" if is_check else "Changed"
     for path, each in sorted(moved.items()):
         yield from _lines(verb, path, each.changes)
@@ -233,4 +246,5 @@ def _report(
         return
     if any(each.path == IGNORE_FILE_NAME for each in others):
         yield f"The {IGNORE_FILE_NAME} of the build root now applies without being a dependency."
-    yield from _options(each for each in others if each.path != IGNORE_FILE_NAME)
+    configurations = (each for each in others if each.path != IGNORE_FILE_NAME)
+    yield from _options(configurations, images_stay=images_stay)

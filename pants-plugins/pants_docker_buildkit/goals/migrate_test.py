@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
 from pants.backend.docker.subsystems.docker_options import DockerOptions
 from pants.backend.docker.target_types import DockerImageTarget
 from pants.engine.fs import FileContent
 from pants.option.option_types import collect_options_info
 
-from pants_docker_buildkit.goals.migrate import Repository
+from pants_docker_buildkit.goals.migrate import Repository, report_lines
 from pants_docker_buildkit.migration.build_file import move_build_file
 from pants_docker_buildkit.migration.options import move_options
 
@@ -18,16 +19,20 @@ IMAGE = "docker_image(name='a')\n"
 NEW_IMAGE = "docker_buildkit_image(name='a')\n"
 
 
-def move(files: Mapping[str, str], *chosen: str) -> dict[str, str]:
-    """The new text of the files that change."""
+def repository(files: Mapping[str, str], *chosen: str) -> Repository:
     contents = [FileContent(path, text.encode()) for path, text in files.items()]
-    repository = Repository(
+    return Repository(
         chosen=tuple(each for each in contents if each.path in chosen),
         macros=(),
         others=tuple(each for each in contents if each.path not in chosen),
         bases=frozenset(),
     )
-    return {path: each.text for path, each in repository.move().items() if each.changes}
+
+
+def move(files: Mapping[str, str], *chosen: str) -> dict[str, str]:
+    """The new text of the files that change."""
+    moved = repository(files, *chosen).move()
+    return {path: each.text for path, each in moved.items() if each.changes}
 
 
 def test_images_wait_for_the_defaults_that_they_have() -> None:
@@ -58,6 +63,25 @@ def test_no_image_moves_away_from_defaults_that_cannot_move() -> None:
     stuck = "__defaults__({docker_image: dict(environment='far')})\n"
     files = {"BUILD": stuck, "src/BUILD": IMAGE, "other/BUILD": DEFAULTS + IMAGE}
     assert move(files, *files) == {}
+
+
+@pytest.mark.parametrize(
+    ("files", "chosen", "place"),
+    [
+        ({"a/BUILD": IMAGE, "b/BUILD": IMAGE}, ["a/BUILD", "b/BUILD"], "in place of [docker]:"),
+        ({"a/BUILD": IMAGE, "b/BUILD": IMAGE}, ["a/BUILD"], "beside [docker], for each"),
+        ({"a/BUILD": f"{IMAGE}docker_image(odd=1)"}, ["a/BUILD"], "beside [docker], for each"),
+    ],
+)
+def test_the_options_of_images_that_stay_stay(
+    files: dict[str, str], chosen: list[str], place: str
+) -> None:
+    old = repository(files, *chosen)
+    moved = old.move()
+    configuration = FileContent("pants.toml", b"[docker]\nbuild_args = ['A']\n")
+    images_stay = bool(old.where_images_stay(moved))
+    lines = list(report_lines(moved, [configuration], is_check=False, images_stay=images_stay))
+    assert any(each.startswith(f"Write into pants.toml, {place}") for each in lines)
 
 
 def test_each_field_of_the_pants_that_runs_has_its_place() -> None:
