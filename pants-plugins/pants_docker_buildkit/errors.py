@@ -168,13 +168,6 @@ class UnreadableIgnoreFileError(BuildKitImageError):
 class UnusableCacheError(BuildKitImageError):
     """A session cannot keep there what its processes need, or not safely."""
 
-    def __init__(self, path: Path, finding: str) -> None:
-        super().__init__(
-            f"Builds need the directory {path}, which must be writable by you and by nobody else,"
-            f" but: {finding.rstrip('.')}. Make room, remove it, or choose another"
-            " `[GLOBAL].named_caches_dir`."
-        )
-
 
 class MissingContextFileError(BuildKitImageError):
     """The Dockerfile takes something from the build context that is not in it."""

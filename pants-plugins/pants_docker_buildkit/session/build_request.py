@@ -1,11 +1,11 @@
 """What build processes, their session and its build server say to each other.
 
 Pants sends the server `SERVE` with the descriptor of a socket that listens in the directory of a
-session, and `LEAVE` when that ends. Where a build process connects, the server sends `ACCEPTED` once
-somebody is there for it. The process sends one message: the working directory, the arguments of
+session, and `LEAVE` when that ends. A build process connects there. The server sends `ACCEPTED`
+once somebody works for it, and the process one message: the working directory, the arguments of
 `solver.main`, and the environment, with the descriptors of its standard output and error. The
-server sends the exit code. Whoever hangs
-up has ended. Nothing is imported here: a build process starts faster than that.
+server answers with the exit code. Whoever hangs up has ended. Nothing is imported here: a build
+process starts faster than that.
 """
 
 from __future__ import annotations

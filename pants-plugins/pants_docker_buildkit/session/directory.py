@@ -101,12 +101,16 @@ sys.exit($function(*sys.argv[2:]))" {package_root} "${{0%/*}}" "$@"
 
 
 class UnusableDirectoryError(Exception):
-    """A session cannot have its directory. `finding` is what is wrong with `path`."""
+    """A session or a build cannot have its directory. `finding` is what is wrong with `path`."""
 
     def __init__(self, path: Path, finding: str) -> None:
         self.path = path
         self.finding = finding
-        super().__init__(f"{path}: {finding}")
+        super().__init__(
+            f"Builds need the directory {path}, which must be writable by you and by nobody else,"
+            f" but: {finding.rstrip('.')}. Make room, remove it, or choose another"
+            " `[GLOBAL].named_caches_dir`."
+        )
 
 
 def session_directory(named_caches: Path) -> Path:

@@ -344,8 +344,9 @@ def test_nobody_builds_where_others_may_write(image: Image) -> None:
     image.build({"a": "1"})
     for path in (image.path, image.contexts):
         path.chmod(0o777)
-        with pytest.raises(UnusableDirectoryError, match="others may write there"):
+        with pytest.raises(UnusableDirectoryError, match="others may write there") as raised:
             image.build({"a": "1"})
+        assert "choose another `[GLOBAL].named_caches_dir`" in str(raised.value)
         path.chmod(0o700)
     image.path.rename(image.path.with_name("elsewhere"))
     image.path.symlink_to("elsewhere")

@@ -129,7 +129,7 @@ async def open_session(
     try:
         keeper.open(str(run_id), begin)
     except UnusableDirectoryError as e:
-        raise UnusableCacheError(e.path, e.finding) from e
+        raise UnusableCacheError(str(e)) from e
     return Session(str(directory))
 
 
