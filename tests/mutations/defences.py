@@ -314,8 +314,8 @@ MUTATIONS = (
     Mutation(
         "contexts: nobody else may write there",
         "solver/context_directory.py",
-        "        check_private(path)\n        now =",
-        "        now =",
+        "        _make_private(path)\n        now =",
+        "        path.mkdir(mode=0o700, exist_ok=True)\n        now =",
         ("solver/context_directory_test.py",),
     ),
     Mutation(

@@ -26,7 +26,7 @@ class ProgressView:
                 with open(self._file, "rb") as file:
                     file.seek(self._shown)
                     content = file.read()
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return
             whole = content[: content.rfind(b"\n") + 1]
             self._shown += len(whole)

@@ -21,6 +21,11 @@ def test_whole_lines_are_shown_once(tmp_path: Path) -> None:
     assert shown == [("b", "app:image one"), ("t", "app:image two")]
 
 
+def test_nothing_is_shown_where_a_file_is_in_place_of_the_directory(tmp_path: Path) -> None:
+    (tmp_path / "caches").write_text("")
+    ProgressView(tmp_path / "caches" / "session" / "progress.log", print).update()
+
+
 def test_many_threads_show_all_in_order(tmp_path: Path) -> None:
     file, shown = tmp_path / "progress.log", list[str]()
     view = ProgressView(file, lambda _, text: shown.append(text))

@@ -251,18 +251,23 @@ def open_contexts(
     `say_waiting` is called if it has to be waited for. Raises `UnusableDirectoryError` where others
     may write, and `OSError`.
     """
-    contexts.mkdir(mode=0o700, parents=True, exist_ok=True)
-    check_private(contexts)
+    _make_private(contexts)
     with _locked(contexts / f"{name}{_LOCK_SUFFIX}", say_waiting) as lock:
         path = contexts / name
-        path.mkdir(mode=0o700, exist_ok=True)
-        check_private(path)
+        _make_private(path)
         now = max(int(time.time()), _read_second(lock) + 1)
         _write_second(lock, now)
         try:
             yield ContextDirectory(path, lock, memory_path(contexts, name), now)
         finally:
             _write_second(lock, max(int(time.time()), now))
+
+
+def _make_private(directory: Path) -> None:
+    # Also where no directory is: what is there then is named.
+    with suppress(FileExistsError):
+        directory.mkdir(mode=0o700, parents=True)
+    check_private(directory)
 
 
 def _read_second(lock: int) -> int:

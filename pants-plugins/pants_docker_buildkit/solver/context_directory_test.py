@@ -352,6 +352,10 @@ def test_nobody_builds_where_others_may_write(image: Image) -> None:
     image.path.symlink_to("elsewhere")
     with pytest.raises(UnusableDirectoryError, match="it is a link"):
         image.build({"a": "1"})
+    image.contexts.rename(image.contexts.with_name("elsewhere"))
+    image.contexts.write_text("")
+    with pytest.raises(UnusableDirectoryError, match="it is no directory"):
+        image.build({"a": "1"})
 
 
 def test_who_builds_the_same_image_waits_for_the_other(image: Image) -> None:
