@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -71,6 +72,8 @@ class BuildServer:
                 # It has ended since, or hangs.
                 self._process.close()
             self._process = _start(path.with_name(PROGRAM))
+            # Nobody closes what belongs to a graph of rules: Pants leaves that to the collector.
+            weakref.finalize(self, self._process.close)
             _give(listener, self._process)
 
 

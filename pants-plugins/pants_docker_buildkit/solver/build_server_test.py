@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -281,6 +282,17 @@ def test_a_server_ends_with_pants(session: Session) -> None:
     process, _, build = session.begin()
     server = parent_of(build)
     session.server.close()
+    wait_until(lambda: has_ended(server))
+    end(process)
+
+
+def test_a_server_ends_with_a_graph_of_rules_that_nobody_closes(session: Session) -> None:
+    session.serve()
+    process, _, build = session.begin()
+    server = parent_of(build)
+    session.server = BuildServer()
+    # A socket that is left to it would warn.
+    gc.collect()
     wait_until(lambda: has_ended(server))
     end(process)
 
