@@ -113,7 +113,10 @@ class PantsBuilds:
         self._checkout = checkout
         self._words = words
         self.kinds: Mapping[str, str] = {}
-        """What the last build did for each tree: `built`, `restored` or `unchanged`."""
+        """What the last build did for each tree: `built`, `restored` or `unchanged`.
+
+        Where another one could not be built, those that need not have been built are left out.
+        """
 
     def write(self, trees: Sequence[Tree]) -> None:
         """Write these trees, in place of what they were before."""
@@ -152,6 +155,9 @@ class PantsBuilds:
             assert failed, run.output
             failures.update(failed)
             left = {name: tree for name, tree in left.items() if name not in failed}
+        if failures:
+            # A run that fails does not say what it has built, and the next one finds that unchanged.
+            kinds = {name: kind for name, kind in kinds.items() if kind != "unchanged"}
         return {**failures, **{name: self._read(tree) for name, tree in left.items()}}, kinds
 
     def _read(self, tree: Tree) -> Images:

@@ -37,7 +37,7 @@ class Answers:
     """What is known of all inputs after the change, by name.
 
     `plain` and `product` are the images, `differs` says whether plain's is another one than before,
-    `kinds` what the product did, and `seen` is what Git sees.
+    `kinds` what the product did as far as that is known, and `seen` is what Git sees.
     """
 
     plain: Mapping[str, Images | Failure]
@@ -60,13 +60,13 @@ def judge(each: Input, answers: Answers) -> Iterator[str]:
     if isinstance(product, Failure):
         yield f"could not be built: {product}"
         return
-    kind, differs = answers.kinds[each.name], answers.differs[each.name]
+    kind, differs = answers.kinds.get(each.name), answers.differs[each.name]
     expected = BUILT if differs is not bool(each.exception) else UNCHANGED
-    if kind != expected and not (each.may_build_more and kind == BUILT):
+    if kind not in (expected, None) and not (each.may_build_more and kind == BUILT):
         other = "another image" if differs else "the same image"
         reason = f" ({each.exception})" if each.exception else ""
         yield f"must be {expected}{reason}, but was {kind}; plain buildx makes {other}"
-    if kind == BUILT and differs:
+    if kind != UNCHANGED and differs:
         yield from judge_images(each.after, plain, product, answers.window)
 
 
