@@ -156,7 +156,7 @@ class PantsBuilds:
             failures.update(failed)
             left = {name: tree for name, tree in left.items() if name not in failed}
         if failures:
-            # A run that fails does not say what it has built, and the next one finds that unchanged.
+            # A run that fails does not say what it built, and the next one finds that unchanged.
             kinds = {name: kind for name, kind in kinds.items() if kind != "unchanged"}
         return {**failures, **{name: self._read(tree) for name, tree in left.items()}}, kinds
 

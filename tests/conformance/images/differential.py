@@ -1,6 +1,7 @@
 """Is the image that `pants package` builds the one that `docker buildx build` builds?
 
-Of the trees that are written down, or of random ones with `--random`.
+Of the trees that are written down, of random ones with `--random`, or of those that are written
+down and then changed at random with `--mutated`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.conformance.images.builds import SETTINGS, Failure, Images, PantsBuilds, PlainBuilds
 from tests.conformance.images.comparison import Window, compare_platforms
+from tests.conformance.images.mutated_trees import mutated_tree
 from tests.conformance.images.random_trees import random_tree
 from tests.conformance.images.sources import provide_sources
 from tests.conformance.images.tree import Tree
@@ -53,6 +55,7 @@ class Differential:
     def run(self, trees: Sequence[Tree]) -> list[Disagreement]:
         """The trees whose two images differ in anything but what Pants is known to force."""
         plain = self._plain.build(trees)
+        trees = [_as_plain_takes_it(tree, plain[tree.name]) for tree in trees]
         product = self._pants.build(
             [tree for tree in trees if tree.refused or not isinstance(plain[tree.name], Failure)]
         )
@@ -83,6 +86,12 @@ def judge(
     expected = {each.difference for each in tree.forced}
     yield from (str(each) for each in sorted(found - expected))
     yield from (f"not found, although Pants forces it: {each}" for each in sorted(expected - found))
+
+
+def _as_plain_takes_it(tree: Tree, plain: Images | Failure) -> Tree:
+    return replace(
+        tree, refused=tree.refused or (tree.may_be_refused and isinstance(plain, Failure))
+    )
 
 
 def _outcome(images: Images | Failure | None) -> str:
@@ -117,15 +126,16 @@ def with_bases(trees: Sequence[Tree]) -> list[Tree]:
 
 def batches(arguments: argparse.Namespace) -> Iterator[list[Tree]]:
     """What the command line asks for, in parts that are built in one run of Pants each."""
-    if not arguments.random:
+    if not arguments.random and not arguments.mutated:
         for trees in TREES_BY_SUBJECT.values():
             chosen = with_bases([tree for tree in trees if arguments.only in tree.name])
             if chosen:
                 yield chosen
         return
-    last = arguments.seed + arguments.random
+    make = mutated_tree if arguments.mutated else random_tree
+    last = arguments.seed + (arguments.mutated or arguments.random)
     for first in range(arguments.seed, last, _BATCH):
-        yield [random_tree(seed) for seed in range(first, min(first + _BATCH, last))]
+        yield [make(seed) for seed in range(first, min(first + _BATCH, last))]
 
 
 def main() -> int:
@@ -133,6 +143,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help="Trees whose name has this text.")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="N random trees.")
+    parser.add_argument("--mutated", type=int, default=0, metavar="N", help="N that are changed.")
     parser.add_argument("--seed", type=int, default=1, help="The seed of the first random tree.")
     arguments = parser.parse_args()
     compared = differ = 0
