@@ -75,8 +75,8 @@ class Tree:
     named contexts of files, `on` those that are images of other trees, `sources` the globs of the
     target that has the tree's files. An `inline` Dockerfile stands in the BUILD file. Where
     `files` has a link by the Dockerfile's name, the Dockerfile is what it leads to. `root` is where
-    the context lies in the tree. A tree that is `refused` cannot be built, one way or the other; one
-    that `may_be_refused` cannot either if plain buildx cannot.
+    the context lies in the tree. A tree that is `refused` cannot be built, one way or the other.
+    One that `may_be_refused` cannot either if plain buildx cannot.
     """
 
     name: str
