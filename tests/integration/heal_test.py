@@ -94,25 +94,24 @@ def test_a_layer_that_neither_its_registry_nor_the_builder_has_is_named_and_made
     machine: Machine, registry: Registry, repository: str, busybox: str
 ) -> None:
     marker = repository.partition("/")[2]
-    files = {
-        **image_on_image(registry, repository, busybox),
-        "app/Dockerfile": f"ARG BASE=base:image\nFROM $BASE\nRUN echo {marker} > /app\n",
-    }
+    app = f"ARG BASE=base:image\nFROM $BASE\nRUN echo {marker} > /app\n"
+    files = {**image_on_image(registry, repository, busybox), "app/Dockerfile": app}
     checkout = machine.checkout("checkout", files)
     check_layers = ("--docker-buildkit-check-layers", "package", "::")
-    base = reference(checkout.pants(*check_layers), "base")
+    last = checkout.pants(*check_layers)
+    base = reference(last, "base")
     name, layer = base.partition("@")[0], layer_digests(registry, base)[-1]
     registry.delete_blob(name, layer)
     # The builder drops what the steps made some time after it has forgotten them.
     for number in range(_ATTEMPTS):
         forget_steps(marker)
         time.sleep(1)
-        checkout.write({"app/Dockerfile": f"{files['app/Dockerfile']}RUN echo {number}\n"})
-        failed = checkout.pants("package", "::", may_fail=True)
-        if failed.exit_code != 0:
+        checkout.write({"app/Dockerfile": f"{app}RUN echo {number}\n"})
+        last = checkout.pants("package", "::", may_fail=True)
+        if last.exit_code != 0:
             break
-    assert f"has the layer {layer}" in failed.output
-    assert "Run this with --docker-buildkit-check-layers" in failed.output
+    assert f"has the layer {layer}" in last.output
+    assert "Run this with --docker-buildkit-check-layers" in last.output
 
     # Although it was there a moment ago, and the inline cache leads to it.
     healed = checkout.pants(*check_layers)
