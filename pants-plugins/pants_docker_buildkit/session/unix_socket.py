@@ -7,12 +7,14 @@ with a list of texts asks, one line answers.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +30,13 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 _MAX_QUESTION = 1 << 20
 _LONGEST_PATH = 100
 _PROC = Path("/proc")
+
+_PASSING = frozenset(
+    {errno.ECONNABORTED, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPROTO}
+)
+"""Errors of `accept` after which there will be connections again (accept(2))."""
+
+_PAUSE_SECONDS = 0.1
 
 Answer = Callable[[Sequence[str]], Any]
 """Gives what a question is answered with, in terms of JSON. Raises `SessionProblemError`."""
@@ -90,7 +99,7 @@ class SessionServer:
         with self._listener:
             while True:
                 try:
-                    connection, _ = self._listener.accept()
+                    connection = accept(self._listener)
                 except socket.timeout:
                     if _identity(self._path) != self._identity:
                         return
@@ -124,6 +133,17 @@ class SessionServer:
             # Whoever asked would take it that there is no session.
             logger.exception("A question of a process has no answer.")
             return {"problem": f"{type(e).__name__}: {e}"}
+
+
+def accept(listener: socket.socket) -> socket.socket:
+    """The next connection. Who connects waits while no more files may be open. Raises `OSError`."""
+    while True:
+        try:
+            return listener.accept()[0]
+        except OSError as e:
+            if e.errno not in _PASSING:
+                raise
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -4,6 +4,7 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from pants_docker_buildkit.session import unix_socket
+from pants_docker_buildkit.session.testing.open_files import no_more_files
 from pants_docker_buildkit.session.unix_socket import (
     SOCKET_NAME,
     NoSessionError,
@@ -98,6 +100,18 @@ def test_many_may_ask_at_once(session: Path) -> None:
     for thread in threads:
         thread.join()
     assert answers == [["known"]] * 50
+
+
+def test_who_asks_while_no_more_files_may_be_open_waits(tmp_path: Path) -> None:
+    SessionServer(tmp_path, answer).start()
+    with socket.socket(socket.AF_UNIX) as connection:
+        with no_more_files():
+            connection.connect(str(tmp_path / SOCKET_NAME))
+            # So long the server tries in vain.
+            time.sleep(0.3)
+        connection.sendall(b'["known"]\n')
+        assert connection.recv(100) == b'{"answer": ["known"]}\n'
+    assert ask_session(tmp_path, "known") == ["known"]
 
 
 def test_a_session_whose_directory_is_another_ones_answers_no_more(

@@ -3,16 +3,19 @@ from __future__ import annotations
 import socket
 import stat
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.session.testing.open_files import no_more_files
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.engine_bridge import (
     BUILDER_NAME,
     Engine,
     bridged_builder,
     buildkit_dialer,
+    listening,
 )
 from pants_docker_buildkit.solver.errors import EngineUnreachableError, UnknownBuilderError
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
@@ -100,6 +103,21 @@ def test_several_connections_are_passed_on_at_once(
             assert converse(scratch / "engine.sock", b"second") == b"second"
             first.sendall(b"first")
             assert receive(first, 5) == b"first"
+
+
+def test_a_bridge_stays_where_no_more_files_may_be_open_for_a_while(
+    tmp_path: Path, scratch: Path
+) -> None:
+    docker = DockerCli("docker", {})
+    with (
+        FakeEngine(tmp_path / "engine").running() as engine,
+        listening(buildkit_dialer(docker, Engine(engine.host, "default")), scratch) as path,
+    ):
+        with socket.socket(socket.AF_UNIX) as client, no_more_files():
+            client.connect(path)
+            # The bridge cannot connect to the engine, or not even accept this one.
+            time.sleep(0.3)
+        assert converse(Path(path), b"another") == b"another"
 
 
 def test_engine_that_drops_a_connection_ends_that_connection_only(
