@@ -165,7 +165,8 @@ def _bootstrap(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
     ) as process:
         try:
             said, problem = process.communicate(timeout=max(deadline - time.monotonic(), 0.1))

@@ -197,6 +197,13 @@ def test_a_container_that_does_not_boot_is_named_with_what_to_check(host: Host) 
     )
 
 
+def test_why_a_builder_does_not_boot_need_not_be_text(host: Host) -> None:
+    run = r"printf 'ERROR: no /home/jos\351' >&2; exit 1"
+    host.docker.answer("buildx inspect --bootstrap", run=run)
+    host.docker.answer("buildx inspect", host.nodes("inactive"))
+    assert "must boot, but: no /home/jos\ufffd." in failure(host, CONTAINER)
+
+
 def test_a_deployment_that_does_not_boot_in_time_is_given_up(host: Host) -> None:
     host.docker.answer("buildx inspect --bootstrap", run="exec sleep 60")
     host.docker.answer("buildx inspect", host.nodes("inactive", "inactive"))

@@ -111,7 +111,9 @@ class DockerCli:
             env=dict(self.environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            # It may name a file, whose name may be of bytes that are no text.
+            encoding="utf-8",
+            errors="replace",
             check=False,
             timeout=seconds,
         )

@@ -115,6 +115,11 @@ def test_failure_of_a_command_is_left_to_the_caller(tmp_path: Path) -> None:
     assert (answer.returncode, answer.stderr) == (3, "no")
 
 
+def test_what_docker_says_need_not_be_text(tmp_path: Path) -> None:
+    docker = FakeDocker(tmp_path).answer("info", run=r"printf 'open /home/jos\351: denied' >&2")
+    assert docker.cli().ask("info").stderr == "open /home/jos\ufffd: denied"
+
+
 def test_an_engine_is_named_by_an_address_or_by_a_context() -> None:
     cli = DockerCli("/bin/docker", {"DOCKER_HOST": "unix:///here", "DOCKER_CONTEXT": "here"})
     assert cli.at_engine("ssh://far").environment["DOCKER_HOST"] == "ssh://far"
