@@ -12,7 +12,7 @@ import logging
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Optional
@@ -99,7 +99,7 @@ class _UnsignedError(Exception):
 
 @dataclass(frozen=True)
 class _Moves:
-    """What is to be done in one repository. Where there is a `sign`, that comes first."""
+    """What is to be done for an image in one repository. A `sign`, if any, comes first."""
 
     wanted: RepositoryMoves
     sources: tuple[ImageContent, ...]
@@ -259,20 +259,7 @@ class TagPlans:
             targets = [self._targets[ticket] for ticket in self._current.values()]
             self._tags = {name: tag for target in targets for name, tag in target.tags.items()}
             problems = _problems(targets)
-            taken = set(problems)
-            work = []
-            for target in targets:
-                for planned in target.moves:
-                    wanted, sign = planned.wanted, planned.sign
-                    left = [each for each in wanted.moves if wanted.name(each) not in taken]
-                    taken.update(wanted.name(each) for each in left)
-                    if wanted.image_name in taken:
-                        sign = None
-                    elif sign is not None:
-                        taken.add(wanted.image_name)
-                    if left or sign is not None:
-                        wanted = replace(wanted, moves=tuple(left))
-                        work.append(replace(planned, wanted=wanted, sign=sign))
+            work = _merge((each for target in targets for each in target.moves), problems.keys())
         for name, problem in problems.items():
             self._finish(name, problem)
         for each in work:
@@ -335,6 +322,30 @@ class TagPlans:
             is_done = len(self._moved) == len(self._tags)
         if is_done:
             self._is_done.set()
+
+
+def _merge(planned: Iterable[_Moves], problems: Collection[str]) -> list[_Moves]:
+    """What is to be done for each image in each repository, without what has a problem.
+
+    Several targets may have one image there. It is signed before a tag of any of them leads to it.
+    """
+    taken = set(problems)
+    work: dict[str, _Moves] = {}
+    for each in planned:
+        wanted, name = each.wanted, each.wanted.image_name
+        moves = [move for move in wanted.moves if wanted.name(move) not in taken]
+        taken.update(map(wanted.name, moves))
+        before = work.get(name, _Moves(replace(wanted, moves=()), (), None))
+        work[name] = _Moves(
+            replace(
+                wanted,
+                moves=(*before.wanted.moves, *moves),
+                has_image=before.wanted.has_image or wanted.has_image,
+            ),
+            (*before.sources, *each.sources),
+            before.sign or (None if name in problems else each.sign),
+        )
+    return [each for each in work.values() if each.wanted.moves or each.sign is not None]
 
 
 def _problems(targets: Sequence[_Target]) -> Mapping[str, str]:

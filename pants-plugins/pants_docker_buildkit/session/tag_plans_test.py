@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -202,3 +203,31 @@ def test_a_session_that_ends_moves_no_more_tags(
     has_ended.set()
     assert str(scene.plans.outcome(ticket, scene.tag("2")).problem).endswith("(the session ended).")
     assert "2" not in scene.registry.repository("app").tags
+
+
+def test_no_target_has_a_tag_move_to_an_image_that_another_one_could_not_sign(
+    scene: Scene,
+) -> None:
+    signed = []
+
+    def fail_to_sign(*_: object) -> None:
+        signed.append(scene.registry.repository("app").tags)
+        # So long other threads have for tags of the other target.
+        time.sleep(0.3)
+        raise RuntimeError("no key")
+
+    names = {}
+    for target in ("one", "two"):
+        ticket, tag = scene.plans.begin(target), scene.tag(target)
+        moves = (TagMove(target, None),)
+        wanted = RepositoryMoves(scene.registry.address, "app", NEW.digest, moves)
+        signature = PlannedTag.of_signature(wanted.image_name)
+        scene.plans.claim(ticket, NEW.digest, [tag.name])
+        scene.plans.plan(ticket, (tag, signature), wanted, (), fail_to_sign)
+        names[ticket] = (tag, signature)
+    scene.plans.move()
+    for ticket, planned in names.items():
+        for each in planned:
+            assert "sign" in str(scene.plans.outcome(ticket, each).problem)
+    assert signed == [{}]
+    assert scene.registry.repository("app").tags == {}
