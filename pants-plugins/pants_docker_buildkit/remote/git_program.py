@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
@@ -15,7 +18,7 @@ class Git:
     """Runs commands of Git's in `directory`, or where this process is.
 
     So it knows the user's SSH agent and credential helpers. A command that takes more than
-    `seconds` is ended. `settings` are in the form of `git -c`.
+    `seconds` is ended with all that it started. `settings` are in the form of `git -c`.
     """
 
     def __init__(
@@ -51,19 +54,26 @@ class Git:
     def _run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         settings = [word for setting in self._settings for word in ("-c", setting)]
         try:
-            return subprocess.run(
+            with subprocess.Popen(
                 ["git", *settings, *arguments],
                 cwd=self.directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 # Without a terminal, neither Git nor SSH waits for somebody to answer it.
                 start_new_session=True,
-                capture_output=True,
-                text=True,
+                encoding="utf-8",
                 errors="replace",
-                check=False,
-                timeout=self._seconds,
-            )
+            ) as process:
+                try:
+                    printed, said = process.communicate(timeout=self._seconds)
+                except BaseException:
+                    # What it started waits for a server, perhaps for ever.
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                    raise
+            return subprocess.CompletedProcess(process.args, process.returncode, printed, said)
         except subprocess.TimeoutExpired as e:
             finding = f"'git {arguments[0]}' took more than {self._seconds} s"
             raise RemoteContentError(finding) from e

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import select
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,16 @@ def test_the_cause_of_a_failure_is_told(tmp_path: Path, said: str, finding: str)
 def test_who_does_not_end_is_ended(tmp_path: Path) -> None:
     with pytest.raises(RemoteContentError, match=r"^'git fetch' took more than 1 s$"):
         git(tmp_path, "exec sleep 60", seconds=1).run("fetch")
+
+
+def test_what_git_started_ends_with_it(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    os.mkfifo(left)
+    # Open for reading too, or whoever opens it for writing would wait.
+    with open(os.open(left, os.O_RDWR | os.O_NONBLOCK), "rb", buffering=0) as reader:
+        with pytest.raises(RemoteContentError, match="took more than 1 s"):
+            git(tmp_path, f"(sleep 1.5; echo alive >{left}) & wait", seconds=1).run("fetch")
+        assert select.select([reader], [], [], 1.5)[0] == []
 
 
 def test_a_machine_without_git_is_told(tmp_path: Path) -> None:
