@@ -340,15 +340,18 @@ def _progress(settings: BuildSettings, workplace: Workplace) -> Progress:
 
 
 def _read_secret(secret: BuildSecret) -> str | None:
-    """The value that a step may print, if it is text of bearable size."""
+    """The value, or the beginning of a long one, in the characters that a step prints of it."""
     if secret.path is None:
-        return secret.value
-    try:
-        with open(secret.path, "rb") as file:
-            return file.read(_MOST_HIDDEN_BYTES).decode("utf-8", "ignore")
-    except OSError:
-        # buildx says so.
-        return None
+        content = (secret.value or "").encode("utf-8", "surrogateescape")
+    else:
+        try:
+            with open(secret.path, "rb") as file:
+                content = file.read(_MOST_HIDDEN_BYTES)
+        except OSError:
+            # buildx says so.
+            return None
+    # The last character may be cut off.
+    return content.decode("utf-8", "replace").rstrip("\ufffd")
 
 
 def run_buildx(command: BuildCommand, settings: BuildSettings, workplace: Workplace) -> None:

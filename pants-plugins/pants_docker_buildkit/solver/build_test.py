@@ -270,6 +270,21 @@ def test_values_of_secrets_and_proxies_reach_buildx_in_its_environment_only(
     assert "hTTP_PROXY=http://me:s3cret@proxy" in environment
 
 
+def test_secrets_that_are_no_text_are_left_out_of_what_is_shown(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b"in\xfffile\n")
+    printed = r"printf 'ERROR: \303\244in\377value, in\377file\n'"
+    docker.answer("buildx build", run=printed, exit_code=1)
+    place = replace(
+        workplace(docker.cli(), tmp_path),
+        secrets=(BuildSecret("a", value="in\udcffvalue"), BuildSecret("b", str(file))),
+    )
+    with pytest.raises(BuildFailedError, match=r"ERROR: ä\*\*\*, \*\*\*\n"):
+        build_image(JOB, SETTINGS, place)
+
+
 def test_buildx_seldom_collects_garbage_unless_the_user_says_how(
     docker: FakeDocker, tmp_path: Path
 ) -> None:
