@@ -26,18 +26,18 @@ class Builder:
     """A named set of BuildKit nodes, all run by one driver.
 
     `driver` is `docker`, `docker-container`, `kubernetes`, `remote`, or one yet to come. `endpoint`
-    and `status` are those of the first node: for `docker` the endpoint is the name of a Docker
-    context. `problem` is why the builder cannot be used now, if it cannot. `node_platforms` are the
-    platforms of each node as buildx spells them, none of one that is not booted, and
-    `buildkit_versions` what those run that are booted. `host_gateway` is the address of a Docker
-    Engine's machine for its steps. `images` are those that buildx pulls to boot nodes of the driver
-    `docker-container` that do not run.
+    is that of the first node: for `docker` it is the name of a Docker context. `is_running` tells
+    that a node runs. `problem` is why the builder cannot be used now, if none of its nodes can.
+    `node_platforms` are the platforms of each node as buildx spells them, none of one that is not
+    booted, and `buildkit_versions` what those run that are booted. `host_gateway` is the address of
+    a Docker Engine's machine for its steps. `images` are those that buildx pulls to boot nodes of
+    the driver `docker-container` that do not run.
     """
 
     name: str
     driver: str
     endpoint: str
-    status: str
+    is_running: bool
     has_containerd_store: bool
     problem: Optional[str] = None
     node_platforms: tuple[tuple[str, ...], ...] = ()
@@ -65,15 +65,16 @@ def parse_builder(text: str) -> Builder:
             # The first `Name` is the builder's; those of its nodes come later.
             found.setdefault(key.strip(), value.strip())
     nodes = _parse_nodes(text)
-    platforms = (each.get("Platforms", "").split(",") for each in nodes)
+    # buildx leaves out a node that has a problem.
+    platforms = (each.get("Platforms", "").split(",") for each in nodes if "Error" not in each)
     try:
         return Builder(
             name=found["Name"],
             driver=found.get("Driver", ""),
             endpoint=found.get("Endpoint", ""),
-            status=found.get("Status", "inactive"),
+            is_running=any_node_runs(text),
             has_containerd_store=_CONTAINERD_LABEL in found,
-            problem=found.get("Error"),
+            problem=_find_problem(text, nodes),
             node_platforms=tuple(tuple(filter(None, map(str.strip, each))) for each in platforms),
             buildkit_versions=tuple(_BUILDKIT_VERSION.findall(text)),
             host_gateway=found.get(_HOST_GATEWAY_LABEL),
@@ -81,6 +82,15 @@ def parse_builder(text: str) -> Builder:
         )
     except KeyError as e:
         raise InvalidBuilderError(f"docker buildx inspect named no {e.args[0]}.") from e
+
+
+def _find_problem(text: str, nodes: list[dict[str, str]]) -> str | None:
+    """What is said of the builder itself, or else of its first node, if each has a problem."""
+    head = re.search(r"(?m)^Error:(.*)", text.partition("\nNodes:")[0])
+    if head is not None:
+        return head[1].strip()
+    problems = [each.get("Error") for each in nodes]
+    return problems[0] if problems and None not in problems else None
 
 
 def _parse_nodes(text: str) -> list[dict[str, str]]:
@@ -100,6 +110,11 @@ def _parse_images(nodes: list[dict[str, str]]) -> tuple[str, ...]:
 def parse_node_statuses(text: str) -> tuple[str, ...]:
     """The status of each node, in order, from the same text. An unknown one is `inactive`."""
     return tuple(each.get("Status", "inactive") for each in _parse_nodes(text))
+
+
+def any_node_runs(text: str) -> bool:
+    """Whether one of the nodes is `running`: buildx builds there, whatever became of the others."""
+    return "running" in parse_node_statuses(text)
 
 
 def all_nodes_run(text: str) -> bool:

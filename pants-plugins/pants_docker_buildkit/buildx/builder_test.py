@@ -60,7 +60,7 @@ Status:   inactive
 
 def test_engine_is_a_builder_of_the_docker_driver() -> None:
     builder = parse_builder(ENGINE)
-    assert (builder.name, builder.driver, builder.status) == ("default", "docker", "running")
+    assert (builder.name, builder.driver, builder.is_running) == ("default", "docker", True)
     assert builder.endpoint == "colima"
     assert builder.is_docker_engine
     assert builder.has_containerd_store
@@ -157,6 +157,23 @@ def test_a_builder_runs_when_all_its_nodes_do() -> None:
     assert all_nodes_run(TWO_NODES.format(status="running"))
     assert not all_nodes_run(TWO_NODES.format(status="inactive"))
     assert not all_nodes_run("")
+
+
+@pytest.mark.parametrize("order", [("inactive", "running"), ("running", "inactive")])
+def test_a_builder_is_used_where_one_of_its_nodes_runs(order: tuple[str, str]) -> None:
+    text = TWO_NODES.replace("running", order[0]).format(status=order[1])
+    assert parse_builder(text).is_running
+    assert not parse_builder(text.replace("running", "inactive")).is_running
+
+
+def test_a_problem_of_a_node_is_one_of_the_builder_where_each_node_has_one() -> None:
+    running, broken = "Name: a0\nStatus: running\n", "Name: a1\nError: no certificate\n"
+    for nodes in (running + broken, broken + running):
+        builder = parse_builder(f"Name: a\nDriver: remote\n\nNodes:\n{nodes}")
+        assert builder.problem is None
+        assert len(builder.node_platforms) == 1
+    text = f"Name: a\nDriver: remote\n\nNodes:\n{broken}{broken}"
+    assert parse_builder(text).problem == "no certificate"
 
 
 def test_a_node_that_says_nothing_is_inactive() -> None:

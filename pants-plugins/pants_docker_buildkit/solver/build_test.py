@@ -58,9 +58,7 @@ METADATA: dict[str, Any] = {
 def workplace(
     docker: DockerCli, directory: Path, session: SessionClient = NO_SESSION, nodes: int = 1
 ) -> Workplace:
-    builder = Builder(
-        "far", "remote", "tcp://far:1", "running", False, node_platforms=((),) * nodes
-    )
+    builder = Builder("far", "remote", "tcp://far:1", True, False, node_platforms=((),) * nodes)
     place = Workplace(docker, builder, None, directory / "build", directory, session)
     registries = (("localhost:5000", WITHOUT_TAGS), ("ghcr.io", WITHOUT_TAGS))
     return replace(place, reach=Reach(registries=registries), attempt="first")

@@ -9,7 +9,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from pants_docker_buildkit.buildx.builder import Builder, InvalidBuilderError, parse_builder
+from pants_docker_buildkit.buildx.builder import (
+    Builder,
+    InvalidBuilderError,
+    any_node_runs,
+    parse_builder,
+)
 from pants_docker_buildkit.oci.json_values import decode_json
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.engine_search import (
@@ -113,7 +118,7 @@ def _inspect(docker: DockerCli, name: str | None) -> Builder:
             # A Docker Engine that does not answer is not even known to be one.
             raise EngineUnreachableError(where, builder.problem)
         raise UnknownBuilderError(builder.name, builder.problem)
-    if builder.driver == "remote" and builder.status == "inactive":
+    if builder.driver == "remote" and not builder.is_running:
         return _await(docker, builder.name)
     return builder
 
@@ -123,7 +128,7 @@ def _await(docker: DockerCli, name: str) -> Builder:
         answered = await_remote_builder(docker, name, _REMOTE_SECONDS)
     except subprocess.TimeoutExpired as e:
         raise UnknownBuilderError(name, "it does not answer") from e
-    if answered.problem is not None:
+    if answered.problem is not None and not any_node_runs(answered.inspection):
         raise UnknownBuilderError(name, answered.problem)
     return parse_builder(answered.inspection)
 

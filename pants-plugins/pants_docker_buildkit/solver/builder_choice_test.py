@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pants_docker_buildkit.solver import engine_search
+from pants_docker_buildkit.solver import builder_choice, engine_search
 from pants_docker_buildkit.solver.builder_choice import choose_builder, engine_host, forget_builders
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import (
@@ -19,6 +19,7 @@ from pants_docker_buildkit.solver.testing.fake_engine import FakeEngine
 
 ENGINE = "Name: default\nDriver: docker\n\nNodes:\nName: default\nEndpoint: default\n"
 FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nStatus: running\n"
+FIRST_IS_AWAY = FAR.replace("Nodes:\n", "Nodes:\nName: far1\nStatus: inactive\n")
 ON_CONTEXT = ENGINE.replace("Endpoint: default", "Endpoint: colima")
 NO_ENGINE = (
     "Name: default\nDriver:\nError: Cannot connect to the Docker daemon at unix:///x.sock.\n"
@@ -250,6 +251,27 @@ def test_remote_builder_that_is_not_there_is_named_with_the_reason(
     with pytest.raises(UnknownBuilderError) as raised:
         choose_builder(docker.cli(), "far", tmp_path)
     assert str(raised.value).startswith(f"The builder 'far' cannot be used: {reason}. List the")
+
+
+def test_a_remote_builder_whose_first_node_is_gone_builds_on_another(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    docker.answer("buildx inspect", FIRST_IS_AWAY)
+    assert choose_builder(docker.cli(), "far", tmp_path).is_running
+    assert docker.calls == ["buildx inspect far"]
+
+
+def test_a_remote_builder_of_which_one_node_comes_is_waited_for(
+    docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder_choice, "_REMOTE_SECONDS", 0.0)
+    answers = tmp_path / "answers"
+    answers.write_text(FIRST_IS_AWAY.replace("running", "inactive"))
+    later = tmp_path / "later"
+    later.write_text(FIRST_IS_AWAY)
+    docker.answer("buildx inspect", run=f"cat {answers}; cp {later} {answers}")
+    docker.answer("buildx du", stderr="ERROR: it is away\n", exit_code=1)
+    assert choose_builder(docker.cli(), "far", tmp_path).is_running
 
 
 def test_builders_of_one_name_on_two_engines_are_two(docker: FakeDocker, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class Push:
         """Tag it, with these settings of its registry."""
         repositories = tuple(f"{self.registry.address}/{name}" for name in self.names)
         job = BuildJob("blake3:0", self.definition, repositories)
-        builder = Builder("far", "remote", "tcp://far:1", "running", has_containerd_store=False)
+        builder = Builder("far", "remote", "tcp://far:1", True, has_containerd_store=False)
         nowhere = Path("/nowhere")
         place = Workplace(DockerCli("docker", {}), builder, None, nowhere, nowhere, self.session)
         place = replace(place, reach=Reach(registries=((self.registry.address, settings),)))

@@ -251,5 +251,5 @@ def test_a_builder_that_does_not_come_back_is_named_with_both_reasons(
     ],
 )
 def test_where_to_look_depends_on_the_driver(driver: str, config: str | None, advice: str) -> None:
-    builder = Builder("far", driver, "tcp://far:1", "running", has_containerd_store=True)
+    builder = Builder("far", driver, "tcp://far:1", True, has_containerd_store=True)
     assert advise_on_loss(builder, config) == advice

@@ -17,7 +17,7 @@ from pants_docker_buildkit.solver.versions import Version, check_versions, parse
 
 def builder(*versions: str) -> Builder:
     return Builder(
-        "far", "remote", "", "running", has_containerd_store=False, buildkit_versions=versions
+        "far", "remote", "", True, has_containerd_store=False, buildkit_versions=versions
     )
 
 

@@ -32,7 +32,7 @@ def arguments(given: dict[str, Any]) -> tuple[str, ...]:
         "repositories": given["repositories"],
     }
     settings = {"target": "src/app:image", **given["settings"]}
-    builder = Builder("default", "docker", "default", "running", has_containerd_store=True)
+    builder = Builder("default", "docker", "default", True, has_containerd_store=True)
     nowhere = Path("/nowhere")
     workplace = Workplace(
         DockerCli("docker", {}),
