@@ -15,6 +15,9 @@ from pants_docker_buildkit.session.push_rehearsals import PushedKind, PushedName
 from pants_docker_buildkit.solver.definition import IMAGE_SCHEME, BuildJob
 from pants_docker_buildkit.solver.source_policy import mirrored_source
 
+# As BuildKit has it of `ignore-error` (`strconv.ParseBool` of Go).
+_TRUE = ("1", "t", "T", "TRUE", "true", "True")
+
 
 def build_repositories(job: BuildJob, settings: BuildSettings) -> dict[str, str]:
     """The registries that the build pushes to, has its bases and frontend from, and caches in.
@@ -57,7 +60,7 @@ def pushed_names(job: BuildJob, settings: BuildSettings) -> Iterator[PushedName]
     names = [(PushedKind.IMAGE, each) for each in job.repositories if is_pushed]
     for text in settings.cache_to:
         attributes = _attributes(text)
-        if attributes.get("type") == "registry" and attributes.get("ignore-error") != "true":
+        if attributes.get("type") == "registry" and attributes.get("ignore-error") not in _TRUE:
             names.append((PushedKind.CACHE, attributes.get("ref", "")))
     for kind, text in names:
         with suppress(InvalidImageReferenceError):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
 from pants_docker_buildkit.buildx.buildkitd_config import BuildkitdConfig, RegistryConfig
 from pants_docker_buildkit.session.profile import BuildSettings
@@ -51,6 +53,15 @@ def test_all_that_a_build_pushes_to_is_known_with_the_account_that_buildkit_has_
     assert tuple(pushed_names(JOB, settings)) == (image, cache)
     layout = replace(JOB, definition=replace(JOB.definition, output="oci"))
     assert tuple(pushed_names(layout, settings)) == (cache._replace(account="org/cache"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "may_fail"), [("1", True), ("True", True), ("0", False), ("yes", False), ("", False)]
+)
+def test_a_cache_may_fail_where_buildkit_says_so(text: str, *, may_fail: bool) -> None:
+    cache = f"type=registry,ref=cache.example/app,ignore-error={text}"
+    pushed = pushed_names(JOB, replace(SETTINGS, cache_to=(cache,)))
+    assert [each.kind for each in pushed] == ["image"] + ([] if may_fail else ["cache"])
 
 
 def test_a_described_builder_may_log_in_to_its_mirrors_and_to_where_its_image_is() -> None:
