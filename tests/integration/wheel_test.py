@@ -126,7 +126,7 @@ def test_a_foreign_repository_runs_on_the_wheel_and_upgrades_without_a_build(
     calls = machine.docker_calls()
     assert package(checkout) == dict.fromkeys(_TARGETS, "unchanged")
     assert machine.docker_calls() == calls
-    shown = checkout.pants("help", "docker_buildkit_image", pants_config(), pantsd=True)
+    shown = checkout.pants(pants_config(), "help", "docker_buildkit_image", pantsd=True)
     assert f"{newer}: {_BUILT}" in " ".join(shown.output.split())
 
 
