@@ -389,9 +389,12 @@ def _command_test(members: _Members, words: tuple[str, ...]) -> CommandTest:
 
 def _path(members: _Members) -> str:
     path = members.text("path", is_required=True)
-    if not path.startswith(("/", "$")):
-        raise members.error("path", "be absolute", f"it is {path!r}")
-    return path
+    return path if path.startswith("$") else _from_root(path)
+
+
+def _from_root(path: str) -> str:
+    """The path as Docker's copying from a container takes it, which has no working directory."""
+    return path if path.startswith("/") else f"/{path}"
 
 
 def _existence(members: _Members) -> FileExistenceTest:
@@ -440,10 +443,7 @@ def _metadata(members: _Members) -> MetadataTest:
 
 
 def _license(members: _Members) -> LicenseTest:
-    files = members.texts("files")
-    for file in files:
-        if not file.startswith("/"):
-            raise members.error("files", "be absolute paths", f"{file!r} is not one")
+    files = tuple(map(_from_root, members.texts("files")))
     return LicenseTest(members.boolean("debian", default=False), files)
 
 

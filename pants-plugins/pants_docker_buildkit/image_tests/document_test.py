@@ -94,6 +94,18 @@ def test_what_is_merged_in_the_first_schema_may_be_said_otherwise() -> None:
     assert [each.files for each in test.licenses] == [("/b",)]
 
 
+def test_a_relative_path_is_one_below_the_root() -> None:
+    text = (
+        HEAD + "fileExistenceTests: [{name: a, path: etc/a}, {name: b, path: $HOME/b}]\n"
+        "fileContentTests: [{name: c, path: c, expectedContents: [c]}]\n"
+        "licenseTests: [{debian: false, files: [d]}]"
+    )
+    test = read_structure_test(text.encode(), "a.yaml")
+    assert [each.path for each in test.existence] == ["/etc/a", "$HOME/b"]
+    assert [each.path for each in test.contents] == ["/c"]
+    assert test.licenses[0].files == ("/d",)
+
+
 def test_json_may_be_indented_with_tabs_and_escape_what_it_likes() -> None:
     text = (
         b'{\n\t"schemaVersion": "2.0.0",\n'
@@ -184,13 +196,6 @@ def test_json_may_be_indented_with_tabs_and_escape_what_it_likes() -> None:
             "metadataTest.labels[0].value",
             "missing closing ]",
             id="no expression in a label",
-        ),
-        pytest.param(
-            HEAD + "fileExistenceTests:\n- {name: a, path: etc}",
-            3,
-            "fileExistenceTests[0].path",
-            "it is 'etc'",
-            id="relative path",
         ),
         pytest.param(
             HEAD + "fileExistenceTests:\n- {name: a, path: /a, isExecutableBy: me}",
