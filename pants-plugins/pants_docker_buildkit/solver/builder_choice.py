@@ -104,9 +104,10 @@ def _inspect(docker: DockerCli, name: str | None) -> Builder:
         config = docker.environment.get("BUILDX_CONFIG", "")
         if config and not _is_writable(Path(config)):
             raise BuildxConfigError(config, finding)
-        if name is None:
+        wanted = name or docker.environment.get("BUILDX_BUILDER")
+        if not wanted:
             raise EngineUnreachableError(where, finding)
-        raise UnknownBuilderError(name, finding)
+        raise UnknownBuilderError(wanted, finding)
     try:
         builder = parse_builder(answer.stdout)
     except InvalidBuilderError as e:

@@ -70,14 +70,17 @@ def test_builders_with_different_names_are_asked_for_separately(
     assert choose_builder(docker.cli(), None, tmp_path).name == "default"
 
 
-def test_unknown_builder_is_named_with_what_buildx_says(docker: FakeDocker, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "variable"), [("far", ""), (None, "far")])
+def test_unknown_builder_is_named_with_what_buildx_says(
+    docker: FakeDocker, tmp_path: Path, name: str | None, variable: str
+) -> None:
     docker.answer("buildx inspect", stderr='ERROR: no builder "far" found\n', exit_code=1)
     with pytest.raises(UnknownBuilderError) as raised:
-        choose_builder(docker.cli(), "far", tmp_path)
+        choose_builder(docker.cli(BUILDX_BUILDER=variable), name, tmp_path)
     assert str(raised.value) == (
         "The builder 'far' cannot be used: no builder \"far\" found. List the builders there are"
-        " with 'docker buildx ls', create one with 'docker buildx create', or change the 'builder'"
-        " field or '[docker-buildkit].builder'."
+        " with 'docker buildx ls', create one with 'docker buildx create', or change what names it:"
+        " the 'builder' field, '[docker-buildkit].builder' or BUILDX_BUILDER."
     )
 
 
