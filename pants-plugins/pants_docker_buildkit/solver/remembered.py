@@ -5,21 +5,23 @@ from __future__ import annotations
 import fcntl
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from pants_docker_buildkit.session.directory import write_private
 
 
 def remember(session: Path, kind: str, key: str, ask: Callable[[], str]) -> str:
     """What `ask` gives, which is called once in a session for each `key` of this kind."""
-    name = hashlib.sha256(key.encode()).hexdigest()[:16]
-    with open(session / f"{kind}-{name}.json", "a+") as file:
+    known = session / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    with open(known.with_suffix(".lock"), "wb") as lock:
         # Builds of one session start together; one of them asks, the others wait for its answer.
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        known = file.read()
-        if known:
-            return known
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            return known.read_bytes().decode()
         answer = ask()
-        file.write(answer)
+        # A disk that is full has no part of it, which nobody could read.
+        write_private(known, answer.encode())
         return answer
 
 

@@ -50,7 +50,7 @@ def buildx_says(docker: DockerCli, session: Path) -> str:
         session,
         "buildx",
         docker.binary,
-        lambda: docker.ask("buildx", "version").stdout or "nothing",
+        lambda: docker.ask("buildx", "version").stdout,
     )
 
 
