@@ -106,10 +106,11 @@ class ShardConfirmation:
     """Whether registries still have all of a shard.
 
     If so, it is the same in every session. If not, it is another value in each, because what was
-    done about a loss in one session says nothing about the next.
+    done about a loss in one session says nothing about the next. So it is where the images of the
+    shard have to be looked at one by one for another reason.
     """
 
-    session_of_loss: RunId | None = None
+    session_of_change: RunId | None = None
 
 
 async def confirm_early(session_values: SessionValues) -> None:
@@ -139,6 +140,7 @@ async def confirm_early(session_values: SessionValues) -> None:
 @uncacheable_rule(desc="Confirm images with their registries")
 async def confirm_shard(request: ShardRequest, run_id: RunId) -> ShardConfirmation:
     keeper = await keep_session(**implicitly())
+    is_tidied = keeper.confirmed.tidy(request.shard)
     references = keeper.confirmed.ask(request.shard)
     # Also where there is nothing to ask: `confirm_image` relies on it.
     answers = await ask_registries(references)
@@ -146,7 +148,7 @@ async def confirm_shard(request: ShardRequest, run_id: RunId) -> ShardConfirmati
         logger.debug(f"Asked registries for {', '.join(map(str, references))}.")
     lost = [each for each, answer in zip(references, answers) if not isinstance(answer, Present)]
     keeper.confirmed.remove(request.shard, lost)
-    return ShardConfirmation(run_id if lost else None)
+    return ShardConfirmation(run_id if lost or is_tidied else None)
 
 
 @uncacheable_rule(desc="Ask registries for image")

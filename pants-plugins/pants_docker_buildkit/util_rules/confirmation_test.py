@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 
@@ -130,10 +131,45 @@ def test_an_image_that_nobody_needs_in_this_session_is_not_asked_for(scene: Scen
     assert (scene.asked("app"), scene.asked(other)) == (2, 1)
 
 
-def test_one_lost_image_leaves_the_others_of_its_shard_where_they_are(scene: Scene) -> None:
-    names = [f"app-{number}" for number in range(200)]
+def one_shard(scene: Scene, count: int) -> list[str]:
+    """Repositories whose images are asked for together."""
     shard = shard_of([scene.reference("app-0")])
-    first, second = [name for name in names if shard_of([scene.reference(name)]) == shard][:2]
+    names = (f"app-{number}" for number in itertools.count())
+    found = (name for name in names if shard_of([scene.reference(name)]) == shard)
+    return list(itertools.islice(found, count))
+
+
+def test_what_nobody_needs_any_more_is_asked_for_no_longer(scene: Scene) -> None:
+    kept, *replaced = one_shard(scene, 15)
+    old, last = replaced[:8], replaced[-1]
+    for name in (kept, *replaced):
+        scene.push(name)
+    for name in replaced:
+        assert scene.session(kept, name) == [PRESENT, PRESENT]
+    for _ in range(10):
+        assert scene.session(kept, last) == [PRESENT, PRESENT]
+    asked = sum(map(scene.asked, old))
+    assert scene.session(kept, last) == [PRESENT, PRESENT]
+    assert sum(map(scene.asked, old)) == asked
+    assert scene.asked(kept) == len(replaced) + 11
+
+    scene.delete(old[0])
+    assert scene.session(kept, *old[:2]) == [PRESENT, scene.missing(old[0]), PRESENT]
+
+
+def test_what_some_commands_need_is_kept_though_others_do_not(scene: Scene) -> None:
+    names = one_shard(scene, 15)
+    for name in names:
+        scene.push(name)
+        scene.session(name)
+    for _ in range(10):
+        assert scene.session(*names) == [PRESENT] * len(names)
+        assert scene.session(names[0]) == [PRESENT]
+    assert scene.asked(names[-1]) == 21
+
+
+def test_one_lost_image_leaves_the_others_of_its_shard_where_they_are(scene: Scene) -> None:
+    first, second = one_shard(scene, 2)
     scene.push(first)
     scene.push(second)
     for _ in range(2):
