@@ -101,7 +101,7 @@ def build_image(
 ) -> BuildResult | ArtifactsResult:
     """The image of this job, or its files, built and put where its output says.
 
-    Raises `BuildFailedError`.
+    Raises `BuildFailedError`, `BuilderLostError` or `LayerLostError`.
     """
     metadata_path = workplace.scratch / "metadata.json"
     command = build_command(job, settings, workplace, metadata_path)
@@ -113,8 +113,6 @@ def build_image(
         (outside / OUTPUT_ARTIFACTS).mkdir(exist_ok=True)
     try:
         run_buildx(command, settings, workplace)
-    except LayerLostError:
-        raise
     except BuildFailedError as e:
         if _OTHER_CONTENT in str(e):
             raise SourceChangedError(str(e)) from e
@@ -355,7 +353,7 @@ def _read_secret(secret: BuildSecret) -> str | None:
 
 
 def run_buildx(command: BuildCommand, settings: BuildSettings, workplace: Workplace) -> None:
-    """Run one build to its end. Raises `BuildFailedError`, also as `BuilderLostError`."""
+    """Run one build. Raises `BuildFailedError`, `BuilderLostError` or `LayerLostError`."""
     progress, timeout = _progress(settings, workplace), settings.build_timeout
     # Values are in the environment of buildx, which only its user can read, unlike its arguments.
     values = {variable: each.value or "" for variable, each in _values(workplace.secrets)}

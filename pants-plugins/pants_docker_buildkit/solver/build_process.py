@@ -73,11 +73,12 @@ def run_build(session: SessionClient, docker: DockerCli, build_key: str, generat
             # Imports what a build that goes well imports later.
             from pants_docker_buildkit.registry.layer_check import LAYERS_DIRECTORY, forget_layers
 
-            reason = f"the layer {lost.layer} was lost"
             forget_layers(contexts.with_name(LAYERS_DIRECTORY))
+            reason, misleads = f"the layer {lost.layer} was lost", True
         else:
             reason = f"{lost.name} was lost ({lost.finding})"
-        if isinstance(lost, LayerLostError) or has_lost_snapshot(lost.finding):
+            misleads = has_lost_snapshot(lost.finding)
+        if misleads:
             # What is remembered of these steps, here or in an inline cache, leads to what was lost.
             job = replace(job, definition=replace(job.definition, no_cache=True))
         tell(session.directory, f"{settings.target} is built again: {reason}.")

@@ -286,6 +286,19 @@ class BuilderLostError(SolverError):
         )
 
 
+class LayerLostError(SolverError):
+    """Neither the builder nor the registry of an image has a layer that the build needs."""
+
+    def __init__(self, failure: str, layer: str) -> None:
+        self.layer = layer
+        super().__init__(
+            f"{failure}\nNeither the builder nor the registry has the layer {layer}, though the"
+            " manifest of its image is there. Run this with --docker-buildkit-check-layers, which"
+            " builds again what is not whole of this repository. Push an image from elsewhere"
+            " again."
+        )
+
+
 class BuilderGoneError(SolverError):
     """A builder was lost while it built, and did not come back."""
 
@@ -377,19 +390,6 @@ class SourceChangedError(SolverError):
 
 class BuildFailedError(SolverError):
     """BuildKit ran the build, and it failed."""
-
-
-class LayerLostError(BuildFailedError):
-    """Neither the builder nor the registry of an image has a layer that the build needs."""
-
-    def __init__(self, failure: str, layer: str) -> None:
-        self.layer = layer
-        super().__init__(
-            f"{failure}\nNeither the builder nor the registry has the layer {layer}, though the"
-            " manifest of its image is there. Run this with --docker-buildkit-check-layers, which"
-            " builds again what is not whole of this repository. Push an image from elsewhere"
-            " again."
-        )
 
 
 class UnusableArchiveError(SolverError):
