@@ -106,7 +106,8 @@ def test_a_layer_that_neither_its_registry_nor_the_builder_has_is_named_and_made
     for number in range(_ATTEMPTS):
         forget_steps(marker)
         time.sleep(1)
-        checkout.write({"app/Dockerfile": f"{app}RUN echo {number}\n"})
+        # With the word in each, or what stays would keep what it is built on.
+        checkout.write({"app/Dockerfile": f"{app}RUN echo {marker} {number}\n"})
         last = checkout.pants("package", "::", may_fail=True)
         if last.exit_code != 0:
             break
