@@ -150,7 +150,8 @@ def _lines(before: Sequence[str], after: Sequence[str]) -> Iterator[Reason]:
         yield Reason(ReasonKind.DOCKERFILE, "Dockerfile changed", change=Change.CHANGED)
         return
     changes = {"insert": Change.ADDED, "delete": Change.REMOVED, "replace": Change.CHANGED}
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    # What a long Dockerfile has often, as blank lines, is no anchor: it would take half a minute.
+    matcher = SequenceMatcher(None, before, after)
     found = [each for each in matcher.get_opcodes() if each[0] in changes]
     for tag, old_start, old_end, start, end in found:
         change = changes[tag]

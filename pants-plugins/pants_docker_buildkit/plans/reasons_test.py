@@ -180,6 +180,20 @@ def test_lines_of_the_dockerfile_are_the_reason(dockerfile: bytes, expected: str
     assert [each.text for each in explain_build(PAST, now)] == [expected]
 
 
+def test_lines_of_a_long_dockerfile_are_told_beside_blank_ones() -> None:
+    lines = [b"FROM a", *(line for n in range(2_000) for line in (b"", b"RUN %d" % n))]
+    past = build("old", dockerfile=b"\n".join(lines))
+    lines[1_000] = b"RUN another"
+    del lines[10]
+    lines.append(b"RUN last")
+    now = build("new", replace(DEFINITION, dockerfile="e" * 64), dockerfile=b"\n".join(lines))
+    assert [each.text for each in explain_build(past, now)] == [
+        "line 11 of the former Dockerfile removed",
+        "Dockerfile line 1000 changed",
+        "Dockerfile line 4001 added",
+    ]
+
+
 def test_a_dockerfile_that_is_in_the_context_is_said_once() -> None:
     past = build("old", files={**FILES, "Dockerfile": "d"})
     changed = replace(DEFINITION, dockerfile="e" * 64, context="blake3:d")
