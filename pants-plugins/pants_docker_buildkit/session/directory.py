@@ -59,7 +59,9 @@ CACHE_LINK = ".docker-buildkit"
 PROGRAM = "run"
 PROCESS_PATH = "/usr/local/bin:/usr/bin:/bin"
 
-SESSION_IN_SANDBOX = f"{CACHE_LINK}/$(uname -n)-$PPID"
+_PROCESS_IDS = "/proc/self/ns/pid"
+
+SESSION_IN_SANDBOX = f"{CACHE_LINK}/$(uname -n)-$(stat -Lc %i {_PROCESS_IDS} 2>/dev/null)-$PPID"
 """For `/bin/sh` in a sandbox: the directory of the session that started the process."""
 
 RUN_SCRIPT = f"""\
@@ -76,8 +78,9 @@ DELIVERY_MARKER = "delivery/result"
 """A path that a delivery names as its output, for the reason of `MUTABLE_MARKER`."""
 
 DELIVERY_SCRIPT = f"""\
-[ -d "{SESSION_IN_SANDBOX}" ] || exit {EXIT_NO_SESSION}
-to="{SESSION_IN_SANDBOX}/{_DELIVERIES_DIRECTORY}/$1"
+session="{SESSION_IN_SANDBOX}"
+[ -d "$session" ] || exit {EXIT_NO_SESSION}
+to="$session/{_DELIVERIES_DIRECTORY}/$1"
 mkdir -p "$to" && mv {DELIVERED_FILES} "$to/$2"
 """
 """For `/bin/sh -c` in a sandbox: bring the files of contexts to where a build finds them."""
@@ -115,7 +118,19 @@ class UnusableDirectoryError(Exception):
 
 def session_directory(named_caches: Path) -> Path:
     """Where the session of the Pants process that we are in has its directory."""
-    return named_caches / CACHE_NAME / f"{platform.node()}-{os.getpid()}"
+    return named_caches / CACHE_NAME / f"{_process_ids()}-{os.getpid()}"
+
+
+def _process_ids() -> str:
+    """Whose process IDs are ours: those of a host, or of a container that has a host's name.
+
+    The namespace has a number on Linux, where there are such containers.
+    """
+    try:
+        namespace = str(os.stat(_PROCESS_IDS).st_ino)
+    except OSError:
+        namespace = ""
+    return f"{platform.node()}-{namespace}"
 
 
 def event_path(session: Path, build_key: str, generation: int) -> Path:
@@ -272,11 +287,12 @@ def check_private(root: Path) -> None:
 
 def _remove_stale(root: Path) -> None:
     """Remove the directories of sessions that were killed."""
+    own = _process_ids()
     for directory in root.iterdir():
-        node, _, pid = directory.name.removesuffix(_REMOVED_SUFFIX).rpartition("-")
+        owner, _, pid = directory.name.removesuffix(_REMOVED_SUFFIX).rpartition("-")
         if not pid.isdigit():
             continue
-        if node == platform.node():
+        if owner == own:
             is_stale = not _is_alive(int(pid))
         else:
             # Another container or host shares this cache; its processes are not ours to see.

@@ -33,7 +33,7 @@ from pants_docker_buildkit.solver.main import PLATFORMS_COMMAND
 from pants_docker_buildkit.testutil import ImageRunner
 from pants_docker_buildkit.util_rules.session import Session
 
-NODE = platform.node()
+OURS = f"{platform.node()}-{os.stat('/proc/self/ns/pid').st_ino}"
 PLATFORMS = (PLATFORMS_COMMAND, PLATFORMS_COMMAND)
 ENDED_PID = 2**22 + 1
 """More than the largest process id of Linux."""
@@ -169,17 +169,18 @@ def test_a_session_of_another_graph_with_the_same_number_is_another_one(caches: 
 def test_sessions_that_were_killed_are_removed_and_others_are_not(
     runner: ImageRunner, caches: Path
 ) -> None:
-    dead, alive = caches / f"{NODE}-{ENDED_PID}", caches / f"{NODE}-{os.getppid()}"
-    foreign, old = caches / f"elsewhere-{ENDED_PID}", caches / "elsewhere-1"
-    history, odd = caches / "history", caches / f"{NODE}-{'9' * 30}"
-    for directory in (dead, alive, foreign, old, history, odd):
+    dead, alive = caches / f"{OURS}-{ENDED_PID}", caches / f"{OURS}-{os.getppid()}"
+    foreign, old = caches / f"elsewhere-1-{ENDED_PID}", caches / "elsewhere-1-1"
+    container = caches / f"{platform.node()}-1-{ENDED_PID}"
+    history, odd = caches / "history", caches / f"{OURS}-{'9' * 30}"
+    for directory in (dead, alive, foreign, old, container, history, odd):
         directory.mkdir()
         (directory / "file").touch()
     month_ago = time.time() - 30 * 24 * 3600
     os.utime(old, (month_ago, month_ago))
     session = open_session(runner, caches).path
     assert {path.name for path in caches.iterdir()} == {
-        path.name for path in (alive, foreign, history, session)
+        path.name for path in (alive, foreign, container, history, session)
     }
 
 
