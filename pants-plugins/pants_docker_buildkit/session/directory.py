@@ -292,11 +292,8 @@ def _remove_stale(root: Path) -> None:
         owner, _, pid = directory.name.removesuffix(_REMOVED_SUFFIX).rpartition("-")
         if not pid.isdigit():
             continue
-        if owner == own:
-            is_stale = not _is_alive(int(pid))
-        else:
-            # Another container or host shares this cache; its processes are not ours to see.
-            is_stale = _age(directory) > _FOREIGN_AGE
+        # Where another container or host shares this cache, its processes are not ours to see.
+        is_stale = not _is_alive(int(pid)) if owner == own else _age(directory) > _FOREIGN_AGE
         if is_stale:
             remove_directory(directory)
 
