@@ -66,6 +66,12 @@ class InvalidImageFieldError(BuildKitImageError):
         super().__init__(
             f"The `{alias}` field in target {address} must {requirement}, but {finding}.{step}"
         )
+        self.alias = alias
+        self._words = (requirement, finding, next_step)
+
+    def written_in(self, address: Address) -> InvalidImageFieldError:
+        """The same of the target that the value was taken from."""
+        return InvalidImageFieldError(self.alias, address, *self._words)
 
 
 class InvalidDockerfileError(InvalidImageFieldError):

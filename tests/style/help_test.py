@@ -113,6 +113,11 @@ def test_nothing_but_fenced_code_is_indented(text: str) -> None:
 
 
 @each_text
+def test_each_item_of_a_list_stands_in_a_paragraph_of_its_own(text: str) -> None:
+    assert re.findall(r"\S +- `.*", _FENCED.sub("", text)) == []
+
+
+@each_text
 def test_a_text_starts_with_a_sentence_and_ends_with_a_full_stop_or_code(text: str) -> None:
     assert len(_WORDS.findall(text)) >= 3
     assert text.strip().endswith((".", "```"))

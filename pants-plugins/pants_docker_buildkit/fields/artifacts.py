@@ -69,9 +69,13 @@ class BuildKitImageOutputsMatchModeField(StringField):
         matches.
 
         - `all_warn`: a warning for the paths that match nothing.
+
         - `all`: an error for them.
+
         - `at_least_one_warn`: a warning if none matches anything.
+
         - `at_least_one`: an error if none does.
+
         - `allow_empty`: nothing.
 
         Changing it rebuilds nothing.

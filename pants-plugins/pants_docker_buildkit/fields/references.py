@@ -77,7 +77,7 @@ class BuildKitImageRefsFormatField(StringField):
         - `env`: lines `KEY=reference`, `KEY_REPOSITORY=…`, `KEY_DIGEST=…` and `KEY_PLATFORMS=…`,
         for a shell, `docker --env-file`, or the output file of a CI system.
 
-        - `text`: only the references, one per line, in the order of the keys.
+        - `text`: only the references, one per line, sorted by key.
         """
     )
 

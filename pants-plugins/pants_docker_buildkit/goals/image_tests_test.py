@@ -121,6 +121,11 @@ def test_a_test_fails_with_what_is_wrong_and_passes_once_that_is_right(
             "docker_buildkit_test(name='test', image=':broken', source='tests.yaml')",
             "Building app:broken failed",
         ),
+        (
+            "docker_buildkit_test(name='test', image=':image', target_stage='none')",
+            "The `target_stage` field in target app:test must name a stage of app/Dockerfile, but"
+            " 'none' is not one.",
+        ),
     ],
 )
 def test_what_keeps_an_image_from_being_tested_is_its_failure(
@@ -224,3 +229,16 @@ def test_a_stage_is_built_as_a_test(runner: ImageRunner, tmp_path: Path) -> None
     result = run(runner)
     assert result.exit_code == 1
     assert "Building app:image#check-test failed" in output(result)
+
+
+@pytest.mark.parametrize("helper", ["busybox:1", "busybox@sha256:1", "a b"])
+def test_the_helper_image_has_a_digest(runner: ImageRunner, tmp_path: Path, helper: str) -> None:
+    has_builds(runner, tmp_path, "first")
+    writes(runner, "FROM scratch\n", "source='tests.yaml'")
+    runner.write({"app/tests.yaml": TESTS})
+    env = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "HOME": "/nonexistent"}
+    runner.runner.set_options([f"--docker-buildkit-tests-helper-image={helper}"], env=env)
+    assert (
+        "The option `[docker-buildkit-tests].helper_image` must be a reference with a digest, such"
+        f" as REGISTRY/REPOSITORY:TAG@sha256:…, but it is {helper!r}.\n"
+    ) in output(run(runner))

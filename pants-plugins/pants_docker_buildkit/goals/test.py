@@ -174,7 +174,9 @@ async def _test(
     is_forced = bool(test_subsystem.force)
     tested: tuple[ImageTested, ...] = ()
     if field_set.stage.value:
-        stage = StageTestRequest(image, field_set.stage.value, timeout, is_forced)
+        stage = StageTestRequest(
+            image, field_set.stage.value, field_set.address, timeout, is_forced
+        )
         tested = (await test_stage(stage, **implicitly()),)
     if field_set.source.value:
         tested += await _test_structure(field_set, image, test_subsystem, timeout)

@@ -20,6 +20,7 @@ from pants_docker_buildkit.oci.invalid_text import InvalidTextError
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ENDINGS = ("", "_REPOSITORY", "_DIGEST", "_PLATFORMS")
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,27 @@ class InvalidRefsKeyError(InvalidTextError):
     noun = "key"
 
 
-def render_refs(images: Mapping[str, PinnedImage], refs_format: RefsFormat) -> bytes:
-    """The content of the file. Raises `InvalidRefsKeyError`."""
-    for key in images:
+def check_keys(keys: Iterable[str], refs_format: RefsFormat) -> None:
+    """Raise `InvalidRefsKeyError` for a key that a file in this format cannot have."""
+    found: set[str] = set()
+    for key in sorted(keys):
         if not key.isprintable() or not key:
             raise InvalidRefsKeyError(key, "be printable text")
+        if refs_format is not RefsFormat.ENV:
+            continue
+        if not _VARIABLE.fullmatch(key):
+            raise InvalidRefsKeyError(key, "be the name of an environment variable")
+        for name in (f"{key}{ending}" for ending in _ENDINGS):
+            if name in found:
+                raise InvalidRefsKeyError(
+                    key, f"not give the variable {name}, which another key gives, too"
+                )
+            found.add(name)
+
+
+def render_refs(images: Mapping[str, PinnedImage], refs_format: RefsFormat) -> bytes:
+    """The content of the file. Raises `InvalidRefsKeyError`."""
+    check_keys(images, refs_format)
     ordered = dict(sorted(images.items()))
     if refs_format is RefsFormat.JSON:
         text = json.dumps(_document(ordered), indent=2) + "\n"
@@ -102,20 +119,9 @@ def _document(images: Mapping[str, PinnedImage]) -> dict[str, dict[str, object]]
 def _variables(images: Mapping[str, PinnedImage]) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, image in images.items():
-        if not _VARIABLE.fullmatch(key):
-            raise InvalidRefsKeyError(key, "be the name of an environment variable")
-        variables = {
-            key: image.reference,
-            f"{key}_REPOSITORY": image.repository,
-            f"{key}_DIGEST": str(image.digest),
-            f"{key}_PLATFORMS": ",".join(str(each.platform) for each in image.platforms),
-        }
-        for name in variables:
-            if name in found:
-                raise InvalidRefsKeyError(
-                    key, f"not give the variable {name}, which another key gives, too"
-                )
-        found.update(variables)
+        platforms = ",".join(str(each.platform) for each in image.platforms)
+        values = (image.reference, image.repository, str(image.digest), platforms)
+        found.update(zip((f"{key}{ending}" for ending in _ENDINGS), values))
     return found
 
 

@@ -20,8 +20,8 @@ from pants_docker_buildkit.fields.references import (
 from pants_docker_buildkit.output_file import output_file
 from pants_docker_buildkit.references.refs_file import (
     InvalidRefsKeyError,
-    PinnedImage,
     RefsFormat,
+    check_keys,
     render_refs,
 )
 from pants_docker_buildkit.util_rules.referenced_images import (
@@ -59,11 +59,9 @@ class RefsFile:
     references: tuple[tuple[str, str], ...]
 
 
-def _render(
-    field_set: ImageRefsFieldSet, refs_format: RefsFormat, images: dict[str, PinnedImage]
-) -> bytes:
+def _check_keys(field_set: ImageRefsFieldSet, refs_format: RefsFormat) -> None:
     try:
-        return render_refs(images, refs_format)
+        check_keys(field_set.images.value, refs_format)
     except InvalidRefsKeyError as e:
         raise InvalidImageFieldError(
             field_set.images.alias,
@@ -78,6 +76,7 @@ def _render(
 async def write_refs_file(field_set: ImageRefsFieldSet) -> RefsFile:
     field = field_set.images
     refs_format = RefsFormat(field_set.format.value)
+    _check_keys(field_set, refs_format)
     mentions = tuple(
         ImageMention(address, repr(key)) for key, address in sorted(field.value.items())
     )
@@ -85,7 +84,7 @@ async def write_refs_file(field_set: ImageRefsFieldSet) -> RefsFile:
     pinned = await pin_images(mentioned, **implicitly())
     by_address = dict(pinned.by_text)
     images = {key: by_address[address] for key, address in field.value.items()}
-    content = _render(field_set, refs_format, images)
+    content = render_refs(images, refs_format)
     path = output_file(field_set.output_path, field_set.address, refs_format.file_ending)
     digest = await create_digest(CreateDigest((FileContent(path, content),)))
     references = tuple((key, image.reference) for key, image in sorted(images.items()))

@@ -137,9 +137,12 @@ def package(runner: ImageRunner, address: str) -> BuiltPackage:
 
 
 def failure(runner: ImageRunner, fields: str) -> str:
-    """What the user reads when the references of `app:wrong` are asked for."""
+    """What the user reads when the references of `app:wrong` are asked for.
+
+    No builder can build the image.
+    """
     target = f"docker_buildkit_image_refs(name='wrong', {fields})"
-    runner.write({"app/BUILD": f"{APP.format(content='one', to='')}{target}\n"})
+    runner.write({"app/BUILD": f"{APP.format(content='nothing', to='')}{target}\n"})
     with pytest.raises(ExecutionError) as raised:
         package(runner, "app:wrong")
     return "\n".join(str(each) for each in raised.value.wrapped_exceptions)
@@ -261,7 +264,7 @@ def test_dependents_of_an_image_include_the_file(runner: ImageRunner) -> None:
         ),
     ],
 )
-def test_a_refs_target_that_cannot_be_written_says_why(
+def test_a_refs_target_that_cannot_be_written_says_why_without_a_build(
     runner: ImageRunner, fields: str, text: str
 ) -> None:
     assert failure(runner, fields) == text

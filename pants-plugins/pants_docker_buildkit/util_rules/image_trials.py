@@ -10,6 +10,7 @@ from pants.engine.addresses import Address
 from pants.engine.fs import Digest
 
 from pants_docker_buildkit.compat import get_digest_contents, implicitly, rule
+from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_tests.outcome import Outcome, TestRun
@@ -28,10 +29,14 @@ _LONGEST_HOST_NAME = 63
 
 @dataclass(frozen=True)
 class StageTestRequest:
-    """Asks to build a stage of an image's Dockerfile. With `is_forced`, all of its steps run."""
+    """Asks to build a stage of an image's Dockerfile. With `is_forced`, all of its steps run.
+
+    `owner` is the target that names the stage.
+    """
 
     field_set: BuildKitImageFieldSet
     stage: str
+    owner: Address
     timeout: Optional[int] = None
     is_forced: bool = False
 
@@ -62,9 +67,14 @@ async def test_stage(request: StageTestRequest) -> ImageTested:
     variant = _variant(
         request.field_set, f"{request.stage}-test", target_stage=request.stage, **values
     )
-    image = await build_image(
-        BuildImageRequest(variant, request.timeout, request.is_forced), **implicitly()
-    )
+    try:
+        image = await build_image(
+            BuildImageRequest(variant, request.timeout, request.is_forced), **implicitly()
+        )
+    except InvalidImageFieldError as e:
+        if e.alias != request.field_set.target_stage.alias:
+            raise
+        raise e.written_in(request.owner) from e
     platforms = ",".join(str(each.platform) for each in image.record.result.platforms)
     return ImageTested(TestRun(platforms, (Outcome("stage", request.stage),)), image.process)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Optional
 
@@ -59,15 +60,16 @@ class ImageTestRequest:
 
 
 def _helper(option: str) -> str:
-    requirement = "be a reference with a digest, such as REGISTRY/REPOSITORY:TAG@sha256:…"
-    scope = ImageTestSubsystem.options_scope
-    try:
+    with suppress(InvalidImageReferenceError):
         reference = ImageReference.parse_familiar(option)
-    except InvalidImageReferenceError as e:
-        raise InvalidOptionError("helper_image", requirement, str(e), scope) from e
-    if not reference.is_pinned:
-        raise InvalidOptionError("helper_image", requirement, f"it is {option!r}", scope)
-    return f"{reference.name}@{reference.digest}"
+        if reference.is_pinned:
+            return f"{reference.name}@{reference.digest}"
+    raise InvalidOptionError(
+        "helper_image",
+        "be a reference with a digest, such as REGISTRY/REPOSITORY:TAG@sha256:…",
+        f"it is {option!r}",
+        ImageTestSubsystem.options_scope,
+    )
 
 
 def _job(request: ImageTestRequest, helper: str) -> BuildJob:
