@@ -32,7 +32,12 @@ docker_buildkit_images(
 )
 docker_buildkit_image(
     name="child",
-    instructions=["FROM tools", "COPY --from=released /id /released"],
+    instructions=[
+        "ARG BASE=:images#test",
+        "FROM $BASE AS unused",
+        "FROM tools",
+        "COPY --from=released /id /released",
+    ],
     source=None,
     output="oci",
     build_contexts={"tools": ":images#tools", "released": ":images#release"},

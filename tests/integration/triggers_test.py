@@ -93,3 +93,17 @@ def test_an_image_of_this_repository_has_its_triggers_in_its_record(
         for each in record["platforms"]:
             assert image_files(registry, f"{name}@{each['digest']}") == {"fast": "a"}
             assert "triggers" not in each
+
+
+def test_a_target_that_only_a_trigger_needs_is_refused(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    base = f"{registry.address}/{repository}-base:1"
+    move_tag(base, busybox, "ONBUILD COPY --from=stage /own.txt /own.txt")
+    files = {
+        "pants.toml": repository_settings(registry.address, repository),
+        "app/BUILD": BUILD.replace('extra_build_args=["MODE=fast"],', ""),
+        "app/Dockerfile": f"ARG OTHER=:other\nFROM $OTHER AS stage\nFROM {base}\n",
+    }
+    run = machine.checkout("checkout", files).pants("package", "::", may_fail=True)
+    assert "line 2 needs the target that ARG OTHER names" in run.output

@@ -235,8 +235,21 @@ class DockerfileAnalysis:
 
         Given another value as build argument, they name another image.
         """
-        images = {each.text for each in self.origins if each.kind is OriginKind.IMAGE}
-        wanted = [name for origin in self.origins for name in origin.arguments]
+        return self._naming(self.origins)
+
+    @property
+    def unreached_arguments(self) -> tuple[Argument, ...]:
+        """Those that name the bases of stages that the target does not need, and nothing else.
+
+        BuildKit reads them all the same, and refuses what is no name of an image.
+        """
+        unreached = tuple(stage.base for stage in self.stages if not stage.is_reachable)
+        needed = self.image_arguments
+        return tuple(each for each in self._naming(unreached) if each not in needed)
+
+    def _naming(self, origins: tuple[Origin, ...]) -> tuple[Argument, ...]:
+        images = {each.text for each in origins if each.kind is OriginKind.IMAGE}
+        wanted = [name for origin in origins for name in origin.arguments]
         found: dict[str, Argument] = {}
         while wanted:
             name = wanted.pop()

@@ -89,6 +89,14 @@ def test_an_argument_that_is_a_part_of_a_name_or_a_stage_is_not_an_image(text: s
     assert not analysis.limits
 
 
+def test_arguments_of_stages_out_of_reach_are_known_apart() -> None:
+    text = "ARG A=:a\nARG B=:b\nARG C=$B\nARG D=:d\nFROM $A AS a\nFROM $C AS c\nFROM $A\n"
+    analysis = analyze_text(text)
+    assert [argument.name for argument in analysis.image_arguments] == ["A"]
+    assert [argument.name for argument in analysis.unreached_arguments] == ["B", "C"]
+    assert analyze_text(text, target_stage="c").unreached_arguments[0].name == "A"
+
+
 def test_an_argument_that_is_declared_again_keeps_what_it_stood_for() -> None:
     text = "ARG BASE=//a:b\nARG IMG=${BASE}\nARG IMG=${IMG}\nFROM $IMG\n"
     arguments = analyze_text(text).image_arguments

@@ -20,6 +20,8 @@ from pants_docker_buildkit.compat import (
     rule,
 )
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis
+from pants_docker_buildkit.dockerfile.bases import SCRATCH
+from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference
 from pants_docker_buildkit.dockerfile.parser import Dockerfile, parse_dockerfile
 from pants_docker_buildkit.dockerfile.stages import UnknownStageError, analyze
 from pants_docker_buildkit.errors import (
@@ -74,6 +76,19 @@ class ImageDockerfile:
         path = self.path or self.remote or None
         field = field_set.source if path else field_set.instructions
         return InvalidDockerfileError(field.alias, field_set.address, path, reason, next_step)
+
+    @property
+    def names_out_of_reach(self) -> dict[str, str]:
+        """Values for `ARG`s that are no names of images, though bases of stages out of reach are.
+
+        They are addresses of targets, which nothing needs. BuildKit refuses them all the same.
+        """
+        return {
+            argument.name: SCRATCH
+            for analysis in self.analyses
+            for argument in analysis.unreached_arguments
+            if argument.value and not is_image_reference(argument.value)
+        }
 
     @property
     def name(self) -> str:

@@ -30,6 +30,7 @@ from pants_docker_buildkit.compat import (
     rule,
 )
 from pants_docker_buildkit.dockerfile.analysis import OriginKind
+from pants_docker_buildkit.dockerfile.bases import SCRATCH
 from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME, ignore_file_candidates
 from pants_docker_buildkit.dockerfile.stages import analyze
 from pants_docker_buildkit.fields.naming import ImageOutput
@@ -60,8 +61,6 @@ from pants_docker_buildkit.util_rules.image_lock import find_applied_lock
 from pants_docker_buildkit.util_rules.session import running_session
 from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session, said
 from pants_docker_buildkit.util_rules.upstream_targets import UpstreamTargets, find_upstream_targets
-
-_NOTHING = "scratch"
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,8 @@ async def _prepare(
     upstream = await find_upstream_targets(field_set, **implicitly())
     arguments = {
         **dict(dockerfile.build_args.values),
-        **{name: _NOTHING for name, _ in upstream.arguments},
+        **dockerfile.names_out_of_reach,
+        **{name: SCRATCH for name, _ in upstream.arguments},
     }
     contexts = _named_contexts(upstream)
     images = _images(dockerfile, arguments, (each.name for each in contexts))

@@ -205,6 +205,7 @@ async def understand_dockerfile(
     And the names of `BUILD_PLATFORM_ARGUMENTS` that it uses.
     """
     given = given_arguments(dockerfile, upstream)
+    unknown = dockerfile.names_out_of_reach.keys() - dict(upstream.build_args).keys()
     contexts = (*upstream.contexts, *_written_contexts(targets))
     names = tuple(each.name for each in upstream.contexts)
     used = frozenset[str]()
@@ -227,10 +228,26 @@ async def understand_dockerfile(
         known = dockerfile.parsed.known_bases
         parsed = replace(dockerfile.parsed, known_bases=(*known, *found))
         dockerfile = replace(dockerfile, parsed=parsed)
+    _refuse_unknown(field_set, dockerfile, unknown)
     reached = reached_contexts((each.name for each in contexts), dockerfile.analyses)
     contexts = tuple(each for each in contexts if each.name in reached)
     base_platform = _base_platform(dockerfile, found)
     return Understanding(dockerfile, given, contexts, used, base_platform)
+
+
+def _refuse_unknown(
+    field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile, arguments: set[str]
+) -> None:
+    """Notice where a trigger reaches a stage after it was known which targets are needed."""
+    for analysis in dockerfile.analyses:
+        for origin in analysis.origins:
+            for name in arguments.intersection(origin.arguments):
+                reason = (
+                    f"line {origin.line} needs the target that ARG {name} names, but only what a"
+                    " base image triggers (ONBUILD) needs that stage"
+                )
+                advice = "Name the target in `build_contexts`, and that name in the FROM."
+                raise dockerfile.error(field_set, reason, advice)
 
 
 def _base_platform(
@@ -261,7 +278,11 @@ def _platform_of_base(
 
 def given_arguments(dockerfile: ImageDockerfile, upstream: Upstream) -> dict[str, str]:
     """All build arguments, with what the images of targets are called by now."""
-    return {**dict(dockerfile.build_args.values), **dict(upstream.build_args)}
+    return {
+        **dict(dockerfile.build_args.values),
+        **dockerfile.names_out_of_reach,
+        **dict(upstream.build_args),
+    }
 
 
 def _written_contexts(targets: UpstreamTargets) -> tuple[NamedContext, ...]:
