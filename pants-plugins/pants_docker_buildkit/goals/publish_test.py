@@ -745,6 +745,21 @@ def test_tags_cannot_be_named_after_a_commit_that_is_not_there(
     ]
 
 
+def test_tags_cannot_be_named_after_a_commit_that_is_still_to_come(
+    dev: FakeRegistry, prod: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q")
+    runner = make_runner()
+    set_options(runner, dev, prod)
+    with pytest.raises(ExecutionError) as e:
+        runner.publish("app:git", NEW.digest, reference(dev, "git"))
+    assert [str(each) for each in e.value.wrapped_exceptions] == [
+        "The `image_tags` field in target app:git must not use `{git_sha}` outside of a Git"
+        " worktree with a commit, but there is no commit yet."
+    ]
+
+
 def git(*arguments: str) -> str:
     settings = ("-c", "user.name=me", "-c", "user.email=me@example.org")
     done = subprocess.run(

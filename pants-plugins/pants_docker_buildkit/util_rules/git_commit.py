@@ -37,11 +37,12 @@ def explain_no_worktree(directory: Path, user: int) -> str:
 
 @uncacheable_rule(desc="Read Git commit")
 async def read_git_commit() -> GitCommit:
-    found = await get_git_worktree(GitWorktreeRequest(), **implicitly())
-    if found.git_worktree is None:
-        # Where Pants looks for it, too.
-        return GitCommit(None, explain_no_worktree(Path.cwd(), os.geteuid()))
     try:
-        return GitCommit(found.git_worktree.commit_id.strip())
+        # Pants asks for the branch here, which fails without a commit, too.
+        found = await get_git_worktree(GitWorktreeRequest(), **implicitly())
+        if found.git_worktree is not None:
+            return GitCommit(found.git_worktree.commit_id.strip())
     except GitBinaryException:
         return GitCommit(None, "there is no commit yet")
+    # Where Pants looks for it, too.
+    return GitCommit(None, explain_no_worktree(Path.cwd(), os.geteuid()))
