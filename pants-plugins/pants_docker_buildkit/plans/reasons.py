@@ -45,7 +45,7 @@ class Change(str, Enum):
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason. `text` says all of it to people, and needs nothing around it.
+    """One reason. `text` says all of it to people, in one line, and needs nothing around it.
 
     `subject` is what is different: a path, a line or lines of the Dockerfile, an image, a name.
     `before` and `after` are digests and other values that may be shown; empty where there is none.
@@ -58,6 +58,10 @@ class Reason:
     before: str = ""
     after: str = ""
 
+    def __post_init__(self) -> None:
+        # Files may have any name, also one that moves the cursor of a terminal.
+        object.__setattr__(self, "text", printable(self.text))
+
     def to_document(self) -> dict[str, Any]:
         """In terms of JSON."""
         return {
@@ -68,6 +72,11 @@ class Reason:
             "to": self.after or None,
             "text": self.text,
         }
+
+
+def printable(text: str) -> str:
+    """`text` in one line, without characters that a terminal obeys."""
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 NO_MEMORY = Reason(ReasonKind.NO_MEMORY, "no build is remembered on this machine")

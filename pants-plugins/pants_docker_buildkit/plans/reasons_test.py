@@ -160,6 +160,13 @@ def test_changed_files_are_the_reason(files: dict[str, str], expected: list[str]
     assert [each.text for each in explain_build(PAST, now)] == expected
 
 
+def test_a_name_with_control_characters_is_shown_in_one_line() -> None:
+    files = {**FILES, "a\n\x1b[2Jb": "3"}
+    now = build("new", replace(DEFINITION, context="blake3:d"), files)
+    (reason,) = explain_build(PAST, now)
+    assert (reason.text, reason.subject) == ("a  [2Jb added", "a\n\x1b[2Jb")
+
+
 def test_files_of_named_contexts_are_told_by_its_name() -> None:
     definition = replace(DEFINITION, context="blake3:d")
     now = build("new", definition, other={"a.txt": "1"})

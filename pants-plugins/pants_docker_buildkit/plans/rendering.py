@@ -13,6 +13,7 @@ from pants_docker_buildkit.plans.image_plan import (
     TagPlan,
     count_outcomes,
 )
+from pants_docker_buildkit.plans.reasons import printable
 from pants_docker_buildkit.reports.rendering import duration
 
 _SHORT_DIGEST = len("sha256:") + 12
@@ -130,7 +131,7 @@ def _markdown(outcome: str, subject: str, said: Iterable[str]) -> str:
 
 def _code(text: str) -> str:
     """Text as it is, whatever Markdown would make of it."""
-    line = "".join(each if each.isprintable() else " " for each in text)
+    line = printable(text)
     fence = "`" * (1 + max((len(each) for each in _TICKS.findall(line)), default=0))
     pad = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{pad}{line}{pad}{fence}"
