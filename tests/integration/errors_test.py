@@ -52,7 +52,9 @@ class User:
         self.registry = registry
         self.repository = repository
 
-    def reads(self, dockerfile: str, *options: str, fields: str = "") -> str:
+    def reads(
+        self, dockerfile: str, *options: str, fields: str = "", encoding: str = "utf-8"
+    ) -> str:
         """The error."""
         registries = {"dev": {"address": self.registry, "default": True}}
         self.runner.set_options(
@@ -65,7 +67,7 @@ class User:
         self.runner.write(
             {
                 "app/BUILD": f"docker_buildkit_image(name='image', inline_cache=False, {fields})",
-                "app/Dockerfile": f"{dockerfile}{new}",
+                "app/Dockerfile": f"{dockerfile}{new}".encode(encoding),
             }
         )
         return self.runner.failure("app:image", of_build=True)
@@ -97,6 +99,13 @@ def test_an_instruction_that_buildkit_does_not_know_shows_its_line(user: User) -
     assert text.startswith("Building app:image failed:\n\n")
     assert "   2 | >>> FETCH a b" in text
     assert "unknown instruction: FETCH" in text
+
+
+def test_a_dockerfile_that_buildkit_cannot_quote_is_no_lost_builder(user: User) -> None:
+    # Windows PowerShell writes such files. BuildKit's error has bytes that gRPC does not take.
+    text = user.reads("FROM scratch\n", encoding="utf-16")
+    assert text.startswith("Building app:image failed:\n\nERROR: failed to build: ")
+    assert "\nThe Dockerfile is no UTF-8 text, and BuildKit, which found an error in it," in text
 
 
 def test_a_misspelt_from_is_blamed_on_its_own_line(user: User) -> None:

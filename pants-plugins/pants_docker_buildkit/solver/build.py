@@ -51,6 +51,7 @@ from pants_docker_buildkit.solver.errors import (
     BuildFailedError,
     BuildTimeoutError,
     LayerLostError,
+    SolverError,
     SourceChangedError,
     TestsTimeoutError,
 )
@@ -63,7 +64,12 @@ from pants_docker_buildkit.solver.input_tree import (
     OUTPUT_LAYOUT,
     OWN_POLICY,
 )
-from pants_docker_buildkit.solver.lost_builder import advise_on_loss, find_loss, find_lost_layer
+from pants_docker_buildkit.solver.lost_builder import (
+    advise_on_loss,
+    cannot_be_said,
+    find_loss,
+    find_lost_layer,
+)
 from pants_docker_buildkit.solver.materials import find_materials
 from pants_docker_buildkit.solver.output_layout import open_output_layout
 from pants_docker_buildkit.solver.progress import Progress, ShownProgress
@@ -86,6 +92,11 @@ _PUSH_AGAIN = (
     "It was built, but not pushed. Check that the registry is up, and that your credentials let you"
     " push for as long as this takes; then run this again: the builder keeps the steps in its"
     " cache."
+)
+
+_NO_TEXT = (
+    "The Dockerfile is no UTF-8 text, and BuildKit, which found an error in it, could not say"
+    " which. Save it as UTF-8, without what other encodings put before the first line."
 )
 
 # buildx ends before it has freed much: to collect garbage takes it a tenth of a small build. Seldom
@@ -394,12 +405,20 @@ def run_buildx(command: BuildCommand, settings: BuildSettings, workplace: Workpl
         kind = TestsTimeoutError if settings.is_test else BuildTimeoutError
         raise kind(timeout, summarize_failure(output))
     if process.returncode != 0:
-        loss = find_loss(output)
-        if loss is not None:
-            advice = advise_on_loss(workplace.builder, workplace.own_buildx_config)
-            raise BuilderLostError(workplace.builder.name, loss, advice)
-        failure, layer = summarize_failure(output, process.returncode), find_lost_layer(output)
-        raise BuildFailedError(failure) if layer is None else LayerLostError(failure, layer)
+        raise _failure(output, process.returncode, workplace)
+
+
+def _failure(output: str, exit_code: int, workplace: Workplace) -> SolverError:
+    failure, layer = summarize_failure(output, exit_code), find_lost_layer(output)
+    if layer is not None:
+        return LayerLostError(failure, layer)
+    loss = find_loss(output)
+    if loss is None:
+        return BuildFailedError(failure)
+    if cannot_be_said(loss, (workplace.inputs / DOCKERFILE).read_bytes()):
+        return BuildFailedError(f"{failure}\n{_NO_TEXT}")
+    advice = advise_on_loss(workplace.builder, workplace.own_buildx_config)
+    return BuilderLostError(workplace.builder.name, loss, advice)
 
 
 def _import_registries() -> None:

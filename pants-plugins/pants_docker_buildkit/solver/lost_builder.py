@@ -43,6 +43,7 @@ _CONNECTION = re.compile(
     r"|server closed the stream without sending trailers|stream terminated by RST_STREAM"
     r"|(?:read|write) (?:tcp|unix) .*(?:broken pipe|connection reset by peer|use of closed)"
 )
+_ENDED_STREAM = "stream terminated by RST_STREAM with error code: INTERNAL_ERROR"
 # BuildKit may drop a snapshot that another build of the same steps, which just ended, had as well:
 # https://github.com/moby/buildkit/pull/6808
 _LOST_SNAPSHOT = re.compile(r"(?:[a-zA-Z0-9 ]+: )+snapshot [a-z0-9]{20,} does not exist: not found")
@@ -68,6 +69,18 @@ def find_loss(output: str) -> str | None:
     if _NOT_BACK.fullmatch(error) and _WAITING in lines:
         return "it did not accept a connection"
     return None
+
+
+def cannot_be_said(loss: str, dockerfile: bytes) -> bool:
+    """Whether it is for an error, not a loss, that the connection broke off.
+
+    BuildKit quotes the Dockerfile in an error, and gRPC ends the stream of one that is no UTF-8.
+    """
+    try:
+        dockerfile.decode()
+    except UnicodeDecodeError:
+        return loss.endswith(_ENDED_STREAM)
+    return False
 
 
 def find_lost_layer(output: str) -> str | None:

@@ -15,6 +15,7 @@ from pants_docker_buildkit.solver.errors import (
 from pants_docker_buildkit.solver.lost_builder import (
     advise_on_loss,
     build_again_if_lost,
+    cannot_be_said,
     find_loss,
     find_lost_layer,
 )
@@ -78,6 +79,13 @@ def test_a_connection_that_broke_off_is_a_loss(error: str) -> None:
 )
 def test_a_snapshot_that_buildkit_dropped_is_a_loss(error: str) -> None:
     assert find_loss(f"#5 [2/2] RUN make\n#5 0.1 ok\nERROR: {error}\n") == error
+
+
+def test_a_stream_that_ended_may_hide_an_error_of_a_dockerfile_that_is_no_text() -> None:
+    ended = "Internal: stream terminated by RST_STREAM with error code: INTERNAL_ERROR"
+    assert cannot_be_said(f"failed to solve: {ended}", "FROM scratch".encode("utf-16"))
+    assert not cannot_be_said(f"failed to solve: {ended}", b"FROM scratch")
+    assert not cannot_be_said("error reading from server: EOF", "FROM scratch".encode("utf-16"))
 
 
 @pytest.mark.parametrize(
