@@ -68,12 +68,17 @@ class Dockerfile:
     @property
     def argument_names(self) -> frozenset[str]:
         """What any `ARG` declares, in whichever stage."""
-        return frozenset(
-            argument.partition("=")[0]
-            for instruction in self.instructions
-            if instruction.keyword == "ARG"
-            for argument in instruction.arguments
-        )
+        return frozenset(each.partition("=")[0] for each in self._declarations())
+
+    @property
+    def argument_defaults(self) -> frozenset[str]:
+        """Those of them that some `ARG` gives a value."""
+        return frozenset(each.partition("=")[0] for each in self._declarations() if "=" in each)
+
+    def _declarations(self) -> Iterator[str]:
+        for instruction in self.instructions:
+            if instruction.keyword == "ARG":
+                yield from instruction.arguments
 
 
 def parse_dockerfile(content: bytes | str, *, syntax: str | None = None) -> Dockerfile:

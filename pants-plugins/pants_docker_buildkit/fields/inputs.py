@@ -32,7 +32,7 @@ class BuildKitImageBuildArgsField(StringSequenceField):
     help = help_text(
         """
         Build arguments (`--build-arg`): `NAME=value`, or `NAME` to take the value from the
-        environment of Pants.
+        environment of Pants, which may lack it if an `ARG` has a default.
 
         They are added to `[docker-buildkit].build_args`, and override them. An argument that the
         Dockerfile does not declare with `ARG` is an error, unless it comes from `__defaults__`.

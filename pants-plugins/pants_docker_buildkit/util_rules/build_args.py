@@ -10,6 +10,7 @@ from pants.engine.env_vars import EnvironmentVarsRequest
 from pants.engine.internals.build_files import AddressFamilyDir
 
 from pants_docker_buildkit.compat import ensure_address_family, environment_vars_subset, implicitly
+from pants_docker_buildkit.dockerfile.parser import Dockerfile
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.target_types import BuildKitImagesTarget, BuildKitImageTarget
@@ -22,11 +23,13 @@ _VARIABLE = re.compile(r"[A-Za-z_]\w*")
 class BuildArgs:
     """Build arguments by name.
 
-    `shared` are the names that the target does not set itself, but the option or `__defaults__`.
+    `shared` are the names that the target does not set itself, but the option or `__defaults__`,
+    `unset` those that it takes from the environment, which lacks them.
     """
 
     values: tuple[tuple[str, str], ...]
     shared: tuple[str, ...]
+    unset: tuple[str, ...] = ()
 
 
 def _with_values(arguments: Iterable[str], environment: Mapping[str, str]) -> dict[str, str | None]:
@@ -71,16 +74,24 @@ async def resolve_build_args(
         if not name:
             finding = f"one of them is '={value or ''}'"
             raise field_set.error(field, "hold 'NAME=value', or a NAME", finding)
-        if value is None:
-            raise field_set.error(
-                field,
-                "hold 'NAME=value', or a NAME that the environment of Pants has",
-                f"{name!r} is not in the environment",
-                f"Set it, or write '{name}=…'.",
-            )
     shared_values = _with_values(shared, environment)
     merged = {**shared_values, **own_values}
     return BuildArgs(
         values=tuple(sorted((name, value) for name, value in merged.items() if value is not None)),
         shared=tuple(sorted(set(shared_values) - set(own_values))),
+        unset=tuple(name for name, value in own_values.items() if value is None),
     )
+
+
+def check_unset(
+    field_set: BuildKitImageFieldSet, build_args: BuildArgs, dockerfile: Dockerfile
+) -> None:
+    """What the environment lacks must have a default in the Dockerfile, which then holds."""
+    for name in build_args.unset:
+        if name not in dockerfile.argument_defaults:
+            raise field_set.error(
+                field_set.build_args,
+                "hold 'NAME=value', or a NAME that the environment of Pants has",
+                f"{name!r} is not in the environment",
+                f"Set it, or write '{name}=…'.",
+            )

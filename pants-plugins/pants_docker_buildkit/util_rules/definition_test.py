@@ -115,6 +115,15 @@ def test_a_given_build_argument_wins_over_the_default_in_a_placeholder(
     assert repositories(runner, fields) == ("localhost:5000/v/9",)
 
 
+def test_a_name_that_the_environment_lacks_has_the_default_of_the_dockerfile(
+    runner: ImageRunner,
+) -> None:
+    fields = "repository='v/{build_args.VERSION}', extra_build_args=['VERSION']"
+    assert repositories(runner, fields) == ("localhost:5000/v/1.2",)
+    definition = runner.definition("src/team/app:image").job.definition
+    assert "VERSION" not in dict(definition.build_args)
+
+
 def test_build_arguments_of_defaults_reach_the_dockerfiles_that_declare_them(
     runner: ImageRunner,
 ) -> None:
