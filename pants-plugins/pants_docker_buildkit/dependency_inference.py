@@ -131,6 +131,7 @@ async def infer_image_dependencies(
     patterns = sorted(filter(None, map(_pattern, sources)))
     provided = await _provide(field_set, root, wanted, patterns)
     inputs = await find_image_input_files(field_set, dockerfile, upstream, subsystem)
-    inferred = {*upstream.addresses, *provided, *inputs}
+    copied = (address for _, address in upstream.copied)
+    inferred = {*upstream.addresses, *copied, *provided, *inputs}
     inferred.discard(field_set.address)
     return InferredDependencies(sorted(inferred))

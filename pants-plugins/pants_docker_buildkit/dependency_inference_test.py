@@ -96,6 +96,37 @@ docker_buildkit_image(name='image')
     assert found == {f"{directory}/a.txt:files", f"{directory}:plain"}
 
 
+@pytest.mark.parametrize(
+    ("address", "before"),
+    [
+        pytest.param(":bundle", "", id="in-the-stage"),
+        pytest.param("//by/address:bundle", "", id="absolute"),
+        pytest.param("by/address:bundle", "ARG FILE=by/address:bundle\n", id="global"),
+    ],
+)
+def test_the_address_in_an_argument_of_a_copy_is_the_path_of_the_package(
+    runner: ImageRunner, address: str, before: str
+) -> None:
+    runner.write({"by/address/a.txt": "a"})
+    build = """\
+files(name='files', sources=['*.txt'])
+archive(name='bundle', format='zip', output_path='out/b.zip', files=[':files'])
+docker_buildkit_image(name='image')
+"""
+    declared = "ARG FILE" if before else f"ARG FILE={address}"
+    dockerfile = f"{before}FROM scratch\n{declared}\nCOPY $FILE /\n"
+    assert infer(runner, "by/address", dockerfile, build) == {"by/address:bundle"}
+    definition = runner.definition("by/address:image").job.definition
+    assert dict(definition.build_args)["FILE"] == "out/b.zip"
+
+
+def test_a_path_with_a_colon_is_a_path(runner: ImageRunner) -> None:
+    runner.write({"colons/a:b": ""})
+    build = "files(name='files', sources=['a*'])\ndocker_buildkit_image(name='image')\n"
+    dockerfile = "FROM scratch\nARG FILE=colons/a:b\nCOPY $FILE /\n"
+    assert infer(runner, "colons", dockerfile, build) == {"colons/a:b:files"}
+
+
 def test_named_build_contexts_are_inferred(runner: ImageRunner) -> None:
     build = """\
 files(name='assets', sources=['*.css'])

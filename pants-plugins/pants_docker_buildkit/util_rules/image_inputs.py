@@ -327,7 +327,7 @@ async def find_inputs(
     if output_of_run(field_set, subsystem.output) is ImageOutput.DOCKER:
         dockerfile = for_one_platform(dockerfile, host)
     targets = await find_upstream_targets(field_set, **implicitly())
-    if targets.addresses:
+    if targets.addresses or targets.copied:
         context, upstream = await concurrently(
             assemble_build_context(field_set, **implicitly()),
             prepare_upstream(field_set, **implicitly()),

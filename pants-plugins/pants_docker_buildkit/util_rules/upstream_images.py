@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from pants.core.goals.package import EnvironmentAwarePackageRequest
+from pants.core.goals.package import EnvironmentAwarePackageRequest, PackageFieldSet
 from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, Digest
-from pants.engine.target import Target
+from pants.engine.target import FieldSetsPerTargetRequest, Target
 
 from pants_docker_buildkit.built_image import BuiltBuildKitImage, image_in
 from pants_docker_buildkit.compat import (
     add_prefix,
     concurrently,
     environment_aware_package,
+    find_valid_field_sets,
     implicitly,
     rule,
 )
@@ -213,6 +215,28 @@ def _arguments(
             yield name, context_name, context
 
 
+async def _output_paths(copied: tuple[tuple[str, Address], ...]) -> tuple[tuple[str, str], ...]:
+    """The `ARG`s that name targets, with the path that each has in the context."""
+    targets = await targets_at(address for _, address in copied)
+    field_sets = await concurrently(
+        find_valid_field_sets(FieldSetsPerTargetRequest(PackageFieldSet, each), **implicitly())
+        for each in targets.values()
+    )
+    found = {
+        address: each.field_sets[0]
+        for address, each in zip(targets, field_sets)
+        if len(each.field_sets) == 1
+    }
+    packages = await concurrently(
+        environment_aware_package(EnvironmentAwarePackageRequest(each)) for each in found.values()
+    )
+    paths = {
+        address: shlex.join(each.relpath for each in package.artifacts if each.relpath)
+        for address, package in zip(found, packages)
+    }
+    return tuple((name, paths[address]) for name, address in copied if paths.get(address))
+
+
 NO_UPSTREAM = Upstream((), (), (), ())
 """What no other target gives anything to."""
 
@@ -233,7 +257,10 @@ async def prepare_upstream(
     named_files = (each.name for each in contexts if each.kind is ContextKind.FILES)
     return Upstream(
         (*contexts, *(context for _, _, context in arguments if context is not None)),
-        tuple((name, value) for name, value, _ in arguments),
+        (
+            *((name, value) for name, value, _ in arguments),
+            *await _output_paths(upstream.copied),
+        ),
         tuple(zip(layouts, layout_trees)),
         tuple((name, packages.files[addresses[name]]) for name in named_files),
         tuple(packages.known_platforms()),

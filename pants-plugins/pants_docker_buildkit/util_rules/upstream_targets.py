@@ -45,16 +45,18 @@ class UpstreamTargets:
     `arguments` are from the name of a global `ARG` to a target, `contexts` from the name of a build
     context to a target, `images` and `remote` from the name of a build context to a pinned
     reference or a URL, which is that of a commit where BuildKit takes it for a Git repository.
+    `copied` are from the name of an `ARG` to a target whose package a `COPY` takes by it.
     """
 
     arguments: tuple[tuple[str, Address], ...]
     contexts: tuple[tuple[str, Address], ...]
     images: tuple[tuple[str, str], ...]
     remote: tuple[tuple[str, str], ...]
+    copied: tuple[tuple[str, Address], ...] = ()
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """All targets, each once."""
+        """All targets that stand for images or contexts, each once."""
         pairs = (*self.arguments, *self.contexts)
         return tuple(dict.fromkeys(address for _, address in pairs))
 
@@ -138,9 +140,10 @@ async def find_upstream_targets(field_set: BuildKitImageFieldSet) -> UpstreamTar
     }
     values = [value for value, _ in arguments.values()]
     await _refuse_literal_targets(field_set, dockerfile, values)
-    if not (arguments or wanted):
+    copied = _copied_arguments(dockerfile)
+    if not (arguments or wanted or copied):
         return UpstreamTargets((), (), images, remote)
-    texts = (*values, *(value for _, value in wanted))
+    texts = (*values, *copied.values(), *(value for _, value in wanted))
     written = await resolve_written_addresses(
         WrittenAddressesRequest(field_set.address, texts), **implicitly()
     )
@@ -163,7 +166,30 @@ async def find_upstream_targets(field_set: BuildKitImageFieldSet) -> UpstreamTar
             found_contexts.append((name, target))
     if field_set.address in (address for _, address in (*found_arguments, *found_contexts)):
         raise ImageCycleError((field_set.address, field_set.address))
-    return UpstreamTargets(tuple(found_arguments), tuple(found_contexts), images, remote)
+    found_copied = ((name, written.existing(value)) for name, value in copied.items())
+    return UpstreamTargets(
+        tuple(found_arguments),
+        tuple(found_contexts),
+        images,
+        remote,
+        tuple((name, target) for name, target in found_copied if target is not None),
+    )
+
+
+def _copied_arguments(dockerfile: ImageDockerfile) -> dict[str, str]:
+    """The values of `ARG`s that a `COPY` or mount takes from the context, if they may be addresses.
+
+    As for `docker_image`, such an address stands for the path of what `package` writes.
+    """
+    stages = (stage for analysis in dockerfile.analyses for stage in analysis.reachable_stages)
+    return {
+        argument.name: argument.value
+        for stage in stages
+        for argument in stage.arguments
+        if argument.value
+        and ":" in argument.value
+        and any(argument.value.lstrip("/") == each.path for each in stage.context_paths)
+    }
 
 
 def _argument_targets(
