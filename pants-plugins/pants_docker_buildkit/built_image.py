@@ -20,7 +20,7 @@ class BuiltBuildKitImage(BuiltDockerImage):
 
     As Pants' own `BuiltDockerImage`, it has the pinned references as its `tags`, so that a core
     `docker_image` can be built on it. `references` is empty for an image that is only an OCI image
-    layout, whose tree is `layout`.
+    layout, whose tree is `layout`. Then the tag says so, to those who see `docker build` refuse it.
     `provenance` is what is to be beside it in registries, where there is one.
     """
 

@@ -47,3 +47,32 @@ def test_a_core_docker_image_is_built_on_our_pinned_image(
     assert any(each.startswith("BASE=") and registry.address not in each for each in build)
     assert run_image(f"{name}:latest") == f"local {repository}\n"
     remove_image(f"{name}:latest")
+
+
+def test_a_core_docker_image_can_depend_on_a_layout_and_says_why_it_cannot_be_built_on_it(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    settings = repository_settings(registry.address, repository, SETTINGS).replace(
+        '["pants_docker_buildkit"]', '["pants_docker_buildkit", "pants.backend.docker"]'
+    )
+    name = repository.partition("/")[2]
+    image = f"docker_image(repository='{name}', dependencies=['base:image'])"
+    checkout = machine.checkout(
+        "layout",
+        {
+            "pants.toml": settings,
+            "base/BUILD": "docker_buildkit_image(name='image', output='oci')",
+            "base/Dockerfile": f"FROM {busybox}\n",
+            "app/BUILD": image,
+            "app/Dockerfile": f"FROM {busybox}\nCMD echo {name}\n",
+        },
+    )
+    command = ("package", "app:app", f"--pants-config-files={pants_configuration()}")
+    checkout.pants(*command)
+    assert run_image(f"{name}:latest") == f"{name}\n"
+    remove_image(f"{name}:latest")
+    checkout.write({"app/Dockerfile": "ARG BASE=base:image\nFROM $BASE\n"})
+    run = checkout.pants(*command, may_fail=True)
+    assert (
+        "base:image, a layout that no docker_image can build on: give it a registry" in run.output
+    )

@@ -34,6 +34,12 @@ LAYOUT_ENDING = "oci"
 _CYCLE = "cycle"
 
 
+_NO_TAG = "{}, a layout that no docker_image can build on: give it a registry, or output=docker"
+"""What Pants' own backend takes for the name of an image that has none. Docker says that it is no
+name of an image.
+"""
+
+
 def _outcome(outcome: ImageOutcome, reasons: tuple[Reason, ...]) -> str:
     why = f" ({reason_line(reasons)})" if outcome is ImageOutcome.BUILT else ""
     return f"{outcome.value}{why}"
@@ -103,7 +109,7 @@ async def package_image(
         relpath=path,
         extra_log_lines=(f"  {outcome_line(image)}",),
         image_id=image.record.result.platforms[0].config_digest,
-        tags=image.record.references,
+        tags=image.record.references or (_NO_TAG.format(field_set.address),),
         image_digest=image.record.image_digest,
         references=image.record.references,
         platforms=image.record.result.platforms,
