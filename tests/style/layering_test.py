@@ -23,7 +23,7 @@ BELOW = {
     "buildx": ("oci", "options", "registry"),
     "signatures": ("oci", "registry"),
     "session": ("oci", "registry", "remote", "buildx", "signatures"),
-    "migration": ("oci", "buildx"),
+    "migration": ("oci", "buildx", "dockerfile"),
     "solver": ("oci", "registry", "remote", "buildx", "session", "image_tests", "signatures"),
     "reports": ("oci", "session"),
     "plans": ("oci", "dockerfile", "registry", "solver", "reports"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pants.base.specs import Specs
 from pants.engine.console import Console
@@ -13,7 +14,13 @@ from pants.engine.fs import CreateDigest, FileContent, PathGlobs, Workspace
 from pants.engine.goal import Goal, GoalSubsystem
 from pants.engine.internals.build_files import BuildFileOptions
 from pants.engine.rules import goal_rule
-from pants.engine.target import AllTargets, Dependencies, DependenciesRequest, Target
+from pants.engine.target import (
+    AllTargets,
+    Dependencies,
+    DependenciesRequest,
+    OptionalSingleSourceField,
+    Target,
+)
 from pants.option.option_types import BoolOption
 from pants.util.strutil import softwrap
 
@@ -30,13 +37,16 @@ from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME
 from pants_docker_buildkit.migration.build_file import (
     NEW,
     OLD,
+    ImageUses,
     MovedBuildFile,
     Remark,
     has_old_defaults,
     move_build_file,
     why_defaults_stay,
 )
+from pants_docker_buildkit.migration.local_names import LocalImage, images_named_by_tag
 from pants_docker_buildkit.migration.options import move_options, name_as_before, names_images
+from pants_docker_buildkit.oci.reference import DEFAULT_TAG
 
 _CONFIGURATIONS = "pants*.toml"
 _CONFIGURATION = "pants.toml"
@@ -82,10 +92,30 @@ class Repository:
     chosen: tuple[FileContent, ...]
     macros: tuple[FileContent, ...]
     others: tuple[FileContent, ...]
-    bases: frozenset[str]
+    uses: ImageUses = field(default_factory=ImageUses)
 
     def move(self) -> dict[str, MovedBuildFile]:
         """What becomes of each file that has the old targets.
+
+        No image that stays loses an image that it finds in the local engine: that stays, too.
+        """
+        kept: dict[str, str] = {}
+        while True:
+            moved = self._move(replace(self.uses, kept=kept))
+            staying = {address for each in moved.values() for address in each.stayed}
+            left = {posixpath.dirname(each.path) for each in self.others}
+            found = {
+                other: f"{user} stays, and finds it by its tag in the local engine"
+                for user, names in self.uses.names.items()
+                if user in staying or user.rpartition(":")[0] in left
+                for other in names.values()
+            }
+            if found.keys() <= kept.keys():
+                return moved
+            kept.update(found)
+
+    def _move(self, uses: ImageUses) -> dict[str, MovedBuildFile]:
+        """The same, with some images that stay.
 
         Defaults stay for the images that stay, and images stay whose defaults stay: no image loses
         what it has from above it.
@@ -97,14 +127,14 @@ class Repository:
         }
         moved = {}
         for file in self.chosen:
-            moved.update(_moved(file, self.bases, blocked=blocked[file.path]))
+            moved.update(_moved(file, uses, blocked=blocked[file.path]))
         stay = self.where_images_stay(moved)
         for file in self.chosen:
             is_above = any(posixpath.dirname(file.path) in _above(path) for path in stay)
             if is_above and not blocked[file.path]:
-                moved.update(_moved(file, self.bases, keeps_defaults=True))
+                moved.update(_moved(file, uses, keeps_defaults=True))
         for file in self.macros:
-            moved.update(_moved(file, self.bases, is_macro=True))
+            moved.update(_moved(file, uses, is_macro=True))
         return moved
 
     def where_images_stay(self, moved: Mapping[str, MovedBuildFile]) -> frozenset[str]:
@@ -140,7 +170,7 @@ def _above(path: str) -> tuple[str, ...]:
 
 def _moved(
     file: FileContent,
-    bases: frozenset[str],
+    uses: ImageUses,
     *,
     is_macro: bool = False,
     keeps_defaults: bool = False,
@@ -152,7 +182,7 @@ def _moved(
     moved = move_build_file(
         file.path,
         text,
-        bases,
+        uses,
         is_macro=is_macro,
         keeps_defaults=keeps_defaults,
         blocked=blocked,
@@ -179,6 +209,59 @@ def _options(configurations: Iterable[FileContent], *, images_stay: bool) -> lis
     ]
 
 
+def _value(target: Target, alias: str) -> Any:
+    """The value of a field that some kind of image has."""
+    values = (each.value for each in target.field_values.values() if each.alias == alias)
+    return next(values, None)
+
+
+def _without_parameters(target: Target) -> str:
+    return f"{target.address.spec_path}:{target.address.target_name}"
+
+
+def _local_image(target: Target) -> LocalImage:
+    tags = tuple(_value(target, "image_tags") or (DEFAULT_TAG,))
+    return LocalImage(_without_parameters(target), _value(target, "repository"), tags)
+
+
+async def _read_dockerfiles(images: Iterable[Target]) -> dict[Target, bytes]:
+    """The Dockerfile of each target, if there is one."""
+    paths = {
+        each: each[OptionalSingleSourceField].file_path
+        for each in images
+        if each.has_field(OptionalSingleSourceField)
+    }
+    digest = await path_globs_to_digest(PathGlobs(filter(None, paths.values())), **implicitly())
+    texts = {each.path: each.content for each in await get_digest_contents(digest)}
+    written = {each: _value(each, "instructions") for each in images}
+    return {
+        each: "\n".join(lines).encode() if lines else texts.get(paths.get(each) or "", b"")
+        for each, lines in written.items()
+    }
+
+
+async def _find_uses(targets: Iterable[Target]) -> ImageUses:
+    images = [target for target in targets if target.alias in (OLD, NEW)]
+    found = await concurrently(
+        resolve_dependency_targets(**implicitly(DependenciesRequest(image[Dependencies])))
+        for image in images
+    )
+    used = {
+        image: [each for each in dependencies if each.alias == OLD]
+        for image, dependencies in zip(images, found)
+    }
+    bases = {
+        _without_parameters(each) for old in used.values() for each in old if _is_skipped(each)
+    }
+    users = [image for image, old in used.items() if old and image.alias == OLD]
+    names: dict[str, dict[str, str]] = {}
+    for user, text in (await _read_dockerfiles(users)).items():
+        stage = _value(user, "target_stage")
+        called = images_named_by_tag(text, stage, map(_local_image, used[user]))
+        names.setdefault(_without_parameters(user), {}).update(called)
+    return ImageUses(frozenset(bases), names)
+
+
 @goal_rule
 async def migrate_docker_images(
     console: Console,
@@ -188,17 +271,7 @@ async def migrate_docker_images(
     build_files: BuildFileOptions,
     all_targets: AllTargets,
 ) -> MigrateDockerImages:
-    images = [target for target in all_targets if target.alias in (OLD, NEW)]
-    used = await concurrently(
-        resolve_dependency_targets(**implicitly(DependenciesRequest(image[Dependencies])))
-        for image in images
-    )
-    bases = frozenset(
-        f"{target.address.spec_path}:{target.address.target_name}"
-        for targets in used
-        for target in targets
-        if target.alias == OLD and _is_skipped(target)
-    )
+    uses = await _find_uses(all_targets)
     specified = await resolve_specs_paths(specs)
     names = [os.path.join("**", each) for each in build_files.patterns]
     ignored = [f"!{each}" for each in build_files.ignores]
@@ -213,7 +286,7 @@ async def migrate_docker_images(
         chosen,
         tuple(macros if chosen else ()),
         tuple(each for each in all_files if each.path not in specified.files),
-        bases,
+        uses,
     )
     moved = repository.move()
     changed = {path: each for path, each in moved.items() if each.changes}

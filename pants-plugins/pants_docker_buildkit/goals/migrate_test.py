@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from pants.backend.docker.subsystems.docker_options import DockerOptions
@@ -11,7 +12,7 @@ from pants.engine.fs import FileContent
 from pants.option.option_types import collect_options_info
 
 from pants_docker_buildkit.goals.migrate import Repository, report_lines
-from pants_docker_buildkit.migration.build_file import move_build_file
+from pants_docker_buildkit.migration.build_file import ImageUses, move_build_file
 from pants_docker_buildkit.migration.options import move_options
 
 DEFAULTS = '__defaults__({docker_image: dict(pull=True, registries=["@a"])})\n'
@@ -25,7 +26,6 @@ def repository(files: Mapping[str, str], *chosen: str) -> Repository:
         chosen=tuple(each for each in contents if each.path in chosen),
         macros=(),
         others=tuple(each for each in contents if each.path not in chosen),
-        bases=frozenset(),
     )
 
 
@@ -57,6 +57,16 @@ def test_defaults_are_of_both_kinds_where_an_image_cannot_move() -> None:
     assert "docker_buildkit_image: dict(" in moved["src/BUILD"]
     assert " docker_image: dict(" in moved["src/BUILD"]
     assert NEW_IMAGE in moved["src/BUILD"]
+
+
+@pytest.mark.parametrize("chosen", [["a/BUILD", "b/BUILD"], ["b/BUILD"]])
+def test_images_wait_for_one_that_finds_them_by_their_tags(chosen: list[str]) -> None:
+    files = {"a/BUILD": f"{IMAGE}docker_image(name='b', odd=1)\n", "b/BUILD": IMAGE}
+    names = {"a:b": {"x": "a:a"}, "a:a": {"y": "b:a"}}
+    uses = ImageUses(names=names)
+    moved = replace(repository(files, *chosen), uses=uses).move()
+    assert [path for path, each in moved.items() if each.changes] == []
+    assert "a:a stays, and finds it by its tag" in moved["b/BUILD"].flags[0].text
 
 
 def test_no_image_moves_away_from_defaults_that_cannot_move() -> None:

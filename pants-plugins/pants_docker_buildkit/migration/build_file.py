@@ -9,12 +9,12 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pants_docker_buildkit.buildx.attributes import render_attributes
 from pants_docker_buildkit.migration.source_text import Edit, SourceText
-from pants_docker_buildkit.oci.reference import split_registry
+from pants_docker_buildkit.oci.reference import looks_like_registry, split_registry
 
 OLD, NEW = "docker_image", "docker_buildkit_image"
 
@@ -67,6 +67,8 @@ class MovedBuildFile:
 
     text: str
     remarks: tuple[Remark, ...]
+    stayed: frozenset[str] = frozenset()
+    """The addresses of targets that stay what they are, as far as their names are written out."""
 
     @property
     def changes(self) -> tuple[Remark, ...]:
@@ -123,10 +125,23 @@ class _Item:
     keyword: ast.keyword | None = None
 
 
+@dataclass(frozen=True)
+class ImageUses:
+    """How images use others. All are named by their addresses.
+
+    `bases` are used and `publish` leaves them alone. `names` are what each image calls others that
+    it finds in the local engine, and `kept` why some have to stay.
+    """
+
+    bases: Collection[str] = ()
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    kept: Mapping[str, str] = field(default_factory=dict)
+
+
 def move_build_file(
     path: str,
     text: str,
-    bases: Collection[str] = (),
+    uses: ImageUses = ImageUses(),
     *,
     is_macro: bool = False,
     keeps_defaults: bool = False,
@@ -134,15 +149,16 @@ def move_build_file(
 ) -> MovedBuildFile:
     """Make the `docker_image` targets of a BUILD file ours.
 
-    `bases` are addresses that images use and `publish` leaves alone. With `keeps_defaults`, images
-    stay below that have these defaults, so ours get the same beside them. `blocked` is why no
-    target of the file may move, if so.
+    With `keeps_defaults`, images stay below that have these defaults, so ours get the same beside
+    them. `blocked` is why no target of the file may move, if so.
 
     Raises `SyntaxError` where the text is no Python.
     """
     source = SourceText(text)
     edits: list[Edit] = []
     remarks: list[Remark] = []
+    stayed: set[str] = set()
+    directory = None if is_macro else posixpath.dirname(path)
     tree = ast.parse(text)
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         if not isinstance(call.func, ast.Name):
@@ -152,18 +168,18 @@ def move_build_file(
             if call.func.id == OLD:
                 if blocked:
                     raise _StaysError(blocked)
-                directory = None if is_macro else posixpath.dirname(path)
-                _plan_target(plan, call, directory, bases)
+                _plan_target(plan, call, directory, uses)
             elif _is_defaults(call) and not blocked:
                 _plan_defaults(plan, call, keeps_defaults=keeps_defaults)
         except _StaysError as e:
             remarks.append(Remark(call.lineno, f"{_STAYS}{e}", is_change=False))
+            stayed.add(_address(call, directory) or "")
             continue
         edits.extend(plan.edits)
         remarks.extend(plan.remarks)
     remarks.extend(_other_mentions(tree))
     remarks.sort(key=lambda each: each.line)
-    return MovedBuildFile(source.apply(edits), tuple(remarks))
+    return MovedBuildFile(source.apply(edits), tuple(remarks), frozenset(stayed - {""}))
 
 
 def why_defaults_stay(path: str, text: str) -> str | None:
@@ -215,9 +231,19 @@ def _is_defaults(call: ast.Call) -> bool:
     return isinstance(call.func, ast.Name) and call.func.id == "__defaults__"
 
 
-def _plan_target(
-    plan: _Plan, call: ast.Call, directory: str | None, bases: Collection[str]
-) -> None:
+def _address(call: ast.Call, directory: str | None) -> str | None:
+    """The address of a target, if it is written out."""
+    if directory is None:
+        return None
+    name = next((each.value for each in call.keywords if each.arg == "name"), None)
+    text = posixpath.basename(directory) if name is None else _text(name)
+    return None if text is None else f"{directory}:{text}"
+
+
+def _plan_target(plan: _Plan, call: ast.Call, directory: str | None, uses: ImageUses) -> None:
+    address = _address(call, directory)
+    if address is not None and address in uses.kept:
+        raise _StaysError(uses.kept[address])
     plan.change(call, f"{OLD} is {NEW}", plan.source.replace(call.func, NEW))
     items = [
         _Item(each.arg, each.value, each, plan.source.start(each), each)
@@ -226,33 +252,68 @@ def _plan_target(
     ]
     if len(items) != len(call.keywords) or call.args:
         plan.flag(call, _NOT_IN_SIGHT)
-    _plan_fields(plan, items)
     values = {each.name: each for each in items}
+    is_unpushed = _plan_local_registry(plan, values)
+    _plan_fields(plan, [each for each in items if not (is_unpushed and each.name == "registries")])
+    if address is not None:
+        _plan_names(plan, values.get("dependencies"), address, uses.names.get(address, {}))
     skip = values.get("skip_push")
     if skip is None or _is_false(skip.value) or values.keys() & {"output", *_ARTIFACTS}:
         return
     assert skip.keyword is not None
-    name = values.get("name")
-    text = None if name is None else _text(name.value)
-    if directory is not None and name is None:
-        text = posixpath.basename(directory)
     if not _is_true(skip.value):
         plan.flag(
             skip.keyword,
             "`skip_push`: `package` pushes this image by its digest, unless it has"
             ' `output="docker"` where it is skipped',
         )
-    elif directory is None or text is None:
-        _plan_unknown_skip(plan, skip.keyword, bases)
-    elif f"{directory}:{text}" in bases:
+    elif address is None:
+        _plan_unknown_skip(plan, skip.keyword, uses.bases)
+    elif address not in uses.bases:
+        edit = plan.source.add_after(skip.keyword, 'output="docker"')
+        plan.change(skip.keyword, '`output="docker"` keeps it in the local engine', edit)
+    elif not is_unpushed:
         plan.flag(
             skip.keyword,
             "`skip_push`: `package` pushes this image by its digest, if it has a registry, because"
             " others build on it; `publish` leaves it alone",
         )
-    else:
-        edit = plan.source.add_after(skip.keyword, 'output="docker"')
-        plan.change(skip.keyword, '`output="docker"` keeps it in the local engine', edit)
+
+
+def _plan_local_registry(plan: _Plan, values: Mapping[str, _Item]) -> bool:
+    """Take out what is no registry but begins a name in the local engine, if it is that.
+
+    Such an image needs no registry, because nothing is pushed.
+    """
+    registries, repository = values.get("registries"), values.get("repository")
+    skip = values.get("skip_push")
+    if registries is None or repository is None or skip is None or not _is_true(skip.value):
+        return False
+    names, path = _texts(registries.value), _text(repository.value)
+    if path is None or len(names) != 1 or not _is_no_registry(names[0]):
+        return False
+    edit = plan.source.replace(repository.value, _quote(f"{names[0].strip('/')}/{path}"))
+    plan.change(repository.place, f"{names[0]!r} is part of the repository", edit)
+    edit = plan.source.replace(registries.value, "[]")
+    plan.change(registries.place, f"Docker takes {names[0]!r} for no registry", edit)
+    return True
+
+
+def _plan_names(
+    plan: _Plan, dependencies: _Item | None, address: str, names: Mapping[str, str]
+) -> None:
+    """Say which targets the images are that the Dockerfile names by their tags."""
+    if not names:
+        return
+    directory = address.rpartition(":")[0]
+    relative = {name: re.sub(rf"\A{re.escape(directory)}:", ":", names[name]) for name in names}
+    written = (f"{_quote(name)}: {_quote(other)}" for name, other in sorted(relative.items()))
+    contexts = f"build_contexts={{{', '.join(written)}}}"
+    reason = "the Dockerfile names images of this repository by their tags"
+    if dependencies is None or dependencies.keyword is None:
+        raise _StaysError(f"{reason}: `{contexts}` says which those are")
+    edit = plan.source.add_after(dependencies.keyword, contexts)
+    plan.change(dependencies.place, f"`build_contexts`: {reason}", edit)
 
 
 def _plan_unknown_skip(plan: _Plan, skip: ast.keyword, bases: Collection[str]) -> None:
@@ -378,14 +439,22 @@ def _plan_removal(plan: _Plan, item: _Item) -> None:
 
 
 def _check_registries(_plan: _Plan, item: _Item) -> None:
-    values = item.value.elts if isinstance(item.value, (ast.List, ast.Tuple)) else []
-    for text in filter(None, map(_text, values)):
+    for text in _texts(item.value):
+        if _is_no_registry(text):
+            hub = f'of "docker.io": name that, and begin `repository` with {text!r}'
+            raise _stays(item.name, f"Docker takes {text!r} for part of a repository {hub}")
         host, path = split_registry(text)
         if path and not text.startswith("@"):
             alias = f"give {text!r} an alias in the options first, and name that"
             raise _stays(
                 item.name, f"{host!r} is a registry, and {path!r} is a path in it: {alias}"
             )
+
+
+def _is_no_registry(text: str) -> bool:
+    """Whether Docker takes `text/repository` for a repository of Docker Hub."""
+    host, _ = split_registry(text)
+    return not text.startswith("@") and "://" not in host and not looks_like_registry(host)
 
 
 def _check_network(_plan: _Plan, item: _Item) -> None:
@@ -408,6 +477,12 @@ _PLANS: dict[str, Callable[[_Plan, _Item], None]] = {
     "build_network": _check_network,
     "environment": _check_environment,
 }
+
+
+def _texts(node: ast.expr) -> list[str]:
+    """The texts of a list that are written out."""
+    values = node.elts if isinstance(node, (ast.List, ast.Tuple)) else []
+    return [text for text in map(_text, values) if text is not None]
 
 
 def _text(node: ast.expr) -> str | None:

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from pants_docker_buildkit.migration.build_file import move_build_file, why_defaults_stay
+from pants_docker_buildkit.migration.build_file import (
+    ImageUses,
+    move_build_file,
+    why_defaults_stay,
+)
 
 OLD = """\
 # Ümlauts count as two bytes.
@@ -211,6 +215,7 @@ def test_what_is_written_is_what_ours_means(before: str, after: str) -> None:
         pytest.param("output=OUTPUT", "not written out", id="output-elsewhere"),
         pytest.param("build_network='web'", "`RUN` steps have", id="network"),
         pytest.param("registries=['@a', 'ghcr.io/org']", "'org' is a path", id="registry"),
+        pytest.param("registries=['company']", "part of a repository", id="no-registry"),
         pytest.param("environment='docker'", "builds where Pants runs", id="environment"),
         pytest.param("invented=1", "no such field", id="unknown"),
     ],
@@ -227,9 +232,56 @@ def test_what_has_no_equivalent_stays_with_a_reason(fields: str, reason: str) ->
 
 def test_an_image_that_others_build_on_goes_to_its_registry_and_is_not_published() -> None:
     text = "docker_image(name='base', skip_push=True)\ndocker_image(skip_push=True)\n"
-    moved = move_build_file("src/app/BUILD", text, bases={"src/app:base", "src/app:app"})
+    moved = move_build_file("src/app/BUILD", text, ImageUses(bases={"src/app:base", "src/app:app"}))
     assert moved.text == text.replace("docker_image", "docker_buildkit_image")
     assert [each.line for each in moved.flags] == [1, 2]
+
+
+LAYERED = """\
+docker_image(
+    name="deps",
+    registries=["company"],
+    repository='app',
+    skip_push=True,
+)
+docker_image(name="app", dependencies=[":deps"], image_tags=["1"])
+"""
+NAMES = {"src/app:app": {"company/app:deps": "src/app:deps", "tool": "src/tool:tool"}}
+
+
+def test_images_that_are_found_by_their_tags_are_named_by_their_addresses() -> None:
+    uses = ImageUses(bases={"src/app:deps"}, names=NAMES)
+    moved = move_build_file("src/app/BUILD", LAYERED, uses)
+    contexts = '{"company/app:deps": ":deps", "tool": "src/tool:tool"}'
+    assert moved.text == (
+        LAYERED.replace("docker_image", "docker_buildkit_image")
+        .replace('["company"]', "[]")
+        .replace("'app'", '"company/app"')
+        .replace('[":deps"]', f'[":deps"], build_contexts={contexts}')
+    )
+    assert moved.flags == ()
+
+
+def test_an_image_for_the_local_engine_only_needs_no_registry() -> None:
+    moved = move_build_file("src/app/BUILD", LAYERED)
+    assert "    registries=[],\n" in moved.text
+    assert '    repository="company/app",\n    skip_push=True,\n    output="docker",' in moved.text
+
+
+def test_an_image_stays_that_one_that_stays_finds_by_its_tag() -> None:
+    text = "docker_image(name='deps')\ndocker_image(name='app', odd=1)\n"
+    moved = move_build_file("src/app/BUILD", text)
+    assert moved.stayed == {"src/app:app"}
+    moved = move_build_file("src/app/BUILD", text, ImageUses(kept={"src/app:deps": "because"}))
+    assert moved.text == text
+    assert moved.flags[0].text == "stays a docker_image. because"
+
+
+def test_an_image_stays_that_names_others_by_tags_and_has_no_place_to_say_so() -> None:
+    text = "docker_image(name='app')\n"
+    moved = move_build_file("src/app/BUILD", text, ImageUses(names=NAMES))
+    assert moved.text == text
+    assert '`build_contexts={"company/app:deps": ":deps"' in moved.flags[0].text
 
 
 def test_what_cannot_be_seen_is_pointed_at() -> None:
@@ -257,7 +309,7 @@ def test_a_macro_keeps_images_local_unless_others_build_on_one_of_them() -> None
     text = "def image(name, **fields):\n    docker_image(name=name, skip_push=True, **fields)\n"
     moved = move_build_file("macros.py", text, is_macro=True)
     assert 'skip_push=True, output="docker", **fields' in moved.text
-    kept = move_build_file("macros.py", text, bases={"src:base"}, is_macro=True)
+    kept = move_build_file("macros.py", text, ImageUses(bases={"src:base"}), is_macro=True)
     assert "output" not in kept.text
     assert any('`output="docker"`' in each.text for each in kept.flags)
 

@@ -73,7 +73,7 @@ def parse_registry(text: str) -> str:
             raise InvalidRegistryError(text, requirement)
         requirement = "be a host name with an optional port, as in 'ghcr.io' or 'localhost:5000'"
         raise InvalidRegistryError(text, requirement)
-    if not _looks_like_registry(text):
+    if not looks_like_registry(text):
         requirement = f"have a '.' or a port: Docker takes '{text}/app' for one of {DOCKER_HUB}"
         raise InvalidRegistryError(text, requirement)
     port = text.rpartition("]")[2].partition(":")[2]
@@ -167,7 +167,7 @@ class ImageReference:
     def parse(cls, text: str) -> ImageReference:
         """The reference that `text` spells out. It must name its registry; no tag is assumed."""
         first, slash, _ = text.partition("/")
-        if not (slash and _looks_like_registry(first)) and "://" not in text:
+        if not (slash and looks_like_registry(first)) and "://" not in text:
             example = f"as in '{DOCKER_HUB}/library/ubuntu:24.04'"
             raise InvalidImageReferenceError(text, f"name its registry, {example}")
         return cls._parse(text, default_tag=None)
@@ -227,7 +227,7 @@ class ImageReference:
     def familiar(self) -> str:
         """The reference as people write it: Docker Hub and its `library/` are left out."""
         text = str(self)
-        if self.registry == DOCKER_HUB and not _looks_like_registry(self.repository.split("/")[0]):
+        if self.registry == DOCKER_HUB and not looks_like_registry(self.repository.split("/")[0]):
             text = text.removeprefix(f"{DOCKER_HUB}/")
             repository = self.repository.removeprefix(_OFFICIAL_NAMESPACE)
             if "/" not in repository:
@@ -240,7 +240,7 @@ class ImageReference:
         return f"{self.name}{tag}{digest}"
 
 
-def _looks_like_registry(component: str) -> bool:
+def looks_like_registry(component: str) -> bool:
     """Whether Docker takes the first of several path components as a host name."""
     return (
         component == "localhost"
@@ -252,6 +252,6 @@ def _looks_like_registry(component: str) -> bool:
 
 def _split_registry(text: str) -> tuple[str, str]:
     first, slash, remainder = text.partition("/")
-    if slash and _looks_like_registry(first):
+    if slash and looks_like_registry(first):
         return DOCKER_HUB if first == _LEGACY_DOCKER_HUB else first, remainder
     return DOCKER_HUB, text
