@@ -49,6 +49,7 @@ from pants_docker_buildkit.migration.options import move_options, name_as_before
 from pants_docker_buildkit.oci.reference import DEFAULT_TAG
 
 _CONFIGURATIONS = "pants*.toml"
+_DEFAULTS = "__defaults__"
 _CONFIGURATION = "pants.toml"
 
 
@@ -177,7 +178,7 @@ def _moved(
     blocked: str = "",
 ) -> dict[str, MovedBuildFile]:
     text = _text(file)
-    if OLD not in text:
+    if OLD not in text and _DEFAULTS not in text:
         return {}
     moved = move_build_file(
         file.path,

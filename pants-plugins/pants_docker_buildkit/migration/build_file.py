@@ -44,6 +44,9 @@ _NO_EQUIVALENT = {
     "extra_build_options": "has a field for each option: `shm_size`, `ulimits`, `entitlements`,"
     " `no_cache`, `image_annotations`, …",
 }
+_NOT_OF_OLD = {"environment": '"__local__"', "resolve": "None"}
+"""Fields of many targets, and of ours, with the values that stand for none."""
+
 _OUTPUTS = {
     (("type", "docker"),): "docker",
     (("type", "registry"),): "registry",
@@ -178,6 +181,7 @@ def move_build_file(
         edits.extend(plan.edits)
         remarks.extend(plan.remarks)
     remarks.extend(_other_mentions(tree))
+    remarks.extend(_fields_of_all(source, tree))
     remarks.sort(key=lambda each: each.line)
     return MovedBuildFile(source.apply(edits), tuple(remarks), frozenset(stayed - {""}))
 
@@ -225,6 +229,21 @@ def _other_mentions(tree: ast.AST) -> Iterator[Remark]:
             if text is not None and _MENTION.search(text):
                 question = f"names {OLD}: should it name {NEW}, too?"
                 yield Remark(node.lineno, question, is_change=False)
+
+
+def _fields_of_all(source: SourceText, tree: ast.AST) -> Iterator[Remark]:
+    """Where `__defaults__` give every target a field that ours has, and `docker_image` has not."""
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        keys = [key for each in call.args if isinstance(each, ast.Dict) for key in each.keys]
+        if not _is_defaults(call) or any(_names_of_target(key, NEW) for key in keys):
+            continue
+        for each in (keyword.value for keyword in call.keywords if keyword.arg == "all"):
+            names = {item.name for item in _default_items(source, each)} & _NOT_OF_OLD.keys()
+            if names:
+                own = ", ".join(f"{name}={_NOT_OF_OLD[name]}" for name in sorted(names))
+                begin = f'begin with `{{"{NEW}": dict({own})}}`'
+                text = f"`all` also gives {NEW} what {OLD} has not: {begin}"
+                yield Remark(each.lineno, text, is_change=False)
 
 
 def _is_defaults(call: ast.Call) -> bool:

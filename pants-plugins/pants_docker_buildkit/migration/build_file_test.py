@@ -305,6 +305,15 @@ def test_defaults_that_cannot_be_seen_are_pointed_at(defaults: str) -> None:
     assert "not all in sight" in flag.text
 
 
+def test_fields_of_all_targets_that_only_ours_have_are_pointed_at() -> None:
+    text = "__defaults__({}, all=dict(environment='far', resolve='x', tags=['x']))\n"
+    (flag,) = move_build_file("BUILD", text).flags
+    own = '{"docker_buildkit_image": dict(environment="__local__", resolve=None)}'
+    assert flag.text.endswith(f"begin with `{own}`")
+    assert move_build_file("BUILD", text.replace("{}", own)).flags == ()
+    assert move_build_file("BUILD", "__defaults__(all=dict(tags=['x']))\n").flags == ()
+
+
 def test_a_macro_keeps_images_local_unless_others_build_on_one_of_them() -> None:
     text = "def image(name, **fields):\n    docker_image(name=name, skip_push=True, **fields)\n"
     moved = move_build_file("macros.py", text, is_macro=True)
