@@ -119,8 +119,8 @@ def test_a_builder_that_does_not_exist_is_named(user: User) -> None:
     assert text == (
         "Building app:image failed:\n\nThe builder 'nobody-made-this' cannot be used: no builder"
         " \"nobody-made-this\" found. List the builders there are with 'docker buildx ls', create"
-        " one with 'docker buildx create', or change what names it: the 'builder' field,"
-        " '[docker-buildkit].builder' or BUILDX_BUILDER."
+        " one with 'docker buildx create' or describe one in '[docker-buildkit.builders]', or"
+        " change what names it: the 'builder' field, '[docker-buildkit].builder' or BUILDX_BUILDER."
     )
 
 

@@ -78,7 +78,7 @@ def parse_builder_table(name: str, table: object, resolve: ResolvePath) -> Build
     if config_file is not None and buildkitd is not None:
         given = next(key for key in _BUILDKITD_SETTINGS if settings.has(key))
         raise InvalidTableError(
-            "buildkitd_config", f"not stand beside `{given}`", "the file would have to hold both"
+            "buildkitd_config", f"not stand beside `{given}`", "it does. The file has to hold both"
         )
     _check_alternatives(settings)
     is_pool, is_leased = settings.has("endpoints"), any(map(settings.has, _LEASE))

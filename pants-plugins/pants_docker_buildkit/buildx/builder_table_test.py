@@ -222,7 +222,7 @@ SECONDS = "be a whole number of seconds above 0"
             {**CONTAINER, "buildkitd_config": "b.toml", "gc": {}},
             "buildkitd_config",
             "not stand beside `gc`",
-            "the file would have to hold both",
+            "it does. The file has to hold both",
         ),
         (
             {**CONTAINER, "gc": {"max_used_space": "much"}},

@@ -79,8 +79,8 @@ def test_unknown_builder_is_named_with_what_buildx_says(
         choose_builder(docker.cli(BUILDX_BUILDER=variable), name, tmp_path)
     assert str(raised.value) == (
         "The builder 'far' cannot be used: no builder \"far\" found. List the builders there are"
-        " with 'docker buildx ls', create one with 'docker buildx create', or change what names it:"
-        " the 'builder' field, '[docker-buildkit].builder' or BUILDX_BUILDER."
+        " with 'docker buildx ls', create one with 'docker buildx create' or describe one in"
+        " '[docker-buildkit.builders]', or change what names it: the 'builder' field, '[docker-buildkit].builder' or BUILDX_BUILDER."
     )
 
 

@@ -174,8 +174,8 @@ class UnknownBuilderError(SolverError):
     def __init__(self, name: str, finding: str) -> None:
         super().__init__(
             f"The builder {name!r} cannot be used: {_ended(finding)} List the builders there are"
-            " with 'docker buildx ls', create one with 'docker buildx create', or change what"
-            " names it: the 'builder' field, '[docker-buildkit].builder' or BUILDX_BUILDER."
+            " with 'docker buildx ls', create one with 'docker buildx create' or describe one in"
+            " '[docker-buildkit.builders]', or change what names it: the 'builder' field, '[docker-buildkit].builder' or BUILDX_BUILDER."
         )
 
 
