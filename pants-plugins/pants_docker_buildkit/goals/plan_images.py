@@ -92,8 +92,8 @@ class PlanImagesSubsystem(Outputting, GoalSubsystem):
         help=softwrap(
             """
             Ask registries and servers to resolve the names in locks now, and show which have moved
-            since they were locked. With `--detailed-exit-code`, exit with 2 if any has. Exit with 1
-            if any of them cannot be resolved.
+            since they were locked. With `--detailed-exit-code`, exit with 2 also if any has. Exit
+            with 1 if any of them cannot be resolved.
             """
         ),
     )
