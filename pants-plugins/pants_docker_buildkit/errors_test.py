@@ -76,6 +76,14 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             id="missing-other-dockerfile",
         ),
         pytest.param(
+            "build_contexts={'tools': 'python:3.12'}",
+            SCRATCH,
+            "The `build_contexts` field in target HERE:image must name targets that exist, but for"
+            " 'tools' it names 'python:3.12'. Write the address of a target, 'docker-image://' with"
+            " a reference and digest, or a Git URL with a full commit.",
+            id="image-that-is-written-like-a-target",
+        ),
+        pytest.param(
             "instructions=['FROM scratch']",
             SCRATCH,
             "The `instructions` field in target HERE:image must not be set where `source` names a"
@@ -123,8 +131,8 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             SCRATCH,
             "The `source` field in target HERE:image must name a Dockerfile that BuildKit can"
             " build, but HERE/Dockerfile is not one: the build argument 'BUILDKIT_SYNTAX' names the"
-            " image '', which must have a valid repository name: 'library/' must consist of"
-            " lower-case letters and digits, separated by '/', '-', '.', '_' or '__'.",
+            " image '', which must have a valid repository name: '' must consist of lower-case"
+            " letters and digits, separated by '/', '-', '.', '_' or '__'.",
             id="no-frontend",
         ),
         pytest.param(
@@ -292,7 +300,7 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             "build_contexts={'Tiny': 'docs:guide'}",
             f"{SCRATCH}COPY --from=tiny /a /\n",
             "The `build_contexts` field in target HERE:image must name contexts like images, each"
-            " of which must have a valid repository name: 'library/Tiny' must be in lower case,"
+            " of which must have a valid repository name: 'Tiny' must be in lower case,"
             " but 'Tiny' is one of them. Write 'tiny'.",
             id="context-in-upper-case",
         ),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Optional
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional, Union
 
 from pants.engine.addresses import Address
 from pants.engine.target import (
@@ -60,22 +60,26 @@ class _CachesField(StringSequenceField):
     """Texts as buildx takes them. Maps, as `docker_image` has them, become such texts."""
 
     @classmethod
-    def compute_value(cls, raw_value: Any, address: Address) -> Optional[tuple[str, ...]]:
-        if isinstance(raw_value, Mapping):
-            raw_value = (raw_value,)
-        if isinstance(raw_value, (list, tuple)):
-            raw_value = tuple(cls._text(each, address) for each in raw_value)
-        return super().compute_value(raw_value, address)
+    def compute_value(
+        cls, raw_value: Optional[Iterable[Union[str, Mapping[str, str]]]], address: Address
+    ) -> Optional[tuple[str, ...]]:
+        texts: Any = (raw_value,) if isinstance(raw_value, Mapping) else raw_value
+        if isinstance(texts, (list, tuple)):
+            texts = tuple(cls._text(each, address) for each in texts)
+        return super().compute_value(texts, address)
 
     @classmethod
-    def _text(cls, value: Any, address: Address) -> Any:
-        if not isinstance(value, Mapping):
+    def _text(cls, value: object, address: Address) -> str:
+        if isinstance(value, str):
             return value
-        if all(isinstance(each, str) for pair in value.items() for each in pair):
+        if not isinstance(value, Mapping):
+            must, found = "hold texts or maps, as 'type=gha' or {'type': 'gha'}", repr(value)
+        elif all(isinstance(each, str) for pair in value.items() for each in pair):
             return render_attributes(value.items())
+        else:
+            must, found = "have texts in its maps, as {'type': 'gha'}", repr(dict(value))
         raise InvalidFieldException(
-            f"The `{cls.alias}` field in target {address} must have texts in its maps, as"
-            f" {{'type': 'gha'}}, but one is {dict(value)!r}."
+            f"The `{cls.alias}` field in target {address} must {must}, but one is {found}."
         )
 
 

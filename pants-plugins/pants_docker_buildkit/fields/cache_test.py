@@ -29,6 +29,8 @@ def test_a_map_is_the_text_that_it_means(
         field({"type": 1}, ADDRESS)
     with pytest.raises(InvalidFieldException, match="app:image"):
         field("type=gha", ADDRESS)
+    with pytest.raises(InvalidFieldException, match=r"must hold texts or maps, .* but one is 3\."):
+        field([3], ADDRESS)
 
 
 def test_true_is_no_number() -> None:

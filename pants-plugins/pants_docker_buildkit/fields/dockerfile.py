@@ -71,6 +71,11 @@ class BuildKitImageSourceField(OptionalSingleSourceField):
     def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
         """The path as written, which may not be absolute."""
         value = super().compute_value(raw_value, address)
+        if value == "":
+            raise InvalidFieldException(
+                f"The `{cls.alias}` field in target {address} must be a path, but is empty. Leave"
+                " it out for a Dockerfile called `Dockerfile`."
+            )
         if value is not None and value.startswith("/"):
             raise InvalidFieldException(
                 f"The `{cls.alias}` field in target {address} must be a path relative to the BUILD"

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import Enum
+from typing import Optional
 
-from pants.engine.target import BoolField, DictStringToStringField, StringField, StringSequenceField
+from pants.engine.addresses import Address
+from pants.engine.target import (
+    BoolField,
+    DictStringToStringField,
+    InvalidFieldException,
+    StringField,
+    StringSequenceField,
+)
 from pants.util.strutil import help_text
 
 
@@ -39,6 +48,18 @@ class BuildKitImageBuildArgsField(StringSequenceField):
         Build arguments are stored in the image's history: use `secrets` for secret values.
         """
     )
+
+    @classmethod
+    def compute_value(
+        cls, raw_value: Optional[Iterable[str]], address: Address
+    ) -> Optional[tuple[str, ...]]:
+        """A map is refused: Pants takes its keys, and each is an argument from the environment."""
+        if isinstance(raw_value, Mapping):
+            raise InvalidFieldException(
+                f"The `{cls.alias}` field in target {address} must be a list, as ['NAME=value'],"
+                f" but was {dict(raw_value)!r}."
+            )
+        return super().compute_value(raw_value, address)
 
 
 class BuildKitImageLabelsField(DictStringToStringField):

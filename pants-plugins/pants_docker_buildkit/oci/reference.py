@@ -202,7 +202,8 @@ class ImageReference:
             )
         except (InvalidNameError, InvalidOciDigestError) as e:
             kind = "sha256" if isinstance(e, InvalidOciDigestError) else "valid"
-            requirement = f"have a {kind} {e.noun}: {e.text!r} must {e.requirement}"
+            written = e.text if e.text in text else e.text.removeprefix(_OFFICIAL_NAMESPACE)
+            requirement = f"have a {kind} {e.noun}: {written!r} must {e.requirement}"
             raise InvalidImageReferenceError(text, requirement) from e
 
     @property

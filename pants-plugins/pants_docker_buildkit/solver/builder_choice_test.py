@@ -80,7 +80,8 @@ def test_unknown_builder_is_named_with_what_buildx_says(
     assert str(raised.value) == (
         "The builder 'far' cannot be used: no builder \"far\" found. List the builders there are"
         " with 'docker buildx ls', create one with 'docker buildx create' or describe one in"
-        " '[docker-buildkit.builders]', or change what names it: the 'builder' field, '[docker-buildkit].builder' or BUILDX_BUILDER."
+        " '[docker-buildkit.builders]', or change what names it: the 'builder' field,"
+        " '[docker-buildkit].builder' or BUILDX_BUILDER."
     )
 
 

@@ -175,7 +175,8 @@ class UnknownBuilderError(SolverError):
         super().__init__(
             f"The builder {name!r} cannot be used: {_ended(finding)} List the builders there are"
             " with 'docker buildx ls', create one with 'docker buildx create' or describe one in"
-            " '[docker-buildkit.builders]', or change what names it: the 'builder' field, '[docker-buildkit].builder' or BUILDX_BUILDER."
+            " '[docker-buildkit.builders]', or change what names it: the 'builder' field,"
+            " '[docker-buildkit].builder' or BUILDX_BUILDER."
         )
 
 

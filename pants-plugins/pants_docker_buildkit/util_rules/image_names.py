@@ -196,7 +196,8 @@ async def with_git(naming: Naming, values: Placeholders) -> Placeholders:
     """
     refuse = _naming_commit(naming)
     if refuse is None:
-        return values
+        # Known all the same to who looks for the name of a placeholder.
+        return values.merge({GIT_SHA: ""})
     commit = await read_git_commit(**implicitly())
     if commit.sha is None:
         requirement = f"not use `{{{GIT_SHA}}}` outside of a Git worktree with a commit"

@@ -77,6 +77,7 @@ async def write_refs_file(field_set: ImageRefsFieldSet) -> RefsFile:
     field = field_set.images
     refs_format = RefsFormat(field_set.format.value)
     _check_keys(field_set, refs_format)
+    path = output_file(field_set.output_path, field_set.address, refs_format.file_ending)
     mentions = tuple(
         ImageMention(address, repr(key)) for key, address in sorted(field.value.items())
     )
@@ -85,7 +86,6 @@ async def write_refs_file(field_set: ImageRefsFieldSet) -> RefsFile:
     by_address = dict(pinned.by_text)
     images = {key: by_address[address] for key, address in field.value.items()}
     content = render_refs(images, refs_format)
-    path = output_file(field_set.output_path, field_set.address, refs_format.file_ending)
     digest = await create_digest(CreateDigest((FileContent(path, content),)))
     references = tuple((key, image.reference) for key, image in sorted(images.items()))
     return RefsFile(path, digest, references)

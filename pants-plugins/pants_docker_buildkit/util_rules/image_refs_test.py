@@ -262,6 +262,12 @@ def test_dependents_of_an_image_include_the_file(runner: ImageRunner) -> None:
             " which must be the name of an environment variable, but 'A-B' is one of them.",
             id="bad-key",
         ),
+        pytest.param(
+            "images={'A': ':image'}, output_path='../refs.json'",
+            "The `output_path` field in target app:wrong must name a file below `dist/`, but it is"
+            " '../refs.json'. Leave it out, or write a path such as 'deploy/file'.",
+            id="outside-of-dist",
+        ),
     ],
 )
 def test_a_refs_target_that_cannot_be_written_says_why_without_a_build(

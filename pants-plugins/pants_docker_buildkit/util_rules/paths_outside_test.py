@@ -47,6 +47,7 @@ def failure(runner: ImageRunner, directory: str, fields: str, dockerfile: str = 
             "must be a path relative to the BUILD file, but was '/etc/passwd'",
             id="absolute",
         ),
+        pytest.param("", "must be a path, but is empty. Leave it out for a", id="empty"),
     ],
 )
 def test_a_dockerfile_outside_of_the_directory_is_refused(

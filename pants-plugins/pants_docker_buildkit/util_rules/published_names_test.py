@@ -99,6 +99,7 @@ def test_a_placeholder_that_nobody_knows_is_an_error(runner: ImageRunner) -> Non
     text = failure(runner, dev)
     assert "`[docker-buildkit].registries.dev.extra_image_tags`" in text
     assert "'{nobody}' has '{nobody}'. Known are '" in text
+    assert "'{git_sha}'" in text
 
 
 def test_the_commit_is_for_tags_only(runner: ImageRunner) -> None:

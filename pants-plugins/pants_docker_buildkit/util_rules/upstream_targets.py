@@ -156,7 +156,9 @@ async def find_upstream_targets(field_set: BuildKitImageFieldSet) -> UpstreamTar
                 field_set.build_contexts,
                 "name targets that exist",
                 f"for {name!r} it names {value!r}",
-                written.known.neighbours(written.by_text[value]),
+                written.known.neighbours(written.by_text[value])
+                or "Write the address of a target, 'docker-image://' with a reference and digest,"
+                " or a Git URL with a full commit.",
             )
         several = written.known.why_not_one(target)
         if several:
