@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import get_type_hints
 
 import pytest
 from pants.engine.target import COMMON_TARGET_FIELDS
@@ -121,6 +122,18 @@ def test_each_item_of_a_list_stands_in_a_paragraph_of_its_own(text: str) -> None
 def test_a_text_starts_with_a_sentence_and_ends_with_a_full_stop_or_code(text: str) -> None:
     assert len(_WORDS.findall(text)) >= 3
     assert text.strip().endswith((".", "```"))
+
+
+def test_help_says_of_what_a_field_is_made() -> None:
+    # Of types that are none of `typing`, Pants prints the name alone.
+    hints = {
+        f"{target.alias}.{field.alias}": str(get_type_hints(field.compute_value)["raw_value"])
+        for target in target_types()
+        for field in target.core_fields
+        if field.__module__.startswith("pants_docker")
+    }
+    bare = re.compile(r"typing\.Any$|collections\.abc|\bdict\[|\blist\[")
+    assert {name: hint for name, hint in hints.items() if bare.search(hint)} == {}
 
 
 def test_the_help_of_images_names_every_goal_that_takes_them() -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Optional, Union
+from collections.abc import Mapping
+from typing import (  # noqa: UP035 - Pants prints them in help
+    Any,
+    Dict,
+    Iterable,
+    Optional,
+    Union,
+)
 
 from pants.engine.addresses import Address
 from pants.engine.target import (
@@ -61,7 +67,7 @@ class _CachesField(StringSequenceField):
 
     @classmethod
     def compute_value(
-        cls, raw_value: Optional[Iterable[Union[str, Mapping[str, str]]]], address: Address
+        cls, raw_value: Optional[Iterable[Union[str, Dict[str, str]]]], address: Address
     ) -> Optional[tuple[str, ...]]:
         texts: Any = (raw_value,) if isinstance(raw_value, Mapping) else raw_value
         if isinstance(texts, (list, tuple)):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum
-from typing import Optional
+from typing import Iterable, Optional  # noqa: UP035 - Pants prints it in help
 
 from pants.engine.addresses import Address
 from pants.engine.target import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Dict, Optional  # noqa: UP035 - Pants prints it in help
 
 from pants.core.goals.package import OutputPathField
 from pants.engine.addresses import Address, UnparsedAddressInputs
@@ -37,7 +37,7 @@ class BuildKitImageRefsImagesField(SpecialCasedDependencies):
 
     @classmethod
     def compute_value(  # type: ignore[override]
-        cls, raw_value: Optional[dict[str, str]], address: Address
+        cls, raw_value: Optional[Dict[str, str]], address: Address
     ) -> FrozenDict[str, str]:
         """The addresses by key; there is at least one."""
         value = _ImagesByKey.compute_value(raw_value, address)

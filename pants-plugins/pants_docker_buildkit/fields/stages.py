@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Optional
+from typing import Iterable, Optional  # noqa: UP035 - Pants prints it in help
 
 from pants.engine.addresses import Address
 from pants.engine.target import InvalidFieldException, OverridesField, StringSequenceField
