@@ -65,7 +65,9 @@ class Authentication:
     @property
     def identity(self) -> Identity | None:
         """Whom the credentials in use stand for, for messages."""
-        return self._credentials.identity if self._credentials else None
+        # Another thread may find meanwhile that there are none any more.
+        credentials = self._credentials
+        return credentials.identity if credentials else None
 
     def authorize(self, scopes: Scopes, inquiry: Inquiry) -> str | None:
         """The header for a request that needs `scopes`; none while the registry has not asked."""

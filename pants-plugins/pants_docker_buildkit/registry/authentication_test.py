@@ -283,3 +283,31 @@ def test_threads_that_need_the_same_token_fetch_it_once(
     for thread in threads:
         thread.join()
     assert len(access.requests) == 1
+
+
+def test_whom_an_error_names_may_have_logged_out_meanwhile(registry: FakeRegistry) -> None:
+    current: Credentials | None = None
+
+    class Leaving(Credentials):
+        def __bool__(self) -> bool:
+            # As if another thread came between: its password is refused, and there is none now.
+            if current is self and registry.count("PUT"):
+                log_out()
+            return True
+
+    def log_out() -> None:
+        nonlocal current
+        current = None
+        registry.access = BasicAccess("me", "new")
+        with pytest.raises(UnauthorizedError, match="No credentials"):
+            client.head_manifest("app", "2")
+
+    registry.access = BASIC
+    current = Leaving("me", "correct horse")
+    clients = RegistryClients(Reach(patience=BRISK), accounts=Accounts(fallback=lambda _: current))
+    client = clients.client(registry.address)
+    client.head_manifest("app", "1")
+    registry.plan(faults.oci_error(403, "DENIED", "no push for you"))
+    with pytest.raises(DeniedError, match="user 'me'"):
+        client.put_manifest("app", "1", IMAGE.manifest, "application/json")
+    clients.close()
