@@ -331,14 +331,20 @@ class ImageBuildError(BuildKitImageError):
 
 
 class UnwritableContextError(ImageBuildError):
-    """The files of a context cannot be brought to where its build takes them from."""
+    """The files of a context cannot be brought to where its build takes them from.
 
-    def __init__(self, address: Address, session: Path, finding: str) -> None:
+    `finding` is `None` where that directory is gone.
+    """
+
+    def __init__(self, address: Address, session: Path, finding: str | None) -> None:
+        if finding is None:
+            why = "it vanished. Run this again, and check whether something cleans"
+        else:
+            why = f"{finding.rstrip('.')}. Make room there, or choose another"
         super().__init__(
             address,
             f"The files of its context must be written to {session} before it is built, but:"
-            f" {finding.rstrip('.')}. Make room there, or choose another"
-            " `[GLOBAL].named_caches_dir`.",
+            f" {why} `[GLOBAL].named_caches_dir`.",
         )
 
 

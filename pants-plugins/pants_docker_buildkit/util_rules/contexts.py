@@ -34,7 +34,6 @@ from pants_docker_buildkit.session.directory import (
     DELIVERED_FILES,
     DELIVERY_MARKER,
     DELIVERY_SCRIPT,
-    EXIT_NO_SESSION,
     deliveries_path,
     delivery_name,
     permit_path,
@@ -106,7 +105,7 @@ async def prepare_contexts(
         await _deliver(definition, wanted, generation, session, attempt)
         write_contents(permit_path(session, definition.key, generation), rows)
     except OSError as e:
-        raise UnwritableContextError(definition.address, session, e.strerror or str(e)) from e
+        raise _unwritable(definition, session, e.strerror or str(e)) from e
 
 
 async def _deliver(
@@ -165,6 +164,8 @@ async def _bring(
             raise ImageBuildError(definition.address, f"{said(result)}\n{end}")
         # It knows the session by another path, which is gone when it ends.
         finding = said(result).replace(f"{CACHE_LINK}/{session.name}", str(session))
-        if result.exit_code == EXIT_NO_SESSION:
-            finding = "it vanished"
-        raise UnwritableContextError(definition.address, session, finding)
+        raise _unwritable(definition, session, finding)
+
+
+def _unwritable(definition: ImageDefinition, session: Path, found: str) -> UnwritableContextError:
+    return UnwritableContextError(definition.address, session, found if session.is_dir() else None)

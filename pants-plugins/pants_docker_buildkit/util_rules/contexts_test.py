@@ -35,8 +35,21 @@ def test_a_build_may_begin_once_its_files_are_listed(tmp_path: Path) -> None:
 
 
 def test_a_list_that_cannot_be_written_names_target_and_directory(tmp_path: Path) -> None:
-    with pytest.raises(UnwritableContextError, match="No such file or directory") as caught:
+    (tmp_path / "permits").write_text("no directory")
+    with pytest.raises(UnwritableContextError) as caught:
+        prepare_nothing(tmp_path)
+    assert str(caught.value) == (
+        "Building app:image failed:\n\nThe files of its context must be written to"
+        f" {tmp_path} before it is built, but: Not a directory. Make room there, or choose another"
+        " `[GLOBAL].named_caches_dir`."
+    )
+
+
+def test_a_session_whose_directory_is_gone_is_no_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(UnwritableContextError) as caught:
         prepare_nothing(tmp_path / "session")
-    assert "Building app:image failed" in str(caught.value)
-    assert f"written to {tmp_path / 'session'} before" in str(caught.value)
-    assert "Make room there, or choose another `[GLOBAL].named_caches_dir`" in str(caught.value)
+    assert str(caught.value) == (
+        "Building app:image failed:\n\nThe files of its context must be written to"
+        f" {tmp_path / 'session'} before it is built, but: it vanished. Run this again, and check"
+        " whether something cleans `[GLOBAL].named_caches_dir`."
+    )
