@@ -26,7 +26,9 @@ class ProgressView:
                 with open(self._file, "rb") as file:
                     file.seek(self._shown)
                     content = file.read()
-            except (FileNotFoundError, NotADirectoryError):
+            except OSError:
+                # Nothing was said yet, or no more files may be open, and it is shown later. An
+                # error here would keep Pants from closing the session.
                 return
             whole = content[: content.rfind(b"\n") + 1]
             self._shown += len(whole)

@@ -26,6 +26,18 @@ def test_nothing_is_shown_where_a_file_is_in_place_of_the_directory(tmp_path: Pa
     ProgressView(tmp_path / "caches" / "session" / "progress.log", print).update()
 
 
+def test_what_cannot_be_read_is_shown_later(tmp_path: Path) -> None:
+    file, shown = tmp_path / "progress.log", list[tuple[str, str]]()
+    view = ProgressView(file, lambda *line: shown.append(line))
+    # Stands for any error of `open`.
+    file.symlink_to(file)
+    view.update()
+    file.unlink()
+    file.write_text("b app:image one\n")
+    view.update()
+    assert shown == [("b", "app:image one")]
+
+
 def test_many_threads_show_all_in_order(tmp_path: Path) -> None:
     file, shown = tmp_path / "progress.log", list[str]()
     view = ProgressView(file, lambda _, text: shown.append(text))
