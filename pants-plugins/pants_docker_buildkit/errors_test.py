@@ -194,11 +194,11 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             id="bad-registry-alias",
         ),
         pytest.param(
-            "registries=['https://ghcr.io/org']",
+            "registries=['https://ghcr.io/Org']",
             SCRATCH,
             "The `registries` field in target HERE:image must hold registries, each of which must"
-            " be 'ghcr.io' alone; 'org' belongs into the repository, as 'org/{name}', but"
-            " 'https://ghcr.io/org' is not one. Aliases in '[docker-buildkit.registries]': '@dev'.",
+            " be in lower case, but 'https://ghcr.io/Org' is not one. Aliases in"
+            " '[docker-buildkit.registries]': '@dev'.",
             id="bad-registry-address",
         ),
         pytest.param(

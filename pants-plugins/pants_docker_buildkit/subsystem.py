@@ -44,7 +44,9 @@ class DockerBuildKitSubsystem(Subsystem):
                 default = true
             ```
 
-            - `address`: host and port. Required.
+            - `address`: host and port, and a path such as that of `ghcr.io/org` if all repositories
+            are below it. Required. Several entries can have the same host, for several accounts or
+            paths, if they do not contradict each other in how it is reached.
 
             - `default`: whether images that name no registry are pushed there. Defaults to false,
             or to true for the alias `default`.
@@ -62,8 +64,8 @@ class DockerBuildKitSubsystem(Subsystem):
             configuration. The password is `env=NAME`, `file=PATH` or `command=COMMAND`, and is read
             when it is needed. The user name is one of these or the name itself.
 
-            - `repositories`: the paths that the account is for, such as ["team-a"]. Several entries
-            can have the same `address`. Defaults to all.
+            - `repositories`: the paths that the account is for, such as ["team-a"]. Defaults to the
+            path of `address`, or else to all.
 
             - `skip_push`: whether `publish` skips this registry. `package` still pushes there, by
             digest. Defaults to false.

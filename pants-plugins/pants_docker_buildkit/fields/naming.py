@@ -51,8 +51,9 @@ class BuildKitImageRegistriesField(StringSequenceField):
     default = (ALL_DEFAULT_REGISTRIES,)
     help = help_text(
         """
-        The registries that the image is pushed to: addresses such as `ghcr.io` or
-        `localhost:5000`, or aliases such as `@dev` of `[docker-buildkit.registries.dev]`.
+        The registries that the image is pushed to: addresses such as `localhost:5000`, or
+        `ghcr.io/org` with the beginning of the repository, or aliases such as `@dev` of
+        `[docker-buildkit.registries.dev]`.
 
         Defaults to every configured registry with `default = true`. If the list is empty, or no
         registry is configured, the image is not pushed but kept as an OCI image layout; see

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from pants_docker_buildkit.buildx.attributes import render_attributes
 from pants_docker_buildkit.migration.source_text import Edit, SourceText
-from pants_docker_buildkit.oci.reference import looks_like_registry, split_registry
+from pants_docker_buildkit.oci.reference import looks_like_registry
 
 OLD, NEW = "docker_image", "docker_buildkit_image"
 
@@ -462,18 +462,12 @@ def _check_registries(_plan: _Plan, item: _Item) -> None:
         if _is_no_registry(text):
             hub = f'of "docker.io": name that, and begin `repository` with {text!r}'
             raise _stays(item.name, f"Docker takes {text!r} for part of a repository {hub}")
-        host, path = split_registry(text)
-        if path and not text.startswith("@"):
-            alias = f"give {text!r} an alias in the options first, and name that"
-            raise _stays(
-                item.name, f"{host!r} is a registry, and {path!r} is a path in it: {alias}"
-            )
 
 
 def _is_no_registry(text: str) -> bool:
     """Whether Docker takes `text/repository` for a repository of Docker Hub."""
-    host, _ = split_registry(text)
-    return not text.startswith("@") and "://" not in host and not looks_like_registry(host)
+    host = text.removeprefix("https://").partition("/")[0]
+    return not text.startswith("@") and not looks_like_registry(host)
 
 
 def _check_network(_plan: _Plan, item: _Item) -> None:

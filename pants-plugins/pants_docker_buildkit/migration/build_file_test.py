@@ -214,7 +214,6 @@ def test_what_is_written_is_what_ours_means(before: str, after: str) -> None:
         pytest.param("output={'type': 'local', 'dest': 'x'}", "`output`", id="output"),
         pytest.param("output=OUTPUT", "not written out", id="output-elsewhere"),
         pytest.param("build_network='web'", "`RUN` steps have", id="network"),
-        pytest.param("registries=['@a', 'ghcr.io/org']", "'org' is a path", id="registry"),
         pytest.param("registries=['company']", "part of a repository", id="no-registry"),
         pytest.param("environment='docker'", "builds where Pants runs", id="environment"),
         pytest.param("invented=1", "no such field", id="unknown"),

@@ -6,14 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pants_docker_buildkit.oci.reference import split_registry
-
 _HEADER = re.compile(r"\s*\[(?P<name>[^\[\]]+)\]\s*(#.*)?")
 _OPTION = re.compile(r"(?P<name>[\w-]+)(\.(add|remove))?\s*=")
 _STRING = re.compile(r'"(\\.|[^"\\])*"|\'[^\']*\'|#.*')
-_INLINE_TABLE = re.compile(r"\{[^{}]*\}")
-_SETTING = re.compile(r"""(?<![\w.-])(address|repository)\s*=\s*(["'])(?P<value>_*)\2""")
-"""What says where images go, in a text whose texts are masked."""
 
 _OURS = frozenset(
     {
@@ -54,8 +49,7 @@ def move_options(text: str) -> str:
         if not _is_docker(table):
             continue
         moved.append(f"[docker-buildkit{table[len('docker') :]}]\n")
-        options = "".join(_move(each) if table == "docker" else each.text for each in lines)
-        moved.append(_move_registries(table, options))
+        moved += (_move(each) if table == "docker" else each.text for each in lines)
     return re.sub(r"\n{3,}", "\n\n", "".join(moved)).strip("\n") + "\n" if moved else ""
 
 
@@ -82,50 +76,6 @@ def _move(lines: _Lines) -> str:
         return 'progress = "plain"\n'
     reason = _GONE.get(lines.option, "there is no such option")
     return f"# {lines.option}: {reason}.\n"
-
-
-def _move_registries(table: str, options: str) -> str:
-    """The options of a table, with addresses that are hosts: a path belongs to the repository."""
-    masked = _STRING.sub(_mask, options)
-    if table.startswith("docker.registries."):
-        return _move_address(options, masked, "\n")
-    pieces = []
-    end = 0
-    for each in _INLINE_TABLE.finditer(masked):
-        registry = options[each.start() : each.end()]
-        pieces += [options[end : each.start()], _move_address(registry, each.group(), ", ")]
-        end = each.end()
-    return "".join((*pieces, options[end:]))
-
-
-def _mask(text: re.Match[str]) -> str:
-    quote = text.group()[0]
-    if quote == "#":
-        return " " * len(text.group())
-    return f"{quote}{'_' * (len(text.group()) - 2)}{quote}"
-
-
-def _move_address(registry: str, masked: str, separator: str) -> str:
-    """The settings of a registry, which are `masked` where they are texts or comments."""
-    places = {each.group(1): each.span("value") for each in _SETTING.finditer(masked)}
-    if "address" not in places:
-        return registry
-    start, end = places["address"]
-    host, path = split_registry(registry[start:end])
-    if not path:
-        return registry
-    edits = [(start, end, host)]
-    if "repository" in places:
-        at = places["repository"][0]
-        edits.append((at, at, f"{path}/"))
-    elif separator == "\n":
-        at = registry.index("\n", end) + 1
-        edits.append((at, at, f'repository = "{path}/{{target_repository}}"\n'))
-    else:
-        edits.append((end + 1, end + 1, f', repository = "{path}/{{target_repository}}"'))
-    for first, last, text in sorted(edits, reverse=True):
-        registry = registry[:first] + text + registry[last:]
-    return registry
 
 
 def _tables(text: str) -> Iterator[tuple[str, list[_Lines]]]:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pytest
-
 from pants_docker_buildkit.migration.options import move_options, name_as_before, names_images
 
 BEFORE = """\
@@ -45,53 +43,13 @@ progress = "plain"
 build_args.add = ["C"]
 
 [docker-buildkit.registries.prod]
-address = "ghcr.io"
-repository = "org/{target_repository}"
+address = "ghcr.io/org"
 default = true
 """
 
 
 def test_options_move_with_their_comments_and_what_is_gone_says_why() -> None:
     assert move_options(BEFORE) == AFTER
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        pytest.param(
-            "[docker.registries.a]\naddress = 'ghcr.io/a/b/'  # ours\ndefault = true\n",
-            "[docker-buildkit.registries.a]\naddress = 'ghcr.io'  # ours\n"
-            'repository = "a/b/{target_repository}"\ndefault = true\n',
-            id="table",
-        ),
-        pytest.param(
-            '[docker.registries.a]\n# address = "x/y"\nrepository = "{name}"\n'
-            'address="ghcr.io/a"\n',
-            '[docker-buildkit.registries.a]\n# address = "x/y"\nrepository = "a/{name}"\n'
-            'address="ghcr.io"\n',
-            id="table-with-repository",
-        ),
-        pytest.param(
-            '[docker.registries]\na = { address = "ghcr.io/a" }\n'
-            'b = {repository = "{name}", address = "localhost:5000/b"}\n'
-            'c = {address = "docker.io"}\n',
-            "[docker-buildkit.registries]\n"
-            'a = { address = "ghcr.io", repository = "a/{target_repository}" }\n'
-            'b = {repository = "b/{name}", address = "localhost:5000"}\n'
-            'c = {address = "docker.io"}\n',
-            id="inline",
-        ),
-        pytest.param(
-            '[docker]\nregistries = {a = {address = "ghcr.io/a"}, b = {address = "ghcr.io/b"}}\n',
-            '[docker-buildkit]\nregistries = {a = {address = "ghcr.io",'
-            ' repository = "a/{target_repository}"}, b = {address = "ghcr.io",'
-            ' repository = "b/{target_repository}"}}\n',
-            id="inline-in-inline",
-        ),
-    ],
-)
-def test_the_path_in_an_address_goes_to_the_repository(before: str, after: str) -> None:
-    assert move_options(before) == after
 
 
 def test_a_file_without_docker_gives_nothing() -> None:

@@ -82,36 +82,20 @@ def parse_registry(text: str) -> str:
     return DOCKER_HUB if text == _LEGACY_DOCKER_HUB else text
 
 
-def read_registry(text: str) -> str:
-    """`text` as a registry as people write it: `https://` before it and a `/` after it are dropped.
+def read_registry(text: str) -> tuple[str, str]:
+    """The registry in `text`, as people write it, and the path in it, which may be empty.
 
-    Nothing else is: plain HTTP is a setting, and a path belongs to a repository.
+    With a path, as `ghcr.io/org` has one, all repositories are below it, as for `docker_image`.
+    `https://` before a registry is dropped, and so is a `/` after it. Plain HTTP is a setting.
     """
     address = text.removeprefix("https://").removesuffix("/")
     if address == _DOCKER_HUB_ENDPOINT:
-        return DOCKER_HUB
+        return DOCKER_HUB, ""
     if address.startswith("http://"):
         requirement = "have no 'http://'; a registry with plain HTTP needs the setting `insecure`"
         raise InvalidRegistryError(text, requirement)
-    host, _, path = address.partition("/")
-    if path.strip("/") and _REGISTRY.fullmatch(host):
-        requirement = (
-            f"be '{host}' alone; '{path}' belongs into the repository, as '{path}/{{name}}'"
-        )
-        raise InvalidRegistryError(text, requirement)
-    return parse_registry(address)
-
-
-def split_registry(text: str) -> tuple[str, str]:
-    """The registry in `text`, and the path in it, as `docker_image` takes both for an address.
-
-    The path is empty if there is none, or if `text` is a URL that is no registry.
-    """
-    address = text.removeprefix("https://").strip("/")
-    if address == _DOCKER_HUB_ENDPOINT or "://" in address:
-        return text, ""
-    host, _, path = address.partition("/")
-    return host, path
+    host, slash, path = address.partition("/")
+    return parse_registry(host), parse_repository_name(path) if slash else ""
 
 
 def parse_repository_name(text: str) -> str:

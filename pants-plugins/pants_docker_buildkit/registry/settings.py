@@ -26,6 +26,17 @@ class RegistrySettings:
     has_immutable_tags: bool = False
     has_digest_tags: bool = True
 
+    def merge(self, other: RegistrySettings) -> RegistrySettings:
+        """What two entries say of one registry, which do not contradict each other."""
+        return RegistrySettings(
+            other.is_plain_http if self.is_plain_http is None else self.is_plain_http,
+            self.ca_file or other.ca_file,
+            self.certificate_file or other.certificate_file,
+            self.key_file or other.key_file,
+            self.has_immutable_tags or other.has_immutable_tags,
+            self.has_digest_tags and other.has_digest_tags,
+        )
+
     def uses_plain_http(self, registry: str) -> bool:
         """Whether `registry` is spoken to without TLS."""
         if self.is_plain_http is not None:

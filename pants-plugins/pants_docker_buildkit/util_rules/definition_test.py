@@ -178,6 +178,9 @@ def test_labels_and_annotations_have_the_same_placeholders(runner: ImageRunner) 
         ),
         pytest.param("registries=['quay.io']", ("quay.io/app/image",), id="unknown-address"),
         pytest.param(
+            "registries=['ghcr.io/a/b'], repository='c'", ("ghcr.io/a/b/c",), id="address-and-path"
+        ),
+        pytest.param(
             "registries=['<all default registries>', 'quay.io']",
             ("localhost:5000/app/image", "quay.io/app/image"),
             id="defaults-and-another",
@@ -233,7 +236,7 @@ def test_an_image_for_the_local_engine_gets_its_tags_there(runner: ImageRunner) 
 def test_an_image_for_the_local_engine_is_also_named_as_in_its_registries() -> None:
     runner = ImageRunner()
     aliased = "'address': 'ghcr.io', 'use_local_alias': True"
-    extra = "'address': 'quay.io', 'repository': 'acme/{name}', 'extra_image_tags': ['edge']"
+    extra = "'address': 'quay.io/all', 'repository': 'acme/{name}', 'extra_image_tags': ['edge']"
     extra += ", 'use_local_alias': True"
     runner.set_options(f"registries={{'hub': {{{aliased}}}, 'quay': {{{extra}}}}}")
     runner.write({"src/team/app/Dockerfile": DOCKERFILE})
@@ -245,9 +248,9 @@ def test_an_image_for_the_local_engine_is_also_named_as_in_its_registries() -> N
         "ghcr.io/src/team/app/image:2.0",
         "hub/src/team/app/image:1.0",
         "hub/src/team/app/image:2.0",
-        "quay.io/acme/image:1.0",
-        "quay.io/acme/image:2.0",
-        "quay.io/acme/image:edge",
+        "quay.io/all/acme/image:1.0",
+        "quay.io/all/acme/image:2.0",
+        "quay.io/all/acme/image:edge",
         "quay/acme/image:1.0",
         "quay/acme/image:2.0",
         "quay/acme/image:edge",

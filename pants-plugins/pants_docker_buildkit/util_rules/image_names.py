@@ -120,7 +120,7 @@ class Naming:
         return cls(field_set, registries, output, subsystem.default_repository)
 
     def repository(self, values: Placeholders, registry: ConfiguredRegistry | None = None) -> str:
-        """The repository, without a registry: of one that has a template, as that says."""
+        """The repository, without a registry: as a template or a path of that one says."""
         field_set, field = self.field_set, self.field_set.repository
         option = "default_repository"
         text = _fill_option(option, self.default_repository, values)
@@ -135,8 +135,9 @@ class Naming:
             # `{directory}` is empty for a target of the build root, `{parent_directory}` also below
             # it.
             text = re.sub("/{2,}", "/", text).strip("/")
+        path = f"{registry.path}/" if registry is not None and registry.path else ""
         try:
-            return parse_repository_name(text.lower())
+            return parse_repository_name(path + text.lower())
         except InvalidNameError as e:
             if not option:
                 raise field_set.error(field, e.requirement, f"it is {e.text!r}") from e
@@ -173,7 +174,8 @@ class Naming:
             tags = self.tags_in(registry, values)
             names += (f"{reference.name}:{tag}" for tag in tags)
             if registry.uses_local_alias and registry.alias:
-                names += (f"{registry.alias}/{reference.repository}:{tag}" for tag in tags)
+                name = reference.repository.removeprefix(f"{registry.path}/")
+                names += (f"{registry.alias}/{name}:{tag}" for tag in tags)
         return tuple(dict.fromkeys(names))
 
 

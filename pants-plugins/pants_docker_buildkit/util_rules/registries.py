@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pants.base.build_environment import get_buildroot
@@ -39,11 +42,26 @@ _KNOWN_SETTINGS = {
 }
 
 
+_REACH = MappingProxyType(
+    {
+        "insecure": "is_plain_http",
+        "ca_file": "ca_file",
+        "cert_file": "certificate_file",
+        "key_file": "key_file",
+    }
+)
+"""The settings that say how a registry is reached, and what they are called here."""
+
+
 @dataclass(frozen=True)
 class ConfiguredRegistry:
-    """One entry of `[docker-buildkit.registries]`, or a registry that a target names itself."""
+    """One entry of `[docker-buildkit.registries]`, or a registry that a target names itself.
+
+    `path` begins all repositories there; it may be empty.
+    """
 
     address: str
+    path: str = ""
     alias: str | None = None
     is_default: bool = False
     repository: str | None = None
@@ -65,24 +83,46 @@ class ConfiguredRegistries:
         """Where images go that name no registry."""
         return tuple(each for each in self.all if each.is_default)
 
+    @property
+    def settings(self) -> Mapping[str, RegistrySettings]:
+        """What all entries say of how a registry is reached, by its address."""
+        found: dict[str, RegistrySettings] = {}
+        for each in self.all:
+            known = found.get(each.address)
+            found[each.address] = each.settings if known is None else known.merge(each.settings)
+        return found
+
     def find(self, name: str) -> ConfiguredRegistry | None:
         """The registry with the alias `@name`, if there is one, or with the address `name`."""
         if name.startswith("@"):
             return next((each for each in self.all if each.alias == name[1:]), None)
-        address = read_registry(name)
-        known = next((each for each in self.all if each.address == address), None)
-        return known or ConfiguredRegistry(address)
+        place = read_registry(name)
+        known = (each for each in self.all if (each.address, each.path) == place)
+        return next(known, None) or ConfiguredRegistry(*place)
 
 
 @rule(desc="Read configured registries")
 async def read_configured_registries(subsystem: DockerBuildKitSubsystem) -> ConfiguredRegistries:
     environment = await resolve_docker_environment(**implicitly())
-    return ConfiguredRegistries(
-        tuple(
-            _parse(alias, entry, environment.home)
-            for alias, entry in named_entries("registries", subsystem.registries)
-        )
+    registries = tuple(
+        _parse(alias, entry, environment.home)
+        for alias, entry in named_entries("registries", subsystem.registries)
     )
+    for one, other in combinations(registries, 2):
+        _check_agreement(one, other)
+    return ConfiguredRegistries(registries)
+
+
+def _check_agreement(one: ConfiguredRegistry, other: ConfiguredRegistry) -> None:
+    """Two entries of one registry, for two accounts or paths, reach it in the same way."""
+    if one.address != other.address:
+        return
+    for name, attribute in _REACH.items():
+        value, another = getattr(one.settings, attribute), getattr(other.settings, attribute)
+        if None not in (value, another) and value != another:
+            requirement = f"be that of `registries.{one.alias}`, which has the same address"
+            finding = f"{another!r} is not {value!r}"
+            raise InvalidOptionError(f"registries.{other.alias}.{name}", requirement, finding)
 
 
 def _parse(alias: str, entry: Any, home: str) -> ConfiguredRegistry:
@@ -103,17 +143,18 @@ def _parse(alias: str, entry: Any, home: str) -> ConfiguredRegistry:
 def _read(alias: str, table: OptionTable, home: str) -> ConfiguredRegistry:
     table.only(_KNOWN_SETTINGS)
     try:
-        address = read_registry(table.content["address"])
+        address, path = read_registry(table.content["address"])
     except InvalidNameError as e:
         raise InvalidTableError(table.at("address"), e.requirement, f"is {e.text!r}") from e
     return ConfiguredRegistry(
         address=address,
+        path=path,
         alias=alias,
         is_default=bool(table.boolean("default"))
         or (alias == "default" and not table.has("default")),
         repository=table.text("repository"),
         settings=_settings(table, home),
-        account=_account(table, alias, address),
+        account=_account(table, alias, address, path),
         skips_push=bool(table.boolean("skip_push")),
         extra_image_tags=table.texts("extra_image_tags"),
         uses_local_alias=bool(table.boolean("use_local_alias")),
@@ -131,7 +172,8 @@ def _settings(table: OptionTable, home: str) -> RegistrySettings:
     )
 
 
-def _account(table: OptionTable, alias: str, registry: str) -> Account | None:
+def _account(table: OptionTable, alias: str, registry: str, path: str) -> Account | None:
+    """The account of an entry. By default it is for all that is in the path of its address."""
     username, password = (table.content.get(key) for key in ("username", "password"))
     if username is None and password is None:
         if table.has("repositories"):
@@ -150,7 +192,8 @@ def _account(table: OptionTable, alias: str, registry: str) -> Account | None:
         registry=registry,
         username=_username(username),
         password=_password(table.at("password"), password),
-        repositories=tuple(each.strip("/") for each in table.texts("repositories")),
+        repositories=tuple(each.strip("/") for each in table.texts("repositories"))
+        or ((path,) if path else ()),
     )
 
 

@@ -82,7 +82,7 @@ async def mark_session(run_id: RunId) -> SessionMark:
 def _profile(
     registries: ConfiguredRegistries, docker: DockerEnvironment, subsystem: DockerBuildKitSubsystem
 ) -> Profile:
-    settings = tuple((each.address, each.settings) for each in registries.all)
+    settings = tuple(registries.settings.items())
     timeout = seconds("registry_timeout", subsystem.registry_timeout)
     patience = Patience(read_timeout=float(timeout))
     return Profile(Reach(docker.variables, settings, patience), docker.docker)
