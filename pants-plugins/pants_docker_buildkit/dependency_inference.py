@@ -119,6 +119,7 @@ async def infer_image_dependencies(
     dockerfile = await read_image_dockerfile(field_set, **implicitly())
     if upstream.addresses:
         dockerfile = await _understand(field_set, dockerfile, upstream)
+        upstream = upstream.reaching(dockerfile.analyses)
     root = field_set.context_directory(subsystem.default_context_root)
     # Files of a repository are no targets.
     analyses = () if field_set.context.value else dockerfile.analyses

@@ -358,6 +358,21 @@ def test_what_a_base_image_of_this_repository_copies_is_inferred(
     assert found == {"on-build:image", f"{directory}:package"}
 
 
+def test_a_context_that_nothing_uses_is_not_inferred_unless_a_base_image_uses_it(
+    runner: ImageRunner,
+) -> None:
+    base = "source=None, instructions=['FROM a', 'ONBUILD COPY --from=used . /']"
+    fields = "build_contexts={'base': ':base', 'used': ':used', 'other': ':other'}"
+    build = (
+        f"docker_buildkit_image(name='base', {base})\n"
+        "files(name='used', sources=['*.txt'])\nfiles(name='other', sources=['*.txt'])\n"
+        f"docker_buildkit_image(name='image', {fields})"
+    )
+    runner.write({"triggered/a.txt": ""})
+    assert infer(runner, "triggered", "FROM base\n", build) == {"triggered:base", "triggered:used"}
+    assert infer(runner, "triggered", "FROM debian:12\n", build) == set()
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "needs_all"),
     [

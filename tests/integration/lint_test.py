@@ -18,14 +18,16 @@ def test_buildkit_checks_all_stages_and_is_asked_once(
             "pants.toml": repository_settings(registry.address, repository),
             ".dockerignore": "app/secret.txt\n",
             "app/BUILD": "docker_buildkit_image(name='image')\n"
-            "docker_buildkit_image(name='other', source='Other')\n"
+            "docker_buildkit_image(name='other', source='Other',"
+            " build_contexts={'context': ':image'})\n"
             "docker_buildkit_image(name='strict', source='Strict, or not')\n"
             "docker_buildkit_image(name='skipped', source='Skipped',"
             " skip_dockerfile_checks=True)\n",
             "app/Dockerfile": f"# check=experimental=all\nFROM {busybox} AS One\n"
             "FROM scratch\nCOPY app/secret.txt /x\n",
-            # No image is built for what a base is.
-            "app/Other": "# check=skip=SecretsUsedInArgOrEnv\nARG BASE=app:image\nFROM $BASE\n"
+            # No image is built for what a base is, nor for that of a stage that nothing needs.
+            "app/Other": "# check=skip=SecretsUsedInArgOrEnv\nARG BASE=app:image\n"
+            "FROM context AS unused\nFROM $BASE\n"
             "ENV PASSWORD=1\n",
             "app/Strict, or not": "# check=error=true\nFROM scratch\nCMD a\n",
             "app/Skipped": "from scratch\nENV PASSWORD=1\n",

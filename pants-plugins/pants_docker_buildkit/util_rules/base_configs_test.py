@@ -107,6 +107,16 @@ def test_a_named_context_that_a_trigger_uses_is_in_the_key(
     assert [each.name for each in found.named_contexts] == names
 
 
+def test_a_target_whose_context_nothing_uses_is_not_needed(
+    runner: ImageRunner, registry: FakeRegistry
+) -> None:
+    fields = "output='oci', build_contexts={'x': 'nothing:broken', 'y': 'nothing:image'}"
+    runner.write({"nothing/Dockerfile": f"FROM {push(registry, 'RUN a')}\n"})
+    broken = "docker_buildkit_image(name='broken', source=None, instructions=['FROM'])\n"
+    runner.write({"nothing/BUILD": f"{broken}docker_buildkit_image(name='image', {fields})\n"})
+    assert runner.definition("nothing:image").job.definition.named_contexts == ()
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "fields", "takes"),
     [

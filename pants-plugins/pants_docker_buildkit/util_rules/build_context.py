@@ -324,7 +324,7 @@ async def _find_image_sources(
 ) -> ContextSources:
     """What the context of an image that depends on `targets` is made of."""
     upstream = await find_upstream_targets(field_set, **implicitly())
-    elsewhere = set(upstream.addresses)
+    elsewhere = {*upstream.addresses, *dict(upstream.others).values()}
     if elsewhere:
         elsewhere -= set(
             await resolve_unparsed_address_inputs(explicit_dependencies(field_set), **implicitly())

@@ -144,7 +144,8 @@ async def _ignore_file(field_set: BuildKitImageFieldSet, path: str | None, root:
 
 
 def _named_contexts(upstream: UpstreamTargets) -> tuple[NamedContext, ...]:
-    names = sorted(name for name, _ in (*upstream.contexts, *upstream.remote))
+    contexts = (*upstream.contexts, *upstream.others, *upstream.remote)
+    names = sorted(name for name, _ in contexts)
     return (
         *(
             NamedContext(name, ContextKind.FILES, directory=f"{NAMED_CONTEXTS_DIRECTORY}/{name}")

@@ -54,7 +54,12 @@ from pants_docker_buildkit.util_rules.unowned_files import (
     copied_directories,
     find_unowned_files,
 )
-from pants_docker_buildkit.util_rules.upstream_images import NO_UPSTREAM, Upstream, prepare_upstream
+from pants_docker_buildkit.util_rules.upstream_images import (
+    NO_UPSTREAM,
+    Upstream,
+    UpstreamRequest,
+    prepare_upstream,
+)
 from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
     find_upstream_targets,
@@ -316,6 +321,23 @@ def _reached_context(
     return replace(context, entries=selected), paths
 
 
+async def _understand_all(
+    field_set: BuildKitImageFieldSet,
+    dockerfile: ImageDockerfile,
+    targets: UpstreamTargets,
+    upstream: Upstream,
+    lock: AppliedLock,
+) -> tuple[Understanding, Upstream]:
+    """What a Dockerfile needs, with what the targets give that only triggers of its bases use."""
+    understood = await understand_dockerfile(field_set, dockerfile, targets, upstream, lock)
+    while targets != targets.reaching(understood.dockerfile.analyses):
+        targets = targets.reaching(understood.dockerfile.analyses)
+        asked = UpstreamRequest(field_set, targets)
+        upstream = await prepare_upstream(asked, **implicitly())
+        understood = await understand_dockerfile(field_set, dockerfile, targets, upstream, lock)
+    return understood, upstream
+
+
 async def find_inputs(
     field_set: BuildKitImageFieldSet,
     attempt: int,
@@ -330,12 +352,12 @@ async def find_inputs(
     if targets.addresses or targets.copied:
         context, upstream = await concurrently(
             assemble_build_context(field_set, **implicitly()),
-            prepare_upstream(field_set, **implicitly()),
+            prepare_upstream(UpstreamRequest(field_set, targets), **implicitly()),
         )
     else:
         context, upstream = await assemble_build_context(field_set, **implicitly()), NO_UPSTREAM
     lock = await find_applied_lock(field_set, subsystem)
-    understood = await understand_dockerfile(field_set, dockerfile, targets, upstream, lock)
+    understood, upstream = await _understand_all(field_set, dockerfile, targets, upstream, lock)
     dockerfile, named_contexts = understood.dockerfile, understood.contexts
     _refuse_other_archives(field_set, dockerfile, upstream)
     build_args = _declared_build_args(field_set, understood)

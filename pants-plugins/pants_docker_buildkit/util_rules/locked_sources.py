@@ -163,6 +163,12 @@ async def find_moving_sources(
     understood = await understand_dockerfile(
         field_set, dockerfile, targets, upstream, lock, asks_builder=is_asked
     )
+    while targets != targets.reaching(understood.dockerfile.analyses):
+        targets = targets.reaching(understood.dockerfile.analyses)
+        upstream = await _plan_upstream(field_set, dockerfile, targets)
+        understood = await understand_dockerfile(
+            field_set, dockerfile, targets, upstream, lock, asks_builder=is_asked
+        )
     pinned = await pin_sources(
         PinnedSourcesRequest(field_set, understood.dockerfile, understood.contexts, lock),
         subsystem,

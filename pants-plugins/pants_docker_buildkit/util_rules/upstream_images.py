@@ -40,11 +40,7 @@ from pants_docker_buildkit.util_rules.image_archives import (
     possible_archive,
     unpack_image_archive,
 )
-from pants_docker_buildkit.util_rules.upstream_targets import (
-    UpstreamTargets,
-    find_upstream_targets,
-    targets_at,
-)
+from pants_docker_buildkit.util_rules.upstream_targets import UpstreamTargets, targets_at
 
 
 @dataclass(frozen=True)
@@ -241,11 +237,19 @@ NO_UPSTREAM = Upstream((), (), (), ())
 """What no other target gives anything to."""
 
 
+@dataclass(frozen=True)
+class UpstreamRequest:
+    """Asks for what these targets give to the build of an image."""
+
+    field_set: BuildKitImageFieldSet
+    targets: UpstreamTargets
+
+
 @rule(desc="Prepare images that an image refers to")
 async def prepare_upstream(
-    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+    request: UpstreamRequest, subsystem: DockerBuildKitSubsystem
 ) -> Upstream:
-    upstream = await find_upstream_targets(field_set, **implicitly())
+    field_set, upstream = request.field_set, request.targets
     packages = await _package(field_set, upstream, subsystem)
     contexts = tuple(_contexts(field_set, upstream, packages))
     arguments = tuple(_arguments(field_set, upstream, packages))

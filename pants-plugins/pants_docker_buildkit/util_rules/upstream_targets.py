@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address, Addresses
 from pants.engine.target import Target
@@ -41,7 +41,8 @@ _PASSWORD = re.compile(r"[a-z]+://[^/?#]*:[^/?#]*@|https?://[^/?#]*@")
 class UpstreamTargets:
     """The targets that an image refers to, and the images and repositories that it names itself.
 
-    Named contexts that its build surely does not reach are left out: they cannot change the image.
+    `contexts` are those that its build reaches as far as its Dockerfile says. `others` it may reach
+    by what its bases trigger: they cannot change the image unless it does.
     `arguments` are from the name of a global `ARG` to a target, `contexts` from the name of a build
     context to a target, `images` and `remote` from the name of a build context to a pinned
     reference or a URL, which is that of a commit where BuildKit takes it for a Git repository.
@@ -53,12 +54,22 @@ class UpstreamTargets:
     images: tuple[tuple[str, str], ...]
     remote: tuple[tuple[str, str], ...]
     copied: tuple[tuple[str, Address], ...] = ()
+    others: tuple[tuple[str, Address], ...] = ()
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """All targets that stand for images or contexts, each once."""
+        """All targets that stand for images or contexts which the build needs, each once."""
         pairs = (*self.arguments, *self.contexts)
         return tuple(dict.fromkeys(address for _, address in pairs))
+
+    def reaching(self, analyses: Iterable[DockerfileAnalysis]) -> UpstreamTargets:
+        """The same for a build that does all of this: what bases trigger is known by now."""
+        names = reached_contexts(dict(self.others), analyses) if self.others else set[str]()
+        if not names:
+            return self
+        reached = tuple(each for each in self.others if each[0] in names)
+        others = tuple(each for each in self.others if each[0] not in names)
+        return replace(self, contexts=tuple(sorted((*self.contexts, *reached))), others=others)
 
 
 def _literal_images(dockerfile: ImageDockerfile, arguments: Iterable[str]) -> dict[str, int]:
@@ -129,9 +140,6 @@ async def _refuse_literal_targets(
 async def find_upstream_targets(field_set: BuildKitImageFieldSet) -> UpstreamTargets:
     dockerfile = await read_image_dockerfile(field_set, **implicitly())
     images, remote, wanted = _sort_contexts(field_set)
-    reached = _possible_contexts(field_set, dockerfile)
-    images = tuple(each for each in images if each[0] in reached)
-    remote = tuple(each for each in remote if each[0] in reached)
     arguments = {
         argument.name: (argument.value, argument.line)
         for analysis in dockerfile.analyses
@@ -148,7 +156,7 @@ async def find_upstream_targets(field_set: BuildKitImageFieldSet) -> UpstreamTar
         WrittenAddressesRequest(field_set.address, texts), **implicitly()
     )
     found_arguments = _argument_targets(field_set, dockerfile, arguments, written)
-    found_contexts = []
+    contexts = []
     for name, value in wanted:
         target = written.existing(value)
         if target is None:
@@ -164,18 +172,20 @@ async def find_upstream_targets(field_set: BuildKitImageFieldSet) -> UpstreamTar
         if several:
             finding = f"for {name!r} it names {value!r}, which {several}"
             raise field_set.error(field_set.build_contexts, "name one image", finding)
-        if name in reached:
-            found_contexts.append((name, target))
-    if field_set.address in (address for _, address in (*found_arguments, *found_contexts)):
-        raise ImageCycleError((field_set.address, field_set.address))
+        contexts.append((name, target))
     found_copied = ((name, written.existing(value)) for name, value in copied.items())
-    return UpstreamTargets(
+    unknown = UpstreamTargets(
         tuple(found_arguments),
-        tuple(found_contexts),
+        (),
         images,
         remote,
-        tuple((name, target) for name, target in found_copied if target is not None),
+        copied=tuple((name, target) for name, target in found_copied if target is not None),
+        others=tuple(contexts),
     )
+    upstream = unknown.reaching(dockerfile.analyses)
+    if field_set.address in upstream.addresses:
+        raise ImageCycleError((field_set.address, field_set.address))
+    return upstream
 
 
 def _copied_arguments(dockerfile: ImageDockerfile) -> dict[str, str]:
@@ -228,14 +238,6 @@ def _argument_targets(
             next_step = f"{neighbours} If an image is meant, write {str(hub)!r}."
             raise dockerfile.error(field_set, reason, next_step)
     return found
-
-
-def _possible_contexts(field_set: BuildKitImageFieldSet, dockerfile: ImageDockerfile) -> set[str]:
-    """The names of the contexts that the build may use: what its bases trigger is not known yet."""
-    names = set(field_set.build_contexts.value or ())
-    if any(analysis.outside_bases for analysis in dockerfile.analyses):
-        return names
-    return reached_contexts(names, dockerfile.analyses)
 
 
 def reached_contexts(contexts: Iterable[str], analyses: Iterable[DockerfileAnalysis]) -> set[str]:
