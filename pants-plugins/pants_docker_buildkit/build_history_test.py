@@ -86,7 +86,7 @@ def test_a_difference_is_found_out_once(tmp_path: Path) -> None:
         assert found.inputs == now
         return reason_line(found.reasons)
 
-    assert explain("none") == explain("none") == "network changed"
+    assert explain("none") == explain("none") == "build_network changed"
     assert asked == ["none"]
     explain("host")
     # The last one is remembered, and no other.

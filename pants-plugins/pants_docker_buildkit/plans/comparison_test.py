@@ -38,7 +38,7 @@ def test_an_image_does_not_differ_from_itself(plan_file: Path) -> None:
 
 def test_an_image_differs_in_what_it_is_built_from(plan_file: Path) -> None:
     inputs = BuildInputs("blake3:2", {"context": "blake3:d", "no_cache": True}, (), {"a": "2"})
-    assert texts(replace(PLAN, inputs=inputs), plan_file) == ["a changed", "no cache changed"]
+    assert texts(replace(PLAN, inputs=inputs), plan_file) == ["a changed", "no_cache changed"]
 
 
 def test_an_image_that_is_not_in_the_other_plan_is_new(plan_file: Path) -> None:

@@ -7,10 +7,24 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import Enum
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 from pants_docker_buildkit.plans.build_inputs import BuildInputs, as_pinned
 from pants_docker_buildkit.solver.definition import IMAGE_SCHEME
+
+_FIELDS = MappingProxyType(
+    {
+        "secret_ids": "secrets",
+        "ssh_ids": "ssh",
+        "network": "build_network",
+        "extra_hosts": "extra_build_hosts",
+        "build_platforms": "build_platform",
+        "platform_of_base": "platform of the base image",
+        "attestations": "attest",
+    }
+)
+"""What people know members of a definition as that are called otherwise there."""
 
 _SHOWN = 2
 _SHORT_DIGEST = len("sha256:") + 12
@@ -136,9 +150,9 @@ def _differences(past: BuildInputs, now: BuildInputs) -> Iterator[Reason]:
             yield from _named(key, before, after)
         else:
             kind = ReasonKind.PLATFORM if key == "platforms" else ReasonKind.DEFINITION
-            name = key.replace("_", " ")
             shown = (_shown(before), _shown(after))
-            yield Reason(kind, f"{name} changed", key, Change.CHANGED, *shown)
+            text = f"{_FIELDS.get(key, key)} changed"
+            yield Reason(kind, text, key, Change.CHANGED, *shown)
 
 
 def _shown(value: Any) -> str:

@@ -80,7 +80,7 @@ def reasons(**members: Any) -> list[str]:
     ("members", "expected"),
     [
         pytest.param({"platforms": ("linux/arm64",)}, "platforms changed", id="platforms"),
-        pytest.param({"target_stage": "x"}, "target stage changed", id="stage"),
+        pytest.param({"target_stage": "x"}, "target_stage changed", id="stage"),
         pytest.param(
             {"build_args": (("A", "1"), *DEFINITION.build_args)}, "build arg A added", id="added"
         ),
@@ -125,7 +125,7 @@ def test_a_changed_definition_is_the_reason(members: dict[str, Any], expected: s
 def test_an_image_that_only_came_is_a_reason_where_there_is_no_other() -> None:
     more = (*DEFINITION.sources, PinnedSource.image("ghcr.io/z:1", f"ghcr.io/z:1@{ONE}"))
     assert reasons(sources=more) == ["ghcr.io/z:1 added"]
-    assert reasons(sources=more, no_cache=True) == ["no cache changed"]
+    assert reasons(sources=more, no_cache=True) == ["no_cache changed"]
 
 
 def test_what_moved_says_from_where_to_where_in_full() -> None:
@@ -213,7 +213,7 @@ def test_a_dockerfile_that_is_in_the_context_is_said_once() -> None:
 def test_a_line_shows_the_first_of_many_files_and_all_else() -> None:
     files = {"app.py": "9", "lib.py": "9", "x": "1", "y": "1"}
     now = build("new", replace(DEFINITION, context="blake3:d", no_cache=True), files)
-    line = "app.py changed, lib.py changed and 2 more, no cache changed"
+    line = "app.py changed, lib.py changed and 2 more, no_cache changed"
     assert reason_line(explain_build(PAST, now)) == line
 
 
