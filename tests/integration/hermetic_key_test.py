@@ -155,9 +155,9 @@ SEEN = {
     "the Dockerfile": (Change(("app/Dockerfile", "> /greeting", "> /hi")), "Dockerfile"),
     "the platform": (Change(("app/BUILD", "linux/amd64", "linux/arm64")), "platform"),
     "the stage": (Change(("app/BUILD", "release", "debug")), "stage"),
-    "a host name": (in_build_file("extra_build_hosts={'db': '10.0.0.1'},"), "extra hosts"),
-    "the network": (in_build_file("build_network='none',"), "network"),
-    "the inline cache": (in_build_file("inline_cache=False,"), "inline cache"),
+    "a host name": (in_build_file("extra_build_hosts={'db': '10.0.0.1'},"), "extra_build_hosts"),
+    "the network": (in_build_file("build_network='none',"), "build_network"),
+    "the inline cache": (in_build_file("inline_cache=False,"), "inline_cache"),
 }
 
 
