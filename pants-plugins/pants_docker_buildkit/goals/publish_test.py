@@ -730,19 +730,15 @@ def test_tags_cannot_be_named_after_a_commit_that_is_not_there(
     # Pants remembers a worktree for as long as it runs.
     runner = make_runner()
     set_options(runner, dev, prod)
-    with pytest.raises(ExecutionError) as e:
-        runner.publish("app:git", NEW.digest, reference(dev, "git"))
-    assert [str(each) for each in e.value.wrapped_exceptions] == [
+    assert refusal(runner, "app:git", reference(dev, "git")) == (
         "The `image_tags` field in target app:git must not use `{git_sha}` outside of a Git"
         " worktree with a commit, but there is none here."
-    ]
+    )
     set_options(runner, dev, prod, "'default': True, 'extra_image_tags': ['{git_sha}']")
-    with pytest.raises(ExecutionError) as e:
-        runner.publish("app:image", NEW.digest, reference(dev))
-    assert [str(each) for each in e.value.wrapped_exceptions] == [
+    assert refusal(runner, "app:image", reference(dev)) == (
         "The option `[docker-buildkit].registries.prod.extra_image_tags` must not use `{git_sha}`"
         " outside of a Git worktree with a commit, but there is none here."
-    ]
+    )
 
 
 def test_tags_cannot_be_named_after_a_commit_that_is_still_to_come(
@@ -752,12 +748,16 @@ def test_tags_cannot_be_named_after_a_commit_that_is_still_to_come(
     git("init", "-q")
     runner = make_runner()
     set_options(runner, dev, prod)
-    with pytest.raises(ExecutionError) as e:
-        runner.publish("app:git", NEW.digest, reference(dev, "git"))
-    assert [str(each) for each in e.value.wrapped_exceptions] == [
+    assert refusal(runner, "app:git", reference(dev, "git")) == (
         "The `image_tags` field in target app:git must not use `{git_sha}` outside of a Git"
         " worktree with a commit, but there is no commit yet."
-    ]
+    )
+
+
+def refusal(runner: ImageRunner, target: str, *references: str) -> str:
+    with pytest.raises(ExecutionError) as e:
+        runner.publish(target, NEW.digest, *references)
+    return "\n".join(str(each) for each in e.value.wrapped_exceptions)
 
 
 def git(*arguments: str) -> str:
