@@ -742,11 +742,11 @@ def test_tags_cannot_be_named_after_a_commit_that_is_not_there(
 
 
 def test_tags_cannot_be_named_after_a_commit_that_is_still_to_come(
-    dev: FakeRegistry, prod: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dev: FakeRegistry, prod: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    git("init", "-q")
     runner = make_runner()
+    monkeypatch.chdir(runner.runner.build_root)
+    git("init", "-q")
     set_options(runner, dev, prod)
     assert refusal(runner, "app:git", reference(dev, "git")) == (
         "The `image_tags` field in target app:git must not use `{git_sha}` outside of a Git"

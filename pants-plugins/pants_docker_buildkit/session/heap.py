@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 _LOOK_SECONDS = 0.5
@@ -59,8 +60,10 @@ class HeapTrimmer:
         trimmed, wait = 0, _LOOK_SECONDS
         while not self._is_over.wait(wait):
             wait = min(2 * wait, _QUIET_SECONDS)
-            if resident_bytes() > trimmed + _GROWTH_BYTES:
-                trim(0)
-                trimmed, wait = resident_bytes(), _LOOK_SECONDS
+            # Where no more files may be open, it is looked at later.
+            with suppress(OSError):
+                if resident_bytes() > trimmed + _GROWTH_BYTES:
+                    trim(0)
+                    trimmed, wait = resident_bytes(), _LOOK_SECONDS
         # What was there for this session alone is free by now, and counts in the next one, too.
         trim(0)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import sys
 import threading
 import time
@@ -63,6 +64,32 @@ def test_nothing_is_trimmed_without_growth(monkeypatch: pytest.MonkeyPatch) -> N
     for _ in range(20):
         assert looks.acquire(timeout=60)
     assert calls == [0]
+    trimmer.close()
+
+
+def test_who_may_open_no_files_for_a_moment_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heap, "_LOOK_SECONDS", 0.01)
+    looks, trims = threading.Semaphore(0), threading.Semaphore(0)
+
+    def look() -> int:
+        looks.release()
+        if not trims.acquire(blocking=False):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return 100 << 20
+
+    def trim(_pad: int) -> int:
+        trims.release()
+        return 0
+
+    monkeypatch.setattr(heap, "find_trim", lambda: trim)
+    monkeypatch.setattr(heap, "resident_bytes", look)
+    trimmer = HeapTrimmer()
+    trimmer.start()
+    for _ in range(2):
+        assert looks.acquire(timeout=60)
+    trims.release()
+    for _ in range(3):
+        assert looks.acquire(timeout=60)
     trimmer.close()
 
 
