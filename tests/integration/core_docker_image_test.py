@@ -16,17 +16,20 @@ env_vars = ["DOCKER_HOST", "HOME"]
 """
 
 
+def both_backends(registry: Registry, repository: str) -> str:
+    return repository_settings(registry.address, repository, SETTINGS).replace(
+        '["pants_docker_buildkit"]', '["pants_docker_buildkit", "pants.backend.docker"]'
+    )
+
+
 def test_a_core_docker_image_is_built_on_our_pinned_image(
     machine: Machine, registry: Registry, repository: str, busybox: str
 ) -> None:
-    settings = repository_settings(registry.address, repository, SETTINGS).replace(
-        '["pants_docker_buildkit"]', '["pants_docker_buildkit", "pants.backend.docker"]'
-    )
     name = repository.partition("/")[2]
     checkout = machine.checkout(
         "checkout",
         {
-            "pants.toml": settings,
+            "pants.toml": both_backends(registry, repository),
             "base/BUILD": "docker_buildkit_image(name='image')",
             "base/Dockerfile": f"FROM {busybox}\nRUN echo {repository} > /base\n",
             "app/BUILD": f"docker_image(name='image', repository='{name}')",
@@ -52,15 +55,12 @@ def test_a_core_docker_image_is_built_on_our_pinned_image(
 def test_a_core_docker_image_can_depend_on_a_layout_and_says_why_it_cannot_be_built_on_it(
     machine: Machine, registry: Registry, repository: str, busybox: str
 ) -> None:
-    settings = repository_settings(registry.address, repository, SETTINGS).replace(
-        '["pants_docker_buildkit"]', '["pants_docker_buildkit", "pants.backend.docker"]'
-    )
     name = repository.partition("/")[2]
     image = f"docker_image(repository='{name}', dependencies=['base:image'])"
     checkout = machine.checkout(
         "layout",
         {
-            "pants.toml": settings,
+            "pants.toml": both_backends(registry, repository),
             "base/BUILD": "docker_buildkit_image(name='image', output='oci')",
             "base/Dockerfile": f"FROM {busybox}\n",
             "app/BUILD": image,

@@ -5,6 +5,7 @@ import errno
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -25,6 +26,17 @@ def _free_all_but_one(libc: ctypes.CDLL) -> int:
     for block in blocks[:-1]:
         libc.free(block)
     return int(blocks[-1])
+
+
+def _started_with(
+    monkeypatch: pytest.MonkeyPatch, look: Callable[[], int], trim: Callable[[int], int]
+) -> HeapTrimmer:
+    """One that looks at and trims something else than the memory of this process."""
+    monkeypatch.setattr(heap, "find_trim", lambda: trim)
+    monkeypatch.setattr(heap, "resident_bytes", look)
+    trimmer = HeapTrimmer()
+    trimmer.start()
+    return trimmer
 
 
 def test_what_is_free_goes_back_while_a_session_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,10 +69,7 @@ def test_nothing_is_trimmed_without_growth(monkeypatch: pytest.MonkeyPatch) -> N
         looks.release()
         return 100 << 20
 
-    monkeypatch.setattr(heap, "find_trim", lambda: trim)
-    monkeypatch.setattr(heap, "resident_bytes", look)
-    trimmer = HeapTrimmer()
-    trimmer.start()
+    trimmer = _started_with(monkeypatch, look, trim)
     for _ in range(20):
         assert looks.acquire(timeout=60)
     assert calls == [0]
@@ -81,10 +90,7 @@ def test_who_may_open_no_files_for_a_moment_looks_again(monkeypatch: pytest.Monk
         trims.release()
         return 0
 
-    monkeypatch.setattr(heap, "find_trim", lambda: trim)
-    monkeypatch.setattr(heap, "resident_bytes", look)
-    trimmer = HeapTrimmer()
-    trimmer.start()
+    trimmer = _started_with(monkeypatch, look, trim)
     for _ in range(2):
         assert looks.acquire(timeout=60)
     trims.release()
