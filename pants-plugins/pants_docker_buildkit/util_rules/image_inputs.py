@@ -330,8 +330,8 @@ async def _understand_all(
 ) -> tuple[Understanding, Upstream]:
     """What a Dockerfile needs, with what the targets give that only triggers of its bases use."""
     understood = await understand_dockerfile(field_set, dockerfile, targets, upstream, lock)
-    while targets != targets.reaching(understood.dockerfile.analyses):
-        targets = targets.reaching(understood.dockerfile.analyses)
+    while (reaching := targets.reaching(understood.dockerfile.analyses)) != targets:
+        targets = reaching
         asked = UpstreamRequest(field_set, targets)
         upstream = await prepare_upstream(asked, **implicitly())
         understood = await understand_dockerfile(field_set, dockerfile, targets, upstream, lock)

@@ -163,8 +163,8 @@ async def find_moving_sources(
     understood = await understand_dockerfile(
         field_set, dockerfile, targets, upstream, lock, asks_builder=is_asked
     )
-    while targets != targets.reaching(understood.dockerfile.analyses):
-        targets = targets.reaching(understood.dockerfile.analyses)
+    while (reaching := targets.reaching(understood.dockerfile.analyses)) != targets:
+        targets = reaching
         upstream = await _plan_upstream(field_set, dockerfile, targets)
         understood = await understand_dockerfile(
             field_set, dockerfile, targets, upstream, lock, asks_builder=is_asked
