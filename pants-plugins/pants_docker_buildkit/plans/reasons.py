@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pants_docker_buildkit.plans.build_inputs import BuildInputs, as_pinned
+from pants_docker_buildkit.registry.redaction import printable
 from pants_docker_buildkit.solver.definition import IMAGE_SCHEME
 
 _FIELDS = MappingProxyType(
@@ -86,11 +87,6 @@ class Reason:
             "to": self.after or None,
             "text": self.text,
         }
-
-
-def printable(text: str) -> str:
-    """`text` in one line, without characters that a terminal obeys."""
-    return "".join(each if each.isprintable() else " " for each in text)
 
 
 NO_MEMORY = Reason(ReasonKind.NO_MEMORY, "no build is remembered on this machine")

@@ -13,7 +13,7 @@ from pants_docker_buildkit.plans.image_plan import (
     TagPlan,
     count_outcomes,
 )
-from pants_docker_buildkit.plans.reasons import printable
+from pants_docker_buildkit.registry.redaction import printable
 from pants_docker_buildkit.reports.rendering import duration
 
 _SHORT_DIGEST = len("sha256:") + 12

@@ -27,14 +27,18 @@ def redact_urls(text: str) -> str:
     return _WORD.sub(_without_query, redact_user_info(text))
 
 
+def printable(text: str) -> str:
+    """`text` in one line, without characters that a terminal obeys."""
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
 def redact(text: str) -> str:
     """`text` from outside made fit for a message: one short line without credentials.
 
     User names and passwords in URLs, signatures in their queries, and anything that looks like the
     value of an `Authorization` header are left out.
     """
-    line = "".join(each if each.isprintable() else " " for each in text).strip()
-    line = redact_urls(line)
+    line = redact_urls(printable(text).strip())
     line = _AUTHORIZATION.sub(r"\1 ***", line)
     return line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]}…"
 
