@@ -57,3 +57,23 @@ def test_records_say_what_images_are_made_from(
     assert restored.pants("package", TARGET, env=NO_MATERIALS).kinds[TARGET] == "unchanged"
     site.close()
     assert json.loads(restored.record(TARGET))["materials"] == []
+
+
+def test_an_image_is_read_from_a_registry_of_the_image_that_is_based_on_it(
+    machines: Machines, registry: Registry, repository: str
+) -> None:
+    port = registry.address.rpartition(":")[2]
+    settings = f"[docker-buildkit.registries.other]\naddress = 'localhost:{port}'\n"
+    checkout = machines.new("one").checkout(
+        "checkout",
+        {
+            "pants.toml": repository_settings(registry.address, repository, settings),
+            "base/BUILD": "docker_buildkit_image(name='image', registries=['@tests', '@other'])",
+            "base/Dockerfile": f"FROM scratch\nLABEL a={repository}\n",
+            "app/BUILD": "docker_buildkit_image(name='image', registries=['@other'])",
+            "app/Dockerfile": "ARG BASE=base:image\nFROM $BASE\n",
+        },
+    )
+    checkout.pants("package", TARGET)
+    (base,) = json.loads(checkout.record(TARGET))["materials"]
+    assert base["uri"].startswith(f"pkg:docker/localhost:{port}/{repository}/base?")

@@ -40,6 +40,8 @@ from pants_docker_buildkit.util_rules.image_archives import (
     possible_archive,
     unpack_image_archive,
 )
+from pants_docker_buildkit.util_rules.image_names import Naming
+from pants_docker_buildkit.util_rules.registries import read_configured_registries
 from pants_docker_buildkit.util_rules.upstream_targets import UpstreamTargets, targets_at
 
 
@@ -82,9 +84,11 @@ class _ArchiveLayout:
 class _Packages:
     """The targets behind addresses, and the images among them.
 
-    All others are `files`, of which some hold an image.
+    All others are `files`, of which some hold an image. `registries` are those of the image that
+    needs them all.
     """
 
+    registries: frozenset[str]
     targets: Mapping[Address, tuple[Target, ...]]
     images: Mapping[Address, BuiltBuildKitImage]
     files: Mapping[Address, ContextTree]
@@ -104,6 +108,11 @@ class _Packages:
             yield str(image.image_digest), image.platforms
         for archive in self.archives.values():
             yield archive.image.digest, archive.image.platforms
+
+    def nearest(self, references: tuple[str, ...]) -> str:
+        """The reference in a registry that the image itself names, or else the first."""
+        own = (each for each in references if each.partition("/")[0] in self.registries)
+        return next(own, references[0])
 
 
 def as_upstream(
@@ -138,7 +147,10 @@ async def _package(
     files = await _collect_files(
         field_set, {address: each for address, each in targets.items() if address not in built}
     )
-    return _Packages(targets, built, files, await _unpack(field_set, files))
+    configured = await read_configured_registries(**implicitly())
+    own = Naming.create(field_set, configured, subsystem).registries
+    registries = frozenset(each.address for each in own)
+    return _Packages(registries, targets, built, files, await _unpack(field_set, files))
 
 
 async def _collect_files(
@@ -183,12 +195,10 @@ async def _unpack(
     return found
 
 
-def _contexts(
-    field_set: BuildKitImageFieldSet, upstream: UpstreamTargets, packages: _Packages
-) -> Iterator[NamedContext]:
+def _contexts(upstream: UpstreamTargets, packages: _Packages) -> Iterator[NamedContext]:
     """What stands behind `build_contexts`."""
     for name, address in upstream.contexts:
-        context = _image_context(name, address, packages, field_set)
+        context = _image_context(name, address, packages)
         directory = f"{NAMED_CONTEXTS_DIRECTORY}/{name}"
         yield context or NamedContext(name, ContextKind.FILES, directory=directory)
 
@@ -202,7 +212,7 @@ def _arguments(
     """
     for name, address in upstream.arguments:
         context_name = f"pants-{name.lower().replace('_', '-')}"
-        context = _image_context(context_name, address, packages, field_set)
+        context = _image_context(context_name, address, packages)
         if context is None:
             raise _not_an_image(field_set, name, address, packages.targets[address])
         if context.kind is ContextKind.IMAGE:
@@ -251,7 +261,7 @@ async def prepare_upstream(
 ) -> Upstream:
     field_set, upstream = request.field_set, request.targets
     packages = await _package(field_set, upstream, subsystem)
-    contexts = tuple(_contexts(field_set, upstream, packages))
+    contexts = tuple(_contexts(upstream, packages))
     arguments = tuple(_arguments(field_set, upstream, packages))
     layouts = dict(packages.layouts())
     layout_trees = await concurrently(
@@ -276,13 +286,11 @@ def _layout_directory(address: Address) -> str:
     return f"{LAYOUTS_DIRECTORY}/{address.path_safe_spec.replace('@', '=')}"
 
 
-def _image_context(
-    name: str, address: Address, packages: _Packages, field_set: BuildKitImageFieldSet
-) -> NamedContext | None:
+def _image_context(name: str, address: Address, packages: _Packages) -> NamedContext | None:
     """The image of a target as a context, if it is one or holds one."""
     image, archive = packages.images.get(address), packages.archives.get(address)
     if image is not None and image.references:
-        return NamedContext(name, ContextKind.IMAGE, _nearest(image.references, field_set))
+        return NamedContext(name, ContextKind.IMAGE, packages.nearest(image.references))
     if image is not None:
         digest = str(image.image_digest)
     elif archive is not None:
@@ -291,12 +299,6 @@ def _image_context(
         return None
     directory = _layout_directory(address)
     return NamedContext(name, ContextKind.LAYOUT, digest, directory=directory)
-
-
-def _nearest(references: tuple[str, ...], field_set: BuildKitImageFieldSet) -> str:
-    """The reference in a registry that the image itself names, or else the first."""
-    own = {name.partition("/")[0] for name in field_set.registries.value or ()}
-    return next((each for each in references if each.partition("/")[0] in own), references[0])
 
 
 def _unusable_archive(
