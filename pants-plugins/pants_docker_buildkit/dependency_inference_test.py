@@ -73,6 +73,18 @@ docker_buildkit_image(name='below', source=None, instructions=['FROM scratch'])
     assert infer(runner, "given", dockerfile, build) == {"base:image"}
 
 
+def test_dependencies_are_known_without_the_variables_that_a_build_needs(
+    runner: ImageRunner,
+) -> None:
+    build = """\
+file(name='file', source='a.txt')
+docker_buildkit_image(name='image', extra_build_args=['ONLY_IN_CI'])
+"""
+    runner.write({"variable/a.txt": ""})
+    dockerfile = "ARG ONLY_IN_CI\nFROM $ONLY_IN_CI\nCOPY variable/a.txt /\n"
+    assert infer(runner, "variable", dockerfile, build) == {"variable:file"}
+
+
 @pytest.mark.parametrize(
     "other",
     [

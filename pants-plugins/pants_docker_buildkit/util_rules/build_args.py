@@ -86,7 +86,10 @@ async def resolve_build_args(
 def check_unset(
     field_set: BuildKitImageFieldSet, build_args: BuildArgs, dockerfile: Dockerfile
 ) -> None:
-    """What the environment lacks must have a default in the Dockerfile, which then holds."""
+    """What the environment lacks must have a default in the Dockerfile, which then holds.
+
+    For a build or a lock, that is: whoever asks for dependencies need not be able to build.
+    """
     for name in build_args.unset:
         if name not in dockerfile.argument_defaults:
             raise field_set.error(

@@ -36,7 +36,7 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform, InvalidImagePlatformError
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.build_args import BuildArgs, check_unset, resolve_build_args
+from pants_docker_buildkit.util_rules.build_args import BuildArgs, resolve_build_args
 from pants_docker_buildkit.util_rules.build_platform import chosen_build_platform, own_platform
 from pants_docker_buildkit.util_rules.git_contexts import read_git_context
 
@@ -244,7 +244,6 @@ async def read_image_dockerfile(
     # Which builder builds is not asked here: dependencies are the same before there is any.
     native = chosen_build_platform(subsystem.build_platform) or own_platform(host)
     parsed = parse_dockerfile(content, syntax=dict(build_args.values).get(FRONTEND_ARGUMENT))
-    check_unset(field_set, build_args, parsed)
     natives = (native,) * len(platforms)
     unread = ImageDockerfile(path, content, parsed, build_args, platforms, natives, remote=remote)
     if subsystem.output is None and _may_choose_platform(field_set):

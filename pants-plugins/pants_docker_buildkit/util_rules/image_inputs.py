@@ -28,6 +28,7 @@ from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext, PinnedSource
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_configs import read_new_bases
+from pants_docker_buildkit.util_rules.build_args import check_unset
 from pants_docker_buildkit.util_rules.build_context import ContextTree, assemble_build_context
 from pants_docker_buildkit.util_rules.build_platform import (
     BuildPlatformsRequest,
@@ -346,6 +347,7 @@ async def find_inputs(
 ) -> ImageInputs:
     """Everything that goes into the build of a target. Another `attempt` asks URLs again."""
     dockerfile = await read_image_dockerfile(field_set, **implicitly())
+    check_unset(field_set, dockerfile.build_args, dockerfile.parsed)
     if output_of_run(field_set, subsystem.output) is ImageOutput.DOCKER:
         dockerfile = for_one_platform(dockerfile, host)
     targets = await find_upstream_targets(field_set, **implicitly())

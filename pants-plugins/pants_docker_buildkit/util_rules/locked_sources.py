@@ -19,6 +19,7 @@ from pants_docker_buildkit.oci.digest import sha256_digest
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.build_args import check_unset
 from pants_docker_buildkit.util_rules.build_platform import own_platform
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
@@ -157,6 +158,7 @@ async def find_moving_sources(
         pinned_context = type(field_set.context)(context.pinned_url, field_set.address)
         field_set = replace(field_set, context=pinned_context)
     dockerfile = await read_image_dockerfile(field_set, **implicitly())
+    check_unset(field_set, dockerfile.build_args, dockerfile.parsed)
     targets = await find_upstream_targets(field_set, **implicitly())
     upstream = await _plan_upstream(field_set, dockerfile, targets)
     is_asked = _depends_on_builder(dockerfile, field_set, upstream, host)
