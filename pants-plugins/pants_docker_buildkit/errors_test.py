@@ -388,7 +388,8 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             " 127.0.0.1:1/team/app:1 (connection refused). Check that 127.0.0.1:1 is up and"
             " reachable from here, then run again. To build without asking, pin it as"
             " '127.0.0.1:1/team/app:1@sha256:…'. If it is a target of this repository, give an"
-            " `ARG` its address and use that in `FROM`.",
+            " `ARG` its address and use that in `FROM`. What only the local engine has cannot be a"
+            " base: make it a target.",
             id="base-image-in-a-registry-that-is-not-reachable",
         ),
         pytest.param(
