@@ -57,3 +57,12 @@ def test_buildkit_checks_all_stages_and_is_asked_once(
 
     checkout.replace("app/Dockerfile", "COPY app/secret.txt /x", "LABEL a=b")
     assert checkout.pants(*LINT, pantsd=True).exit_code == 0
+
+    # A Dockerfile that comes back, as with another branch.
+    path = checkout.directory / "app/Dockerfile"
+    content = path.read_bytes()
+    path.unlink()
+    run = checkout.pants(*LINT, pantsd=True, may_fail=True)
+    assert "app:image was not checked: The `source` field" in run.output
+    path.write_bytes(content)
+    assert checkout.pants(*LINT, pantsd=True).exit_code == 0

@@ -144,6 +144,23 @@ def test_a_plan_says_what_package_then_does(
     assert "base moved from sha256:" in run.reasons["leaf:image"]
 
 
+def test_what_failed_in_a_former_run_is_found_out_anew(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    checkout = machine.checkout("checkout", images(registry.address, repository, busybox))
+    checkout.replace("leaf/BUILD", "image_tags", "registries=['@tests'], image_tags")
+    checkout.pants("package", "::", pantsd=True)
+    no_registry = plan(checkout, "--docker-buildkit-registries={}", "leaf:")
+    assert "'@tests' is not one" in no_registry["leaf:image"]["problem"]
+    unclear = plan(checkout, "--docker-buildkit-default-platforms=['?']", "leaf:", exit_code=1)
+    assert "default_platforms" in unclear["leaf:image"]["problem"]
+
+    planned = plan(checkout, "leaf:")
+    assert outcomes(planned) == {"base:image": "unchanged", "leaf:image": "unchanged"}
+    assert planned["leaf:image"]["problem"] is None
+    assert [each["outcome"] for each in planned["leaf:image"]["tags"]] == ["create"]
+
+
 def test_a_plan_against_another_says_how_they_differ(
     machine: Machine, registry: Registry, repository: str, busybox: str
 ) -> None:

@@ -67,3 +67,35 @@ def test_nothing_public_is_there_for_tests_only() -> None:
             if is_for_others(node) and "compat" not in path.name:
                 defined.add(node.name)  # type: ignore[attr-defined]
     assert defined - used == OF_PANTS
+
+
+def has(node: ast.AST, *kinds: type[ast.AST]) -> bool:
+    return any(isinstance(each, kinds) for each in ast.walk(node))
+
+
+def answers_failures(node: ast.AST) -> bool:
+    """Whether a rule whose values Pants keeps has one where a question of it failed."""
+    if not isinstance(node, ast.AsyncFunctionDef):
+        return False
+    decorators = ",".join(map(ast.dump, node.decorator_list))
+    return "'rule'" in decorators and any(
+        has(ast.Module(each.body, []), ast.Await)
+        and any(has(handler, ast.Return) for handler in each.handlers)
+        for each in ast.walk(node)
+        if isinstance(each, ast.Try)
+    )
+
+
+def test_what_stands_for_a_failure_is_not_kept_for_a_later_session() -> None:
+    found = {}
+    for path in sources():
+        bases = {
+            each.name: [named(base) for base in each.bases]
+            for each in nodes(path)
+            if isinstance(each, ast.ClassDef)
+        }
+        for node in filter(answers_failures, nodes(path)):
+            returned = named(node.returns)  # type: ignore[attr-defined]
+            found[node.name] = bases[returned]  # type: ignore[attr-defined,index]
+    assert len(found) >= 4
+    assert {name for name, bases in found.items() if "MayHaveFailed" not in bases} == set()

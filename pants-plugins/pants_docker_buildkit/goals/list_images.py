@@ -14,7 +14,6 @@ from pants.util.strutil import softwrap
 from pants_docker_buildkit.compat import concurrently, implicitly
 from pants_docker_buildkit.goals.printed_output import print_output
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
-from pants_docker_buildkit.plans.image_plan import PlanOutcome
 from pants_docker_buildkit.plans.listing import ListedImage, listing_to_json, listing_to_text
 from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.image_layers import read_image_layers
@@ -75,5 +74,4 @@ async def list_all_images(
     ]
     render = listing_to_json if subsystem.format is ListingFormat.JSON else listing_to_text
     print_output(subsystem, console, render(listed), subsystem.name)
-    has_failed = any(each.plan.outcome is PlanOutcome.ERROR or each.problem for each in listed)
-    return ListImages(exit_code=1 if has_failed else 0)
+    return ListImages(exit_code=0 if all(each.is_known for each in listed) else 1)

@@ -48,6 +48,7 @@ from pants_docker_buildkit.image_tests.junit import junit_xml
 from pants_docker_buildkit.image_tests.outcome import TestRun, describe_runs
 from pants_docker_buildkit.image_tests.structure import StructureTest
 from pants_docker_buildkit.util_rules.build import BuildImageRequest, build_image
+from pants_docker_buildkit.util_rules.caught_errors import describe
 from pants_docker_buildkit.util_rules.image_tests import ImageTested, ImageTestSubsystem
 from pants_docker_buildkit.util_rules.image_trials import (
     StageTestRequest,
@@ -217,7 +218,7 @@ async def run_image_tests(
         tested = await _test(field_set, test_subsystem)
     except Exception as e:
         # What keeps one image from being tested must not keep others from it.
-        problem = str(e).strip() or type(e).__name__
+        problem = describe(e)
         process = e.process if isinstance(e, ImageBuildError) else None
         tested = (ImageTested(TestRun("image", problem=problem), process),)
     runs = [each.run for each in tested]

@@ -46,6 +46,16 @@ class ListedImage:
     platforms: tuple[PlatformLayers, ...] | None = None
     problem: str = ""
 
+    @property
+    def why(self) -> str:
+        """Why not all is known of the image, or empty; of its tags, each has its own reason."""
+        return self.problem or self.plan.problem
+
+    @property
+    def is_known(self) -> bool:
+        """Whether nothing failed, and registries told of all tags where they are."""
+        return not self.why and all(tag.outcome is not TagOutcome.UNKNOWN for tag in self.plan.tags)
+
     def to_document(self) -> dict[str, Any]:
         """In terms of JSON."""
         plan = self.plan
@@ -58,7 +68,7 @@ class ListedImage:
             "references": list(plan.references),
             "tags": [_tag_document(each) for each in plan.tags],
             "platforms": None if platforms is None else list(map(_platform_document, platforms)),
-            "problem": self.problem or plan.problem or None,
+            "problem": self.why or None,
         }
 
 
@@ -111,8 +121,7 @@ def _lines(image: ListedImage) -> Iterator[str]:
         yield f"  {platform.platform}: {size(platform.size)} in {layers}"
     for tag in plan.tags:
         yield f"  {_tag_line(tag)}"
-    problem = image.problem or plan.problem
-    for line in problem.strip().splitlines():
+    for line in image.why.strip().splitlines():
         yield f"  {line}"
 
 

@@ -67,3 +67,11 @@ def test_programs_read_what_is_known() -> None:
     ]
     assert (second["platforms"], second["problem"]) == (None, "It is down.")
     assert (third["has_record"], third["digest"]) == (False, None)
+
+
+def test_what_a_registry_does_not_tell_is_a_failure_also_of_a_tag() -> None:
+    known = ImagePlan("a:a", PlanOutcome.UNCHANGED, tags=TAGS[:3])
+    assert ListedImage(known).is_known
+    assert not ListedImage(known, problem="It is down.").is_known
+    assert not ListedImage(ImagePlan("a:a", PlanOutcome.UNCHANGED, tags=TAGS)).is_known
+    assert not ListedImage(ImagePlan("a:a", PlanOutcome.ERROR, problem="No.")).is_known

@@ -56,6 +56,7 @@ from pants_docker_buildkit.solver.main import LINT_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import resolve_base_image
 from pants_docker_buildkit.util_rules.build_settings import BuildOptions, build_settings
+from pants_docker_buildkit.util_rules.caught_errors import MayHaveFailed, describe
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile, read_image_dockerfile
 from pants_docker_buildkit.util_rules.image_lock import find_applied_lock
 from pants_docker_buildkit.util_rules.session import running_session
@@ -75,7 +76,7 @@ class CheckFinding:
 
 
 @dataclass(frozen=True)
-class DockerfileChecks:
+class DockerfileChecks(MayHaveFailed):
     """All findings; or in words for the user why there can be none."""
 
     findings: tuple[CheckFinding, ...] = ()
@@ -225,4 +226,4 @@ async def check_dockerfile_with_buildkit(
         return await _check(field_set, options)
     except Exception as e:
         # One linter that cannot do its work must not keep others from theirs.
-        return DockerfileChecks(problem=str(e).strip() or type(e).__name__)
+        return DockerfileChecks(problem=describe(e))

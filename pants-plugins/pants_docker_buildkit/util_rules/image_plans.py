@@ -36,6 +36,7 @@ from pants_docker_buildkit.util_rules.build import (
 )
 from pants_docker_buildkit.util_rules.build_context import has_build
 from pants_docker_buildkit.util_rules.build_settings import BuildOptions
+from pants_docker_buildkit.util_rules.caught_errors import MayHaveFailed, describe
 from pants_docker_buildkit.util_rules.generations import Unsolved
 from pants_docker_buildkit.util_rules.image_cycle import find_cycle, needed_by
 from pants_docker_buildkit.util_rules.published_names import (
@@ -53,19 +54,20 @@ from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targ
 
 
 @dataclass(frozen=True)
-class UpstreamImages:
+class UpstreamImages(MayHaveFailed):
     """The image targets; none where that cannot be told, which the image's own plan then says."""
 
-    targets: tuple[Target, ...]
+    targets: tuple[Target, ...] = ()
+    problem: str = ""
 
 
 @rule(desc="Find images that an image refers to")
 async def find_upstream_images(field_set: BuildKitImageFieldSet) -> UpstreamImages:
     try:
         upstream = await find_upstream_targets(field_set, **implicitly())
-    except Exception:
+    except Exception as e:
         # Whatever it is, planning the image raises it again.
-        return UpstreamImages(())
+        return UpstreamImages(problem=describe(e))
     targets = await resolve_address_targets(**implicitly(Addresses(upstream.addresses)))
     return UpstreamImages(tuple(filter(has_build, targets)))
 
@@ -97,7 +99,7 @@ async def _plan_alone(
         reason = Reason(ReasonKind.BUILDER_PLATFORM, "the platform of its builder is not known")
         return replace(plan, outcome=PlanOutcome.DEPENDS, reasons=(reason,))
     except Exception as e:
-        return replace(plan, problem=str(e).strip() or type(e).__name__)
+        return replace(plan, problem=describe(e))
     plan = replace(plan, context_digest=found.definition.context_digest, inputs=found.inputs())
     solved = found.solved
     if isinstance(solved, Unsolved):
@@ -237,7 +239,7 @@ def _by_address(plans: Mapping[BuildKitImageFieldSet, ImagePlan]) -> dict[Addres
 
 
 @dataclass(frozen=True)
-class ImageTags:
+class ImageTags(MayHaveFailed):
     """The tags of an image in all repositories where it is published, or why they are not known."""
 
     tags: tuple[ImageReference, ...] = ()
@@ -253,7 +255,7 @@ async def find_image_tags(field_set: BuildKitImageFieldSet) -> ImageTags:
         return ImageTags()
     except Exception as e:
         # The image can be built all the same.
-        return ImageTags((), str(e).strip() or type(e).__name__)
+        return ImageTags(problem=describe(e))
     return ImageTags(tuple(_references(names.repositories)))
 
 

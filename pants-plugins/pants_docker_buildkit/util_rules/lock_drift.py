@@ -14,6 +14,7 @@ from pants_docker_buildkit.locks.lock_file import Lock
 from pants_docker_buildkit.plans.drift import LockDrift, MovedPin, UnknownDrift
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.caught_errors import MayHaveFailed, describe
 from pants_docker_buildkit.util_rules.image_lock import (
     ImageLockRequest,
     generating_command,
@@ -28,7 +29,7 @@ from pants_docker_buildkit.util_rules.locked_sources import (
 
 
 @dataclass(frozen=True)
-class ImageNames:
+class ImageNames(MayHaveFailed):
     """What the names that move, which an image reads, stand for now; or why that is not known.
 
     `locked` is what the lock at `path` says, if there is one.
@@ -67,7 +68,7 @@ async def find_image_names(
         found = await find_moving_sources(MovingSourcesRequest(field_set, Lock()), **implicitly())
     except Exception as e:
         # One that cannot be read, or whose registry is away, is no reason to know nothing.
-        return ImageNames(problem=str(e).strip() or type(e).__name__)
+        return ImageNames(problem=describe(e))
     return ImageNames(found, resolve, path, locked.lock)
 
 
