@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.integration.workbench.base_image import move_tag
 from tests.integration.workbench.engine import run_image
 from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.registry import Registry
@@ -38,6 +39,33 @@ def test_the_defaults_of_the_root_redirect_a_base_of_all_dockerfiles(
     assert set(run.kinds.values()) == {"built"}
     (reference,) = run.outcomes["one/image.image.json"].references
     assert run_image(reference, "cat", "/own") == f"{repository}\n"
+
+
+def test_a_tag_in_build_contexts_is_followed_and_locked_as_one_in_a_dockerfile(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    tag = f"{registry.address}/{repository}/tools:1"
+    move_tag(tag, busybox)
+    checkout = machine.checkout(
+        "checkout",
+        {
+            "pants.toml": repository_settings(registry.address, repository),
+            "app/BUILD": "docker_buildkit_image(name='image',"
+            f" build_contexts={{'base': 'docker-image://{tag}'}})",
+            "app/Dockerfile": f"FROM base\nLABEL a={repository}\n",
+        },
+    )
+    checkout.pants("package", "::")
+    assert checkout.pants("package", "::").kinds == {"app:image": "unchanged"}
+    assert checkout.pants("lint", "::").exit_code == 0
+    checkout.pants("generate-lockfiles", "--resolve=docker-images")
+    move_tag(tag, busybox, "LABEL moved=yes")
+    frozen = {"PANTS_DOCKER_BUILDKIT_BASE_IMAGES": "frozen"}
+    assert checkout.pants("package", "::", env=frozen).kinds == {"app:image": "unchanged"}
+    run = checkout.pants("package", "::")
+    assert f"{tag} moved from" in run.reasons["app:image"]
+    (reference,) = run.outcomes["app/image.image.json"].references
+    assert registry.config(reference)["config"]["Labels"]["moved"] == "yes"
 
 
 def test_a_registry_that_nobody_reaches_is_read_at_its_mirror_and_shares_records(

@@ -151,13 +151,31 @@ class ServedRepository:
         return done.stdout.strip()
 
 
+@pytest.mark.parametrize(
+    ("instruction", "fields"),
+    [
+        pytest.param("ADD {url}#main:bin /", "", id="added"),
+        pytest.param(
+            "COPY --from=tools . /", "build_contexts={{'tools': '{url}#main:bin'}}", id="named"
+        ),
+    ],
+)
 def test_a_branch_is_its_commit(
-    machine: Machine, registry: Registry, repository: str, site: WebSite, tmp_path: Path
+    machine: Machine,
+    registry: Registry,
+    repository: str,
+    site: WebSite,
+    tmp_path: Path,
+    instruction: str,
+    fields: str,
 ) -> None:
     served = ServedRepository(tmp_path)
     served.commit({"bin/tool": "one"})
-    dockerfile = f"FROM scratch\nADD {site.url}/tools.git#main:bin /\n"
-    checkout = machine.checkout("checkout", one_image(registry, repository, dockerfile))
+    url = f"{site.url}/tools.git"
+    dockerfile = f"FROM scratch\n{instruction.format(url=url)}\n"
+    files = one_image(registry, repository, dockerfile)
+    files["app/BUILD"] = f"docker_buildkit_image(name='image', {fields.format(url=url)})"
+    checkout = machine.checkout("checkout", files)
     assert checkout.pants("package", "::").kinds == {TARGET: "built"}
     assert files_of(checkout, registry)["tool"] == "one"
     unchanged = checkout.pants("package", "::")

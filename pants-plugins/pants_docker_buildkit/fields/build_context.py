@@ -92,8 +92,8 @@ class BuildKitImageBuildContextsField(DictStringToStringField):
         `RUN --mount=from=name` use them.
 
         Each value is the address of an image target, the address of a target that provides files,
-        `docker-image://…@sha256:…`, or a Git URL that ends in `#` and a full commit. A target whose
-        only file is a `.tar` with an image, such as that of `docker save`, means that image.
+        `docker-image://REFERENCE`, a Git URL, or a URL of a file. A target whose only file is a
+        `.tar` with an image, such as that of `docker save`, means that image.
 
         Example:
 
@@ -102,12 +102,13 @@ class BuildKitImageBuildContextsField(DictStringToStringField):
         build_contexts={
             "base": "src/base:image",
             "assets": ":web-files",
-            "tools": "docker-image://docker.io/library/alpine@sha256:…",
+            "tools": "docker-image://alpine:3.19",
         }
 
         ```
 
-        A reference that can change, such as a tag or a branch, is an error.
+        Tags, branches and the content of URLs are resolved in every session, or taken from the
+        lock.
         """
     )
 

@@ -40,10 +40,9 @@ class ContextKind(str, Enum):
 class NamedContext:
     """A named build context.
 
-    `value` is what cannot change without being noticed: for `files` nothing, because the context
-    digest covers them; for `image` a pinned reference; for `layout` the digest of its image; for
-    `git` a URL with a full commit; for `url` one whose content is pinned as a source. `directory`
-    is where files and layouts lie in the input tree.
+    `value` is what it names: for `files` nothing, because the context digest covers them; for
+    `layout` the digest of its image; for `image` a reference, for `git` and `url` a URL, all of
+    which are pinned as sources. `directory` is where files and layouts lie in the input tree.
     """
 
     name: str

@@ -167,11 +167,11 @@ async def _prepare(
         **{name: SCRATCH for name, _ in upstream.arguments},
     }
     contexts = _named_contexts(upstream)
-    images = _images(dockerfile, arguments, (each.name for each in contexts))
-    sources = (
-        *await _pin(field_set, subsystem, images),
-        *(PinnedSource.image(value, value) for _, value in upstream.images),
+    images = (
+        *_images(dockerfile, arguments, (each.name for each in contexts)),
+        *(value for _, value in upstream.images),
     )
+    sources = await _pin(field_set, subsystem, images)
     ignore_file = await _ignore_file(field_set, dockerfile.path, subsystem.default_context_root)
     definition = BuildDefinition(
         dockerfile=dockerfile.sha256,

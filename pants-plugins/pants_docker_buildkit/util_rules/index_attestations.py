@@ -41,13 +41,13 @@ def attestations_in_index(
     return attestations
 
 
-def scanner_images(field_set: BuildKitImageFieldSet) -> dict[str, ImageReference]:
-    """The image that makes the SBOM of an image, by its name, if BuildKit is to make one."""
+def scanner_images(field_set: BuildKitImageFieldSet) -> tuple[ImageReference, ...]:
+    """The image that makes the SBOM of an image, if BuildKit is to make one."""
     scanner = scanner_image(_attestations(field_set))
     if scanner is None:
-        return {}
+        return ()
     try:
-        return {scanner: ImageReference.parse_familiar(scanner)}
+        return (ImageReference.parse_familiar(scanner),)
     except InvalidImageReferenceError as e:
         raise field_set.error(
             field_set.attest,

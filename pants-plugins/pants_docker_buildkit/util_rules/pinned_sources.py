@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,7 +31,7 @@ from pants_docker_buildkit.solver.definition import (
     PinnedSource,
 )
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.base_images import BaseImage, resolve_base_image
+from pants_docker_buildkit.util_rules.base_images import resolve_base_image
 from pants_docker_buildkit.util_rules.dockerfile import FRONTEND_ARGUMENT, ImageDockerfile
 from pants_docker_buildkit.util_rules.image_lock import NO_LOCK, AppliedLock
 from pants_docker_buildkit.util_rules.index_attestations import scanner_images
@@ -82,7 +82,7 @@ def _image_lines(analyses: Iterable[DockerfileAnalysis]) -> dict[str, int | None
 
 
 def _parse_references(
-    request: PinnedSourcesRequest, lines: dict[str, int | None]
+    request: PinnedSourcesRequest, lines: Mapping[str, int | None]
 ) -> dict[str, ImageReference]:
     references = {}
     for text, line in lines.items():
@@ -107,12 +107,18 @@ def _digest_advice(reference: str) -> str:
     )
 
 
-def _external_sources(
-    field_set: BuildKitImageFieldSet, shared: Iterable[str]
-) -> tuple[dict[str, ImageReference], tuple[RemoteSource, ...]]:
-    """The images that the field and the option name, and what else they name."""
+@dataclass(frozen=True)
+class _Named:
+    """What fields name that a build may read, and the field that names it."""
+
+    images: Mapping[ImageReference, Field]
+    downloads: Mapping[RemoteSource, Field]
+
+
+def _external_sources(field_set: BuildKitImageFieldSet, shared: Iterable[str]) -> _Named:
+    """What the field and the option name."""
     field = field_set.external_sources
-    images, remote = {}, []
+    images, remote = [], []
     refusals: dict[str, Callable[[str, str], BuildKitImageError]] = {
         **dict.fromkeys(shared, partial(InvalidOptionError, field.alias)),
         **dict.fromkeys(field.value or (), partial(field_set.error, field)),
@@ -121,7 +127,7 @@ def _external_sources(
         kind = remote_kind(text)
         if text.startswith(IMAGE_SCHEME):
             try:
-                images[text] = ImageReference.parse_familiar(text[len(IMAGE_SCHEME) :])
+                images.append(ImageReference.parse_familiar(text[len(IMAGE_SCHEME) :]))
             except InvalidImageReferenceError as e:
                 requirement = f"name images by references, each of which must {e.requirement}"
                 raise refuse(requirement, f"{text!r} does not") from e
@@ -132,7 +138,42 @@ def _external_sources(
                 f"hold images as '{IMAGE_SCHEME}REFERENCE', URLs, and Git URLs, without passwords",
                 f"{redact(text)!r} is not one of them",
             )
-    return images, tuple(remote)
+    return _Named(dict.fromkeys(images, field), dict.fromkeys(remote, field))
+
+
+def _named_contexts(field_set: BuildKitImageFieldSet, contexts: Iterable[NamedContext]) -> _Named:
+    """What contexts are that are neither files nor layouts."""
+    field = field_set.build_contexts
+    kinds = {ContextKind.GIT: RemoteKind.GIT, ContextKind.URL: RemoteKind.HTTP}
+    images = [
+        ImageReference.parse_familiar(each.value)
+        for each in contexts
+        if each.kind is ContextKind.IMAGE
+    ]
+    remote = [
+        RemoteSource(_NO_LINE, kinds[each.kind], each.value)
+        for each in contexts
+        if each.kind in kinds
+    ]
+    return _Named(dict.fromkeys(images, field), dict.fromkeys(remote, field))
+
+
+def _find_named(request: PinnedSourcesRequest, subsystem: DockerBuildKitSubsystem) -> _Named:
+    """All that fields name, each with the first field that does."""
+    field_set = request.field_set
+    external = _external_sources(field_set, subsystem.external_sources)
+    contexts = _named_contexts(field_set, request.contexts)
+    scanners = dict.fromkeys(scanner_images(field_set), field_set.attest)
+    context = field_set.context.value
+    repository = [RemoteSource(_NO_LINE, RemoteKind.GIT, context)] if context else []
+    return _Named(
+        {**scanners, **contexts.images, **external.images},
+        {
+            **dict.fromkeys(repository, field_set.context),
+            **contexts.downloads,
+            **external.downloads,
+        },
+    )
 
 
 def _remote_sources(request: PinnedSourcesRequest) -> tuple[RemoteSource, ...]:
@@ -258,81 +299,49 @@ def _pinned_download(source: RemoteSource) -> PinnedSource | None:
     return PinnedSource(identifier, identifier) if repository.is_pinned else None
 
 
-def _context_sources(contexts: Iterable[NamedContext]) -> Iterator[PinnedSource]:
-    """What named contexts name has its digest or commit in it."""
-    for context in contexts:
-        if context.kind is ContextKind.IMAGE:
-            yield PinnedSource.image(context.value, context.value)
-        elif context.kind is ContextKind.GIT:
-            repository = parse_git_source(context.value)
-            if repository is not None:
-                yield PinnedSource(repository.identifier, repository.identifier)
-
-
 async def _pin_images(
     request: PinnedSourcesRequest,
-    lines: dict[str, int | None],
-    external: Mapping[str, ImageReference],
+    lines: Mapping[str, int | None],
+    named: Mapping[ImageReference, Field],
 ) -> _Pins:
-    """The images of the Dockerfile and of `external_sources`, as their tags are now."""
+    """The images of the Dockerfile, by their lines, and of fields, as their tags are now."""
     address = request.field_set.address
-    references = {**_parse_references(request, lines), **external}
-    unpinned = {text: each for text, each in references.items() if not each.is_pinned}
-    pinned = {text: request.lock.pin(each) for text, each in unpinned.items()}
-    asked = [text for text, each in pinned.items() if each is None]
-    for text in asked:
-        request.lock.say_missing(address, unpinned[text].familiar, lines.get(text))
-    answers: tuple[BaseImage, ...] = ()
-    if asked:
-        answers = await concurrently(
-            resolve_base_image(unpinned[text], **implicitly()) for text in asked
-        )
-    for text, answer in zip(asked, answers):
-        pinned[text] = answer.pinned
+    written = {each: text for text, each in _parse_references(request, lines).items()}
+    references = dict.fromkeys((*written, *named))
+    pinned = {each: request.lock.pin(each) for each in references if not each.is_pinned}
+    asked = [each for each, pin in pinned.items() if pin is None]
+    for each in asked:
+        request.lock.say_missing(address, each.familiar, lines.get(written.get(each, "")))
+    answers = await concurrently(resolve_base_image(each, **implicitly()) for each in asked)
+    for each, answer in zip(asked, answers):
+        pinned[each] = answer.pinned
         if answer.pinned is None:
-            raise _unknown_image(request, text, lines, answer.problem)
-    moving = {
-        str(unpinned[text]): str(each.digest) for text, each in pinned.items() if each is not None
-    }
-    images = (
-        PinnedSource.image(str(each), str(pinned.get(text) or each))
-        for text, each in references.items()
-    )
+            text = written.get(each)
+            if text is None:
+                raise _unknown_image(request.field_set, each, named[each], answer.problem)
+            raise UnresolvedBaseImageError(text, address, lines[text], answer.problem)
+    moving = {str(each): str(pin.digest) for each, pin in pinned.items() if pin is not None}
+    images = (PinnedSource.image(str(each), str(pinned.get(each) or each)) for each in references)
     return _Pins(tuple(images), moving)
 
 
 def _unknown_image(
-    request: PinnedSourcesRequest, text: str, lines: Mapping[str, int | None], problem: str
-) -> UnresolvedBaseImageError | InvalidImageFieldError:
-    field_set = request.field_set
-    if text in lines:
-        return UnresolvedBaseImageError(text, field_set.address, lines[text], problem)
+    field_set: BuildKitImageFieldSet, reference: ImageReference, field: Field, problem: str
+) -> InvalidImageFieldError:
     requirement = "name images that their registries have"
-    finding = f"of {text!r}: {problem.rstrip('.')}"
-    named = field_set.external_sources if text.startswith(IMAGE_SCHEME) else field_set.attest
-    return field_set.error(named, requirement, finding)
+    finding = f"of {reference.familiar!r}: {problem.rstrip('.')}"
+    return field_set.error(field, requirement, finding)
 
 
 async def pin_sources(
     request: PinnedSourcesRequest, subsystem: DockerBuildKitSubsystem
 ) -> PinnedSources:
     """What a build reads from outside, as it is now."""
-    field_set = request.field_set
-    lines = _image_lines(request.dockerfile.analyses)
-    external, urls = _external_sources(field_set, subsystem.external_sources)
-    external |= scanner_images(field_set)
-    named: dict[RemoteSource, Field] = dict.fromkeys(urls, field_set.external_sources)
-    for context in request.contexts:
-        if context.kind is ContextKind.URL:
-            source = RemoteSource(_NO_LINE, RemoteKind.HTTP, context.value)
-            named.setdefault(source, field_set.build_contexts)
-    if field_set.context.value:
-        source = RemoteSource(_NO_LINE, RemoteKind.GIT, field_set.context.value)
-        named.setdefault(source, field_set.context)
-    images = await _pin_images(request, lines, external)
-    downloads, contexts = await _pin_downloads(request, named), _context_sources(request.contexts)
+    named = _find_named(request, subsystem)
+    images = await _pin_images(request, _image_lines(request.dockerfile.analyses), named.images)
+    downloads = await _pin_downloads(request, named.downloads)
     return PinnedSources(
-        tuple(sorted({*images.sources, *downloads.sources, *contexts})),
+        tuple(sorted({*images.sources, *downloads.sources})),
         Lock(
             {name: parse_oci_digest(pin) for name, pin in images.moving.items()}, downloads.moving
         ),

@@ -35,6 +35,16 @@ def set_sources(runner: ImageRunner, *sources: str, dockerfile: str = "FROM scra
     )
 
 
+def set_context(runner: ImageRunner, value: str) -> None:
+    """Write an image that copies from the named context `x`."""
+    runner.write(
+        {
+            "app/BUILD": f"docker_buildkit_image(name='image', build_contexts={{'x': '{value}'}})",
+            "app/Dockerfile": "FROM scratch\nCOPY --from=x context /\n",
+        }
+    )
+
+
 def sources(runner: ImageRunner, *options: str) -> tuple[PinnedSource, ...]:
     """What the build may read, in a new session."""
     runner.set_options(*options)
@@ -106,24 +116,40 @@ def test_what_cannot_be_pinned_is_an_error_of_the_field(
             "name URLs and repositories whose content can be known",
             id="not-taken-for-git",
         ),
-        pytest.param("https://h/a.git#main", "end Git URLs in '#' and a full commit", id="branch"),
+        pytest.param(
+            "http://127.0.0.1:1/a.git#main",
+            "name URLs and repositories whose content can be known, but of"
+            " 'http://127.0.0.1:1/a.git#main': ",
+            id="branch",
+        ),
         pytest.param("https://me:s3cret@h/x.tar", "have no password in URLs", id="password"),
     ],
 )
 def test_a_named_context_is_a_repository_only_where_buildkit_takes_it_for_one(
     runner: ImageRunner, url: str, said: str
 ) -> None:
-    fields = f"build_contexts={{'x': '{url}'}}"
-    runner.write(
-        {
-            "app/BUILD": f"docker_buildkit_image(name='image', {fields})",
-            "app/Dockerfile": "FROM scratch\nCOPY --from=x context /\n",
-        }
-    )
+    set_context(runner, url)
     runner.set_options()
     failure = runner.failure("app:image")
     assert failure.startswith(f"The `build_contexts` field in target app:image must {said}")
     assert "s3cret" not in failure
+
+
+def test_an_image_that_is_a_named_context_is_pinned_in_each_session(
+    runner: ImageRunner, registry: FakeRegistry
+) -> None:
+    name = f"{registry.address}/tools"
+    set_context(runner, f"docker-image://{name}")
+    for text in ("one", "two"):
+        digest = SmallImage.create(text).store(registry.repository("tools"), "latest")
+        pinned = PinnedSource.image(f"{name}:latest", f"{name}:latest@{digest}")
+        assert sources(runner) == (pinned,)
+    set_context(runner, f"docker-image://{name}:missing")
+    runner.set_options()
+    assert runner.failure("app:image").startswith(
+        "The `build_contexts` field in target app:image must name images that their registries"
+        f" have, but of '{name}:missing': "
+    )
 
 
 def set_policy(runner: ImageRunner, text: str) -> None:

@@ -44,8 +44,8 @@ class UpstreamTargets:
     `contexts` are those that its build reaches as far as its Dockerfile says. `others` it may reach
     by what its bases trigger: they cannot change the image unless it does.
     `arguments` are from the name of a global `ARG` to a target, `contexts` from the name of a build
-    context to a target, `images` and `remote` from the name of a build context to a pinned
-    reference or a URL, which is that of a commit where BuildKit takes it for a Git repository.
+    context to a target, `images` and `remote` from the name of a build context to a reference, with
+    a tag or a digest, or to a URL.
     `copied` are from the name of an `ARG` to a target whose package a `COPY` takes by it.
     """
 
@@ -165,8 +165,7 @@ async def find_upstream_targets(field_set: BuildKitImageFieldSet) -> UpstreamTar
                 "name targets that exist",
                 f"for {name!r} it names {value!r}",
                 written.known.neighbours(written.by_text[value])
-                or "Write the address of a target, 'docker-image://' with a reference and digest,"
-                " or a Git URL with a full commit.",
+                or "Write the address of a target, 'docker-image://' with a reference, or a URL.",
             )
         several = written.known.why_not_one(target)
         if several:
@@ -276,30 +275,20 @@ def _check_context_names(field_set: BuildKitImageFieldSet, names: Sequence[str])
 def _sort_contexts(
     field_set: BuildKitImageFieldSet,
 ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
-    """The images, URLs and addresses of `build_contexts`; what may move is refused.
-
-    The content of a URL that is no Git repository's is looked up, and pinned as what it is now.
-    """
+    """The images, URLs and addresses of `build_contexts`. What may move is pinned later."""
     images, remote, addresses = [], [], []
     contexts = sorted((field_set.build_contexts.value or {}).items())
     _check_context_names(field_set, [name for name, _ in contexts])
     for name, value in contexts:
         if value.startswith(_DOCKER_IMAGE):
-            images.append((name, _pinned(field_set, name, value[len(_DOCKER_IMAGE) :])))
+            images.append((name, _spelled_out(field_set, name, value[len(_DOCKER_IMAGE) :])))
         elif remote_kind(value) is not None:
-            repository = parse_git_source(value)
-            if repository is not None and not repository.is_pinned:
-                raise _bad_context(
-                    field_set,
-                    "end Git URLs in '#' and a full commit, so that none changes unnoticed",
-                    name,
-                )
             if _PASSWORD.match(value):
                 raise _bad_context(
                     field_set,
                     "have no password in Git URLs, which caches would show to others (give BuildKit"
                     " a secret with the ID 'GIT_AUTH_TOKEN')"
-                    if repository is not None
+                    if parse_git_source(value) is not None
                     else "have no password in URLs, which caches would show to others",
                     name,
                 )
@@ -309,17 +298,12 @@ def _sort_contexts(
     return tuple(images), tuple(remote), tuple(addresses)
 
 
-def _pinned(field_set: BuildKitImageFieldSet, name: str, text: str) -> str:
+def _spelled_out(field_set: BuildKitImageFieldSet, name: str, text: str) -> str:
     try:
-        reference = ImageReference.parse_familiar(text)
+        return str(ImageReference.parse_familiar(text))
     except InvalidImageReferenceError as e:
         requirement = f"name images by references, each of which must {e.requirement}"
         raise _bad_context(field_set, requirement, name) from e
-    if not reference.is_pinned:
-        raise _bad_context(
-            field_set, "pin images by '@sha256:…', so that none changes unnoticed", name
-        )
-    return str(reference)
 
 
 def _bad_context(
