@@ -157,7 +157,7 @@ async def _tell_of_unowned_files(
     dockerfile: ImageDockerfile,
     context: ContextTree,
 ) -> None:
-    """Say which files of copied directories are left out, where no target has them."""
+    """Say which files of copied directories are left out, where no target gives them."""
     copied = (
         source.path
         for analysis in dockerfile.analyses
@@ -174,9 +174,9 @@ async def _tell_of_unowned_files(
         shown = ", ".join(unowned.paths[:_FEW])
         more = f" and {len(unowned.paths) - _FEW} more" if len(unowned.paths) > _FEW else ""
         logger.warning(
-            f"{dockerfile.name} of {field_set.address} copies directories with files that no target"
-            f" owns: {shown}{more}. They are not in the image. Add them to a `files` target, or"
-            " name them in the ignore file."
+            f"{dockerfile.name} of {field_set.address} copies directories with files that no"
+            f" target puts into a context: {shown}{more}. They are not in the image. Add them to a"
+            " `files` target, or name them in the ignore file."
         )
 
 

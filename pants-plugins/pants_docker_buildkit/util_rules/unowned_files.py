@@ -1,31 +1,40 @@
-"""Which files of a directory that a Dockerfile copies does no target own?
+"""Which files of a directory that a Dockerfile copies does no target put into a context?
 
 Plain buildx copies them. Here they are not in the context, and nothing else would say so: what
-targets own is inferred, and where there is nothing at all the build fails.
+targets give is inferred, and where there is nothing at all the build fails. Source code is such,
+and what lists requirements: only packages of it enter a context.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pants.backend.docker.target_types import DockerImageSourceField
 from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
-from pants.engine.target import AllTargets
+from pants.engine.target import AllTargets, Target
 
 from pants_docker_buildkit.compat import implicitly, path_globs_to_digest, path_globs_to_paths, rule
 from pants_docker_buildkit.dockerfile.context_entries import implied_directories
 from pants_docker_buildkit.dockerfile.ignorefile import ignore_file_candidates
+from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
+from pants_docker_buildkit.fields.input_files import ImageInputSourceField
 from pants_docker_buildkit.util_rules.build_context import select_context_tree
-from pants_docker_buildkit.util_rules.context_providers import known_paths
+from pants_docker_buildkit.util_rules.context_providers import content_paths, source_paths
+from pants_docker_buildkit.util_rules.generated_paths import generated_paths
 from pants_docker_buildkit.util_rules.glob_texts import escaped
 
 _BUILD_FILE = "BUILD"
 
 
+_FIELDS_OF_BUILDS = (BuildKitImageSourceField, DockerImageSourceField, ImageInputSourceField)
+"""The sources of targets that say how images are built. Nobody misses them in one."""
+
+
 @dataclass(frozen=True)
 class OwnedPaths:
-    """Paths from the build root."""
+    """Paths from the build root of what targets can put into a context, or build images by."""
 
     paths: frozenset[str]
 
@@ -49,12 +58,18 @@ class UnownedFiles:
     paths: tuple[str, ...]
 
 
-@rule(desc="Find files that targets own")
+def _owned_paths(target: Target) -> Iterator[str]:
+    yield from generated_paths(target).files
+    is_of_build = any(map(target.has_field, _FIELDS_OF_BUILDS))
+    yield from source_paths(target) if is_of_build else content_paths(target)
+
+
+@rule(desc="Find files that targets put into contexts")
 async def find_owned_paths(all_targets: AllTargets) -> OwnedPaths:
-    return OwnedPaths(frozenset(path for target in all_targets for path in known_paths(target)))
+    return OwnedPaths(frozenset(path for target in all_targets for path in _owned_paths(target)))
 
 
-@rule(desc="Find files that no target owns")
+@rule(desc="Find files that no target puts into a context")
 async def find_unowned_files(request: UnownedFilesRequest) -> UnownedFiles:
     globs = (posixpath.join(request.root, each, "**") for each in request.directories)
     there = await path_globs_to_paths(PathGlobs(globs))

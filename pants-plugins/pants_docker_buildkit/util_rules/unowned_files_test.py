@@ -49,6 +49,25 @@ def test_files_of_a_copied_directory_that_no_target_owns_are_told(
     assert ": app/d/[b].md, app/d/e/c.md. They are not in the image." in warning
 
 
+def test_so_are_those_of_targets_whose_sources_enter_no_context(
+    runner: ImageRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    build = "docker_buildkit_manifests(name='manifests', sources=['d/b.yaml'])"
+    other = "docker_buildkit_image(name='other', registries=[], source='d/other.Dockerfile')"
+    runner.write(
+        {
+            "app/BUILD": f"{FILES}\n{IMAGE}\n{build}\n{other}",
+            "app/Dockerfile": "FROM scratch\nCOPY app/d /d/\n",
+            "app/d/a.txt": "",
+            "app/d/b.yaml": "",
+            "app/d/other.Dockerfile": "FROM scratch\n",
+        }
+    )
+    runner.definition("app:image")
+    (warning,) = warnings(caplog)
+    assert ": app/d/b.yaml. They are not in the image." in warning
+
+
 @pytest.mark.parametrize(
     ("directory", "dockerfile", "names"),
     [
