@@ -214,8 +214,8 @@ class UnresolvedBaseImageError(BuildKitImageError):
             f"The base image {reference} of {address}{where} must have a digest, but its registry"
             f" did not return one. {reason} To build without asking, pin it as"
             f" '{reference}@sha256:…'. If it is a target of this repository, give an `ARG` its"
-            " address and use that in `FROM`. What only the local engine has cannot be a base: make it"
-            " a target."
+            " address and use that in `FROM`. What only the local engine has cannot be a base: make"
+            " it a target."
         )
 
 
