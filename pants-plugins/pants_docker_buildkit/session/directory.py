@@ -38,6 +38,9 @@ It has the same key. Pants needs a directory there before it lays out anything f
 EXIT_NO_SESSION = 75
 """The session that asked for a process has no directory here (`EX_TEMPFAIL` of sysexits.h)."""
 
+EXIT_NOT_EXECUTABLE = 126
+"""Programs may not run where the directory is, which a message says (as of a shell)."""
+
 EXIT_CONTEXT_NEEDED = 66
 """No cache has the result of a process, and not all that it builds of is there (`EX_NOINPUT`)."""
 
@@ -66,8 +69,11 @@ SESSION_IN_SANDBOX = f"{CACHE_LINK}/$(uname -n)-$(stat -Lc %i {_PROCESS_IDS} 2>/
 
 RUN_SCRIPT = f"""\
 run="{SESSION_IN_SANDBOX}/{PROGRAM}"
-[ -x "$run" ] || exit {EXIT_NO_SESSION}
-exec "$run" "$@"
+[ -e "$run" ] || exit {EXIT_NO_SESSION}
+[ -x "$run" ] && exec "$run" "$@"
+echo "Builds start programs in '{CACHE_NAME}' below '[GLOBAL].named_caches_dir', but its file \
+system lets none start (noexec). Choose another '[GLOBAL].named_caches_dir'." >&2
+exit {EXIT_NOT_EXECUTABLE}
 """
 """For `/bin/sh -c` in a sandbox: run a command of `solver.main` for the session."""
 
@@ -110,9 +116,9 @@ class UnusableDirectoryError(Exception):
         self.path = path
         self.finding = finding
         super().__init__(
-            f"Builds need the directory {path}, which must be writable by you and by nobody else,"
-            f" but: {finding.rstrip('.')}. Make room, remove it, or choose another"
-            " `[GLOBAL].named_caches_dir`."
+            f"Builds need {path}, which must be writable by you and by nobody else, on a file"
+            f" system with modes, links and sockets, but: {finding.rstrip('.')}. Make room, remove"
+            " it, or choose another `[GLOBAL].named_caches_dir`."
         )
 
 
@@ -180,7 +186,8 @@ def make_directory(directory: Path) -> None:
             (directory / subdirectory).mkdir(mode=0o700)
         _write_program(directory)
     except OSError as e:
-        path = Path(e.filename) if e.filename else directory
+        # Of a link, the second name is that of the link.
+        path = Path(e.filename2 or e.filename or directory)
         raise UnusableDirectoryError(path, e.strerror or str(e)) from e
 
 

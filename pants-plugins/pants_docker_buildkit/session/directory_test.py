@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -107,6 +108,18 @@ def test_another_second_name_is_refused(
         other.symlink_to(tmp_path)
     error = refusal(named_caches)
     assert (error.path, error.finding) == (other, f"it is not the link to '{CACHE_NAME}'")
+
+
+def test_a_file_system_without_links_is_named_by_the_link(
+    named_caches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(target: str, link: Path, **_: bool) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", target, None, link)
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    error = refusal(named_caches)
+    assert error.path == named_caches / OTHER_CACHE_NAME
+    assert "on a file system with modes, links and sockets" in str(error)
 
 
 def test_a_directory_that_cannot_be_made_is_named() -> None:

@@ -28,7 +28,7 @@ from pants_docker_buildkit.session.context_files import (
     parse_row,
     row_path,
 )
-from pants_docker_buildkit.session.directory import check_private
+from pants_docker_buildkit.session.directory import UnusableDirectoryError, check_private
 from pants_docker_buildkit.solver.context_memory import (
     CLOCK_SKEW_SECONDS,
     Known,
@@ -48,6 +48,10 @@ _CLEANED_FILE = "cleaned"
 _LOCK_SUFFIX = ".lock"
 _SECOND_LENGTH = 12
 
+_IS_ANOTHER = (
+    "it is there as another path of the context (names that differ in case only, or in how a letter"
+    " is encoded, are one there)"
+)
 _MODES = {
     FILE: stat.S_IFREG | 0o644,
     PROGRAM: stat.S_IFREG | 0o755,
@@ -111,6 +115,7 @@ class ContextDirectory:
                 (self.path / path).unlink()
             elif context_row(path, DIRECTORY) in wanted:
                 (self.path / path).chmod(stat.S_IMODE(_MODES[DIRECTORY]))
+                right.add(path)
             else:
                 (self.path / path).rmdir()
 
@@ -141,11 +146,14 @@ class ContextDirectory:
 
     def _make(self, path: str, wanted: ContextPath, sources: list[Path]) -> bool:
         place = self.path / path
+        # What was there is `right`, or was removed.
+        if os.path.lexists(place):
+            raise UnusableDirectoryError(place, _IS_ANOTHER)
         if wanted.kind == LINK:
             place.symlink_to(wanted.value)
             return True
         if wanted.kind == DIRECTORY:
-            place.mkdir(exist_ok=True)
+            place.mkdir()
         elif not _take(path, wanted, sources, place):
             return False
         place.chmod(stat.S_IMODE(_MODES[wanted.kind]))
@@ -159,9 +167,13 @@ class ContextDirectory:
         is_as_wanted = (
             stat.S_ISLNK(status.st_mode) and os.readlink(place) == wanted.value
             if wanted.kind == LINK
-            else (status.st_mode, status.st_size) == (_MODES[wanted.kind], wanted.size)
+            else status.st_mode == _MODES[wanted.kind]
+            and (wanted.kind == DIRECTORY or status.st_size == wanted.size)
         )
-        if wanted.kind == DIRECTORY or not is_as_wanted:
+        if not is_as_wanted:
+            found = f"{stat.filemode(status.st_mode)}, of {status.st_size} bytes"
+            raise UnusableDirectoryError(place, f"it did not stay as it was made ({found})")
+        if wanted.kind == DIRECTORY:
             return known
         right = Status(status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         return known._replace(status=right)

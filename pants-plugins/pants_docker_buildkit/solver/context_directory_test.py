@@ -280,6 +280,32 @@ def test_a_delivery_of_another_size_is_not_taken(image: Image, tmp_path: Path) -
         assert not directory.bring_up_to_date(to_rows(contents), tmp_path / "half")
 
 
+def test_a_file_system_that_gives_modes_of_its_own_is_refused(
+    image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chmod = Path.chmod
+    monkeypatch.setattr(Path, "chmod", lambda path, _: chmod(path, 0o755))
+    with pytest.raises(UnusableDirectoryError) as raised:
+        image.build({"program*": "1", "text": "12"})
+    assert raised.value.path == image.path / "text"
+    assert raised.value.finding == "it did not stay as it was made (-rwxr-xr-x, of 2 bytes)"
+
+
+@pytest.mark.parametrize("other", ["a", "a/b"])
+def test_a_file_system_on_which_two_paths_are_one_is_refused(
+    image: Image, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    # As where case is not told apart, which takes a file system of its own.
+    lexists = os.path.lexists
+    monkeypatch.setattr(
+        os.path, "lexists", lambda path: lexists(path) or lexists(str(path).replace("/a", "/A"))
+    )
+    files = {"A": "1", other: "2"} if other == "a" else {"A/b": "1", other: "2"}
+    with pytest.raises(UnusableDirectoryError, match="another path of the context") as raised:
+        image.build(files)
+    assert raised.value.path == image.path / "a"
+
+
 def test_a_delivery_that_is_somebody_elses_file_too_is_copied(image: Image, tmp_path: Path) -> None:
     stored = tmp_path / "stored"
     stored.write_text("1")

@@ -19,6 +19,8 @@ from pants_docker_buildkit.session.directory import (
     CACHE_LINK,
     CACHE_NAME,
     EXIT_NO_SESSION,
+    EXIT_NOT_EXECUTABLE,
+    PROGRAM,
     RUN_SCRIPT,
     SESSION_IN_SANDBOX,
     remove_directory,
@@ -233,15 +235,30 @@ def test_a_cache_that_somebody_else_made_first_is_an_error_that_names_it(
     with pytest.raises(ExecutionError) as e:
         open_session(runner, caches)
     assert [str(each) for each in e.value.wrapped_exceptions] == [
-        f"Builds need the directory {caches}, which must be writable by you and by nobody else,"
-        " but: others may write there (its mode is 0777). Make room, remove it, or choose another"
-        " `[GLOBAL].named_caches_dir`."
+        f"Builds need {caches}, which must be writable by you and by nobody else, on a file system"
+        " with modes, links and sockets, but: others may write there (its mode is 0777). Make room,"
+        " remove it, or choose another `[GLOBAL].named_caches_dir`."
     ]
 
 
 def test_a_process_without_a_session_says_so_by_its_exit_code(tmp_path: Path) -> None:
     answer = run_in_sandbox(tmp_path, RUN_SCRIPT, "build", "build", "key", "0")
     assert (answer.returncode, answer.stdout, answer.stderr) == (EXIT_NO_SESSION, "", "")
+
+
+def test_a_process_says_that_no_program_may_run_in_the_directory_of_its_session(
+    runner: ImageRunner, caches: Path, tmp_path: Path
+) -> None:
+    session = open_session(runner, caches).path
+    # As where it is mounted with `noexec`.
+    (session / PROGRAM).chmod(0o600)
+    (tmp_path / CACHE_LINK).symlink_to(caches)
+    answer = run_in_sandbox(tmp_path, RUN_SCRIPT, "build", "build", "key", "0")
+    assert (answer.returncode, answer.stdout) == (EXIT_NOT_EXECUTABLE, "")
+    assert answer.stderr == (
+        f"Builds start programs in '{CACHE_NAME}' below '[GLOBAL].named_caches_dir', but its file"
+        " system lets none start (noexec). Choose another '[GLOBAL].named_caches_dir'.\n"
+    )
 
 
 def test_the_program_runs_outside_of_pants_with_the_standard_library_only(
