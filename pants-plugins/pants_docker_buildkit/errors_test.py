@@ -455,13 +455,20 @@ def test_a_bad_ignore_file_is_named_with_the_field_of_its_context(
             "docker_buildkit_manifests(name='k8s', sources=['x/a.yaml'])",
             "sources/x belongs to sources:k8s (`docker_buildkit_manifests`). Only `file`,",
         ),
+        (
+            "excluded",
+            "file(name='a', source='x/a.yaml')",
+            "excluded/x/a.yaml exists, but excluded/Dockerfile.dockerignore excludes it: add an",
+        ),
         ("hidden", "", "hidden/.x/a exists, but `.gitignore` or `[GLOBAL].pants_ignore` hides it"),
     ],
 )
 def test_a_path_that_is_there_but_not_in_the_context_is_explained(
     runner: ImageRunner, name: str, build: str, advice: str
 ) -> None:
-    copied = {"gone": "x/b", "unowned": "x/a.yaml", "sources": "x", "hidden": ".x/a"}[name]
+    copied = {"gone": "x/b", "sources": "x", "hidden": ".x/a"}.get(name, "x/a.yaml")
+    if name == "excluded":
+        runner.write({f"{name}/Dockerfile.dockerignore": "**/*.yaml\n"})
     runner.write({f"{name}/x/a.yaml": "", f"{name}/.x/a": ""})
     runner.write({f"{name}/Dockerfile": f"{SCRATCH}COPY {name}/{copied} /\n"})
     runner.write({f"{name}/BUILD": f"{build}\ndocker_buildkit_image(name='image')"})

@@ -16,6 +16,7 @@ from pants_docker_buildkit.solver.definition import IMAGE_SCHEME
 
 _FIELDS = MappingProxyType(
     {
+        "context_paths": "context_inputs",
         "secret_ids": "secrets",
         "ssh_ids": "ssh",
         "network": "build_network",
@@ -27,6 +28,7 @@ _FIELDS = MappingProxyType(
 )
 """What people know members of a definition as that are called otherwise there."""
 
+_COPIED = "context_paths"
 _SHOWN = 2
 _SHORT_DIGEST = len("sha256:") + 12
 
@@ -113,7 +115,7 @@ def find_differences(past: BuildInputs, now: BuildInputs) -> tuple[Reason, ...]:
     """How the inputs of two builds with different digests differ; at least one reason."""
     try:
         found = list(_differences(past, now))
-        return tuple(dict.fromkeys(found or _new_sources(past, now))) or (_UNKNOWN,)
+        return tuple(dict.fromkeys(found or _followers(past, now))) or (_UNKNOWN,)
     except (LookupError, TypeError, AttributeError):
         # Another version of the plugin wrote this, or nobody did.
         return (_UNKNOWN,)
@@ -134,7 +136,7 @@ def reason_line(reasons: Iterable[Reason]) -> str:
 def _differences(past: BuildInputs, now: BuildInputs) -> Iterator[Reason]:
     for key in sorted(now.members):
         before, after = past.members.get(key), now.members[key]
-        if before == after:
+        if before == after or key == _COPIED:
             continue
         if key == "dockerfile":
             yield from _lines(past.lines, now.lines)
@@ -145,10 +147,13 @@ def _differences(past: BuildInputs, now: BuildInputs) -> Iterator[Reason]:
         elif key in ("build_args", "labels", "annotations", "secret_hashes", "named_contexts"):
             yield from _named(key, before, after)
         else:
-            kind = ReasonKind.PLATFORM if key == "platforms" else ReasonKind.DEFINITION
-            shown = (_shown(before), _shown(after))
-            text = f"{_FIELDS.get(key, key)} changed"
-            yield Reason(kind, text, key, Change.CHANGED, *shown)
+            yield _changed(key, before, after)
+
+
+def _changed(key: str, before: Any, after: Any) -> Reason:
+    kind = ReasonKind.PLATFORM if key == "platforms" else ReasonKind.DEFINITION
+    text = f"{_FIELDS.get(key, key)} changed"
+    return Reason(kind, text, key, Change.CHANGED, _shown(before), _shown(after))
 
 
 def _shown(value: Any) -> str:
@@ -218,8 +223,11 @@ def _moved_sources(before: Mapping[str, str], after: Mapping[str, str]) -> Itera
             yield _moved(ReasonKind.BASE, identifier.removeprefix(IMAGE_SCHEME), *pins)
 
 
-def _new_sources(past: BuildInputs, now: BuildInputs) -> Iterator[Reason]:
-    """What is read from outside although nothing else is different."""
+def _followers(past: BuildInputs, now: BuildInputs) -> Iterator[Reason]:
+    """What follows from the text or a field, and is a reason only where nothing else is one."""
+    copied = past.members.get(_COPIED), now.members.get(_COPIED)
+    if copied[0] != copied[1]:
+        yield _changed(_COPIED, *copied)
     before, after = past.members.get("sources") or {}, now.members.get("sources") or {}
     for identifier in sorted({*before, *after}):
         if (identifier in before) != (identifier in after):

@@ -128,6 +128,11 @@ def test_an_image_that_only_came_is_a_reason_where_there_is_no_other() -> None:
     assert reasons(sources=more, no_cache=True) == ["no_cache changed"]
 
 
+def test_that_other_files_are_copied_is_a_reason_where_there_is_no_other() -> None:
+    assert reasons(context_paths=("a",)) == ["context_inputs changed"]
+    assert reasons(context_paths=("a",), no_cache=True) == ["no_cache changed"]
+
+
 def test_what_moved_says_from_where_to_where_in_full() -> None:
     now = build(
         "new",

@@ -23,6 +23,7 @@ from pants_docker_buildkit.compat import (
     get_digest_entries,
     implicitly,
     path_globs_to_digest,
+    path_globs_to_paths,
     resolve_address_targets,
     resolve_unparsed_address_inputs,
     rule,
@@ -35,7 +36,12 @@ from pants_docker_buildkit.dockerfile.patterns import (
 from pants_docker_buildkit.dockerfile.stage_contents import directory_of_wildcards
 from pants_docker_buildkit.fields.manifests import BuildKitManifestsSourcesField
 from pants_docker_buildkit.fields.references import BuildKitImageRefsImagesField
-from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, has_build, is_image
+from pants_docker_buildkit.util_rules.build_context import (
+    CONTENT_FIELDS,
+    has_build,
+    is_image,
+    select_context_tree,
+)
 from pants_docker_buildkit.util_rules.generated_paths import generated_paths, relocated_path
 from pants_docker_buildkit.util_rules.glob_texts import is_literal, unescaped
 
@@ -284,9 +290,14 @@ async def find_context_providers(all_targets: AllTargets) -> ContextProviders:
 
 @dataclass(frozen=True)
 class MissingPathRequest:
-    """Asks why a path, from the build root, is not in a build context."""
+    """Asks why a path, from the build root, is not in the build context of a directory.
+
+    Of `ignore_files` the first that exists decides there.
+    """
 
     path: str
+    root: str
+    ignore_files: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -302,8 +313,8 @@ async def explain_missing_path(request: MissingPathRequest, all_targets: AllTarg
     if not is_literal(path):
         return MissingPath("")
     globs = PathGlobs([path, f"{path}/**"], GlobMatchErrorBehavior.ignore)
-    entries = await get_digest_entries(await path_globs_to_digest(globs, **implicitly()))
-    if not entries:
+    digest = await path_globs_to_digest(globs, **implicitly())
+    if not await get_digest_entries(digest):
         if not os.path.lexists(os.path.join(get_buildroot(), path)):
             return MissingPath("")
         return MissingPath(
@@ -318,6 +329,12 @@ async def explain_missing_path(request: MissingPathRequest, all_targets: AllTarg
     ]
     if not owners:
         return MissingPath(f"{path} exists, but no target owns it: add a `files` target.")
+    selected = await select_context_tree(digest, request.root, request.ignore_files)
+    kept = (posixpath.join(request.root, each.path) for each in selected.entries)
+    if not any(each == path or each.startswith(f"{path}/") for each in kept):
+        there = (await path_globs_to_paths(PathGlobs(request.ignore_files))).files
+        ignore_file = next(each for each in request.ignore_files if each in there)
+        return MissingPath(f"{path} exists, but {ignore_file} excludes it: add an exception there.")
     owners.sort(key=lambda target: target.address)
     names = ", ".join(f"{each.address} (`{each.alias}`)" for each in owners[:_FEW])
     more = f" and {len(owners) - _FEW} more" if len(owners) > _FEW else ""

@@ -13,6 +13,7 @@ from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.compat import concurrently, implicitly, rule
 from pants_docker_buildkit.digests.context_digest import context_digest
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind, RemoteKind
+from pants_docker_buildkit.dockerfile.ignorefile import ignore_file_candidates
 from pants_docker_buildkit.dockerfile.missing_sources import MissingSource, find_missing_source
 from pants_docker_buildkit.dockerfile.parser import KnownBase
 from pants_docker_buildkit.dockerfile.reached_paths import reached_paths, select_reached
@@ -53,6 +54,7 @@ from pants_docker_buildkit.util_rules.policies import Policies, read_policies
 from pants_docker_buildkit.util_rules.unowned_files import (
     UnownedFilesRequest,
     copied_directories,
+    copied_patterns,
     find_unowned_files,
 )
 from pants_docker_buildkit.util_rules.upstream_images import (
@@ -122,7 +124,9 @@ async def _missing_file(
     advice = f"It is not in {redact(field_set.context.value or '')}."
     if not field_set.context.value:
         path = posixpath.normpath(posixpath.join(context.root, missing.path))
-        advice = (await explain_missing_path(MissingPathRequest(path), **implicitly())).advice
+        ignore_files = ignore_file_candidates(dockerfile.path, context.root)
+        request = MissingPathRequest(path, context.root, ignore_files)
+        advice = (await explain_missing_path(request, **implicitly())).advice
     return MissingContextFileError(
         field_set.address, dockerfile.name, missing, context.outside, advice
     )
@@ -157,26 +161,26 @@ async def _tell_of_unowned_files(
     dockerfile: ImageDockerfile,
     context: ContextTree,
 ) -> None:
-    """Say which files of copied directories are left out, where no target gives them."""
+    """Say which files that are copied, but not by their names, no target gives."""
+    sources = [source for each in dockerfile.analyses for source in each.context_paths]
     copied = (
         source.path
-        for analysis in dockerfile.analyses
-        for source in analysis.context_paths
+        for source in sources
         if source.path is not None and not (source.has_wildcard or source.has_exclusions)
     )
     directories = copied_directories(copied, (entry.path for entry in context.entries))
-    if not directories:
+    patterns = copied_patterns(sources)
+    if not (directories or patterns):
         return
-    unowned = await find_unowned_files(
-        UnownedFilesRequest(directories, context.root, dockerfile.path), **implicitly()
-    )
+    request = UnownedFilesRequest(directories, patterns, context.root, dockerfile.path)
+    unowned = await find_unowned_files(request, **implicitly())
     if unowned.paths:
         shown = ", ".join(unowned.paths[:_FEW])
         more = f" and {len(unowned.paths) - _FEW} more" if len(unowned.paths) > _FEW else ""
         logger.warning(
-            f"{dockerfile.name} of {field_set.address} copies directories with files that no"
-            f" target puts into a context: {shown}{more}. They are not in the image. Add them to a"
-            " `files` target, or name them in the ignore file."
+            f"{dockerfile.name} of {field_set.address} copies files that no target puts into a"
+            f" context: {shown}{more}. They are not in the image. Add them to a `files` target, or"
+            " name them in the ignore file."
         )
 
 

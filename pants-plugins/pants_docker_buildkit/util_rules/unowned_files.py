@@ -1,4 +1,6 @@
-"""Which files of a directory that a Dockerfile copies does no target put into a context?
+"""Which files does a Dockerfile copy that no target puts into a context?
+
+Those of a directory, and those that wildcards find.
 
 Plain buildx copies them. Here they are not in the context, and nothing else would say so: what
 targets give is inferred, and where there is nothing at all the build fails. Source code is such,
@@ -8,6 +10,7 @@ and what lists requirements: only packages of it enter a context.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +19,7 @@ from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
 from pants.engine.target import AllTargets, Target
 
 from pants_docker_buildkit.compat import implicitly, path_globs_to_digest, path_globs_to_paths, rule
+from pants_docker_buildkit.dockerfile.analysis import ContextPath
 from pants_docker_buildkit.dockerfile.context_entries import implied_directories
 from pants_docker_buildkit.dockerfile.ignorefile import ignore_file_candidates
 from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
@@ -26,7 +30,8 @@ from pants_docker_buildkit.util_rules.generated_paths import generated_paths
 from pants_docker_buildkit.util_rules.glob_texts import escaped
 
 _BUILD_FILE = "BUILD"
-
+_STARS = re.compile(r"\*{2,}")
+_UNLIKE = frozenset("[]{}!\\")
 
 _FIELDS_OF_BUILDS = (BuildKitImageSourceField, DockerImageSourceField, ImageInputSourceField)
 """The sources of targets that say how images are built. Nobody misses them in one."""
@@ -41,12 +46,13 @@ class OwnedPaths:
 
 @dataclass(frozen=True)
 class UnownedFilesRequest:
-    """Asks for files of directories, both relative to `root`, the root of a build context.
+    """Asks for files of directories, and what patterns find, relative to `root`, that of a context.
 
     `dockerfile` decides with it which ignore file counts; it is `None` where it is no file.
     """
 
     directories: tuple[str, ...]
+    patterns: tuple[str, ...]
     root: str
     dockerfile: str | None
 
@@ -71,7 +77,10 @@ async def find_owned_paths(all_targets: AllTargets) -> OwnedPaths:
 
 @rule(desc="Find files that no target puts into a context")
 async def find_unowned_files(request: UnownedFilesRequest) -> UnownedFiles:
-    globs = (posixpath.join(request.root, each, "**") for each in request.directories)
+    root = escaped(request.root)
+    globs = [posixpath.join(root, escaped(each), "**") for each in request.directories]
+    for each in request.patterns:
+        globs += posixpath.join(root, each), posixpath.join(root, each, "**")
     there = await path_globs_to_paths(PathGlobs(globs))
     files = [path for path in there.files if not _is_build_file(path)]
     if not files:
@@ -92,6 +101,27 @@ async def find_unowned_files(request: UnownedFilesRequest) -> UnownedFiles:
 def _is_build_file(path: str) -> bool:
     name = posixpath.basename(path)
     return name == _BUILD_FILE or name.startswith(f"{_BUILD_FILE}.")
+
+
+def copied_patterns(sources: Iterable[ContextPath]) -> tuple[str, ...]:
+    """Of what a Dockerfile copies, what its wildcards find, as globs of Pants.
+
+    Without those that find everything, and those that Pants reads in another way.
+    """
+    return tuple(
+        sorted(
+            {
+                _STARS.sub("*", each.path)
+                for each in sources
+                if each.path is not None
+                and each.has_wildcard
+                and each.keyword != "RUN"
+                and not (each.keeps_parents or each.has_exclusions)
+                and _UNLIKE.isdisjoint(each.path)
+                and set(each.path) - set("*/")
+            }
+        )
+    )
 
 
 def copied_directories(paths: Iterable[str], present: Iterable[str]) -> tuple[str, ...]:

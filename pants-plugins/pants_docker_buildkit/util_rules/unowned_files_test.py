@@ -68,6 +68,16 @@ def test_so_are_those_of_targets_whose_sources_enter_no_context(
     assert ": app/d/b.yaml. They are not in the image." in warning
 
 
+@pytest.mark.parametrize("pattern", ["d*/*.md", "d/?.*", "d**/b*"])
+def test_files_that_wildcards_find_and_no_target_owns_are_told(
+    runner: ImageRunner, caplog: pytest.LogCaptureFixture, pattern: str
+) -> None:
+    names = ("d/a.txt", "d/b.md", "d/e/c.md")
+    define(runner, "wild", f"FROM scratch\nCOPY wild/{pattern} /\n", *names)
+    (warning,) = warnings(caplog)
+    assert ": wild/d/b.md. They are not in the image." in warning
+
+
 @pytest.mark.parametrize(
     ("directory", "dockerfile", "names"),
     [
@@ -75,6 +85,8 @@ def test_so_are_those_of_targets_whose_sources_enter_no_context(
         pytest.param("all", "COPY . /", ("d/a.txt", "d/b.md"), id="everything"),
         pytest.param("star", "COPY star/d/*.txt /", ("d/a.txt", "d/b.md"), id="pattern"),
         pytest.param("some", "COPY --exclude=*.md some/d /", ("d/a.txt", "d/b.md"), id="some"),
+        pytest.param("stars", "COPY */* /", ("d/a.txt", "d/b.md"), id="everything-by-pattern"),
+        pytest.param("class", "COPY class/[d]/* /", ("d/a.txt", "d/b.md"), id="class"),
         pytest.param("owned", "COPY owned/d /", ("d/a.txt", "d/b.txt"), id="all-owned"),
         pytest.param("odd", "COPY odd/d /", ("d/[a].txt", "d/b?.txt"), id="odd-names"),
     ],
