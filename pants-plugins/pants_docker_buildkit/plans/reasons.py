@@ -237,8 +237,10 @@ def _followers(past: BuildInputs, now: BuildInputs) -> Iterator[Reason]:
 
 
 def _pin(source: str) -> str:
-    """The digest, or the checksum, that a source is pinned to."""
+    """The digest, checksum or commit that a source is pinned to."""
     pinned = source.rpartition(" ")[0]
+    if "#" in pinned:
+        return pinned.rpartition("#")[2].partition(":")[0]
     return pinned.rpartition("@")[2]
 
 

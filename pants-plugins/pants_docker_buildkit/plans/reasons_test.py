@@ -28,6 +28,14 @@ from pants_docker_buildkit.solver.definition import (
 ONE, TWO = (f"sha256:{digit * 64}" for digit in "12")
 DOCKERFILE = b"FROM a\nRUN one\nRUN two\n"
 NAMED = NamedContext("base", ContextKind.IMAGE, f"ghcr.io/b@{ONE}")
+GIT = "git://h/a.git"
+
+
+def git(digit: str) -> PinnedSource:
+    """The branch of a repository when it was at a commit of this digit."""
+    return PinnedSource(f"{GIT}#main:d", f"{GIT}#{digit * 40}:d")
+
+
 DEFINITION = BuildDefinition(
     "d" * 64,
     "blake3:c",
@@ -41,6 +49,7 @@ DEFINITION = BuildDefinition(
         PinnedSource.image("ghcr.io/a:1", f"ghcr.io/a:1@{ONE}"),
         PinnedSource.image(f"ghcr.io/c@{ONE}", f"ghcr.io/c@{ONE}"),
         PinnedSource("https://h/a", "https://h/a", ONE),
+        git("1"),
     ),
 )
 FILES = {"app.py": "1", "lib.py": "2"}
@@ -114,6 +123,11 @@ def reasons(**members: Any) -> list[str]:
             {"sources": (*DEFINITION.sources[:2], PinnedSource("https://h/a", "https://h/a", TWO))},
             f"https://h/a moved from {ONE[:19]} to {TWO[:19]}",
             id="download",
+        ),
+        pytest.param(
+            {"sources": (git("2"),)},
+            f"{GIT}#main:d moved from {'1' * 19} to {'2' * 19}",
+            id="git",
         ),
         pytest.param({"context": "blake3:d"}, "context changed", id="context-without-files"),
     ],
