@@ -478,11 +478,11 @@ class DockerBuildKitSubsystem(Subsystem):
 
             - `auto`: in a terminal, the start and end of steps that take longer than a second, and
             every few seconds the latest output; elsewhere, as in CI, the start and end of steps
-            that take longer than five seconds.
+            that take longer than five seconds. At the end, the warnings of BuildKit.
 
             - `quiet`: one line at the start of a build and one at its end.
 
-            - `plain`: every step and all of its output.
+            - `plain`: every step and all of its output, and the warnings.
             """
         ),
     )

@@ -1,8 +1,8 @@
 """What BuildKit says of a solve while it runs: the lines of `--progress=rawjson`.
 
 Each line is a `SolveStatus` of BuildKit's client (moby/buildkit `client/graph.go`): vertexes,
-which are steps here, statuses of parts of them, and base64 of what they print. After the last one
-buildx says in plain text how the build ended.
+which are steps here, statuses of parts of them, and base64 of what they print and of warnings.
+After the last one buildx says in plain text how the build ended.
 """
 
 from __future__ import annotations
@@ -136,11 +136,15 @@ class StepNews:
 
 
 class SolveStatus:
-    """All that was said of a solve so far. `said` is what buildx said outside of it, as text."""
+    """All that was said of a solve so far. `said` is what buildx said outside of it, as text.
+
+    `warnings` are each there once, such as those of BuildKit's checks of the Dockerfile.
+    """
 
     def __init__(self) -> None:
         self.steps: dict[str, Step] = {}
         self.said: list[str] = []
+        self.warnings: list[str] = []
 
     def read(self, line: str) -> Iterator[StepNews]:
         """Take in one line, and give what changed by it."""
@@ -160,6 +164,10 @@ class SolveStatus:
             lines = step.keep(time, _natural(log.get("stream")), _decode(log.get("data")))
             if lines:
                 yield StepNews(step, StepChange.PRINTED, lines)
+        for warning in _objects(document, "warnings"):
+            text = _decode(warning.get("short")).decode("utf-8", "replace")
+            if text and text not in self.warnings:
+                self.warnings.append(text)
         # BuildKit sends what it has to say about every 100 ms: one line may hold all of a step.
         for vertex in vertexes:
             yield from self._end(vertex)

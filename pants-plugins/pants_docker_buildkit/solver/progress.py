@@ -45,7 +45,10 @@ class Viewer(str, Enum):
 
 
 class ShownProgress(str, Enum):
-    """How much of a running build is shown: nothing, steps that take their time, or all of it."""
+    """How much of a running build is shown: nothing, steps that take their time, or all of it.
+
+    Warnings are shown with both of the latter.
+    """
 
     QUIET = "quiet"
     AUTO = "auto"
@@ -100,6 +103,7 @@ class Progress:
                 if self._shown is not ShownProgress.QUIET:
                     self._show(news)
             tick()
+        self._show_warnings()
         said = self._hide(redact_user_info(describe_end(self.status)))
         return "\n".join(said)
 
@@ -117,6 +121,12 @@ class Progress:
             self._running[step.digest] = _RunningStep(step, self._clock(), set())
         elif news.change is StepChange.ENDED and step.digest in self._running:
             self._show_end(self._running.pop(step.digest))
+
+    def _show_warnings(self) -> None:
+        # As buildx does, in the end, where they are seen.
+        if self._shown is not ShownProgress.QUIET:
+            for text in self.status.warnings:
+                self._tell(Viewer.BOTH, f"warning: {text}")
 
     def _show_end(self, running: _RunningStep) -> None:
         # A failed build shows its failing step, and cancels the others.
