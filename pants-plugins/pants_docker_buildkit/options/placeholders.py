@@ -13,6 +13,10 @@ from typing import Union
 
 _PIECE = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][\w.-]*)(?::(?P<format>[^{}]*))?\}|[{}]")
 _BRACES = "Write '{{' and '}}' where braces stand for themselves"
+_ADVICE = {
+    "build_args": " Give it a value in `extra_build_args` or `[docker-buildkit].build_args`, or set"
+    " the variable of its name that they take it from."
+}
 
 Values = Mapping[str, Union[str, Mapping[str, str]]]
 
@@ -54,7 +58,8 @@ class Placeholders:
         if not isinstance(found, str) or (dot and isinstance(self.values.get(group), str)):
             known = ", ".join(f"'{{{each}}}'" for each in self._names())
             finding = f"{text!r} has {piece.group()!r}"
-            raise InvalidPlaceholderError(finding, f"Known are {known}. {_BRACES}.")
+            advice = _ADVICE.get(group, "") if dot else ""
+            raise InvalidPlaceholderError(finding, f"Known are {known}.{advice} {_BRACES}.")
         try:
             return format(found, piece["format"] or "")
         except ValueError as e:

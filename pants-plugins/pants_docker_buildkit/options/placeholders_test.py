@@ -52,5 +52,11 @@ def test_the_known_ones_are_listed() -> None:
     )
 
 
+def test_of_a_build_argument_it_is_said_where_it_gets_a_value() -> None:
+    with pytest.raises(InvalidPlaceholderError) as raised:
+        VALUES.fill("{build_args.B}")
+    assert ". Give it a value in `extra_build_args` or" in raised.value.hint
+
+
 def test_more_values_win() -> None:
     assert VALUES.merge({"name": "other"}).fill("{name}") == "other"
