@@ -16,6 +16,7 @@ from tests.integration.workbench.builder import (
     create_remote_builder,
     forget_steps,
 )
+from tests.integration.workbench.engine import run_image
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
 from tests.integration.workbench.pants_run import PantsRun
 from tests.integration.workbench.processes import wait_until
@@ -114,6 +115,23 @@ def test_a_remote_builder_builds_the_same_image(
     here = checkout.pants("package", "::", env={"DOCKER_HOST": machine.engine})
     assert len(here.builds) == 1
     assert reference(here) == by_option
+
+
+def test_a_remote_builder_loads_an_image_into_the_engine(
+    machine: Machine,
+    registry: Registry,
+    repository: str,
+    busybox: str,
+    buildkit_socket: BuildKitSocket,
+) -> None:
+    create_remote_builder(machine, "far-away", buildkit_socket.url)
+    fields = "output='docker', registries=[], builder='far-away'"
+    dockerfile = f"FROM {busybox}\nRUN echo {repository} > /app\nCMD cat /app\n"
+    checkout = machine.checkout("checkout", one_image(registry, repository, fields, dockerfile))
+    run = checkout.pants("package", "::", pantsd=True)
+    assert run.kinds == {TARGET: "built"}
+    assert run_image(reference(run)) == f"{repository}\n"
+    assert checkout.pants("package", "::", pantsd=True).kinds == {TARGET: "unchanged"}
 
 
 def test_a_described_builder_is_waited_for_and_the_user_is_told(

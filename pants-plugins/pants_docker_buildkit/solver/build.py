@@ -37,6 +37,7 @@ from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret
 from pants_docker_buildkit.session.unix_socket import NoSessionError, SessionProblemError
 from pants_docker_buildkit.solver.artifacts import keep_artifacts
+from pants_docker_buildkit.solver.build_history import find_config_digest
 from pants_docker_buildkit.solver.build_name import name_arguments
 from pants_docker_buildkit.solver.deadline import Deadline
 from pants_docker_buildkit.solver.definition import (
@@ -450,11 +451,12 @@ def _platform_images(
     if job.definition.output == "oci":
         layout = open_output_layout(workplace.inputs.parent / OUTPUT_LAYOUT)
         return _read_platforms(root, layout.read, workplace)
-    if not pushed.is_anywhere and metadata.config_digest is not None:
+    if not pushed.is_anywhere:
         # The engine has it, and nobody builds on it.
         definition = job.definition
         platform = ImagePlatform.parse(definition.platform_of_base or definition.platforms[0])
-        return (PlatformImage(platform, metadata.digest, metadata.config_digest),)
+        config = find_config_digest(workplace.docker, workplace.builder_name, metadata)
+        return (PlatformImage(platform, metadata.digest, config),)
     return _read_platforms(root, pushed.read, workplace)
 
 

@@ -14,6 +14,7 @@ from pants_docker_buildkit.buildx.metadata import (
     InvalidMetadataError,
     parse_provenance,
 )
+from pants_docker_buildkit.solver.build_history import read_attachment
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 
 
@@ -29,15 +30,12 @@ def find_materials(
         return metadata.materials
     found: set[BuildMaterial] = set()
     for platform in names:
-        answer = docker.ask(
-            *("buildx", "history", "inspect", "attachment", "--type=provenance"),
-            *(f"--platform={platform}", *([] if builder is None else [f"--builder={builder}"])),
-            metadata.build_reference,
-        )
-        if answer.returncode != 0:
+        kind = ("--type=provenance", f"--platform={platform}")
+        provenance = read_attachment(docker, builder, metadata.build_reference, *kind)
+        if provenance is None:
             return ()
         try:
-            found |= set(parse_provenance(answer.stdout))
+            found |= set(parse_provenance(provenance))
         except InvalidMetadataError:
             return ()
     return tuple(sorted(found))

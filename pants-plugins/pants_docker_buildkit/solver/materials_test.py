@@ -22,7 +22,8 @@ METADATA = BuildMetadata(
     materials=(),
     build_reference="abc",
 )
-ASK = "buildx history inspect attachment --type=provenance"
+ASK = "buildx history inspect attachment"
+KIND = "abc --type=provenance"
 BOTH = ("linux/amd64", "linux/arm64")
 
 
@@ -48,10 +49,10 @@ def test_one_platform_without_materials_has_none(docker: FakeDocker) -> None:
 
 
 def test_history_is_asked_for_each_of_several_platforms(docker: FakeDocker) -> None:
-    docker.answer(f"{ASK} --platform=linux/amd64", provenance(TOOL, BASE))
-    docker.answer(f"{ASK} --platform=linux/arm64", provenance(BASE))
+    docker.answer(f"{ASK} --builder=own {KIND} --platform=linux/amd64", provenance(TOOL, BASE))
+    docker.answer(f"{ASK} --builder=own {KIND} --platform=linux/arm64", provenance(BASE))
     assert find_materials(docker.cli(), "own", METADATA, BOTH) == (BASE, TOOL)
-    assert docker.calls == [f"{ASK} --platform={platform} --builder=own abc" for platform in BOTH]
+    assert docker.calls == [f"{ASK} --builder=own {KIND} --platform={each}" for each in BOTH]
 
 
 @pytest.mark.parametrize(("stdout", "exit_code"), [("", 1), ("no history", 0)])
