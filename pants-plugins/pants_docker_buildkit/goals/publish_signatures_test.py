@@ -330,14 +330,21 @@ def test_a_program_may_sign(
     assert publishing.publish().has_moved_all
     manifests = dict(dev.repository("image").manifests)
     assert any(b"text/x-seal" in content for _, content in manifests.values())
-    # One of the same type is there, whatever it says.
+    # One of the type that it made here before is there: it is not run, for that makes another.
+    program.write_text("#!/bin/sh\nexit 1\n")
+    publishing.session(signer, env=path)
+    assert publishing.publish().said == ""
+    # Nobody knows its type yet: one of the same type is there, whatever it says.
+    program = program.rename(tmp_path / "renamed")
     write("sealed on another day")
+    signer = signer.replace("signer'", "renamed'")
     publishing.session(signer, env=path)
     assert publishing.publish().said == ""
     assert dev.repository("image").manifests == manifests
     OTHER.push(client, "image")
     for content, finding in (
         ("#!/bin/sh\necho no key >&2; exit 3", "exit code 3: no key"),
+        ("#!/bin/sh\nexit 2", "exit code 2: it printed no error"),
         ("#!/bin/sh\necho hello", "must print an OCI image layout as a tar"),
         (SIGNER.replace('"subject": subject', '"subject": manifest0'), "ended with exit code 1"),
     ):

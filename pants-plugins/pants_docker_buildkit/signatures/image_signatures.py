@@ -67,7 +67,7 @@ class ImageSignatures:
         self.settings = settings
         self._find_client = find_client
         self._cosign = Cosign(settings.cosign, environment, scratch)
-        self._program = SignerProgram(settings.signer, environment)
+        self._program = SignerProgram(settings.signer, environment, notes)
         self._verification = Verification(self._cosign, notes)
         self._workers = Workers("image-signatures", _PROGRAMS_AT_A_TIME)
         self._own_rule: SignatureRule | None = None
@@ -183,11 +183,13 @@ class ImageSignatures:
         listed = list_referrers(client, name.repository, name.digest)
         if not listed:
             return False
-        descriptor = client.head_manifest(name.repository, name.digest)
-        if descriptor is None:
-            return False
-        made = self._make(descriptor, statement).entry()
-        return any(each.artifact_type == made.artifact_type for each in listed)
+        kind = self._program.noted_type
+        if not kind:
+            descriptor = client.head_manifest(name.repository, name.digest)
+            if descriptor is None:
+                return False
+            kind = self._make(descriptor, statement).entry().artifact_type
+        return any(each.artifact_type == kind for each in listed)
 
     def _make(self, subject: Descriptor, statement: Statement) -> AnyReferrer:
         """A signature, made once in a session."""

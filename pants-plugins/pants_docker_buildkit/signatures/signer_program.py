@@ -6,11 +6,16 @@ https://github.com/bazel-contrib/rules_img/blob/main/docs/image-signing.md#writi
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import os
 import tarfile
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pants_docker_buildkit.oci.content import InvalidContentError
 from pants_docker_buildkit.oci.descriptor import Descriptor
@@ -32,10 +37,22 @@ _SHOWN = 600
 
 @dataclass(frozen=True)
 class SignerProgram:
-    """The words of a command, in the user's environment."""
+    """The words of a command, in the user's environment.
+
+    What type of artifact it makes is noted in a directory of this user, for it may not be run to
+    ask: each signature may cost something, and be seen in a log.
+    """
 
     words: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
+    notes: Path
+
+    @property
+    def noted_type(self) -> str:
+        """The type of the last artifact that it made here; empty where none is known."""
+        with suppress(OSError):
+            return self._note.read_text()
+        return ""
 
     def sign(self, subject: Descriptor) -> GivenReferrer:
         """What the program makes for an image. Raises `SignatureError`."""
@@ -48,12 +65,26 @@ class SignerProgram:
             raise self._error(e.finding) from e
         if done.exit_code != 0:
             said = done.complaint.decode("utf-8", "replace").strip()[-_SHOWN:].rstrip(".")
-            raise self._error(f"ended with exit code {done.exit_code}: {said}")
+            raise self._error(
+                f"ended with exit code {done.exit_code}: {said or 'it printed no error'}"
+            )
         try:
-            return read_signature(done.printed, subject)
+            made = read_signature(done.printed, subject)
         except (tarfile.TarError, InvalidManifestError, InvalidContentError, ValueError) as e:
             finding = str(e).rstrip(".")
             raise self._error(f"must print an OCI image layout as a tar: {finding}") from e
+        # Where nothing can be noted, it is made again.
+        with suppress(OSError):
+            self.notes.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new = self._note.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+            new.write_text(made.entry().artifact_type)
+            new.replace(self._note)
+        return made
+
+    @property
+    def _note(self) -> Path:
+        text = "\0".join(("signer", *self.words))
+        return self.notes / hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def _error(self, finding: str) -> SignatureError:
         return SignatureError(f"The signer {self.words[0]!r} {finding}.")

@@ -100,7 +100,7 @@ def _run(
             raise ImageNotScannedError(reference, finding) from e
     if exit_code != 0:
         said = complaint.read_bytes()[-_SHOWN_COMPLAINT:].decode("utf-8", "replace").strip()
-        finding = f"{words[0]!r} ended with exit code {exit_code}: {said}"
+        finding = f"{words[0]!r} ended with exit code {exit_code}: {said or 'it printed no error'}"
         raise ImageNotScannedError(reference, finding)
     if printed.stat().st_size > _MAX_SIZE:
         finding = f"{words[0]!r} printed more than {_MAX_SIZE} bytes."
