@@ -93,7 +93,8 @@ class BuildKitImageBuildContextsField(DictStringToStringField):
 
         Each value is the address of an image target, the address of a target that provides files,
         `docker-image://REFERENCE`, a Git URL, or a URL of a file. A target whose only file is a
-        `.tar` with an image, such as that of `docker save`, means that image.
+        `.tar` with an image, such as that of `docker save`, means that image. Paths of `files` are
+        relative to the directory of their BUILD file, those of packages to `dist/`.
 
         Example:
 
