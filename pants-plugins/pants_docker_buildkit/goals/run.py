@@ -68,6 +68,7 @@ def _container_job(
         options=tuple(options),
         layout=None if image.layout is None else f"{{chroot}}/{_LAYOUT}",
         hidden=tuple(hidden),
+        platforms=tuple(str(each.platform) for each in image.record.result.platforms),
     )
 
 

@@ -26,6 +26,9 @@ from pants_docker_buildkit.solver.docker_config import with_private_config
 from pants_docker_buildkit.solver.errors import ImageNotPulledError, LayoutNotLoadedError
 from pants_docker_buildkit.solver.layout_archive import add_layout
 
+_DEFAULT_PLATFORM = "DOCKER_DEFAULT_PLATFORM"
+"""With this variable the user chooses a platform where a command of Docker names none."""
+
 
 @dataclass(frozen=True)
 class ContainerJob:
@@ -33,13 +36,15 @@ class ContainerJob:
 
     `image` is a pinned reference, or the digest of an image that is in the engine, or gets there
     from the OCI image layout in the directory `layout`. `hidden` are variables of the user's
-    environment that Pants was not given, because it writes down what it is given.
+    environment that Pants was not given, because it writes down what it is given. `platforms` are
+    those of the image.
     """
 
     image: str
     options: tuple[str, ...] = ()
     layout: Optional[str] = None
     hidden: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """As `parse_container_job` reads it."""
@@ -70,6 +75,9 @@ def run_container(
         environment.pop(name, None)
         if value is not None:
             environment[name] = value
+    # Builds do not see it, so the image need not have that platform.
+    if environment.get(_DEFAULT_PLATFORM) not in job.platforms:
+        environment.pop(_DEFAULT_PLATFORM, None)
     os.execve(docker.binary, command, {**environment, **docker.environment})
 
 

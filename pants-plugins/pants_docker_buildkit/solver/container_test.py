@@ -68,7 +68,7 @@ def write_layout(directory: Path) -> Path:
 
 
 def test_a_job_is_read_as_it_was_written() -> None:
-    job = ContainerJob(REFERENCE, ("--publish=80:80",), "layout", ("TOKEN",))
+    job = ContainerJob(REFERENCE, ("--publish=80:80",), "layout", ("TOKEN",), ("linux/arm64",))
     assert parse_container_job(job.to_json()) == job
 
 
@@ -82,6 +82,17 @@ def test_the_container_is_the_process(tmp_path: Path, docker: FakeDocker) -> Non
 def test_variables_of_the_user_can_be_passed_on(tmp_path: Path, docker: FakeDocker) -> None:
     docker.answer("image inspect").answer("run", run="printf %s $GREETING")
     assert run(tmp_path, ContainerJob(REFERENCE), GREETING="hello").stdout == "hello"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "seen"), [("linux/arm64", "linux/arm64"), ("linux/s390x", "unset")]
+)
+def test_the_users_default_platform_counts_where_the_image_has_it(
+    tmp_path: Path, docker: FakeDocker, chosen: str, seen: str
+) -> None:
+    docker.answer("image inspect").answer("run", run="printf %s ${DOCKER_DEFAULT_PLATFORM-unset}")
+    job = ContainerJob(REFERENCE, platforms=("linux/amd64", "linux/arm64"))
+    assert run(tmp_path, job, DOCKER_DEFAULT_PLATFORM=chosen).stdout == seen
 
 
 def test_hidden_variables_come_from_the_session(tmp_path: Path, docker: FakeDocker) -> None:
