@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -64,6 +65,8 @@ from pants_docker_buildkit.util_rules.dockerfile import read_image_dockerfile
 from pants_docker_buildkit.util_rules.git_contexts import read_git_context
 from pants_docker_buildkit.util_rules.glob_texts import is_literal, unescaped
 from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targets
+
+logger = logging.getLogger(__name__)
 
 CONTENT_FIELDS = (FileSourceField, ResourceSourceField, ShellSourceField)
 """The sources that are in a context as they are."""
@@ -403,4 +406,11 @@ async def assemble_named_context(request: NamedFilesRequest) -> ContextTree:
     # Files lie where their BUILD file is; what is packaged lies where `output_path` says.
     has_files = any(t.has_field(field) for t in request.targets for field in CONTENT_FIELDS)
     root = request.address.spec_path if has_files else ""
-    return await select_context_tree(files, root, (named_context_ignore_file(root),))
+    tree = await select_context_tree(files, root, (named_context_ignore_file(root),))
+    if not tree.entries:
+        logger.warning(
+            f"The named context {request.address} is empty: no `file`, `resource` or `shell_source`"
+            " target and no package is in it, or an ignore file excludes all. What other targets"
+            " depend on is not part of it."
+        )
+    return tree

@@ -246,6 +246,15 @@ def test_named_contexts_have_their_own_directory_and_ignore_file(runner: ImageRu
     assert (named.name, named.directory) == ("web", "contexts/web")
 
 
+def test_a_named_context_without_files_is_told(
+    runner: ImageRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = "files(name='files', sources=['*.txt'])\ntarget(name='web', dependencies=[':files'])"
+    context(runner, "group", "build_contexts={'web': ':web'}", {"a.txt": ""}, group)
+    assert dict(runner.definition("group:image").contexts)["web"] == ()
+    assert "The named context group:web is empty" in caplog.text
+
+
 def test_a_named_context_is_in_the_digest(runner: ImageRunner) -> None:
     runner.write({"named2/web/BUILD": "files(name='web', sources=['*.css'])"})
     runner.write({"named2/web/a.css": "1"})
