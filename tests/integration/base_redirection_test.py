@@ -78,9 +78,11 @@ def test_a_registry_that_nobody_reaches_is_read_at_its_mirror_and_shares_records
     mirrors = f'[docker-buildkit.mirrors]\n"registry.invalid" = "{registry.address}"\n'
     files = {
         "pants.toml": settings + mirrors,
-        "app/BUILD": "docker_buildkit_image(name='image')",
+        "app/BUILD": "docker_buildkit_image(name='image', platforms=['linux/amd64', 'linux/arm64'],"
+        f" build_contexts={{'named': 'docker-image://{there}'}})",
         "app/Dockerfile": f"FROM {there}\nRUN echo {repository} > /app\n"
-        f"COPY --from={pinned} /bin/busybox /copied\n",
+        f"COPY --from={pinned} /bin/busybox /copied\n"
+        "COPY --from=named /bin/busybox /named\n",
     }
     run = machine.checkout("checkout", files).pants("package", "::")
     assert run.kinds == {"app:image": "built"}
