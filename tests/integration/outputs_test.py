@@ -85,7 +85,8 @@ def test_a_directory_is_copied_with_what_pants_knows_below_it_and_the_dockerfile
             "app/BUILD": "files(name='files', sources=['conf/**/*.txt'])\n"
             "shell_sources(name='scripts', sources=['conf/*.sh'])\n"
             "docker_buildkit_image(name='image', context_root='./', output='oci',"
-            " cache_to=['type=local,dest=cache'], image_labels={'meta': '{{\"id\": \"{name}\"}}'})",
+            " cache_to=['type=gha', 'type=local,dest=cache'],"
+            " image_labels={'meta': '{{\"id\": \"{name}\"}}'})",
             "app/Dockerfile": "FROM scratch\nCOPY conf Dockerfile /all/\n",
             "app/conf/a.txt": "a",
             "app/conf/deep/b.txt": "b",
@@ -93,7 +94,9 @@ def test_a_directory_is_copied_with_what_pants_knows_below_it_and_the_dockerfile
             "app/conf/nobody.md": "no target owns this",
         },
     )
-    assert checkout.pants("package", "app:image").kinds == {"app:image": "built"}
+    run = checkout.pants("package", "app:image")
+    assert run.kinds == {"app:image": "built"}
+    assert "Caches of `type=gha` are left out." in run.output
     assert (checkout.directory / "cache/index.json").exists()
     layout = checkout.directory / "dist/app/image.oci"
     assert json.loads(skopeo("inspect", f"oci:{layout}"))["Labels"] == {"meta": '{"id": "image"}'}

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from pants_docker_buildkit.solver.cloud_caches import check_cloud_caches
-from pants_docker_buildkit.solver.errors import CacheOutOfReachError
+from pants_docker_buildkit.session.directory import PROGRESS_FILE
+from pants_docker_buildkit.solver.cloud_caches import warn_of_dropped_caches
 
 TOKEN = {"ACTIONS_RUNTIME_TOKEN": "s3cret"}
 
@@ -20,8 +22,11 @@ TOKEN = {"ACTIONS_RUNTIME_TOKEN": "s3cret"}
         ("nonsense,type", {}),
     ],
 )
-def test_a_cache_that_can_be_reached_is_used(cache: str, environment: dict[str, str]) -> None:
-    check_cloud_caches([cache], environment)
+def test_a_cache_that_can_be_reached_is_used(
+    tmp_path: Path, cache: str, environment: dict[str, str]
+) -> None:
+    warn_of_dropped_caches(tmp_path, [cache], environment)
+    assert not (tmp_path / PROGRESS_FILE).exists()
 
 
 @pytest.mark.parametrize(
@@ -32,9 +37,11 @@ def test_a_cache_that_can_be_reached_is_used(cache: str, environment: dict[str, 
         ("type=gha,token=s3cret", {}, "ACTIONS_RESULTS_URL"),
     ],
 )
-def test_a_cache_that_buildx_would_drop_is_refused(
-    cache: str, environment: dict[str, str], variable: str
+def test_a_warning_says_once_which_caches_buildx_drops(
+    tmp_path: Path, cache: str, environment: dict[str, str], variable: str
 ) -> None:
-    with pytest.raises(CacheOutOfReachError, match=f"but {variable} is not set") as raised:
-        check_cloud_caches(["type=inline", cache], environment)
-    assert "s3cret" not in str(raised.value)
+    warn_of_dropped_caches(tmp_path, ["type=inline", cache, cache], environment)
+    (line,) = (tmp_path / PROGRESS_FILE).read_text().splitlines()
+    assert "Caches of `type=gha` are left out." in line
+    assert f"and {variable} is not set" in line
+    assert "s3cret" not in line

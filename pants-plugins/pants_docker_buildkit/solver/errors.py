@@ -371,18 +371,6 @@ class OldBuildKitError(SolverError):
         )
 
 
-class CacheOutOfReachError(SolverError):
-    """A cache needs a variable of the environment, without which buildx would leave it out."""
-
-    def __init__(self, variable: str) -> None:
-        super().__init__(
-            "A cache of `type=gha` needs the token and the address of a job in GitHub Actions, but"
-            f" {variable} is not set. A step gets them from an action such as"
-            " crazy-max/ghaction-github-runtime. Elsewhere, leave such a cache out: set it for that"
-            " job only, for example with PANTS_DOCKER_BUILDKIT_CACHE_TO."
-        )
-
-
 class SourceChangedError(SolverError):
     """A URL gave something else than when the build was defined. The text is of the build."""
 

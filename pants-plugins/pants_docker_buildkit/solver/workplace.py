@@ -23,7 +23,7 @@ from pants_docker_buildkit.solver.builder_pool import reserve_builder
 from pants_docker_buildkit.solver.builder_template import template_path
 from pants_docker_buildkit.solver.buildx_plugin import with_plugin
 from pants_docker_buildkit.solver.chosen_docker import LOCAL_OUTPUT
-from pants_docker_buildkit.solver.cloud_caches import check_cloud_caches
+from pants_docker_buildkit.solver.cloud_caches import warn_of_dropped_caches
 from pants_docker_buildkit.solver.context_memory import CONTEXTS_DIRECTORY, node_identity
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.described_builder import ChosenBuilder
@@ -116,7 +116,8 @@ def open_workplace(
     output = job.definition.output
     if output == "docker" and docker.is_standalone_buildx:
         raise DockerCliNeededError(LOCAL_OUTPUT, docker.search_path)
-    check_cloud_caches((*settings.cache_from, *settings.cache_to), docker.environment)
+    caches = (*settings.cache_from, *settings.cache_to)
+    warn_of_dropped_caches(session.directory, caches, docker.environment)
     proxies: tuple[tuple[str, str], ...] = ()
     if settings.passes_proxies:
         proxies = proxy_build_args(docker.environment, job.definition)
