@@ -154,6 +154,39 @@ def test_tags_follow_the_commits_and_only_changes_are_built(
     assert registry.digest(f"{app}:latest") == old
 
 
+def test_tags_follow_fields_that_are_again_what_they_were(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    checkout = machine.checkout(
+        "checkout",
+        {
+            "pants.toml": repository_settings(registry.address, repository),
+            "app/BUILD": "docker_buildkit_image(name='image', image_labels={'is': 'old'})",
+            "app/Dockerfile": f"FROM {busybox}\nRUN echo {repository} > /app\n",
+            "other/BUILD": "docker_buildkit_image(name='image', image_tags=[])",
+            "other/Dockerfile": f"FROM {busybox}\n",
+        },
+    )
+    latest, digests = f"{registry.address}/{repository}/app:latest", dict[str, str]()
+    publish(checkout, "::")
+    digests["old"] = registry.digest(latest)
+    # Once it is unchanged, nothing of it is asked again.
+    for _ in range(2):
+        checkout.pants("package", "::", pantsd=True)
+    checkout.replace("app/BUILD", "old", "new")
+    # From here on, the daemon has seen it.
+    checkout.pants("list", "::", pantsd=True)
+    publish(checkout, "::")
+    digests["new"] = registry.digest(latest)
+    assert digests["old"] != digests["new"]
+    checkout.replace("app/BUILD", "new", "old")
+    checkout.pants("list", "::", pantsd=True)
+    run = publish(checkout, "::")
+    moved = f"{latest} published to {digests['old']} (was at {digests['new']})."
+    assert moved in result_lines(run), run.output
+    assert registry.digest(latest) == digests["old"]
+
+
 @pytest.fixture
 def unreliable() -> Iterator[FakeRegistry]:
     with FakeRegistry().running() as registry:

@@ -14,10 +14,11 @@ from pants.core.goals.publish import (
     PublishProcesses,
     PublishRequest,
 )
+from pants.engine.addresses import Addresses
 from pants.engine.process import InteractiveProcess
 
 from pants_docker_buildkit.built_image import BuiltBuildKitImage
-from pants_docker_buildkit.compat import implicitly, rule
+from pants_docker_buildkit.compat import implicitly, resolve_address_targets, rule
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.provenance import PREDICATE_TYPE
@@ -197,7 +198,11 @@ async def publish_image(
     request: PublishImageRequest, _session: Session, keeper: SessionKeeper
 ) -> PublishProcesses:
     field_set = request.field_set
-    packaged = field_set.packaged()
+    packaged, address = field_set.packaged(), field_set.address.spec
+    # What is planned is for this session only.
+    await mark_session(**implicitly())
+    (target,) = await resolve_address_targets(**implicitly(Addresses((field_set.address,))))
+    keeper.packaged.see(address, BuildKitImageFieldSet.create(target))
     names = await name_published_image(packaged, **implicitly())
     if not names.repositories:
         return PublishProcesses((_without_registry(field_set, names),))
@@ -209,9 +214,6 @@ async def publish_image(
     )
     assert image.image_digest is not None
     running = keeper.running
-    # What is planned is for this session only.
-    await mark_session(**implicitly())
-    address = field_set.address.spec
     is_last = partial(keeper.packaged.is_last, address, packaged, image.image_digest)
     ticket = running.plans.begin(address, is_last)
     reasons = {each: _reason_to_skip(field_set, each) for each in names.repositories}

@@ -16,19 +16,28 @@ class PackagedImages:
     that its answer is not wanted. So who plans for an image looks here whether it is the last one.
 
     An image is what was asked for, with the fields of its target, and the digest that came of it.
+    What was asked for in an earlier session need not be packaged again: so each has its digest, and
+    who plans says which fields the target has now.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._images: dict[str, tuple[Hashable, OciDigest]] = {}
+        self._digests: dict[tuple[str, Hashable], OciDigest] = {}
+        self._fields: dict[str, Hashable] = {}
 
     def add(self, address: str, asked: Hashable, digest: OciDigest) -> None:
-        """The target has this image now."""
+        """What is asked for with these fields of the target has this image now."""
         with self._lock:
-            self._images[address] = (asked, digest)
+            self._digests[address, asked] = digest
+
+    def see(self, address: str, fields: Hashable) -> None:
+        """The target has these fields now."""
+        with self._lock:
+            self._fields[address] = fields
 
     def is_last(self, address: str, asked: Hashable, digest: OciDigest) -> bool:
         """Whether the target has this image, or is not known."""
-        image = (asked, digest)
         with self._lock:
-            return self._images.get(address, image) == image
+            if self._fields.get(address, asked) != asked:
+                return False
+            return self._digests.get((address, asked), digest) == digest

@@ -100,8 +100,10 @@ def test_a_plan_for_fields_that_the_target_had_before_does_not_happen(scene: Sce
     for fields, tag in (("new", "2.0"), ("old", "1.0")):
         is_last = partial(packaged.is_last, "app", fields, NEW.digest)
         scene.plan(scene.plans.begin("app", is_last), NEW, tag)
-    packaged.add("app", "old", NEW.digest)
     packaged.add("app", "new", NEW.digest)
+    packaged.add("app", "old", NEW.digest)
+    for fields in ("old", "new"):
+        packaged.see("app", fields)
     scene.plans.move()
     assert scene.registry.repository("app").tags == {"2.0": NEW.digest}
 
