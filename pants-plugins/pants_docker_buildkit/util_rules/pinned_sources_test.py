@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -51,11 +51,12 @@ def sources(runner: ImageRunner, *options: str) -> tuple[PinnedSource, ...]:
     return runner.definition("app:image").job.definition.sources
 
 
-def test_an_external_image_is_pinned_in_each_session(
-    runner: ImageRunner, registry: FakeRegistry
+@pytest.mark.parametrize("write", [set_sources, set_context], ids=["external", "named context"])
+def test_an_image_that_a_field_names_is_pinned_in_each_session(
+    runner: ImageRunner, registry: FakeRegistry, write: Callable[[ImageRunner, str], None]
 ) -> None:
     name = f"{registry.address}/helper"
-    set_sources(runner, f"docker-image://{name}")
+    write(runner, f"docker-image://{name}")
     for text in ("one", "two"):
         digest = SmallImage.create(text).store(registry.repository("helper"), "latest")
         pinned = PinnedSource.image(f"{name}:latest", f"{name}:latest@{digest}")
@@ -123,9 +124,14 @@ def test_what_cannot_be_pinned_is_an_error_of_the_field(
             id="branch",
         ),
         pytest.param("https://me:s3cret@h/x.tar", "have no password in URLs", id="password"),
+        pytest.param(
+            "docker-image://127.0.0.1:1/a",
+            "name images that their registries have, but of '127.0.0.1:1/a:latest': ",
+            id="image",
+        ),
     ],
 )
-def test_a_named_context_is_a_repository_only_where_buildkit_takes_it_for_one(
+def test_what_a_named_context_cannot_be_is_an_error_of_its_field(
     runner: ImageRunner, url: str, said: str
 ) -> None:
     set_context(runner, url)
@@ -133,23 +139,6 @@ def test_a_named_context_is_a_repository_only_where_buildkit_takes_it_for_one(
     failure = runner.failure("app:image")
     assert failure.startswith(f"The `build_contexts` field in target app:image must {said}")
     assert "s3cret" not in failure
-
-
-def test_an_image_that_is_a_named_context_is_pinned_in_each_session(
-    runner: ImageRunner, registry: FakeRegistry
-) -> None:
-    name = f"{registry.address}/tools"
-    set_context(runner, f"docker-image://{name}")
-    for text in ("one", "two"):
-        digest = SmallImage.create(text).store(registry.repository("tools"), "latest")
-        pinned = PinnedSource.image(f"{name}:latest", f"{name}:latest@{digest}")
-        assert sources(runner) == (pinned,)
-    set_context(runner, f"docker-image://{name}:missing")
-    runner.set_options()
-    assert runner.failure("app:image").startswith(
-        "The `build_contexts` field in target app:image must name images that their registries"
-        f" have, but of '{name}:missing': "
-    )
 
 
 def set_policy(runner: ImageRunner, text: str) -> None:
