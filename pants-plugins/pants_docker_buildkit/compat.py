@@ -81,7 +81,7 @@ else:
 
 
 def create_test_result(stdout: bytes, **others: Any) -> TestResult:
-    """A `TestResult`, whose texts are bytes since Pants 2.21."""
+    """A `TestResult`, whose texts are bytes since Pants 2.18."""
     if "stdout_bytes" in {each.name for each in fields(TestResult)}:
         return TestResult(stdout_bytes=stdout, stderr_bytes=b"", **others)
     return TestResult(stdout=stdout.decode(), stderr="", **others)
@@ -101,7 +101,7 @@ def thread_locals() -> Callable[[], None]:
 
 try:
     from pants.core.environments.target_types import EnvironmentField
-except ImportError:  # Pants 2.17 to 2.24
+except ImportError:  # Pants 2.17 to 2.27
     from pants.core.util_rules.environments import EnvironmentField
 
 try:

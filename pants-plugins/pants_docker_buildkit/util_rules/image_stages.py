@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pants.engine.target import GeneratedTargets, GenerateTargetsRequest, InvalidFieldException
@@ -51,7 +51,9 @@ def _check_overrides(request: GenerateImagesRequest, stages: Iterable[str]) -> N
             )
 
 
-def _fields(template: dict[str, Any], overridden: dict[str, Any], stage: str) -> dict[str, Any]:
+def _fields(
+    template: Mapping[str, Any], overridden: Mapping[str, Any], stage: str
+) -> dict[str, Any]:
     """The fields of one image.
 
     Pants does not hand on a field that is `None`, and with instructions there is no Dockerfile.
