@@ -38,7 +38,7 @@ def test_buildkit_checks_all_stages_and_is_asked_once(
     assert "app/Dockerfile:2: StageNameCasing: Stage name 'One' should be lowercase" in run.output
     assert "app/Dockerfile:4: CopyIgnoredFile:" in run.output
     assert "app/Strict, or not:3: JSONArgsRecommended:" in run.output
-    assert "app/Other" not in run.output
+    assert "app/Other:" not in run.output
     assert "app/Skipped" not in run.output
     assert all("--call" in call for call in run.builds)
 
