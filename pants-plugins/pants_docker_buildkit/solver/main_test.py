@@ -252,15 +252,6 @@ def test_a_builder_that_the_build_boots_is_pulled_with_the_users_login(sandbox: 
     assert helpers["mirror.example"] == HELPER
 
 
-def test_a_cache_that_buildx_would_drop_fails_before_anything_is_asked(
-    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sandbox.settings(cache_to=("type=gha",))
-    assert sandbox.run() == EXIT_FAILED
-    assert "ACTIONS_RUNTIME_TOKEN is not set" in capsys.readouterr().err
-    assert sandbox.docker.calls == []
-
-
 def test_a_layout_needs_no_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     sandbox = Sandbox(tmp_path, "oci")
