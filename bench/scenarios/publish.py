@@ -29,6 +29,8 @@ def measure(bench: Workbench, size: int) -> Iterable[Row]:
     checkout = replace(checkout, settings=(*checkout.settings, TAG_OF_COMMIT))
     with in_use(checkout), git_worktree(checkout):
         commit(checkout)
+        # Their records, which `publish` does not write, say where they are.
+        checkout.pants("package", "::")
         checkout.pants("publish", "::")
         with _in_engine(bench, _references(checkout)[:_MOST_PUSHED]) as images:
             contenders = [
