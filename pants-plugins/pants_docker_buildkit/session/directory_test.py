@@ -113,7 +113,7 @@ def test_another_second_name_is_refused(
 def test_a_file_system_without_links_is_named_by_the_link(
     named_caches: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(target: str, link: Path, **_: bool) -> None:
+    def refuse(target: str, link: Path, *_: bool, **__: bool) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted", target, None, link)
 
     monkeypatch.setattr(os, "symlink", refuse)
