@@ -6,12 +6,9 @@ https://github.com/bazel-contrib/rules_img/blob/main/docs/image-signing.md#writi
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import os
 import tarfile
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +26,7 @@ from pants_docker_buildkit.oci.manifest import (
 from pants_docker_buildkit.oci.referrer import GivenReferrer
 from pants_docker_buildkit.registry.program_output import ProgramError, run_program
 from pants_docker_buildkit.signatures.errors import SignatureError
+from pants_docker_buildkit.signatures.notes import note_path, write_note
 
 _COMMAND = "sign-oci-artifact"
 _SECONDS = 300.0
@@ -73,18 +71,12 @@ class SignerProgram:
         except (tarfile.TarError, InvalidManifestError, InvalidContentError, ValueError) as e:
             finding = str(e).rstrip(".")
             raise self._error(f"must print an OCI image layout as a tar: {finding}") from e
-        # Where nothing can be noted, it is made again.
-        with suppress(OSError):
-            self.notes.mkdir(mode=0o700, parents=True, exist_ok=True)
-            new = self._note.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-            new.write_text(made.entry().artifact_type)
-            new.replace(self._note)
+        write_note(self._note, made.entry().artifact_type)
         return made
 
     @property
     def _note(self) -> Path:
-        text = "\0".join(("signer", *self.words))
-        return self.notes / hashlib.sha256(text.encode()).hexdigest()[:32]
+        return note_path(self.notes, "signer", *self.words)
 
     def _error(self, finding: str) -> SignatureError:
         return SignatureError(f"The signer {self.words[0]!r} {finding}.")

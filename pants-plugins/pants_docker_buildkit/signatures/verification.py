@@ -6,7 +6,6 @@ Looked at are bundles that refer to the image (cosign 3, GitHub's attestations),
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from pants_docker_buildkit.registry.errors import (
 from pants_docker_buildkit.registry.referrers import list_referrers
 from pants_docker_buildkit.signatures.cosign import Cosign
 from pants_docker_buildkit.signatures.errors import NotSignedError
+from pants_docker_buildkit.signatures.notes import note_path, write_note
 from pants_docker_buildkit.signatures.rules import SignatureRule
 from pants_docker_buildkit.signatures.statement import BUNDLE_TYPES, Statement
 
@@ -85,7 +85,7 @@ class Verification:
                 continue
             with suppress(NotSignedError):
                 self._verify(bundle, Descriptor(bundle.descriptor.media_type, subject, 1), rule, {})
-                self._write(note)
+                _write(note)
                 return True
         return False
 
@@ -113,7 +113,7 @@ class Verification:
                 except NotSignedError as e:
                     finding = str(e)
                 else:
-                    self._write(note)
+                    _write(note)
                     return
         raise NotSignedError(finding)
 
@@ -137,16 +137,12 @@ class Verification:
         """Where it is noted that it was verified; `None` where it has to be verified again."""
         if not rule.is_lasting:
             return None
-        text = "\0".join((rule.identity, subject, found, statement))
-        return self._notes / hashlib.sha256(text.encode()).hexdigest()[:32]
+        return note_path(self._notes, rule.identity, subject, found, statement)
 
-    def _write(self, note: Optional[Path]) -> None:
-        if note is None:
-            return
-        # Where nothing can be noted, it is verified again.
-        with suppress(OSError):
-            self._notes.mkdir(mode=0o700, parents=True, exist_ok=True)
-            note.touch()
+
+def _write(note: Optional[Path]) -> None:
+    if note is not None:
+        write_note(note)
 
 
 def _is_noted(notes: Iterable[Optional[Path]]) -> bool:
