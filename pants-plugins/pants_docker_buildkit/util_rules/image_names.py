@@ -115,7 +115,7 @@ class Naming:
         subsystem: DockerBuildKitSubsystem,
     ) -> Naming:
         """What names the image of a target."""
-        registries = _image_registries(field_set, configured)
+        registries = image_registries(field_set, configured)
         output = _image_output(field_set, registries, subsystem.output)
         return cls(field_set, registries, output, subsystem.default_repository)
 
@@ -217,7 +217,7 @@ def _tags(
         raise refuse(requirement, f"{e.text!r} is not valid") from e
 
 
-def _image_registries(
+def image_registries(
     field_set: BuildKitImageFieldSet, configured: ConfiguredRegistries
 ) -> tuple[ConfiguredRegistry, ...]:
     """The registries of an image, each once."""

@@ -40,7 +40,7 @@ from pants_docker_buildkit.util_rules.image_archives import (
     possible_archive,
     unpack_image_archive,
 )
-from pants_docker_buildkit.util_rules.image_names import Naming
+from pants_docker_buildkit.util_rules.image_names import image_registries
 from pants_docker_buildkit.util_rules.registries import read_configured_registries
 from pants_docker_buildkit.util_rules.upstream_targets import UpstreamTargets, targets_at
 
@@ -148,8 +148,7 @@ async def _package(
         field_set, {address: each for address, each in targets.items() if address not in built}
     )
     configured = await read_configured_registries(**implicitly())
-    own = Naming.create(field_set, configured, subsystem).registries
-    registries = frozenset(each.address for each in own)
+    registries = frozenset(each.address for each in image_registries(field_set, configured))
     return _Packages(registries, targets, built, files, await _unpack(field_set, files))
 
 
