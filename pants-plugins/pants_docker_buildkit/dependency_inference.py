@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,7 +15,6 @@ from pants_docker_buildkit.compat import (
     resolve_unparsed_address_inputs,
     rule,
 )
-from pants_docker_buildkit.dockerfile.analysis import ContextPath
 from pants_docker_buildkit.dockerfile.parser import KnownBase
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
@@ -77,13 +75,6 @@ def _triggers(base: ImageDockerfile, platform: ImagePlatform | None) -> tuple[st
     return base.analyses[position].own_triggers
 
 
-def _pattern(source: ContextPath) -> str | None:
-    """What a path with wildcards matches. Only with `--parents` has `**` a meaning of its own."""
-    if source.path is None or not source.has_wildcard or source.keyword == "RUN":
-        return None
-    return source.path if source.keeps_parents else re.sub(r"\*{2,}", "*", source.path)
-
-
 async def _given_paths(field_set: BuildKitImageFieldSet) -> set[str]:
     """The files that a context gets from the targets which `dependencies` names."""
     explicit = explicit_dependencies(field_set)
@@ -129,7 +120,7 @@ async def infer_image_dependencies(
         for source in sources
         if source.path is not None and not source.has_wildcard and source.path != "."
     }
-    patterns = sorted(filter(None, map(_pattern, sources)))
+    patterns = sorted(filter(None, (source.pattern for source in sources)))
     provided = await _provide(field_set, root, wanted, patterns)
     inputs = await find_image_input_files(field_set, dockerfile, upstream, subsystem)
     copied = (address for _, address in upstream.copied)

@@ -5,12 +5,15 @@ The values that `stages.analyze` gives. All lines count from 1.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
 from pants_docker_buildkit.dockerfile.directives import Frontend
 from pants_docker_buildkit.dockerfile.limits import Limit
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
+
+_STARS = re.compile(r"\*{2,}")
 
 
 class OriginKind(str, Enum):
@@ -72,6 +75,16 @@ class ContextPath:
     has_wildcard: bool = False
     keeps_parents: bool = False
     has_exclusions: bool = False
+
+    @property
+    def pattern(self) -> str | None:
+        """What its wildcards match, if it has any. With `keeps_parents` alone does `**` mean more.
+
+        A mount takes no wildcards.
+        """
+        if self.path is None or not self.has_wildcard or self.keyword == "RUN":
+            return None
+        return self.path if self.keeps_parents else _STARS.sub("*", self.path)
 
 
 class RemoteKind(str, Enum):

@@ -10,7 +10,6 @@ and what lists requirements: only packages of it enter a context.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -30,7 +29,6 @@ from pants_docker_buildkit.util_rules.generated_paths import generated_paths
 from pants_docker_buildkit.util_rules.glob_texts import escaped
 
 _BUILD_FILE = "BUILD"
-_STARS = re.compile(r"\*{2,}")
 _UNLIKE = frozenset("[]{}!\\")
 
 _FIELDS_OF_BUILDS = (BuildKitImageSourceField, DockerImageSourceField, ImageInputSourceField)
@@ -108,20 +106,10 @@ def copied_patterns(sources: Iterable[ContextPath]) -> tuple[str, ...]:
 
     Without those that find everything, and those that Pants reads in another way.
     """
-    return tuple(
-        sorted(
-            {
-                _STARS.sub("*", each.path)
-                for each in sources
-                if each.path is not None
-                and each.has_wildcard
-                and each.keyword != "RUN"
-                and not (each.keeps_parents or each.has_exclusions)
-                and _UNLIKE.isdisjoint(each.path)
-                and set(each.path) - set("*/")
-            }
-        )
-    )
+    simple = (each for each in sources if not (each.keeps_parents or each.has_exclusions))
+    found = {each.pattern or "" for each in simple}
+    telling = (each for each in found if not set(each) <= {"*", "/"})
+    return tuple(sorted(each for each in telling if _UNLIKE.isdisjoint(each)))
 
 
 def copied_directories(paths: Iterable[str], present: Iterable[str]) -> tuple[str, ...]:
