@@ -31,7 +31,7 @@ from pants_docker_buildkit.solver.definition import (
     PinnedSource,
 )
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.base_images import resolve_base_image
+from pants_docker_buildkit.util_rules.base_images import BaseImage, resolve_base_image
 from pants_docker_buildkit.util_rules.dockerfile import FRONTEND_ARGUMENT, ImageDockerfile
 from pants_docker_buildkit.util_rules.image_lock import NO_LOCK, AppliedLock
 from pants_docker_buildkit.util_rules.index_attestations import scanner_images
@@ -312,7 +312,9 @@ async def _pin_images(
     asked = [each for each, pin in pinned.items() if pin is None]
     for each in asked:
         request.lock.say_missing(address, each.familiar, lines.get(written.get(each, "")))
-    answers = await concurrently(resolve_base_image(each, **implicitly()) for each in asked)
+    answers: tuple[BaseImage, ...] = ()
+    if asked:
+        answers = await concurrently(resolve_base_image(each, **implicitly()) for each in asked)
     for each, answer in zip(asked, answers):
         pinned[each] = answer.pinned
         if answer.pinned is None:
