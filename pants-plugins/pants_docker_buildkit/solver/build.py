@@ -37,8 +37,8 @@ from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret
 from pants_docker_buildkit.session.unix_socket import NoSessionError, SessionProblemError
 from pants_docker_buildkit.solver.artifacts import keep_artifacts
-from pants_docker_buildkit.solver.build_history import find_config_digest
 from pants_docker_buildkit.solver.build_name import name_arguments
+from pants_docker_buildkit.solver.builder_history import find_config_digest
 from pants_docker_buildkit.solver.deadline import Deadline
 from pants_docker_buildkit.solver.definition import (
     ARTIFACTS_OUTPUT,

@@ -14,7 +14,7 @@ from pants_docker_buildkit.buildx.metadata import (
     InvalidMetadataError,
     parse_provenance,
 )
-from pants_docker_buildkit.solver.build_history import read_attachment
+from pants_docker_buildkit.solver.builder_history import read_attachment
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 
 

@@ -8,7 +8,7 @@ import pytest
 from pants_docker_buildkit.buildx.metadata import BuildMetadata
 from pants_docker_buildkit.oci.digest import parse_oci_digest, sha256_digest
 from pants_docker_buildkit.registry.testing.images import SmallImage
-from pants_docker_buildkit.solver.build_history import find_config_digest
+from pants_docker_buildkit.solver.builder_history import find_config_digest
 from pants_docker_buildkit.solver.errors import BuildFailedError
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 
