@@ -6,6 +6,7 @@ Every text says which target and field, what must hold, what was found, and what
 from __future__ import annotations
 
 import pytest
+from pants.backend.docker.target_types import DockerImageTarget
 from pants.engine.addresses import Address
 
 from pants_docker_buildkit.errors import (
@@ -15,7 +16,7 @@ from pants_docker_buildkit.errors import (
     ImageNotKeptError,
     InvalidRecordError,
 )
-from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
 from pants_docker_buildkit.util_rules.build_settings import field_caches
 
 APP = Address("src/app", target_name="image")
@@ -29,10 +30,11 @@ TWO_STAGES = "FROM scratch AS build\nFROM scratch AS release\n"
 @pytest.fixture(scope="module")
 def runner() -> ImageRunner:
     """A repository with some targets beside the one that is wrong."""
-    runner = ImageRunner()
+    runner = ImageRunner(create_rule_runner(target_types=[DockerImageTarget]))
     runner.set_options(f"registries={REGISTRIES}")
     runner.write(
         {
+            "old/BUILD": "docker_image(name='image', instructions=['FROM scratch'])",
             "docs/BUILD": GUIDES,
             "docs/guide.txt": "",
             "base/BUILD": "docker_buildkit_image(name='image')",
@@ -295,6 +297,23 @@ def failure(runner: ImageRunner, name: str, fields: str, dockerfile: str | None)
             " address of an image target, but docs:guide is not one. To copy from its files, name"
             " it in `build_contexts`.",
             id="address-of-what-is-no-image",
+        ),
+        pytest.param(
+            "",
+            "ARG BASE=old:image\nFROM $BASE\n",
+            "The `source` field in target HERE:image must give ARG BASE, which names an image, the"
+            " address of an image target, but old:image is not one: it is a docker_image, which has"
+            " no digest in a registry. Make it a docker_buildkit_image, as `pants"
+            " migrate-docker-images old:image` does.",
+            id="address-of-a-docker-image",
+        ),
+        pytest.param(
+            "build_contexts={'base': 'old:image'}",
+            "FROM base\n",
+            "The `build_contexts` field in target HERE:image must name images that have a digest,"
+            " but for 'base' it names old:image, a docker_image, which has no digest in a registry."
+            " Make it a docker_buildkit_image, as `pants migrate-docker-images old:image` does.",
+            id="docker-image-as-context",
         ),
         pytest.param(
             "build_contexts={'Tiny': 'docs:guide'}",

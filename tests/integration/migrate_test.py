@@ -96,6 +96,8 @@ def test_a_repository_is_moved_by_the_command_and_builds_the_same(
     run_pants(checkout, "package", "::")
     before = {name: describe(f"{registry.address}/{repository}/{name}:latest") for name in services}
 
+    checked = run_pants(checkout, "migrate-docker-images", "--check", "services/::", fails=True)
+    assert checked.count("stays a docker_image. It is built on base:image, which stays") == 2
     checked = run_pants(checkout, "migrate-docker-images", "--check", "::", fails=True)
     assert "Would change services/BUILD:" in checked
     assert {name: (checkout.directory / name).read_text() for name in files} == files

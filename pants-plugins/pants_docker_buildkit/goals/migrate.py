@@ -44,9 +44,17 @@ from pants_docker_buildkit.migration.build_file import (
     move_build_file,
     why_defaults_stay,
 )
-from pants_docker_buildkit.migration.local_names import LocalImage, images_named_by_tag
+from pants_docker_buildkit.migration.local_names import (
+    LocalImage,
+    images_in_arguments,
+    images_named_by_tag,
+)
 from pants_docker_buildkit.migration.options import move_options, name_as_before, names_images
 from pants_docker_buildkit.oci.reference import DEFAULT_TAG
+from pants_docker_buildkit.util_rules.written_addresses import (
+    WrittenAddressesRequest,
+    resolve_written_addresses,
+)
 
 _CONFIGURATIONS = "pants*.toml"
 _DEFAULTS = "__defaults__"
@@ -98,22 +106,32 @@ class Repository:
     def move(self) -> dict[str, MovedBuildFile]:
         """What becomes of each file that has the old targets.
 
-        No image that stays loses an image that it finds in the local engine: that stays, too.
+        No image that stays loses an image that it finds in the local engine: that stays, too. And
+        no image moves that is built on one that stays, for ours are built on digests.
         """
         kept: dict[str, str] = {}
         while True:
             moved = self._move(replace(self.uses, kept=kept))
-            staying = {address for each in moved.values() for address in each.stayed}
-            left = {posixpath.dirname(each.path) for each in self.others}
-            found = {
-                other: f"{user} stays, and finds it by its tag in the local engine"
-                for user, names in self.uses.names.items()
-                if user in staying or user.rpartition(":")[0] in left
-                for other in names.values()
-            }
+            found = dict(self._kept_by_others(moved))
             if found.keys() <= kept.keys():
                 return moved
-            kept.update(found)
+            kept = {**found, **kept}
+
+    def _kept_by_others(self, moved: Mapping[str, MovedBuildFile]) -> Iterator[tuple[str, str]]:
+        """Images that would move, and why they have to stay."""
+        staying = {address for each in moved.values() for address in each.stayed}
+        left = {posixpath.dirname(each.path) for each in self.others}
+        uses = self.uses
+        for user in {*uses.names, *uses.arguments}:
+            found = set(uses.names.get(user, {}).values())
+            bases = found | set(uses.arguments.get(user, ()))
+            if user in staying or user.rpartition(":")[0] in left:
+                reason = f"{user} stays, and finds it by its tag in the local engine"
+                yield from ((each, reason) for each in found - staying)
+                continue
+            for base in sorted(bases):
+                if base in staying or base.rpartition(":")[0] in left:
+                    yield user, f"It is built on {base}, which stays"
 
     def _move(self, uses: ImageUses) -> dict[str, MovedBuildFile]:
         """The same, with some images that stay.
@@ -241,6 +259,20 @@ async def _read_dockerfiles(images: Iterable[Target]) -> dict[Target, bytes]:
     }
 
 
+async def _arguments(user: Target, text: bytes, used: Iterable[Target]) -> frozenset[str]:
+    """The images among `used` that the `ARG`s of a Dockerfile name by their addresses."""
+    values = images_in_arguments(
+        text, _value(user, "target_stage"), _value(user, "extra_build_args") or ()
+    )
+    if not values:
+        return frozenset()
+    written = await resolve_written_addresses(
+        WrittenAddressesRequest(user.address, values), **implicitly()
+    )
+    meant = {written.existing(each) for each in values}
+    return frozenset(_without_parameters(each) for each in used if each.address in meant)
+
+
 async def _find_uses(targets: Iterable[Target]) -> ImageUses:
     images = [target for target in targets if target.alias in (OLD, NEW)]
     found = await concurrently(
@@ -256,11 +288,14 @@ async def _find_uses(targets: Iterable[Target]) -> ImageUses:
     }
     users = [image for image, old in used.items() if old and image.alias == OLD]
     names: dict[str, dict[str, str]] = {}
+    arguments: dict[str, frozenset[str]] = {}
     for user, text in (await _read_dockerfiles(users)).items():
-        stage = _value(user, "target_stage")
+        address, stage = _without_parameters(user), _value(user, "target_stage")
         called = images_named_by_tag(text, stage, map(_local_image, used[user]))
-        names.setdefault(_without_parameters(user), {}).update(called)
-    return ImageUses(frozenset(bases), names)
+        names.setdefault(address, {}).update(called)
+        given = await _arguments(user, text, used[user])
+        arguments[address] = given | arguments.get(address, frozenset())
+    return ImageUses(frozenset(bases), names, arguments)
 
 
 @goal_rule

@@ -69,6 +69,25 @@ def test_images_wait_for_one_that_finds_them_by_their_tags(chosen: list[str]) ->
     assert "a:a stays, and finds it by its tag" in moved["b/BUILD"].flags[0].text
 
 
+def test_images_wait_for_those_that_they_are_built_on() -> None:
+    user = "docker_image(name='a', dependencies=['a:a'])\n"
+    files = {"a/BUILD": IMAGE, "b/BUILD": user, "c/BUILD": IMAGE}
+    uses = ImageUses(names={"b:a": {"a/a": "a:a"}}, arguments={"c:a": frozenset({"b:a"})})
+
+    def moved(*chosen: str) -> list[str]:
+        found = replace(repository(files, *chosen), uses=uses).move()
+        return [path for path, each in found.items() if each.changes]
+
+    assert moved("b/BUILD", "c/BUILD") == []
+    assert moved("c/BUILD") == []
+    assert moved(*files) == list(files)
+    files["b/BUILD"] = "docker_image(name='a', odd=1)\n"
+    assert moved(*files) == []
+    found = replace(repository(files, *files), uses=uses).move()
+    assert "It is built on b:a, which stays" in found["c/BUILD"].flags[0].text
+    assert "`odd`" in found["b/BUILD"].flags[0].text
+
+
 def test_no_image_moves_away_from_defaults_that_cannot_move() -> None:
     stuck = "__defaults__({docker_image: dict(environment='far')})\n"
     files = {"BUILD": stuck, "src/BUILD": IMAGE, "other/BUILD": DEFAULTS + IMAGE}

@@ -133,11 +133,13 @@ class ImageUses:
     """How images use others. All are named by their addresses.
 
     `bases` are used and `publish` leaves them alone. `names` are what each image calls others that
-    it finds in the local engine, and `kept` why some have to stay.
+    it finds in the local engine, `arguments` the images that the `ARG`s of each name, and `kept`
+    why some have to stay.
     """
 
     bases: Collection[str] = ()
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    arguments: Mapping[str, Collection[str]] = field(default_factory=dict)
     kept: Mapping[str, str] = field(default_factory=dict)
 
 

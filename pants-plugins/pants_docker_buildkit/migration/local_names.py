@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pants_docker_buildkit.dockerfile.analysis import OriginKind
+from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, OriginKind
 from pants_docker_buildkit.dockerfile.parser import parse_dockerfile
 from pants_docker_buildkit.dockerfile.stages import UnknownStageError, analyze
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
@@ -57,18 +57,36 @@ def images_named_by_tag(
     return found
 
 
+def images_in_arguments(
+    dockerfile: bytes, target_stage: str | None, build_args: Iterable[str]
+) -> tuple[str, ...]:
+    """The values of the `ARG`s that name images; `build_args` are texts `NAME=value`."""
+    given = (each.partition("=") for each in build_args if "=" in each)
+    analysis = _analysis(dockerfile, target_stage, {name: value for name, _, value in given})
+    arguments = () if analysis is None else analysis.image_arguments
+    return tuple(each.value for each in arguments if each.value)
+
+
 def _references(dockerfile: bytes, target_stage: str | None) -> Iterable[str]:
+    analysis = _analysis(dockerfile, target_stage, {})
+    origins = () if analysis is None else analysis.origins
+    return (each.text for each in origins if each.kind is OriginKind.IMAGE)
+
+
+def _analysis(
+    dockerfile: bytes, target_stage: str | None, build_args: Mapping[str, str]
+) -> DockerfileAnalysis | None:
+    """What a Dockerfile names; `None` if it has no such stage."""
     try:
-        analysis = analyze(
+        return analyze(
             parse_dockerfile(dockerfile),
-            build_args={},
+            build_args=build_args,
             target_platform=_ANY_PLATFORM,
             build_platform=_ANY_PLATFORM,
             target_stage=target_stage,
         )
     except UnknownStageError:
-        return ()
-    return (each.text for each in analysis.origins if each.kind is OriginKind.IMAGE)
+        return None
 
 
 def _pattern(template: str) -> str:

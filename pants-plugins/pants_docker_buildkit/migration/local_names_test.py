@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from pants_docker_buildkit.migration.local_names import LocalImage, images_named_by_tag
+from pants_docker_buildkit.migration.local_names import (
+    LocalImage,
+    images_in_arguments,
+    images_named_by_tag,
+)
 
 DEPS = LocalImage("src/app:deps", "app", ("deps",))
 SOURCES = LocalImage("src/app:sources", "app", ("sources-{build_args.VERSION}", "latest"))
@@ -48,3 +52,10 @@ def test_only_what_the_stage_needs_counts() -> None:
     assert images_named_by_tag(text, "one", [DEPS]) == {}
     assert images_named_by_tag(text, "two", [DEPS]) == {"app:deps": "src/app:deps"}
     assert images_named_by_tag(text, "three", [DEPS]) == {}
+
+
+def test_arguments_that_name_images_have_the_values_that_the_target_gives_them() -> None:
+    text = b"ARG A=src:a\nARG B=src:b\nARG C=c\nFROM $A AS one\nFROM $B AS two\nRUN echo $C\n"
+    assert images_in_arguments(text, "one", ()) == ("src:a",)
+    assert images_in_arguments(text, "two", ("B=src:c", "OTHER")) == ("src:c",)
+    assert images_in_arguments(text, "three", ()) == ()

@@ -134,8 +134,13 @@ async def _package(
     targets = await targets_at(upstream.addresses)
     for name, address in upstream.arguments:
         # Others may hold an image in a file. This is known without building it.
-        if any(artifacts_field(each) is not None for each in targets[address]):
+        if any(map(_why_no_image, targets[address])):
             raise _not_an_image(field_set, name, address, targets[address])
+    for name, address in upstream.contexts:
+        if any(map(_is_docker_image, targets[address])):
+            reason = f"for {name!r} it names {address}, {_NO_DIGEST}"
+            rule = "name images that have a digest"
+            raise field_set.error(field_set.build_contexts, rule, reason, _move(address))
     images = [each[0] for each in targets.values() if len(each) == 1 and is_image(each[0])]
     field_sets = [
         as_upstream(BuildKitImageFieldSet.create(each), subsystem.output) for each in images
@@ -242,6 +247,8 @@ async def _output_paths(copied: tuple[tuple[str, Address], ...]) -> tuple[tuple[
     return tuple((name, paths[address]) for name, address in copied if paths.get(address))
 
 
+_NO_DIGEST = "a docker_image, which has no digest in a registry"
+
 NO_UPSTREAM = Upstream((), (), (), ())
 """What no other target gives anything to."""
 
@@ -311,14 +318,31 @@ def _unusable_archive(
     )
 
 
+def _is_docker_image(target: Target) -> bool:
+    return target.alias == "docker_image"
+
+
+def _why_no_image(target: Target) -> str:
+    """What is known of a target without building it."""
+    artifacts = artifacts_field(target)
+    if artifacts is not None:
+        return f"it leaves files (`{artifacts.alias}`) and no image"
+    return f"it is {_NO_DIGEST}" if _is_docker_image(target) else ""
+
+
+def _move(address: Address) -> str:
+    return f"Make it a docker_buildkit_image, as `pants migrate-docker-images {address}` does."
+
+
 def _not_an_image(
     field_set: BuildKitImageFieldSet, argument: str, address: Address, targets: tuple[Target, ...]
 ) -> InvalidImageFieldError:
-    artifacts = next((each for each in map(artifacts_field, targets) if each is not None), None)
-    why = "" if artifacts is None else f": it leaves files (`{artifacts.alias}`) and no image"
+    why = next(filter(None, map(_why_no_image, targets)), "")
     return field_set.error(
         field_set.source,
         f"give ARG {argument}, which names an image, the address of an image target",
-        f"{address} is not one{why}",
-        "To copy from its files, name it in `build_contexts`.",
+        f"{address} is not one{why and ': '}{why}",
+        _move(address)
+        if any(map(_is_docker_image, targets))
+        else "To copy from its files, name it in `build_contexts`.",
     )
