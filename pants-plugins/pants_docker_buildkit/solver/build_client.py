@@ -29,38 +29,46 @@ _ANSWER_SECONDS = 10.0
 def run(session_directory: str, *arguments: str) -> int:
     """What `solver.main.main` does with these arguments. Gives the exit code of the process."""
     try:
-        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-        if _ask(connection, (session_directory, *arguments)):
+        connection = _ask((session_directory, *arguments))
+        if connection is not None:
             return _await_code(connection)
     except KeyboardInterrupt:
         return _INTERRUPTED
-    # Who comes to it later hears that nobody waits.
-    connection.close()
     from pants_docker_buildkit.solver.main import main
 
     return main(session_directory, *arguments)
 
 
-def _ask(connection: _socket.socket, arguments: tuple[str, ...]) -> bool:
-    """Whether somebody builds. Nobody does where nobody listens, or has had time for so long."""
+def _ask(arguments: tuple[str, ...]) -> _socket.socket | None:
+    """The connection to somebody who builds.
+
+    Nobody does where nobody listens, or has had time for so long.
+    """
     encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
     encoded = [each.encode(encoding, errors) for each in arguments]
     # Bytes, which `os` decodes.
     message = render_request(posix.getcwdb(), encoded, posix.environ)
     if len(message) > MAX_MESSAGE:
-        return False
-    connection.settimeout(_ANSWER_SECONDS)
+        return None
     descriptors = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _OUTPUT_AND_ERROR)
     try:
-        connection.connect(f"{arguments[0]}/{SERVER_NAME}")
-        if connection.recv(len(ACCEPTED)) != ACCEPTED:
-            return False
-        # Not before: while nobody takes what was sent, our output has not ended.
-        connection.sendmsg([message], [descriptors])
+        # macOS has no such sockets, nor a server.
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     except OSError:
-        return False
-    connection.settimeout(None)
-    return True
+        return None
+    try:
+        connection.settimeout(_ANSWER_SECONDS)
+        connection.connect(f"{arguments[0]}/{SERVER_NAME}")
+        if connection.recv(len(ACCEPTED)) == ACCEPTED:
+            # Not before: while nobody takes what was sent, our output has not ended.
+            connection.sendmsg([message], [descriptors])
+            connection.settimeout(None)
+            return connection
+    except OSError:
+        pass
+    # Who comes to it later hears that nobody waits.
+    connection.close()
+    return None
 
 
 def _await_code(connection: _socket.socket) -> int:

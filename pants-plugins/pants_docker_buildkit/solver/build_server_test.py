@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _socket
+import errno
 import gc
 import os
 import signal
@@ -35,7 +37,7 @@ from pants_docker_buildkit.session.directory import (
 from pants_docker_buildkit.session.profile import BuildSettings, Profile
 from pants_docker_buildkit.session.questions import SessionAnswers
 from pants_docker_buildkit.session.unix_socket import SessionServer
-from pants_docker_buildkit.solver import build_server
+from pants_docker_buildkit.solver import build_client, build_server, main
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_INTERRUPTED
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
@@ -177,6 +179,22 @@ def test_an_environment_that_no_message_holds_does_no_harm(session: Session) -> 
     assert process.returncode == EXIT_FAILED
     _, build = session.running()
     assert build == process.pid
+
+
+def test_a_system_without_such_sockets_builds_without_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoSockets:
+        AF_UNIX, SOCK_SEQPACKET = _socket.AF_UNIX, _socket.SOCK_SEQPACKET
+        SOL_SOCKET, SCM_RIGHTS = _socket.SOL_SOCKET, _socket.SCM_RIGHTS
+
+        @staticmethod
+        def socket(_family: int, _kind: int) -> None:
+            raise OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
+
+    monkeypatch.setattr(build_client, "_socket", NoSockets)
+    monkeypatch.setattr(main, "main", lambda *arguments: len(arguments))
+    assert build_client.run(str(tmp_path), BUILD_COMMAND, KEY, "0") == 4
 
 
 def test_what_has_no_permit_or_no_session_ends_at_once(session: Session) -> None:

@@ -72,8 +72,10 @@ def listening(dial: Dial, directory: Path) -> Iterator[str]:
         try:
             yield path
         finally:
-            # Closing a socket does not wake up the thread that waits for its connections.
-            listener.shutdown(socket.SHUT_RDWR)
+            # On Linux, closing a socket does not wake up the thread that waits for its connections.
+            # On macOS it does, and nothing can be shut down that is not connected.
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -181,7 +183,6 @@ def _connect_through(docker: DockerCli, command: Sequence[str]) -> socket.socket
         stdin=theirs.fileno(),
         stdout=theirs.fileno(),
         stderr=subprocess.DEVNULL,
-        close_fds=True,
     )
     theirs.close()
     threading.Thread(target=process.wait, daemon=True).start()

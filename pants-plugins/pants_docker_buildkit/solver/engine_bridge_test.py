@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import socket
 import stat
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -118,6 +120,22 @@ def test_a_bridge_stays_where_no_more_files_may_be_open_for_a_while(
             # The bridge cannot connect to the engine, or not even accept this one.
             time.sleep(0.3)
         assert converse(Path(path), b"another") == b"another"
+
+
+def test_a_bridge_ends_where_a_socket_that_listens_cannot_be_shut_down(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_socket: socket.socket, _how: int) -> None:
+        raise OSError(errno.ENOTCONN, "Socket is not connected")
+
+    def dial() -> socket.socket:
+        raise ConnectionError
+
+    with listening(dial, scratch) as path:
+        monkeypatch.setattr(socket.socket, "shutdown", refuse)
+    # Here, the thread that waits for connections hears of the end with the next one.
+    with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
+        client.connect(path)
 
 
 def test_engine_that_drops_a_connection_ends_that_connection_only(
