@@ -17,8 +17,9 @@ from pants_docker_buildkit.image_tests.dockerfile_text import IMAGE, render_dock
 from pants_docker_buildkit.image_tests.judgement import judge
 from pants_docker_buildkit.image_tests.outcome import render_outcomes
 from pants_docker_buildkit.image_tests.structure import StructureTest, parse_structure_test
-from pants_docker_buildkit.oci.content import InvalidContentError
+from pants_docker_buildkit.oci.content import InvalidContentError, verify_content
 from pants_docker_buildkit.oci.descriptor import Descriptor
+from pants_docker_buildkit.oci.digest import OciDigest, parse_oci_digest
 from pants_docker_buildkit.oci.image_config import ImageConfig
 from pants_docker_buildkit.oci.json_object import InvalidJsonError
 from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
@@ -39,7 +40,6 @@ from pants_docker_buildkit.solver.definition import (
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import (
     EXIT_TESTS_FAILED,
-    BuilderLostError,
     BuildFailedError,
     HelperImageError,
     TestsNotRunError,
@@ -116,8 +116,6 @@ def _build(
             known = replace(test, user=f"{user}:0")
             dockerfile.write_text(render_dockerfile(known, config, helper))
             run_buildx(command, settings, place)
-    except BuilderLostError:
-        raise
     except BuildFailedError as e:
         failure = "\n".join(map(_shortened, str(e).splitlines()))
         if f"failed to solve: {helper}: " in str(e):
@@ -145,7 +143,7 @@ def _read_config(job: BuildJob, place: Workplace) -> ImageConfig:
         layout = place.inputs / image.directory
         if job.definition.output == "docker":
             _save(job.repositories[0], layout, place.docker)
-        return ImageConfig.parse(_config_in_layout(layout, image.value))
+        return ImageConfig.parse(_config_in_layout(layout, parse_oci_digest(image.value)))
     except InvalidJsonError as e:
         raise UntestedImageError(image.value, f"in its config, {e}") from e
     except (RegistryError, InvalidManifestError, InvalidContentError, InvalidLayoutError) as e:
@@ -159,14 +157,13 @@ def _config_in_registry(reference: str, session: SessionClient) -> bytes:
         return client.read_blob(name.repository, _config(content, root.media_type))
 
 
-def _config_in_layout(directory: Path, digest: str) -> bytes:
+def _config_in_layout(directory: Path, digest: OciDigest) -> bytes:
     layout = ImageLayout.open(directory)
-    path = directory / "blobs" / digest.replace(":", "/")
     try:
-        content = path.read_bytes()
+        content = layout.blob_path(digest).read_bytes()
     except OSError as e:
         raise InvalidLayoutError(directory, f"it has no blob {digest}") from e
-    return layout.read(_config(content))
+    return layout.read(_config(verify_content(content, digest)))
 
 
 def _config(manifest: bytes, media_type: str | None = None) -> Descriptor:
