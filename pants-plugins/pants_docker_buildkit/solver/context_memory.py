@@ -159,18 +159,19 @@ def node_identity(contexts: Path) -> str:
     a disk that was full or lost its power leaves half of it, or nothing.
     """
     path = contexts / _NODE_ID_FILE
+    identity = _random_identity()
     with suppress(OSError):
         contexts.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and _read_identity(path) is None:
             path.unlink()
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
-        temporary.write_text(_random_identity())
+        temporary = path.with_name(f"{path.name}.{identity}")
+        temporary.write_text(identity)
         # The first one that is there stays, and nobody ever sees half of it.
         with suppress(FileExistsError):
             os.link(temporary, path)
         temporary.unlink()
-        return _read_identity(path) or _random_identity()
-    return _random_identity()
+        return _read_identity(path) or identity
+    return identity
 
 
 def _random_identity() -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +136,22 @@ def test_an_identity_that_is_none_is_made_again(tmp_path: Path, half: bytes) -> 
     identity = node_identity(tmp_path)
     assert len(bytes.fromhex(identity)) == 8
     assert node_identity(tmp_path) == identity
+
+
+def test_machines_that_share_a_directory_agree_on_an_identity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, others = os.link, []
+
+    def link_and_meet_another(source: Path, target: Path) -> None:
+        monkeypatch.setattr(os, "link", link)
+        link(source, target)
+        # In another container, it may have the same process ID.
+        others.append(node_identity(tmp_path))
+
+    monkeypatch.setattr(os, "link", link_and_meet_another)
+    assert [node_identity(tmp_path)] == others
+    assert [each.name for each in tmp_path.iterdir()] == ["node"]
 
 
 def test_a_machine_that_can_keep_nothing_is_another_one_each_time(tmp_path: Path) -> None:
