@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Union
 
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
+from pants_docker_buildkit.registry.credential_helper import CredentialsUnavailableError
 from pants_docker_buildkit.registry.credentials import (
     Credentials,
-    CredentialsUnavailableError,
     FindCredentials,
     no_credentials,
 )

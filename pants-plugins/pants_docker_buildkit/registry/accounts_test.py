@@ -6,7 +6,8 @@ import pytest
 
 from pants_docker_buildkit.registry.accounts import Account, Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
-from pants_docker_buildkit.registry.credentials import Credentials, CredentialsUnavailableError
+from pants_docker_buildkit.registry.credential_helper import CredentialsUnavailableError
+from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.errors import CredentialsError, UnauthorizedError
 from pants_docker_buildkit.registry.secret_source import SecretSource
 from pants_docker_buildkit.registry.testing.access import BasicAccess

@@ -6,13 +6,8 @@ import threading
 from collections import defaultdict
 
 from pants_docker_buildkit.registry.challenge import Challenge, choose_challenge, parse_challenges
-from pants_docker_buildkit.registry.credential_helper import CredentialHelperError
-from pants_docker_buildkit.registry.credentials import (
-    Credentials,
-    CredentialsUnavailableError,
-    FindCredentials,
-    InvalidDockerConfigError,
-)
+from pants_docker_buildkit.registry.credential_helper import CredentialsUnavailableError
+from pants_docker_buildkit.registry.credentials import Credentials, FindCredentials
 from pants_docker_buildkit.registry.errors import (
     CredentialsError,
     Identity,
@@ -149,10 +144,6 @@ class Authentication:
         """With the lock."""
         try:
             self._credentials = self._find(self._registry)
-        except (
-            CredentialHelperError,
-            CredentialsUnavailableError,
-            InvalidDockerConfigError,
-        ) as e:
+        except CredentialsUnavailableError as e:
             raise CredentialsError(inquiry, str(e)) from e
         self._are_credentials_known = True

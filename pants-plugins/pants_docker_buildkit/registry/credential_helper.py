@@ -18,8 +18,12 @@ _NOT_FOUND = "credentials not found in native keychain"
 _TIMEOUT_SECONDS = 60.0
 
 
-class CredentialHelperError(Exception):
-    """A credential helper is missing, failed, or gave what is no answer. The text has no secret."""
+class CredentialsUnavailableError(Exception):
+    """Credentials cannot be read from where they are said to be. The text has no secret."""
+
+
+class CredentialHelperError(CredentialsUnavailableError):
+    """A credential helper is missing, failed, or gave what is no answer."""
 
     def __init__(self, program: str, finding: str) -> None:
         self.program = program

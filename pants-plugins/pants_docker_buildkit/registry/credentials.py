@@ -16,7 +16,10 @@ from typing import Optional
 
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
-from pants_docker_buildkit.registry.credential_helper import CredentialHelper
+from pants_docker_buildkit.registry.credential_helper import (
+    CredentialHelper,
+    CredentialsUnavailableError,
+)
 from pants_docker_buildkit.registry.errors import Identity
 
 DOCKER_HUB_KEY = "https://index.docker.io/v1/"
@@ -26,16 +29,12 @@ AUTH_CONFIG_VARIABLE = "DOCKER_AUTH_CONFIG"
 """The variable that may hold a Docker configuration."""
 
 
-class InvalidDockerConfigError(ValueError):
-    """A Docker configuration file cannot be read. The text names no secret."""
+class InvalidDockerConfigError(CredentialsUnavailableError):
+    """A Docker configuration file cannot be read."""
 
     def __init__(self, path: Path, finding: str) -> None:
         self.path = path
         super().__init__(f"the Docker configuration {path} is not valid: {finding}")
-
-
-class CredentialsUnavailableError(Exception):
-    """Where the options say that credentials are, there are none now. The text has no secret."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +88,15 @@ def first_credentials(*sources: FindCredentials) -> FindCredentials:
     return find
 
 
-def docker_config_credentials(path: Path, environment: Mapping[str, str]) -> FindCredentials:
-    """The credentials of the Docker configuration in `path`, read whenever they are asked for.
+def docker_config_credentials(environment: Mapping[str, str]) -> FindCredentials:
+    """The credentials of the user's Docker configuration, read whenever they are asked for.
 
     So a new login is seen at once. A configuration that cannot be read has none, as for Docker:
     `invalid_configurations` says so. An invalid entry is an error for its registry only.
     """
 
     def find(registry: str) -> Credentials | None:
-        config = _loaded(lambda: DockerConfig.load(path, environment))
+        config = _load_or_none(_config_of, environment)
         return None if config is None else config.find(registry)
 
     return find
@@ -110,7 +109,7 @@ def environment_credentials(environment: Mapping[str, str]) -> FindCredentials:
     """
 
     def find(registry: str) -> Credentials | None:
-        config = _loaded(lambda: _config_in(environment))
+        config = _load_or_none(_config_in, environment)
         found = None if config is None else config.find(registry)
         return None if found is None else replace(found, source=AUTH_CONFIG_VARIABLE)
 
@@ -141,9 +140,11 @@ def _config_in(environment: Mapping[str, str]) -> DockerConfig | None:
     return DockerConfig.parse(Path(f"${AUTH_CONFIG_VARIABLE}"), text.encode())
 
 
-def _loaded(load: Callable[[], DockerConfig | None]) -> DockerConfig | None:
+def _load_or_none(
+    load: Callable[[Mapping[str, str]], DockerConfig | None], environment: Mapping[str, str]
+) -> DockerConfig | None:
     try:
-        return load()
+        return load(environment)
     except InvalidDockerConfigError:
         return None
 

@@ -98,7 +98,7 @@ def test_a_configuration_that_cannot_be_read_has_no_credentials_and_is_named(
     environment = {"DOCKER_AUTH_CONFIG": "s3cret", "DOCKER_CONFIG": str(tmp_path)}
     (tmp_path / "config.json").write_text("[]")
     assert environment_credentials(environment)("ghcr.io") is None
-    assert docker_config_credentials(tmp_path, environment)("ghcr.io") is None
+    assert docker_config_credentials(environment)("ghcr.io") is None
     assert invalid_configurations(environment) == (
         "The Docker configuration $DOCKER_AUTH_CONFIG is not valid: it must be JSON. It is not"
         " used, nor are its logins.",
@@ -111,8 +111,9 @@ def test_a_configuration_that_cannot_be_read_has_no_credentials_and_is_named(
 def test_a_configuration_where_nobody_may_look_is_one_that_cannot_be_read(tmp_path: Path) -> None:
     # Root may look everywhere, but not for such a name.
     hidden = tmp_path / ("x" * 300)
-    assert docker_config_credentials(hidden, {})("ghcr.io") is None
-    (problem,) = invalid_configurations({"DOCKER_CONFIG": str(hidden)})
+    environment = {"DOCKER_CONFIG": str(hidden)}
+    assert docker_config_credentials(environment)("ghcr.io") is None
+    (problem,) = invalid_configurations(environment)
     assert problem.startswith(f"The Docker configuration {hidden} is not valid: ")
 
 
@@ -246,7 +247,7 @@ def test_a_helper_runs_in_the_given_environment(tmp_path: Path, monkeypatch) -> 
 
 
 def test_a_login_is_seen_without_loading_the_configuration_again(tmp_path: Path) -> None:
-    find = docker_config_credentials(tmp_path, {})
+    find = docker_config_credentials({"DOCKER_CONFIG": str(tmp_path)})
     assert find("ghcr.io") is None
     write_config(tmp_path, {"auths": {"ghcr.io": {"auth": encode("me", SECRET)}}})
     assert find("ghcr.io") == Credentials("me", SECRET)

@@ -14,21 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from pants_docker_buildkit.oci.json_values import decode
-from pants_docker_buildkit.registry.credential_helper import CredentialHelperError
-from pants_docker_buildkit.registry.credentials import (
-    Credentials,
-    CredentialsUnavailableError,
-    InvalidDockerConfigError,
-)
+from pants_docker_buildkit.registry.credential_helper import CredentialsUnavailableError
+from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.secret_source import (
     SecretKind,
     SecretSource,
     SecretUnavailableError,
 )
-from pants_docker_buildkit.session.profile import (
-    BuildSettings,
-    Profile,
-)
+from pants_docker_buildkit.session.profile import BuildSettings, Profile
 from pants_docker_buildkit.session.push_rehearsals import PushedName
 from pants_docker_buildkit.session.unix_socket import SessionProblemError, ask_session
 
@@ -175,11 +168,7 @@ class SessionAnswers:
     def _credentials(self, registry: str, repository: str) -> dict[str, str | None] | None:
         try:
             found = self._find_credentials(registry, repository)
-        except (
-            CredentialHelperError,
-            CredentialsUnavailableError,
-            InvalidDockerConfigError,
-        ) as e:
+        except CredentialsUnavailableError as e:
             raise SessionProblemError(str(e)) from e
         return None if found is None else asdict(found)
 

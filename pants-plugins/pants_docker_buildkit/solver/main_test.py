@@ -21,7 +21,8 @@ import pytest
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
 from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.oci.digest import sha256_digest
-from pants_docker_buildkit.registry.credentials import Credentials, CredentialsUnavailableError
+from pants_docker_buildkit.registry.credential_helper import CredentialsUnavailableError
+from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.settings import RegistrySettings
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage

@@ -9,7 +9,8 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
-from pants_docker_buildkit.registry.credentials import Credentials, CredentialsUnavailableError
+from pants_docker_buildkit.registry.credential_helper import CredentialsUnavailableError
+from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.session.unix_socket import SessionProblemError
 

@@ -12,10 +12,8 @@ from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.credentials import (
     docker_config_credentials,
-    docker_config_directory,
     environment_credentials,
     first_credentials,
-    no_credentials,
 )
 from pants_docker_buildkit.registry.scoped_logins import ScopedLogins
 from pants_docker_buildkit.util_rules.docker_environment import (
@@ -44,14 +42,13 @@ async def find_accounts(session_values: SessionValues) -> UserAccounts:
     registries = await read_configured_registries(**implicitly())
     docker = await resolve_docker_environment(**implicitly())
     environment = dict(docker.variables)
-    directory = docker_config_directory(environment)
     all_variables = source_environment(session_values, docker)
     return UserAccounts(
         Accounts(
             tuple(each.account for each in registries.all if each.account is not None),
             first_credentials(
                 environment_credentials(all_variables),
-                docker_config_credentials(directory, environment) if directory else no_credentials,
+                docker_config_credentials(environment),
             ),
             all_variables,
             ScopedLogins(environment),
