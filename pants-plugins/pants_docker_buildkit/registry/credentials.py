@@ -25,6 +25,9 @@ from pants_docker_buildkit.registry.errors import Identity
 DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 """What Docker's configuration calls Docker Hub."""
 
+DOCKER_CONFIG_FILE = "config.json"
+"""Its file, in a directory of its own."""
+
 AUTH_CONFIG_VARIABLE = "DOCKER_AUTH_CONFIG"
 """The variable that may hold a Docker configuration."""
 
@@ -179,7 +182,7 @@ class DockerConfig:
         """
         # `Path.is_dir` raises an error before Python 3.14 where nobody may look, as in another
         # user's home directory.
-        file = path / "config.json" if os.path.isdir(path) else path
+        file = path / DOCKER_CONFIG_FILE if os.path.isdir(path) else path
         try:
             content = file.read_bytes()
         except FileNotFoundError:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
 from pants_docker_buildkit.registry.credentials import (
+    DOCKER_CONFIG_FILE,
     Credentials,
     DockerConfig,
     docker_config_directory,
@@ -23,7 +24,6 @@ from pants_docker_buildkit.registry.origin import DOCKER_HUB_HOST
 LOGINS_DIRECTORY = "config"
 """Where they lie in the configuration of buildx."""
 
-_CONFIG_FILE = "config.json"
 _PUSH = "push"
 
 
@@ -79,7 +79,7 @@ class ScopedLogins:
         if root is None or not os.path.isdir(root):
             return
         for path, _, files in os.walk(root):
-            if _CONFIG_FILE in files and Path(path) != root:
+            if DOCKER_CONFIG_FILE in files and Path(path) != root:
                 yield ScopedLogin.parse(root, Path(path))
 
     @cached_property

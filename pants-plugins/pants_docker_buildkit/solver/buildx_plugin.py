@@ -14,9 +14,11 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from pants_docker_buildkit.registry.credentials import DOCKER_CONFIG_FILE
 from pants_docker_buildkit.session.directory import scratch_directory, write_private
 from pants_docker_buildkit.solver.docker_cli import BuildxPlugin, DockerCli
-from pants_docker_buildkit.solver.docker_config import CONFIG_FILE, PLUGIN_DIRECTORIES
+from pants_docker_buildkit.solver.docker_config import PLUGIN_DIRECTORIES
+from pants_docker_buildkit.solver.engine_search import read_docker_config
 from pants_docker_buildkit.solver.remembered import remember
 
 _NAME = "buildx"
@@ -49,7 +51,12 @@ def with_plugin(docker: DockerCli, session: Path) -> DockerCli:
     """
     if docker.is_standalone_buildx or _is_script(docker.binary):
         return docker
-    known = json.loads(remember(session, "plugin", docker.binary, lambda: _find(docker, session)))
+
+    def find() -> str:
+        plugin = _find(docker, session)
+        return json.dumps(plugin and asdict(plugin))
+
+    known = json.loads(remember(session, "plugin", docker.binary, find))
     # One that went away since has `docker` say so.
     if known is None or not os.access(known["path"], os.X_OK):
         return docker
@@ -66,32 +73,30 @@ def _is_script(binary: str) -> bool:
         return True
 
 
-def _find(docker: DockerCli, session: Path) -> str:
-    """The buildx that the CLI starts, in JSON.
+def _find(docker: DockerCli, session: Path) -> BuildxPlugin | None:
+    """The buildx that the CLI starts.
 
     The CLI is not asked again while it, that buildx, and what else is in the directories where the
     CLI looks for one are as they were.
     """
-    own = Path(docker.environment["DOCKER_CONFIG"])
-    linked = own / _PLUGINS
+    linked = Path(docker.environment["DOCKER_CONFIG"]) / _PLUGINS
     of_user = [os.path.realpath(linked)] if linked.exists() else []
     asked = _states(
-        [docker.binary, *map(str, _users_directories(own)), *of_user, *_SYSTEM_DIRECTORIES]
+        [docker.binary, *map(str, _users_directories(docker)), *of_user, *_SYSTEM_DIRECTORIES]
     )
     kept = session.parent / _KEPT_FILE
     with suppress(OSError, ValueError, TypeError, LookupError):
         known = json.loads(kept.read_bytes())
         age, path = time.time() - known["time"], known["plugin"]["path"]
         if 0 <= age < _KEPT_SECONDS and known["states"] == [asked, _states([path])]:
-            return json.dumps(asdict(BuildxPlugin(**known["plugin"])))
-    answer = _ask(docker, session)
-    plugin = json.loads(answer)
+            return BuildxPlugin(**known["plugin"])
+    plugin = _ask(docker, session)
     if plugin is not None:
-        states = [asked, _states([plugin["path"]])]
+        states = [asked, _states([plugin.path])]
         with suppress(OSError):
-            document = {"time": time.time(), "states": states, "plugin": plugin}
+            document = {"time": time.time(), "states": states, "plugin": asdict(plugin)}
             write_private(kept, json.dumps(document).encode())
-    return answer
+    return plugin
 
 
 def _states(paths: Iterable[str]) -> list[list[object]]:
@@ -107,30 +112,28 @@ def _states(paths: Iterable[str]) -> list[list[object]]:
     return states
 
 
-def _users_directories(configuration: Path) -> list[object]:
+def _users_directories(docker: DockerCli) -> list[object]:
     """Where the user says that plugins are, too."""
-    found = json.loads((configuration / CONFIG_FILE).read_text()).get(PLUGIN_DIRECTORIES)
+    found = read_docker_config(docker.environment).get(PLUGIN_DIRECTORIES)
     return list(found) if isinstance(found, list) else []
 
 
-def _ask(docker: DockerCli, session: Path) -> str:
-    """What the CLI says of the buildx that it starts, in JSON. It needs no engine for that."""
-    own = Path(docker.environment["DOCKER_CONFIG"])
+def _ask(docker: DockerCli, session: Path) -> BuildxPlugin | None:
+    """What the CLI says of the buildx that it starts. It needs no engine for that."""
     with scratch_directory(session) as scratch:
         plugins = scratch / "plugins"
         plugins.mkdir()
         probe = plugins / f"docker-{_PROBE}"
         probe.write_text(_PROBE_SCRIPT)
         probe.chmod(0o700)
-        directories = [*_users_directories(own), str(plugins)]
-        (scratch / CONFIG_FILE).write_text(json.dumps({PLUGIN_DIRECTORIES: directories}))
-        linked = own / _PLUGINS
+        directories = [*_users_directories(docker), str(plugins)]
+        (scratch / DOCKER_CONFIG_FILE).write_text(json.dumps({PLUGIN_DIRECTORIES: directories}))
+        linked = Path(docker.environment["DOCKER_CONFIG"]) / _PLUGINS
         if linked.exists():
             (scratch / linked.name).symlink_to(linked.resolve())
         asked = docker.with_environment({"DOCKER_CONFIG": str(scratch)})
         listed = asked.ask("info", "--format", _LISTED).stdout
-        plugin = find_plugin(listed, os.path.realpath(docker.binary))
-    return json.dumps(None if plugin is None else asdict(plugin))
+        return find_plugin(listed, os.path.realpath(docker.binary))
 
 
 def find_plugin(listed: str, program: str) -> BuildxPlugin | None:

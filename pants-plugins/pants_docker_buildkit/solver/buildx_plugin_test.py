@@ -113,7 +113,7 @@ class Machine:
         self.buildx = self.plugins / "docker-buildx"
         self.buildx.write_text("#!/bin/sh\n")
         self.buildx.chmod(0o755)
-        self.answer: dict[str, str] | None = {"path": str(self.buildx), "version": "v1.0.0"}
+        self.answer: BuildxPlugin | None = BuildxPlugin(str(self.buildx), "v1.0.0")
         monkeypatch.setattr(buildx_plugin, "_ask", self._ask)
 
     def begin_session(self) -> DockerCli:
@@ -122,9 +122,9 @@ class Machine:
         environment = {"PATH": "/bin", "DOCKER_CONFIG": str(self.config)}
         return with_plugin(DockerCli(str(self.docker), environment), session)
 
-    def _ask(self, *_: object) -> str:
+    def _ask(self, *_: object) -> BuildxPlugin | None:
         self.asked += 1
-        return json.dumps(self.answer)
+        return self.answer
 
 
 @pytest.fixture
@@ -184,8 +184,8 @@ def test_the_cli_is_asked_again_after_a_change(
 ) -> None:
     machine.begin_session()
     change(machine)
-    machine.answer = {"path": "/bin/sh", "version": "v2.0.0"}
-    assert machine.begin_session().plugin == BuildxPlugin("/bin/sh", "v2.0.0")
+    machine.answer = BuildxPlugin("/bin/sh", "v2.0.0")
+    assert machine.begin_session().plugin == machine.answer
 
 
 def test_that_no_plugin_is_sure_is_not_kept(machine: Machine) -> None:

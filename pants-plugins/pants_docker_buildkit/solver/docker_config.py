@@ -14,21 +14,23 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
-from pants_docker_buildkit.registry.credentials import DOCKER_HUB_KEY, docker_config_directory
-from pants_docker_buildkit.registry.scoped_logins import LOGINS_DIRECTORY
+from pants_docker_buildkit.registry.credentials import (
+    DOCKER_CONFIG_FILE,
+    DOCKER_HUB_KEY,
+    docker_config_directory,
+)
+from pants_docker_buildkit.registry.scoped_logins import LOGINS_DIRECTORY, buildx_config_directory
+from pants_docker_buildkit.session.directory import PROGRAM
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.engine_search import read_docker_file
+from pants_docker_buildkit.solver.engine_search import read_docker_config
 
 HELPER = "pants-docker-buildkit"
 HELPER_COMMAND = "credentials"
 
-CONFIG_FILE = "config.json"
 _REPOSITORIES_FILE = "repositories.json"
 PLUGIN_DIRECTORIES = "cliPluginsExtraDirs"
-_TAKEN_OVER = (PLUGIN_DIRECTORIES,)
 _LINKED = ("contexts", "cli-plugins")
 _HUB_KEYS = (DOCKER_HUB_KEY, DOCKER_HUB, "index.docker.io")
 
@@ -47,21 +49,22 @@ def with_private_config(
         # `Path.exists` raises an error before Python 3.14 where nobody may look.
         if os.path.exists(host / name):
             (directory / name).symlink_to((host / name).absolute())
-    taken_over = {key: value for key, value in read_host_config(host).items() if key in _TAKEN_OVER}
-    (directory / CONFIG_FILE).write_text(json.dumps(taken_over))
+    config = read_docker_config(docker.environment)
+    taken_over = {key: config[key] for key in (PLUGIN_DIRECTORIES,) if key in config}
+    (directory / DOCKER_CONFIG_FILE).write_text(json.dumps(taken_over))
     allow_logins(directory, repositories)
     helpers = directory / "bin"
     helpers.mkdir()
     helper = helpers / f"docker-credential-{HELPER}"
-    run = shlex.quote(str(session.absolute() / "run"))
+    run = shlex.quote(str(session.absolute() / PROGRAM))
     helper.write_text(f'#!/bin/sh\nexec {run} {HELPER_COMMAND} "$@"\n')
     helper.chmod(0o700)
-    buildx = docker.environment.get("BUILDX_CONFIG") or str(host / "buildx")
+    buildx = buildx_config_directory(docker.environment) or directory / "buildx"
     return docker.with_environment(
         {
             **_tls_files(docker.environment, host),
             "DOCKER_CONFIG": str(directory),
-            "BUILDX_CONFIG": _without_logins(Path(buildx), directory / "buildx"),
+            "BUILDX_CONFIG": _without_logins(buildx, directory / "buildx"),
             "PATH": os.pathsep.join((str(helpers), docker.search_path)),
         }
     )
@@ -69,7 +72,7 @@ def with_private_config(
 
 def allow_logins(directory: Path, repositories: Mapping[str, str]) -> None:
     """Let a private configuration log in to these registries, and to no others."""
-    file = directory / CONFIG_FILE
+    file = directory / DOCKER_CONFIG_FILE
     config = {**json.loads(file.read_text()), "credHelpers": _helpers(repositories)}
     (directory / _REPOSITORIES_FILE).write_text(json.dumps(dict(repositories)))
     file.write_text(json.dumps(config))
@@ -111,11 +114,3 @@ def _helpers(registries: Iterable[str]) -> dict[str, str]:
         for key in (_HUB_KEYS if registry == DOCKER_HUB else (registry,))
     ]
     return dict.fromkeys(sorted(keys), HELPER)
-
-
-def read_host_config(directory: Path) -> dict[str, Any]:
-    """What the user's Docker configuration says; nothing if it cannot be read.
-
-    The session warns of that (`registry/credentials.py`), as Docker does.
-    """
-    return read_docker_file(directory / CONFIG_FILE)

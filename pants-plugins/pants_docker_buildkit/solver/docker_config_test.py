@@ -9,10 +9,10 @@ import pytest
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.docker_config import (
     allow_logins,
-    read_host_config,
     repository_for,
     with_private_config,
 )
+from pants_docker_buildkit.solver.engine_search import read_docker_config
 
 HUB = "https://index.docker.io/v1/"
 
@@ -126,4 +126,4 @@ def test_a_configuration_where_nobody_may_look_is_as_none(tmp_path: Path) -> Non
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_a_configuration_that_cannot_be_read_says_nothing(host: Path, content: str) -> None:
     (host / "config.json").write_text(content)
-    assert read_host_config(host) == {}
+    assert read_docker_config({"DOCKER_CONFIG": str(host)}) == {}

@@ -18,7 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from pants_docker_buildkit.registry.credentials import docker_config_directory
+from pants_docker_buildkit.registry.credentials import (
+    DOCKER_CONFIG_FILE,
+    docker_config_directory,
+)
 from pants_docker_buildkit.registry.redaction import redact
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
@@ -63,7 +66,7 @@ def context_host(environment: Mapping[str, str], context: str) -> str | None:
     if directory is None:
         return None
     name = hashlib.sha256(context.encode()).hexdigest()
-    host: Any = read_docker_file(directory / "contexts" / "meta" / name / "meta.json")
+    host: Any = _read_docker_file(directory / "contexts" / "meta" / name / "meta.json")
     for key in ("Endpoints", "docker", "Host"):
         host = host.get(key) if isinstance(host, dict) else None
     return host if isinstance(host, str) and host else None
@@ -150,14 +153,20 @@ def _is_podman_socket(path: str) -> bool:
 
 
 def _configured_context(environment: Mapping[str, str]) -> str:
-    directory = docker_config_directory(environment)
-    if directory is None:
-        return ""
-    name = read_docker_file(directory / "config.json").get("currentContext")
+    name = read_docker_config(environment).get("currentContext")
     return name if isinstance(name, str) else ""
 
 
-def read_docker_file(path: Path) -> dict[str, Any]:
+def read_docker_config(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What the user's Docker configuration says; nothing if it cannot be read.
+
+    The session warns of that (`registry/credentials.py`), as Docker does.
+    """
+    directory = docker_config_directory(environment)
+    return {} if directory is None else _read_docker_file(directory / DOCKER_CONFIG_FILE)
+
+
+def _read_docker_file(path: Path) -> dict[str, Any]:
     """A file of Docker's configuration. One that cannot be read says nothing: Docker will tell."""
     try:
         content = json.loads(path.read_bytes())

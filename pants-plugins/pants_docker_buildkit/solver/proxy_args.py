@@ -14,11 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pants_docker_buildkit.registry.credentials import docker_config_directory
 from pants_docker_buildkit.registry.origin import InvalidUrlError
 from pants_docker_buildkit.registry.proxies import Proxy
 from pants_docker_buildkit.solver.definition import BuildDefinition
-from pants_docker_buildkit.solver.docker_config import read_host_config
+from pants_docker_buildkit.solver.engine_search import read_docker_config
 
 _HOST_NETWORK = "host"
 
@@ -41,9 +40,8 @@ def proxy_build_args(
     From the proxies of the user's Docker configuration, or else from the user's `environment`. An
     argument that the build sets itself, in whatever case, stays as it is.
     """
-    directory = docker_config_directory(environment)
-    config = {} if directory is None else read_host_config(directory)
-    configured = _configured(config.get("proxies"), environment.get("DOCKER_HOST"))
+    proxies = read_docker_config(environment).get("proxies")
+    configured = _configured(proxies, environment.get("DOCKER_HOST"))
     given = {name.upper() for name, _ in definition.build_args}
     found = {}
     for name, setting in _SETTINGS.items():
