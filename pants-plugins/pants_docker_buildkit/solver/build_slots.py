@@ -5,11 +5,11 @@ A slot is a locked file: where a build is killed, its lock goes with it.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+
+from pants_docker_buildkit.solver.locked_file import try_to_lock_file
 
 SLOTS_DIRECTORY = "slots"
 """Where the files are, beside the directories of sessions."""
@@ -26,13 +26,5 @@ def take_slot(
         return nullcontext()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = hashlib.sha256(builder.encode()).hexdigest()[:16]
-    for number in range(most):
-        descriptor = os.open(directory / f"{name}-{number}", os.O_RDWR | os.O_CREAT, 0o600)
-        file = os.fdopen(descriptor, "r+b")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            continue
-        return file
-    return None
+    places = (directory / f"{name}-{number}" for number in range(most))
+    return next(filter(None, map(try_to_lock_file, places)), None)

@@ -7,7 +7,6 @@ says, before BuildKit reads it. Whoever builds has it locked until buildx has en
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -39,6 +38,7 @@ from pants_docker_buildkit.solver.context_memory import (
     remember_since,
     write_memory,
 )
+from pants_docker_buildkit.solver.locked_file import lock_file, try_to_lock_file
 
 UNUSED_SECONDS = 14 * 24 * 3600
 """Contexts that no build needed for so long are removed."""
@@ -296,16 +296,12 @@ def _write_second(lock: int, second: int) -> None:
 
 @contextmanager
 def _locked(path: Path, say_waiting: Callable[[], None]) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say_waiting()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    file = try_to_lock_file(path)
+    if file is None:
+        say_waiting()
+        file = lock_file(path)
+    with file:
+        yield file.fileno()
 
 
 def remove_unused_contexts(contexts: Path) -> None:
@@ -323,12 +319,9 @@ def remove_unused_contexts(contexts: Path) -> None:
 
 def _remove_contexts(contexts: Path, lock: Path) -> None:
     """Remove the contexts of one image. The file that locks them stays: others may wait for it."""
-    name = lock.name[: -len(_LOCK_SUFFIX)]
-    descriptor = os.open(lock, os.O_RDWR)
-    try:
-        with suppress(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    file = try_to_lock_file(lock)
+    if file is not None:
+        with file:
+            name = lock.name[: -len(_LOCK_SUFFIX)]
             memory_path(contexts, name).unlink(missing_ok=True)
             shutil.rmtree(contexts / name, ignore_errors=True)
-    finally:
-        os.close(descriptor)

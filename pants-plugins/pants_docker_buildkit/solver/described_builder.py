@@ -6,8 +6,6 @@ buildx configuration of its own. See `docs/decisions/0016-described-builders-are
 
 from __future__ import annotations
 
-import fcntl
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -38,6 +36,7 @@ from pants_docker_buildkit.solver.engine_search import (
     engine_environment,
 )
 from pants_docker_buildkit.solver.errors import BuilderNotReadyError
+from pants_docker_buildkit.solver.locked_file import try_to_lock_file
 from pants_docker_buildkit.solver.progress import tell
 from pants_docker_buildkit.solver.remote_builder import (
     await_remote_builder,
@@ -217,20 +216,16 @@ def _create(
 
 @contextmanager
 def _lock(path: Path, description: BuilderDescription, deadline: float) -> Iterator[None]:
-    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise BuilderNotReadyError(
-                        description.name,
-                        f"be booted within {description.boot_timeout} s",
-                        "another session is still at it",
-                        _advice(description),
-                    ) from None
-                time.sleep(_ASK_AGAIN_SECONDS)
+    while (file := try_to_lock_file(path)) is None:
+        if time.monotonic() >= deadline:
+            raise BuilderNotReadyError(
+                description.name,
+                f"be booted within {description.boot_timeout} s",
+                "another session is still at it",
+                _advice(description),
+            )
+        time.sleep(_ASK_AGAIN_SECONDS)
+    with file:
         yield
 
 

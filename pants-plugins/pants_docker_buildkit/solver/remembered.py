@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from pants_docker_buildkit.session.directory import write_private
+from pants_docker_buildkit.solver.locked_file import lock_file
 
 
 def remember(session: Path, kind: str, key: str, ask: Callable[[], str]) -> str:
     """What `ask` gives, which is called once in a session for each `key` of this kind."""
     known = session / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
-    with open(known.with_suffix(".lock"), "wb") as lock:
-        # Builds of one session start together; one of them asks, the others wait for its answer.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # Builds of one session start together; one of them asks, the others wait for its answer.
+    with lock_file(known.with_suffix(".lock")):
         with suppress(FileNotFoundError):
             return known.read_bytes().decode()
         answer = ask()
