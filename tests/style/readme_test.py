@@ -134,6 +134,12 @@ def test_the_map_of_rules_has_each_module_once() -> None:
     assert sorted(listed) == sorted(rules)
 
 
+def test_the_map_of_the_session_and_the_solver_has_each_module() -> None:
+    listed = set(re.findall(r"`(\w+)\.py`", (ROOT / "docs" / "solver.md").read_text()))
+    modules = {path.stem for each in ("session", "solver") for path in (PLUGIN / each).glob("*.py")}
+    assert {each for each in modules if not each.endswith("_test")} - listed == {"__init__"}
+
+
 @pytest.mark.parametrize("name", ["ci", "plan"])
 def test_pipelines_are_yaml(name: str) -> None:
     text = (ROOT / "docs" / f"{name}.md").read_text()

@@ -20,8 +20,8 @@ from pants_docker_buildkit.registry.transport import Transport
 class RegistryClients:
     """Gives one client for each account, made on first use; close it when the session ends.
 
-    `environment` is the user's, for its proxies; `memory` is what sessions before learnt. Nothing
-    is opened, and no credential is read, before a registry is asked.
+    `memory` is what sessions before learnt. Nothing is opened, and no credential is read, before a
+    registry is asked.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ from pants_docker_buildkit.solver.versions import buildx_says, check_versions
 class Workplace:
     """Where one build runs: the CLI and builder, the input tree, and a directory of its own.
 
-    `secrets` are those that the builder may ask for, `registries` what the options say of some,
+    `secrets` are those that the builder may ask for, `reach` says how registries are reached,
     `proxies` are build arguments for its steps. A builder of the plugin's own lies in
     `own_buildx_config`. `attempt` is a name that no other build has. The contexts lie in
     `contexts`, which nobody else changes as long as `lock`, a descriptor, is open anywhere.
