@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 
 from pants_docker_buildkit.registry.pace import MOST_IN_FLIGHT
 
-DEFAULT_THREADS = MOST_IN_FLIGHT
-
 _T = TypeVar("_T")
 
 
@@ -29,7 +27,7 @@ class Workers:
     answer, as it would with the pools of `concurrent.futures`.
     """
 
-    def __init__(self, name: str, size: int = DEFAULT_THREADS) -> None:
+    def __init__(self, name: str, size: int = MOST_IN_FLIGHT) -> None:
         self._name = name
         self._size = size
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()

@@ -60,12 +60,9 @@ class SessionClient:
 
     directory: Path
 
+    @cached_property
     def profile(self) -> Profile:
         """How this session reaches Docker. It is asked once."""
-        return self._profile
-
-    @cached_property
-    def _profile(self) -> Profile:
         return decode(Profile, ask_session(self.directory, _PROFILE))
 
     def settings(self, build_key: str) -> BuildSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.buildx.command import BuildCommand, render_arguments
+from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.registry.rules_of_registries import RegistryRule
 from pants_docker_buildkit.registry.settings import Reach, RegistrySettings
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
@@ -59,6 +61,7 @@ def workplace(
     docker: DockerCli, directory: Path, session: SessionClient = NO_SESSION, nodes: int = 1
 ) -> Workplace:
     builder = Builder("far", "remote", "tcp://far:1", True, False, node_platforms=((),) * nodes)
+    docker = docker.with_environment({POLICY_VARIABLE: os.devnull, **docker.environment})
     place = Workplace(docker, builder, None, directory / "build", directory, session)
     registries = (("localhost:5000", WITHOUT_TAGS), ("ghcr.io", WITHOUT_TAGS))
     return replace(place, reach=Reach(registries=registries), attempt="first")

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Sequence
 
 from pants_docker_buildkit.registry.redaction import redact_urls
 
 _LAST_LINES = 30
 _RULER = "------"
 _FAILED_STEP = " > "
+_ERROR = "ERROR: "
 # Colors, movements of the cursor, titles of windows (ECMA-48, 5.4 and 5.6), and shorter ones.
 _SEQUENCE = re.compile(
     "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1b[ -/]*[0-~]"
@@ -56,6 +58,12 @@ def fit_to_print(text: str) -> str:
 def _lines(text: str) -> list[str]:
     """Lines as they were written: `splitlines` ends some at characters that steps may print."""
     return text.replace("\r\n", "\n").rstrip("\n").split("\n")
+
+
+def final_error(lines: Sequence[str]) -> str:
+    """The error that buildx ends with; empty where it ends otherwise."""
+    errors = (line for line in reversed(lines) if line.startswith(_ERROR))
+    return next(errors, "")[len(_ERROR) :]
 
 
 def summarize_failure(output: str, exit_code: int = 1) -> str:

@@ -23,7 +23,7 @@ from pants_docker_buildkit.solver.errors import (
     LayerLostError,
     UnknownBuilderError,
 )
-from pants_docker_buildkit.solver.failure import without_controls
+from pants_docker_buildkit.solver.failure import final_error, without_controls
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ _ASK_AGAIN_SECONDS = 1.0
 # Words of buildx and BuildKit, each ending in a colon, then gRPC's status of a connection. One to
 # the engine's containerd comes without it.
 _STATUS = re.compile(
-    r"ERROR: (?:[a-zA-Z ]+: )*?"
+    r"(?:[a-zA-Z ]+: )*?"
     r"(?:rpc error: code = (?:Unavailable|Internal) desc = |(?:Unavailable|Internal): "
     r"|(?=connection error: desc = ))(?P<why>.*)"
 )
@@ -50,22 +50,21 @@ _LOST_SNAPSHOT = re.compile(r"(?:[a-zA-Z0-9 ]+: )+snapshot [a-z0-9]{20,} does no
 # Of what is built on, or of the image that an inline cache comes from: BuildKit fetches a layer
 # when a step or a push needs it.
 _LOST_LAYER = re.compile(
-    r'ERROR: [^"]*: could not fetch content descriptor'
+    r'[^"]*: could not fetch content descriptor'
     r" (?P<layer>sha256:[0-9a-f]{64}) \(\S+\) from remote: not found"
 )
-_NOT_BACK = re.compile(r"ERROR: (?:[a-zA-Z ]+: )*?context deadline exceeded")
+_NOT_BACK = re.compile(r"(?:[a-zA-Z ]+: )*?context deadline exceeded")
 _WAITING = " > [internal] waiting for connection:"
 
 
 def find_loss(output: str) -> str | None:
     """How the builder, or what it keeps of the build, was lost, if that is why a build ended."""
     lines = [without_controls(line) for line in output.splitlines()]
-    error = _last_error(lines)
+    error = final_error(lines)
     status = _STATUS.fullmatch(error)
     is_cut_off = status and _CONNECTION.match(status["why"])
-    finding = error.removeprefix("ERROR: ")
-    if is_cut_off or has_lost_snapshot(finding):
-        return finding
+    if is_cut_off or has_lost_snapshot(error):
+        return error
     if _NOT_BACK.fullmatch(error) and _WAITING in lines:
         return "it did not accept a connection"
     return None
@@ -86,12 +85,8 @@ def cannot_be_said(loss: str, dockerfile: bytes) -> bool:
 def find_lost_layer(output: str) -> str | None:
     """The digest of the layer that is nowhere any more, if that is why a build ended."""
     lines = [without_controls(line) for line in output.splitlines()]
-    lost = _LOST_LAYER.fullmatch(_last_error(lines))
+    lost = _LOST_LAYER.fullmatch(final_error(lines))
     return lost["layer"] if lost else None
-
-
-def _last_error(lines: list[str]) -> str:
-    return next((line for line in reversed(lines) if line.startswith("ERROR: ")), "")
 
 
 def has_lost_snapshot(finding: str) -> bool:

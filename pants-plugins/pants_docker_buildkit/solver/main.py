@@ -78,7 +78,7 @@ def _build(session: SessionClient, build_key: str, generation: str) -> str:
     """Build the job in the working directory, and say which image it gave."""
     from pants_docker_buildkit.solver.build_process import run_build
 
-    return run_build(session, chosen_docker(session.profile()), build_key, int(generation))
+    return run_build(session, chosen_docker(session.profile), build_key, int(generation))
 
 
 def _give_credentials(session: SessionClient, *arguments: str) -> int:
@@ -107,7 +107,7 @@ def _lint(session: SessionClient, key: str) -> str:
     """What BuildKit's checks find in the Dockerfile in the working directory."""
     from pants_docker_buildkit.solver.dockerfile_checks import run_checks
 
-    return run_checks(session, chosen_docker(session.profile()), key)
+    return run_checks(session, chosen_docker(session.profile), key)
 
 
 def _base(session: SessionClient, reference: str, platform: str) -> str:
@@ -136,7 +136,7 @@ def _test(session: SessionClient, key: str) -> int:
     from pants_docker_buildkit.solver.structure_tests import run_structure_tests
 
     never_stop()
-    outcomes, exit_code = run_structure_tests(session, chosen_docker(session.profile()), key)
+    outcomes, exit_code = run_structure_tests(session, chosen_docker(session.profile), key)
     print(outcomes)
     return exit_code
 
@@ -153,7 +153,7 @@ def _platforms(session: SessionClient, key: str, *platforms: str) -> str:
     from pants_docker_buildkit.solver.build_platforms import find_node_platforms, render_nodes
     from pants_docker_buildkit.solver.builder_pool import reserve_builder
 
-    docker = chosen_docker(session.profile())
+    docker = chosen_docker(session.profile)
     settings, where = session.settings(key), session.directory
     with reserve_builder(docker, settings, platforms, where, lambda _: None) as chosen:
         return render_nodes(find_node_platforms(chosen))
@@ -164,7 +164,7 @@ def _checksum(session: SessionClient, url: str, version: str) -> str:
     from pants_docker_buildkit.remote.web_content import RemoteContentError, WebContents
 
     try:
-        return WebContents(session.profile().reach).checksum(url, version)
+        return WebContents(session.profile.reach).checksum(url, version)
     except RemoteContentError as e:
         raise SolverError(str(e)) from e
 
@@ -175,9 +175,8 @@ def _git_tree(session: SessionClient, url: str, commit: str, subdirectory: str) 
     from pants_docker_buildkit.remote.web_content import RemoteContentError
     from pants_docker_buildkit.solver.input_tree import OUTPUT_TREE
 
-    environment = dict(session.profile().reach.environment)
     try:
-        tree = check_out(url, commit, subdirectory, Path.cwd(), environment)
+        tree = check_out(url, commit, subdirectory, Path.cwd(), session.profile.environment)
     except RemoteContentError as e:
         raise SolverError(str(e)) from e
     tree.rename(OUTPUT_TREE)
@@ -189,7 +188,7 @@ def _run(session: SessionClient, job: str, *arguments: str) -> None:
     from pants_docker_buildkit.solver.container import parse_container_job, run_container
 
     take_terminal()
-    docker = docker_at_engine(session.profile(), "Running an image")
+    docker = docker_at_engine(session.profile, "Running an image")
     run_container(docker, parse_container_job(job), arguments, session)
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 
-_ERROR = re.compile(r"ERROR: (?:failed to build: )?(?:failed to solve: )?(?P<finding>.*)")
+from pants_docker_buildkit.solver.failure import final_error
+
+_BEGINNING = re.compile(r"(?:failed to build: )?(?:failed to solve: )?")
 _FLAG = re.compile(r'invalid argument ".*" for "--(?P<flag>[a-z-]+)" flag: ')
 
 _FLAGS = {"shm-size": "shm_size", "ulimit": "ulimits", "resource": "resources"}
@@ -46,9 +48,7 @@ _OPTIONS = {
 
 def explain_refusal(failure: str) -> str | None:
     """What to correct where a build ended because of a value, given what it ended with."""
-    line = next((each for each in reversed(failure.split("\n")) if each.startswith("ERROR: ")), "")
-    error = _ERROR.fullmatch(line)
-    field = _refused_field(error["finding"]) if error else None
+    field = _refused_field(_BEGINNING.sub("", final_error(failure.split("\n")), count=1))
     if field is None:
         return None
     option = _OPTIONS.get(field)

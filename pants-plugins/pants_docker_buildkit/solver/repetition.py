@@ -8,6 +8,7 @@ it opens a shell in the step that fails, by buildx' debugger, which is experimen
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -37,15 +38,11 @@ def write_repetition(
     `secrets` are the IDs of those that are values, by the variable that buildx finds each in.
     """
     environment = workplace.docker.environment
-    policy = environment.get(POLICY_VARIABLE)
-    if policy is not None:
-        content = (workplace.scratch / policy).read_bytes()
-        (workplace.inputs / _POLICY_FILE).write_bytes(content)
+    shutil.copyfile(environment[POLICY_VARIABLE], workplace.inputs / _POLICY_FILE)
     exported = {name: environment[name] for name in _OF_THE_ENGINE if environment.get(name)}
     if workplace.own_buildx_config is not None:
         exported["BUILDX_CONFIG"] = workplace.own_buildx_config
-    if policy is not None:
-        exported[POLICY_VARIABLE] = _POLICY_FILE
+    exported[POLICY_VARIABLE] = _POLICY_FILE
     repeated = replace(
         command,
         metadata_file="metadata.json",

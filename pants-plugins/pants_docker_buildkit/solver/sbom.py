@@ -48,7 +48,7 @@ def scan_image(session: SessionClient, reference: str, command: Sequence[str]) -
         raise ImageNotScannedError(reference, str(e)) from e
     values = {"{layout}": _LAYOUT, "{name}": name.name, "{digest}": str(name.digest)}
     words = [_fill_in(word, values) for word in command]
-    printed = _run(reference, words, session.profile().environment, place)
+    printed = _run(reference, words, session.profile.environment, place)
     try:
         sbom_media_type(printed)
     except ValueError as e:

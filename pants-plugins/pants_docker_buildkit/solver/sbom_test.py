@@ -59,7 +59,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             clients.close()
 
     monkeypatch.setattr(sbom, "session_client", client)
-    return SimpleNamespace(profile=lambda: profile)
+    return SimpleNamespace(profile=profile)
 
 
 def push(registry: FakeRegistry, content: bytes = b"") -> str:

@@ -26,7 +26,7 @@ def session_client(session: SessionClient, name: ImageReference) -> Iterator[Reg
             raise CredentialsUnavailableError(str(e)) from e
 
     accounts = Accounts(fallback=find_credentials)
-    clients = RegistryClients(session.profile().reach, accounts=accounts)
+    clients = RegistryClients(session.profile.reach, accounts=accounts)
     try:
         yield clients.client(name.registry, name.repository)
     finally:

@@ -152,7 +152,7 @@ def open_workplace(
             scratch,
             session,
             proxies=proxies,
-            reach=session.profile().reach,
+            reach=session.profile.reach,
             own_buildx_config=chosen.own_buildx_config,
         )
         if builder.is_docker_engine and output == "registry":

@@ -79,7 +79,7 @@ def test_the_profile_is_the_environment_that_docker_may_see(
 ) -> None:
     given = {"HOME": "/home/me", "DOCKER_HOST": "ssh://far", "SOURCE_DATE_EPOCH": "1", "TOKEN": "x"}
     session = open_session(runner, caches, **given).path
-    assert dict(SessionClient(session).profile().environment) == {
+    assert dict(SessionClient(session).profile.environment) == {
         "HOME": "/home/me",
         "DOCKER_HOST": "ssh://far",
         "PATH": "/usr/bin:/bin",
@@ -99,7 +99,7 @@ def test_the_profile_says_which_docker_was_chosen(
     runner: ImageRunner, caches: Path, option: str, program: str
 ) -> None:
     session = open_session(runner, caches, f"docker={option}", HOME="/home/me").path
-    assert SessionClient(session).profile().docker == program.format(
+    assert SessionClient(session).profile.docker == program.format(
         buildroot=runner.runner.build_root
     )
 
@@ -114,7 +114,7 @@ def test_a_registry_may_be_waited_for_as_long_as_clocks_go(
     runner: ImageRunner, caches: Path
 ) -> None:
     session = open_session(runner, caches, f"registry-timeout={10**18}").path
-    assert SessionClient(session).profile().reach.patience.read_timeout < threading.TIMEOUT_MAX
+    assert SessionClient(session).profile.reach.patience.read_timeout < threading.TIMEOUT_MAX
 
 
 def test_a_new_session_knows_nothing_of_the_one_before(runner: ImageRunner, caches: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_new_session_knows_nothing_of_the_one_before(runner: ImageRunner, cach
     left_over.write_text("")
     assert open_session(runner, caches, HOME="/home/you") == first
     assert not left_over.exists()
-    assert dict(SessionClient(first.path).profile().environment)["HOME"] == "/home/you"
+    assert dict(SessionClient(first.path).profile.environment)["HOME"] == "/home/you"
 
 
 def test_no_file_holds_what_a_session_knows(runner: ImageRunner, caches: Path) -> None:
@@ -131,7 +131,7 @@ def test_no_file_holds_what_a_session_knows(runner: ImageRunner, caches: Path) -
     files = [path for path in caches.parent.rglob("*") if path.is_file()]
     assert files
     assert not any(b"s3cret" in path.read_bytes() for path in files)
-    assert dict(SessionClient(session).profile().environment)["HTTPS_PROXY"] == "http://me:s3cret@p"
+    assert dict(SessionClient(session).profile.environment)["HTTPS_PROXY"] == "http://me:s3cret@p"
 
 
 def test_what_a_session_wrote_stays_when_it_is_opened_again(caches: Path) -> None:
@@ -151,11 +151,11 @@ def test_what_a_session_wrote_stays_when_it_is_opened_again(caches: Path) -> Non
     assert (directory / "written").exists()
     assert open_as(2) is not first
     assert not (directory / "written").exists()
-    assert SessionClient(directory).profile() == Profile(Reach((("HOME", "/home/2"),)))
+    assert SessionClient(directory).profile == Profile(Reach((("HOME", "/home/2"),)))
     remove_directory(directory)
     second = keeper.running
     assert open_as(2) is second
-    assert SessionClient(directory).profile() == Profile(Reach((("HOME", "/home/2"),)))
+    assert SessionClient(directory).profile == Profile(Reach((("HOME", "/home/2"),)))
     keeper.close()
     with pytest.raises(LookupError):
         _ = keeper.running
