@@ -20,7 +20,6 @@ from pants_docker_buildkit.registry.errors import (
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.access import TokenAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
-from pants_docker_buildkit.registry.testing.images import upload_bytes
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -113,19 +112,6 @@ def test_a_redirect_to_what_is_no_server_is_refused(
     registry.plan(faults.redirect(location), times=None)
     with pytest.raises(UnexpectedResponseError, match="it redirects to a URL"):
         client.get_manifest("app", "1")
-
-
-def test_an_upload_to_another_server_goes_there_without_a_token(make_client: ClientFactory) -> None:
-    with FakeRegistry().running() as other, FakeRegistry().running() as registry:
-        registry.access = TokenAccess("me", "secret")
-        client = make_client(registry.address, Credentials("me", "secret"))
-        registry.plan(
-            faults.status(202, headers={"Location": f"{other.url}/upload"}), "/blobs/uploads/"
-        )
-        other.plan(faults.status(201), "/upload", times=None)
-        upload_bytes(client, "app", b"content")
-        assert [request.method for request in other.requests] == ["PUT"]
-        assert all("authorization" not in str(each.headers).lower() for each in other.requests)
 
 
 def test_a_token_is_asked_for_where_the_registry_says(make_client: ClientFactory) -> None:

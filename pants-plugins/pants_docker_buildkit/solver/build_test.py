@@ -407,14 +407,6 @@ def test_a_build_that_hangs_ends(
         build_image(JOB, settings, workplace(docker.cli(), tmp_path))
 
 
-def test_a_failed_build_says_what_failed(docker: FakeDocker, tmp_path: Path) -> None:
-    error = 'ERROR: failed to solve: process "/bin/sh -c make" did not complete: exit code: 2'
-    prepare_build(docker, "", stderr=f"#1 noise\n{error}\n", exit_code=1)
-    with pytest.raises(BuildFailedError) as raised:
-        build_image(JOB, SETTINGS, workplace(docker.cli(), tmp_path))
-    assert error in str(raised.value)
-
-
 @pytest.mark.parametrize("metadata", ["", "{}"])
 def test_a_buildx_that_names_no_image_is_too_old(
     docker: FakeDocker, tmp_path: Path, metadata: str

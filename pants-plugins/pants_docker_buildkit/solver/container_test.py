@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pants_docker_buildkit.oci.digest import sha256_digest
-from pants_docker_buildkit.oci.media_types import MediaType
+from pants_docker_buildkit.registry.testing.images import (
+    SmallImage,
+    several_platforms,
+    write_layout,
+)
 from pants_docker_buildkit.session.testing.fake_session import FakeSession
 from pants_docker_buildkit.solver.container import ContainerJob, parse_container_job
 from pants_docker_buildkit.solver.errors import EXIT_FAILED
@@ -47,24 +50,11 @@ def run(
     )
 
 
-def write_layout(directory: Path) -> Path:
-    """A layout as BuildKit writes it."""
-    blobs = directory / "blobs/sha256"
-    blobs.mkdir(parents=True)
-
-    def blob(content: bytes, media_type: str) -> dict[str, object]:
-        digest = sha256_digest(content)
-        blobs.joinpath(digest.partition(":")[2]).write_bytes(content)
-        return {"mediaType": media_type, "digest": digest, "size": len(content)}
-
-    config = blob(b'{"os": "linux", "architecture": "amd64"}', MediaType.OCI_IMAGE_CONFIG)
-    manifest = json.dumps({"schemaVersion": 2, "config": config}).encode()
-    root = blob(manifest, MediaType.OCI_IMAGE_MANIFEST)
-    named = {**root, "annotations": {"org.opencontainers.image.ref.name": "latest"}}
-    index = {"schemaVersion": 2, "manifests": [named]}
-    (directory / "index.json").write_text(json.dumps(index))
-    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    return directory
+@pytest.fixture
+def layout(tmp_path: Path) -> Path:
+    image = SmallImage.create()
+    write_layout(tmp_path / "layout", several_platforms(image), image)
+    return tmp_path / "layout"
 
 
 def test_a_job_is_read_as_it_was_written() -> None:
@@ -127,9 +117,8 @@ def test_an_image_that_is_not_pulled_is_named_with_what_the_engine_said(
 
 
 def test_a_layout_that_the_engine_lacks_is_loaded_without_a_name(
-    tmp_path: Path, docker: FakeDocker
+    tmp_path: Path, docker: FakeDocker, layout: Path
 ) -> None:
-    layout = write_layout(tmp_path / "layout")
     docker.answer("image inspect", exit_code=1)
     docker.answer("load", f"Loaded image ID: {SHA}\n", run=f"/bin/cat >{tmp_path}/loaded.tar")
     docker.answer("run")
@@ -145,9 +134,8 @@ def test_a_layout_that_the_engine_lacks_is_loaded_without_a_name(
 
 
 def test_a_layout_with_other_content_does_not_get_into_the_engine(
-    tmp_path: Path, docker: FakeDocker
+    tmp_path: Path, docker: FakeDocker, layout: Path
 ) -> None:
-    layout = write_layout(tmp_path / "layout")
     for blob in (layout / "blobs/sha256").iterdir():
         blob.write_bytes(b"other")
     docker.answer("image inspect", exit_code=1)
@@ -164,8 +152,9 @@ def test_a_layout_that_the_engine_has_is_not_loaded(tmp_path: Path, docker: Fake
     assert [call.split()[0] for call in docker.calls] == ["image", "run"]
 
 
-def test_an_engine_that_refuses_a_layout_is_quoted(tmp_path: Path, docker: FakeDocker) -> None:
-    layout = write_layout(tmp_path / "layout")
+def test_an_engine_that_refuses_a_layout_is_quoted(
+    tmp_path: Path, docker: FakeDocker, layout: Path
+) -> None:
     docker.answer("image inspect", exit_code=1)
     docker.answer("load", stderr="no space left on device", exit_code=1)
     done = run(tmp_path, ContainerJob(SHA, layout=str(layout)))

@@ -12,7 +12,6 @@ from pants_docker_buildkit.solver.docker_config import (
     repository_for,
     with_private_config,
 )
-from pants_docker_buildkit.solver.engine_search import read_docker_config
 
 HUB = "https://index.docker.io/v1/"
 
@@ -121,9 +120,3 @@ def test_a_configuration_where_nobody_may_look_is_as_none(tmp_path: Path) -> Non
     hidden = {"DOCKER_CONFIG": str(tmp_path / ("x" * 300))}
     docker = with_private_config(DockerCli("docker", hidden), tmp_path, tmp_path / "own", {})
     assert docker.environment["DOCKER_CONFIG"] == str(tmp_path / "own")
-
-
-@pytest.mark.parametrize("content", ["{", "[]"])
-def test_a_configuration_that_cannot_be_read_says_nothing(host: Path, content: str) -> None:
-    (host / "config.json").write_text(content)
-    assert read_docker_config({"DOCKER_CONFIG": str(host)}) == {}
