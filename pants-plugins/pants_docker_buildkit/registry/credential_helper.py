@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.registry.program_output import ProgramError, run_program
@@ -26,46 +25,34 @@ class CredentialHelperError(CredentialsUnavailableError):
     """A credential helper is missing, failed, or gave what is no answer."""
 
     def __init__(self, program: str, finding: str) -> None:
-        self.program = program
         super().__init__(f"the credential helper '{program}' {finding}")
 
 
-@dataclass(frozen=True)
-class CredentialHelper:
-    """The helper `docker-credential-<name>` as the user's `environment` finds it."""
+def ask_credential_helper(
+    name: str, environment: Mapping[str, str], server: str
+) -> tuple[str, str] | None:
+    """User name and secret for `server`; `None` if the helper of this name has none.
 
-    name: str
-    environment: Mapping[str, str] = field(repr=False)
-
-    @property
-    def program(self) -> str:
-        """What the helper's program is called."""
-        return f"docker-credential-{self.name}"
-
-    def ask(self, server: str) -> tuple[str, str] | None:
-        """User name and secret for `server`; `None` if the helper has none."""
-        if not _NAME.fullmatch(self.name):
-            raise CredentialHelperError(self.program, "has a name that no program has")
-        command = (self.program, "get")
-        try:
-            done = run_program(command, self.environment, _TIMEOUT_SECONDS, server.encode())
-        except ProgramError as e:
-            raise CredentialHelperError(self.program, e.finding) from e
-        output = done.printed.decode(errors="replace").strip()
-        if done.exit_code != 0:
-            if _NOT_FOUND in output:
-                return None
-            # Standard output is not repeated: what a broken helper prints there may be a secret.
-            said = done.complaint.decode(errors="replace").strip().splitlines()
-            reason = f": {redact(said[0])}" if said else ""
-            raise CredentialHelperError(
-                self.program, f"failed with exit code {done.exit_code}{reason}"
-            )
-        try:
-            answer = JsonObject.parse(output.encode())
-            username, secret = answer.text("Username"), answer.text("Secret")
-        except InvalidJsonError as e:
-            raise CredentialHelperError(
-                self.program, "gave no 'Username' and 'Secret' in JSON"
-            ) from e
-        return (username, secret) if username or secret else None
+    It is found, and run, in the user's `environment`. Raises `CredentialHelperError`.
+    """
+    program = f"docker-credential-{name}"
+    if not _NAME.fullmatch(name):
+        raise CredentialHelperError(program, "has a name that no program has")
+    try:
+        done = run_program((program, "get"), environment, _TIMEOUT_SECONDS, server.encode())
+    except ProgramError as e:
+        raise CredentialHelperError(program, e.finding) from e
+    output = done.printed.decode(errors="replace").strip()
+    if done.exit_code != 0:
+        if _NOT_FOUND in output:
+            return None
+        # Standard output is not repeated: what a broken helper prints there may be a secret.
+        said = done.complaint.decode(errors="replace").strip().splitlines()
+        reason = f": {redact(said[0])}" if said else ""
+        raise CredentialHelperError(program, f"failed with exit code {done.exit_code}{reason}")
+    try:
+        answer = JsonObject.parse(output.encode())
+        username, secret = answer.text("Username"), answer.text("Secret")
+    except InvalidJsonError as e:
+        raise CredentialHelperError(program, "gave no 'Username' and 'Secret' in JSON") from e
+    return (username, secret) if username or secret else None

@@ -17,8 +17,8 @@ from typing import Optional
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.oci.reference import DOCKER_HUB
 from pants_docker_buildkit.registry.credential_helper import (
-    CredentialHelper,
     CredentialsUnavailableError,
+    ask_credential_helper,
 )
 from pants_docker_buildkit.registry.errors import Identity
 
@@ -223,7 +223,7 @@ class DockerConfig:
         own = [self.helpers[each] for each in (key, registry) if each in self.helpers]
         helper = own[0] if own else self.default_helper
         if helper:
-            answer = CredentialHelper(helper, self.environment).ask(key)
+            answer = ask_credential_helper(helper, self.environment, key)
             if answer is not None:
                 return _from_helper(*answer)
         return self._find_in_file(registry, key)
