@@ -46,6 +46,7 @@ class LocalEngine:
         self._open_socket = open_socket
         self._workers = Workers("local-engine", _CONNECTIONS)
         self._lock = threading.Lock()
+        self._opening = threading.Lock()
         self._open = ExitStack()
         self._api: Optional[Any] = None
         self._is_closed = False
@@ -98,16 +99,23 @@ class LocalEngine:
     def _connected(self) -> Any:
         from docker import APIClient
 
+        # One thread opens it, the others wait for that; the end of the session does not.
+        with self._opening, ExitStack() as opened:
+            if self._known_api() is None:
+                path = opened.enter_context(self._open_socket())
+                with socket.socket(socket.AF_UNIX) as probe:
+                    # The library does not close a socket that nobody answers at.
+                    probe.connect(path)
+                api = APIClient(f"unix://{path}", version="auto", max_pool_size=_CONNECTIONS)
+                opened.callback(api.close)
+                with self._lock:
+                    if not self._is_closed:
+                        self._api, self._open = api, opened.pop_all()
+            return self._known_api()
+
+    def _known_api(self) -> Any:
+        """What was opened, if anything was yet. Raises `LocalEngineError` once it was closed."""
         with self._lock:
             if self._is_closed:
                 raise LocalEngineError("the session ended")
-            if self._api is None:
-                with ExitStack() as opened:
-                    path = opened.enter_context(self._open_socket())
-                    with socket.socket(socket.AF_UNIX) as probe:
-                        # The library does not close a socket that nobody answers at.
-                        probe.connect(path)
-                    api = APIClient(f"unix://{path}", version="auto", max_pool_size=_CONNECTIONS)
-                    opened.callback(api.close)
-                    self._api, self._open = api, opened.pop_all()
             return self._api

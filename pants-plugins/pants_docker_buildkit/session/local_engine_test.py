@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -105,6 +107,32 @@ def test_an_engine_that_is_nowhere_is_looked_for_again_and_its_socket_is_closed_
     engine.close()
     assert events == ["nowhere", "open", "closed"]
     assert fake.requests.count("GET /version") == 1
+
+
+def test_the_end_does_not_wait_for_an_engine_that_says_nothing(
+    fake: FakeEngine, socket: Path
+) -> None:
+    is_asked, is_over = threading.Event(), threading.Event()
+
+    @contextmanager
+    def say_nothing() -> Iterator[str]:
+        is_asked.set()
+        is_over.wait(60)
+        yield str(socket)
+
+    engine = LocalEngine("here", say_nothing)
+    answers = [engine.find(REFERENCE, []) for _ in range(2)]
+    assert is_asked.wait(30)
+    end = threading.Thread(target=engine.close, daemon=True)
+    end.start()
+    end.join(5)
+    is_waiting = end.is_alive()
+    is_over.set()
+    assert not is_waiting
+    for answer in answers:
+        with pytest.raises((LocalEngineError, CancelledError)):
+            answer.result(30)
+    assert not any("images" in each for each in fake.requests)
 
 
 def test_a_question_that_comes_late_opens_nothing(
