@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -71,6 +72,7 @@ def test_who_interrupts_it_reads_no_traceback(tmp_path: Path) -> None:
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, session, MOVE_COMMAND, KEY],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
