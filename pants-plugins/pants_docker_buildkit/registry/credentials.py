@@ -36,7 +36,6 @@ class InvalidDockerConfigError(CredentialsUnavailableError):
     """A Docker configuration file cannot be read."""
 
     def __init__(self, path: Path, finding: str) -> None:
-        self.path = path
         super().__init__(f"the Docker configuration {path} is not valid: {finding}")
 
 

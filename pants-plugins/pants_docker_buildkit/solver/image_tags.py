@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _TABLE = "[docker-buildkit.registries]"
 _BUILD_TAG_LENGTH = 32
+_ABOUT_DIGEST_TAG = (
+    "Without it, the image is lost if the registry cleans up what has no tag. If it never does, set"
+    f" `digest_tags = false` for it in `{_TABLE}`."
+)
 
 
 def build_tag(build_digest: str) -> str:
@@ -64,7 +68,7 @@ def tag_image(
             image.put_tag(name, digest, tag)
         except RegistryError as e:
             is_cache = tag == settings.inline_cache_tag
-            next_step = _about_cache(e) if is_cache else _about_digest_tag()
+            next_step = _about_cache(e) if is_cache else _ABOUT_DIGEST_TAG
             text = (
                 f"{settings.target} was pushed by its digest, but {e.registry} did not take the tag"
                 f" {name}:{tag} ({e.finding}). {next_step} This is said once for a registry."
@@ -81,13 +85,6 @@ def _tags(
     for reference in inline_cache_references(job, settings, reach):
         name, _, tag = reference.rpartition(":")
         yield name, tag
-
-
-def _about_digest_tag() -> str:
-    return (
-        "Without it, the image is lost if the registry cleans up what has no tag. If it never does,"
-        f" set `digest_tags = false` for it in `{_TABLE}`."
-    )
 
 
 def _about_cache(error: RegistryError) -> str:
