@@ -22,14 +22,18 @@ def test_buildkit_checks_all_stages_and_is_asked_once(
             " build_contexts={'context': ':image'})\n"
             "docker_buildkit_image(name='strict', source='Strict, or not')\n"
             "docker_buildkit_image(name='skipped', source='Skipped',"
-            " skip_dockerfile_checks=True)\n",
+            " skip_dockerfile_checks=True)\n"
+            "docker_buildkit_image(name='empty', source='Empty',"
+            " extra_build_args=['BASE=scratch'])\n",
             "app/Dockerfile": f"# check=experimental=all\nFROM {busybox} AS One\n"
             "FROM scratch\nCOPY app/secret.txt /x\n",
-            # No image is built for what a base is, nor for that of a stage that nothing needs.
-            "app/Other": "# check=skip=SecretsUsedInArgOrEnv\nARG BASE=app:image\n"
-            "FROM context AS unused\nFROM $BASE\n"
+            # No image is built for what a base is, nor for that of a stage that nothing needs. An
+            # address that is no name of an image is no finding, either.
+            "app/Other": "# check=skip=SecretsUsedInArgOrEnv\nARG BASE=:image\nARG SAME=$BASE\n"
+            "FROM context AS unused\nFROM $SAME AS spare\nFROM $BASE\n"
             "ENV PASSWORD=1\n",
             "app/Strict, or not": "# check=error=true\nFROM scratch\nCMD a\n",
+            "app/Empty": "ARG BASE\nFROM $BASE\n",
             "app/Skipped": "from scratch\nENV PASSWORD=1\n",
         },
     )
@@ -39,6 +43,7 @@ def test_buildkit_checks_all_stages_and_is_asked_once(
     assert "app/Dockerfile:4: CopyIgnoredFile:" in run.output
     assert "app/Strict, or not:3: JSONArgsRecommended:" in run.output
     assert "app/Other:" not in run.output
+    assert "app/Empty:2: InvalidDefaultArgInFrom:" in run.output
     assert "app/Skipped" not in run.output
     assert all("--call" in call for call in run.builds)
 
@@ -56,6 +61,7 @@ def test_buildkit_checks_all_stages_and_is_asked_once(
     assert "app:other was not checked" not in run.output
 
     checkout.replace("app/Dockerfile", "COPY app/secret.txt /x", "LABEL a=b")
+    checkout.replace("app/Empty", "ARG BASE", "ARG BASE=scratch")
     assert checkout.pants(*LINT, pantsd=True).exit_code == 0
 
     # A Dockerfile that comes back, as with another branch.

@@ -23,6 +23,9 @@ _CANCELED = "context canceled"
 _LONGEST_NAME = 80
 _LONGEST_LINE = 1 << 16
 
+UNUSED_DEFAULT = "InvalidDefaultArgInFrom"
+"""The check that warns where a `FROM` would be invalid without build arguments."""
+
 KEPT_BYTES = 1 << 20
 """Of what a step prints, this much is kept of its end while it runs, until it succeeds."""
 

@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from pants_docker_buildkit.buildx.solve_status import SolveStatus, Step, StepChange, StepNews
+from pants_docker_buildkit.buildx.solve_status import (
+    UNUSED_DEFAULT,
+    SolveStatus,
+    Step,
+    StepChange,
+    StepNews,
+)
 from pants_docker_buildkit.registry.redaction import HiddenValues, redact_urls, redact_user_info
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.solver.failure import fit_to_print, without_controls
@@ -126,6 +132,9 @@ class Progress:
         # As buildx does, in the end, where they are seen.
         if self._shown is not ShownProgress.QUIET:
             for text in self.status.warnings:
+                # This build has another value, as that of an address is the image of the target.
+                if text.startswith(f"{UNUSED_DEFAULT}:"):
+                    continue
                 self._tell(Viewer.BOTH, f"warning: {text}")
 
     def _show_end(self, running: _RunningStep) -> None:

@@ -140,18 +140,29 @@ def test_a_step_that_takes_long_is_shown_as_it_starts_prints_and_ends(tmp_path: 
     assert shown.lines[-1] == f"b {target} {NAME}: done in 8.0 s"
 
 
+def warning_line(text: str) -> str:
+    short = base64.b64encode(text.encode()).decode()
+    return json.dumps({"warnings": [{"vertex": "sha256:1", "level": 1, "short": short}]})
+
+
 @pytest.mark.parametrize("shown", ShownProgress)
 def test_warnings_are_shown_once_in_the_end_but_quietly(
     tmp_path: Path, shown: ShownProgress
 ) -> None:
     text = "InvalidBaseImagePlatform: pulled with linux/arm64, expected linux/amd64 (line 1)"
-    short = base64.b64encode(text.encode()).decode()
-    warning = json.dumps({"warnings": [{"vertex": "sha256:1", "level": 1, "short": short}]})
+    warning = warning_line(text)
     view = Shown(tmp_path / PROGRESS_FILE, shown)
     follow(view.progress, warning, warning, vertex(), vertex(1))
     told = [f"b src/app:image warning: {text}"]
     assert view.lines[-1:] == ([] if shown is ShownProgress.QUIET else told)
     assert "".join(view.lines).count(text) == len(view.lines[-1:])
+
+
+def test_no_warning_is_shown_of_a_default_that_the_build_does_not_use(tmp_path: Path) -> None:
+    view = Shown(tmp_path / PROGRESS_FILE, ShownProgress.PLAIN)
+    text = "InvalidDefaultArgInFrom: Default value for ARG $BASE results in an empty name (line 2)"
+    follow(view.progress, warning_line(text), vertex(), vertex(1))
+    assert "InvalidDefault" not in "".join(view.lines)
 
 
 def test_steps_of_buildkit_itself_are_not_shown(tmp_path: Path) -> None:

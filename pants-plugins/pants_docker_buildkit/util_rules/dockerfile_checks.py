@@ -20,6 +20,7 @@ from pants.engine.fs import (
     PathGlobs,
 )
 
+from pants_docker_buildkit.buildx.solve_status import UNUSED_DEFAULT
 from pants_docker_buildkit.compat import (
     add_prefix,
     concurrently,
@@ -90,6 +91,17 @@ class _Checked:
     dockerfile: ImageDockerfile
     job: BuildJob
     inputs: Digest
+    given: frozenset[str]
+    """The `ARG`s that name targets: a build gives them what those are."""
+
+    def has_own_default(self, finding: CheckFinding) -> bool:
+        """Whether a finding is not about a default that no build of this image uses."""
+        if finding.rule != UNUSED_DEFAULT:
+            return True
+        bases = (stage.base for each in self.dockerfile.analyses for stage in each.stages)
+        return not any(
+            base.line == finding.line and self.given.intersection(base.arguments) for base in bases
+        )
 
     @property
     def key(self) -> str:
@@ -161,11 +173,11 @@ async def _prepare(
 ) -> _Checked:
     dockerfile = await read_image_dockerfile(field_set, **implicitly())
     upstream = await find_upstream_targets(field_set, **implicitly())
-    arguments = {
-        **dict(dockerfile.build_args.values),
+    given = {
         **dockerfile.names_out_of_reach,
         **{name: SCRATCH for name, _ in upstream.arguments},
     }
+    arguments = {**dict(dockerfile.build_args.values), **given}
     contexts = _named_contexts(upstream)
     images = (
         *_images(dockerfile, arguments, (each.name for each in contexts)),
@@ -193,7 +205,8 @@ async def _prepare(
             )
         )
     )
-    return _Checked(dockerfile, job, await add_prefix(AddPrefix(files, ROOT)))
+    inputs = await add_prefix(AddPrefix(files, ROOT))
+    return _Checked(dockerfile, job, inputs, frozenset(given))
 
 
 async def _check(field_set: BuildKitImageFieldSet, options: BuildOptions) -> DockerfileChecks:
@@ -214,7 +227,7 @@ async def _check(field_set: BuildKitImageFieldSet, options: BuildOptions) -> Doc
         return DockerfileChecks(problem=said(result) or "The check did not end.")
     where = checked.dockerfile.remote or "instructions"
     path = checked.dockerfile.path or f"{field_set.address} ({where})"
-    found = decode_json(tuple[CheckFinding, ...], result.stdout)
+    found = filter(checked.has_own_default, decode_json(tuple[CheckFinding, ...], result.stdout))
     return DockerfileChecks(tuple(replace(each, path=path) for each in found))
 
 
