@@ -6,21 +6,21 @@ import posixpath
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pants.engine.addresses import Address, Addresses
+from pants.engine.addresses import Address
 from pants.engine.target import InferDependenciesRequest, InferredDependencies
 
-from pants_docker_buildkit.compat import (
-    implicitly,
-    resolve_address_targets,
-    resolve_unparsed_address_inputs,
-    rule,
-)
+from pants_docker_buildkit.compat import implicitly, resolve_unparsed_address_inputs, rule
 from pants_docker_buildkit.dockerfile.parser import KnownBase
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_context import explicit_dependencies
-from pants_docker_buildkit.util_rules.context_providers import content_paths, find_context_providers
+from pants_docker_buildkit.util_rules.context_providers import (
+    ContentPathsRequest,
+    content_paths,
+    find_content_paths,
+    find_context_providers,
+)
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
     analyze_dockerfile,
@@ -31,7 +31,11 @@ from pants_docker_buildkit.util_rules.upstream_targets import (
     UpstreamTargets,
     find_upstream_targets,
     read_upstream_dockerfiles,
+    targets_at,
 )
+
+_MANY_TARGETS = 100
+"""So many files of one address are worth a node of Pants' graph, for images that share them."""
 
 
 class InferImageDependencies(InferDependenciesRequest):
@@ -75,14 +79,19 @@ def _triggers(base: ImageDockerfile, platform: ImagePlatform | None) -> tuple[st
     return base.analyses[position].own_triggers
 
 
-async def _given_paths(field_set: BuildKitImageFieldSet) -> set[str]:
-    """The files that a context gets from the targets which `dependencies` names."""
+async def _not_given(field_set: BuildKitImageFieldSet, wanted: set[str]) -> set[str]:
+    """Of these paths, those that are no files of the targets which `dependencies` names."""
     explicit = explicit_dependencies(field_set)
-    if not explicit.values:
-        return set()
+    if not (wanted and explicit.values):
+        return wanted
     addresses = await resolve_unparsed_address_inputs(explicit, **implicitly())
-    targets = await resolve_address_targets(**implicitly(Addresses(addresses)))
-    return {path for target in targets for path in content_paths(target)}
+    for address, targets in (await targets_at(addresses)).items():
+        if len(targets) < _MANY_TARGETS:
+            given = frozenset(path for target in targets for path in content_paths(target))
+        else:
+            given = (await find_content_paths(ContentPathsRequest(address), **implicitly())).all
+        wanted = wanted - given
+    return wanted
 
 
 async def _provide(
@@ -93,7 +102,7 @@ async def _provide(
     All targets of the repository are looked at only for what the dependencies do not give that are
     written down: whoever wrote them asks for no BUILD file elsewhere.
     """
-    missing = wanted - await _given_paths(field_set) if wanted else wanted
+    missing = await _not_given(field_set, wanted)
     if not (missing or patterns):
         return set()
     providers = await find_context_providers(**implicitly())

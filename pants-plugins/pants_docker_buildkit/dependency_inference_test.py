@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
+from pants.engine.target import Target
 
 from pants_docker_buildkit.testutil import ImageRunner
-from pants_docker_buildkit.util_rules.context_providers import parents
+from pants_docker_buildkit.util_rules import context_providers
+from pants_docker_buildkit.util_rules.context_providers import parents, source_paths
 
 BASE = "docker_buildkit_image(name='image', source=None, instructions=['FROM scratch'])"
 
@@ -409,6 +412,26 @@ docker_buildkit_image(name='image', dependencies=[':files'])
     fails = pytest.raises(Exception, match="broken/BUILD")
     with fails if needs_all else nullcontext():
         assert infer(runner, "given", dockerfile, build) == set()
+
+
+def test_of_many_files_that_images_share_each_is_looked_at_once(
+    runner: ImageRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def see(target: Target) -> Iterator[str]:
+        seen.append(target.address.spec)
+        return source_paths(target)
+
+    monkeypatch.setattr(context_providers, "source_paths", see)
+    runner.write({f"shared/{number:03}.txt": "" for number in range(150)})
+    runner.write({"shared/BUILD": "files(name='files', sources=['*.txt'])"})
+    build = "docker_buildkit_image(name='image', dependencies=['shared:files'], context_root='')"
+    for directory in ("sharing-one", "sharing-two"):
+        dockerfile = f"FROM scratch\nCOPY shared/001.txt /{directory}\n"
+        assert infer(runner, directory, dockerfile, build) == set()
+    files = [each for each in seen if each.startswith("shared/")]
+    assert len(files) == len(set(files)) == 150
 
 
 def test_a_package_with_an_absolute_path_ends_the_directories_above_it() -> None:

@@ -217,6 +217,26 @@ def content_paths(target: Target) -> Iterator[str]:
         yield from source_paths(target)
 
 
+@dataclass(frozen=True)
+class ContentPathsRequest:
+    """Asks what a context gets as it is of the target with an address, or of what it generates."""
+
+    address: Address
+
+
+@dataclass(frozen=True)
+class ContentPaths:
+    """Paths from the build root."""
+
+    all: frozenset[str]
+
+
+@rule(desc="Find files of many targets")
+async def find_content_paths(request: ContentPathsRequest) -> ContentPaths:
+    targets = await resolve_address_targets(**implicitly(Addresses([request.address])))
+    return ContentPaths(frozenset(path for target in targets for path in content_paths(target)))
+
+
 def known_paths(target: Target) -> Iterator[str]:
     """The paths from the build root that a target owns or generates, as far as it names them."""
     yield from source_paths(target)
