@@ -32,7 +32,7 @@ from pants_docker_buildkit.session.build_request import (
 from pants_docker_buildkit.session.profile import BuildSettings, Profile
 from pants_docker_buildkit.solver import build_process, pushed_image  # noqa: F401
 from pants_docker_buildkit.solver.definition import BuildJob
-from pants_docker_buildkit.solver.errors import EXIT_FAILED
+from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_INTERRUPTED
 from pants_docker_buildkit.solver.main import main
 
 _STANDARD_INPUT = 0
@@ -107,6 +107,9 @@ def _become_build(connection: socket.socket) -> NoReturn:
             sys.stderr.flush()
             connection.send(b"%d" % code)
         finally:
+            if code == EXIT_INTERRUPTED:
+                # Nobody else knows of a program that was just being started.
+                os.killpg(0, signal.SIGKILL)
             os._exit(code)
 
 

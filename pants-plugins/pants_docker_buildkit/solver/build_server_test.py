@@ -19,6 +19,7 @@ import pytest
 
 from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.session.build_request import (
+    ACCEPTED,
     LEAVE,
     MAX_MESSAGE,
     parse_request,
@@ -236,6 +237,30 @@ def test_a_buildx_that_hangs_ends_with_the_build_that_is_interrupted(
     process.communicate(timeout=60)
     assert process.returncode == EXIT_INTERRUPTED
     wait_until(lambda: has_ended(buildx))
+
+
+def test_what_an_interrupted_build_was_about_to_start_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = tmp_path / "pid"
+
+    def start_and_be_interrupted() -> int:
+        # As where the interrupt comes before `Popen` returns.
+        pid.write_text(str(subprocess.Popen(["/bin/sleep", "600"]).pid))
+        return EXIT_INTERRUPTED
+
+    monkeypatch.setattr(build_server, "main", start_and_be_interrupted)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, open(os.devnull, "wb") as output:
+        build = os.fork()
+        if build == 0:
+            build_server._become_build(theirs)
+        assert ours.recv(len(ACCEPTED)) == ACCEPTED
+        message = render_request(os.fsencode(tmp_path), [], {})
+        socket.send_fds(ours, [message], [output.fileno(), output.fileno()])
+        assert ours.recv(16) == b"%d" % EXIT_INTERRUPTED
+        os.waitpid(build, 0)
+    wait_until(lambda: has_ended(int(pid.read_text())))
 
 
 def test_a_build_that_is_killed_ends_its_process_in_the_same_way(session: Session) -> None:
