@@ -77,43 +77,25 @@ def no_credentials(registry: str) -> Credentials | None:
     return None
 
 
-def first_credentials(*sources: FindCredentials) -> FindCredentials:
-    """The credentials of the first of `sources` that has any for a registry."""
+def docker_credentials(
+    environment: Mapping[str, str], all_variables: Mapping[str, str]
+) -> FindCredentials:
+    """What the user's Docker knows of a registry, read whenever it is asked for.
 
-    def find(registry: str) -> Credentials | None:
-        for source in sources:
-            found = source(registry)
-            if found is not None:
-                return found
-        return None
-
-    return find
-
-
-def docker_config_credentials(environment: Mapping[str, str]) -> FindCredentials:
-    """The credentials of the user's Docker configuration, read whenever they are asked for.
-
-    So a new login is seen at once. A configuration that cannot be read has none, as for Docker:
+    So a new login is seen at once. `DOCKER_AUTH_CONFIG`, one of `all_variables`, comes before the
+    configuration of `environment`. One that cannot be read has no credentials, as for Docker:
     `invalid_configurations` says so. An invalid entry is an error for its registry only.
-    """
-
-    def find(registry: str) -> Credentials | None:
-        config = _load_or_none(_config_of, environment)
-        return None if config is None else config.find(registry)
-
-    return find
-
-
-def environment_credentials(environment: Mapping[str, str]) -> FindCredentials:
-    """The credentials of `DOCKER_AUTH_CONFIG`, a Docker configuration in a variable.
 
     https://docs.docker.com/reference/cli/docker/#environment-variables
     """
 
     def find(registry: str) -> Credentials | None:
-        config = _load_or_none(_config_in, environment)
+        config = _load_or_none(_config_in, all_variables)
         found = None if config is None else config.find(registry)
-        return None if found is None else replace(found, source=AUTH_CONFIG_VARIABLE)
+        if found is not None:
+            return replace(found, source=AUTH_CONFIG_VARIABLE)
+        config = _load_or_none(_config_of, environment)
+        return None if config is None else config.find(registry)
 
     return find
 

@@ -12,11 +12,8 @@ from pants_docker_buildkit.registry.credentials import (
     Credentials,
     DockerConfig,
     InvalidDockerConfigError,
-    docker_config_credentials,
-    environment_credentials,
-    first_credentials,
+    docker_credentials,
     invalid_configurations,
-    no_credentials,
 )
 from pants_docker_buildkit.registry.errors import Identity
 
@@ -86,10 +83,10 @@ def test_a_configuration_without_credentials_has_none(tmp_path: Path, document: 
 
 def test_a_configuration_may_be_in_a_variable() -> None:
     text = '{"auths": {"ghcr.io": {"auth": "bWU6czNjcmV0"}}}'
-    find = environment_credentials({"DOCKER_AUTH_CONFIG": text})
+    find = docker_credentials({}, {"DOCKER_AUTH_CONFIG": text})
     assert find("ghcr.io") == Credentials("me", "s3cret")
     assert find("quay.io") is None
-    assert environment_credentials({})("ghcr.io") is None
+    assert docker_credentials({}, {})("ghcr.io") is None
 
 
 def test_a_configuration_that_cannot_be_read_has_no_credentials_and_is_named(
@@ -97,8 +94,7 @@ def test_a_configuration_that_cannot_be_read_has_no_credentials_and_is_named(
 ) -> None:
     environment = {"DOCKER_AUTH_CONFIG": "s3cret", "DOCKER_CONFIG": str(tmp_path)}
     (tmp_path / "config.json").write_text("[]")
-    assert environment_credentials(environment)("ghcr.io") is None
-    assert docker_config_credentials(environment)("ghcr.io") is None
+    assert docker_credentials(environment, environment)("ghcr.io") is None
     assert invalid_configurations(environment) == (
         "The Docker configuration $DOCKER_AUTH_CONFIG is not valid: it must be JSON. It is not"
         " used, nor are its logins.",
@@ -112,7 +108,7 @@ def test_a_configuration_where_nobody_may_look_is_one_that_cannot_be_read(tmp_pa
     # Root may look everywhere, but not for such a name.
     hidden = tmp_path / ("x" * 300)
     environment = {"DOCKER_CONFIG": str(hidden)}
-    assert docker_config_credentials(environment)("ghcr.io") is None
+    assert docker_credentials(environment, {})("ghcr.io") is None
     (problem,) = invalid_configurations(environment)
     assert problem.startswith(f"The Docker configuration {hidden} is not valid: ")
 
@@ -247,14 +243,16 @@ def test_a_helper_runs_in_the_given_environment(tmp_path: Path, monkeypatch) -> 
 
 
 def test_a_login_is_seen_without_loading_the_configuration_again(tmp_path: Path) -> None:
-    find = docker_config_credentials({"DOCKER_CONFIG": str(tmp_path)})
+    find = docker_credentials({"DOCKER_CONFIG": str(tmp_path)}, {})
     assert find("ghcr.io") is None
     write_config(tmp_path, {"auths": {"ghcr.io": {"auth": encode("me", SECRET)}}})
     assert find("ghcr.io") == Credentials("me", SECRET)
 
 
-def test_the_first_source_that_knows_a_registry_wins() -> None:
-    explicit = {"ghcr.io": Credentials("explicit", "x")}
-    find = first_credentials(explicit.get, no_credentials, lambda _: Credentials("last", "y"))
-    assert find("ghcr.io") == Credentials("explicit", "x")
-    assert find("other.io") == Credentials("last", "y")
+def test_a_variable_comes_before_the_configuration(tmp_path: Path) -> None:
+    logins = {each: {"auth": encode("file", SECRET)} for each in ("ghcr.io", "other.io")}
+    write_config(tmp_path, {"auths": logins})
+    variable = json.dumps({"auths": {"ghcr.io": {"auth": encode("variable", SECRET)}}})
+    find = docker_credentials({"DOCKER_CONFIG": str(tmp_path)}, {"DOCKER_AUTH_CONFIG": variable})
+    assert find("ghcr.io") == Credentials("variable", SECRET)
+    assert find("other.io") == Credentials("file", SECRET)

@@ -10,11 +10,7 @@ from pants.engine.internals.session import SessionValues
 
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.registry.accounts import Accounts
-from pants_docker_buildkit.registry.credentials import (
-    docker_config_credentials,
-    environment_credentials,
-    first_credentials,
-)
+from pants_docker_buildkit.registry.credentials import docker_credentials
 from pants_docker_buildkit.registry.scoped_logins import ScopedLogins
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironment,
@@ -46,10 +42,7 @@ async def find_accounts(session_values: SessionValues) -> UserAccounts:
     return UserAccounts(
         Accounts(
             tuple(each.account for each in registries.all if each.account is not None),
-            first_credentials(
-                environment_credentials(all_variables),
-                docker_config_credentials(environment),
-            ),
+            docker_credentials(environment, all_variables),
             all_variables,
             ScopedLogins(environment),
         )
