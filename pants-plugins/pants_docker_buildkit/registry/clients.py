@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, field
 from functools import partial
 
 from pants_docker_buildkit.registry.accounts import Accounts, ChosenAccount
@@ -10,11 +11,20 @@ from pants_docker_buildkit.registry.authentication import Authentication
 from pants_docker_buildkit.registry.channel import Channel
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.connections import Connections
-from pants_docker_buildkit.registry.memory import RegistryMemory
+from pants_docker_buildkit.registry.known_manifests import KnownManifests
 from pants_docker_buildkit.registry.origin import Origin
+from pants_docker_buildkit.registry.pace import Paces
 from pants_docker_buildkit.registry.proxies import Proxies
 from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.registry.transport import Transport
+
+
+@dataclass(frozen=True)
+class RegistryMemory:
+    """What sessions learn of registries and the next ones may rely on. Any thread may use it."""
+
+    paces: Paces = field(default_factory=Paces)
+    manifests: KnownManifests = field(default_factory=KnownManifests)
 
 
 class RegistryClients:

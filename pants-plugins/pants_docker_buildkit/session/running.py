@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Optional
 
 from pants_docker_buildkit.registry.accounts import Accounts
-from pants_docker_buildkit.registry.clients import RegistryClients
+from pants_docker_buildkit.registry.clients import RegistryClients, RegistryMemory
 from pants_docker_buildkit.registry.confirmation import ManifestConfirmations
 from pants_docker_buildkit.registry.layer_check import LAYERS_DIRECTORY, LayerCheck, forget_layers
 from pants_docker_buildkit.registry.manifest_reads import ManifestReads
-from pants_docker_buildkit.registry.memory import RegistryMemory
 from pants_docker_buildkit.registry.referrers import Attachments
 from pants_docker_buildkit.remote.lookups import RemoteLookups
 from pants_docker_buildkit.session.build_server import BuildServer
