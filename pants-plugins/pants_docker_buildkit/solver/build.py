@@ -55,6 +55,7 @@ from pants_docker_buildkit.solver.errors import (
     SolverError,
     SourceChangedError,
     TestsTimeoutError,
+    UnknownBuilderError,
 )
 from pants_docker_buildkit.solver.failure import summarize_failure
 from pants_docker_buildkit.solver.image_tags import build_tag, inline_cache_references, tag_image
@@ -68,6 +69,7 @@ from pants_docker_buildkit.solver.input_tree import (
 from pants_docker_buildkit.solver.lost_builder import (
     advise_on_loss,
     cannot_be_said,
+    find_boot_failure,
     find_loss,
     find_lost_layer,
 )
@@ -413,6 +415,9 @@ def _failure(output: str, exit_code: int, workplace: Workplace) -> SolverError:
     failure, layer = summarize_failure(output, exit_code), find_lost_layer(output)
     if layer is not None:
         return LayerLostError(failure, layer)
+    boot_failure = find_boot_failure(output)
+    if boot_failure is not None:
+        return UnknownBuilderError(workplace.builder.name, boot_failure)
     loss = find_loss(output)
     if loss is None:
         return BuildFailedError(failure)

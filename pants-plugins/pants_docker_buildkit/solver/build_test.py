@@ -33,6 +33,7 @@ from pants_docker_buildkit.solver.errors import (
     BuildFailedError,
     BuildTimeoutError,
     TestsTimeoutError,
+    UnknownBuilderError,
 )
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE
 from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND
@@ -405,6 +406,15 @@ def test_a_build_that_hangs_ends(
     settings = replace(settings, is_test=True)
     with pytest.raises(TestsTimeoutError, match="1 seconds, the `timeout`"):
         build_image(JOB, settings, workplace(docker.cli(), tmp_path))
+
+
+def test_a_builder_that_does_not_boot_is_no_failure_of_the_build(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    error = "------\n > [internal] booting buildkit:\n------\nERROR: failed to build: not found\n"
+    prepare_build(docker, "", stderr=error, exit_code=1)
+    with pytest.raises(UnknownBuilderError, match="cannot be used: failed to build: not found"):
+        build_image(JOB, SETTINGS, workplace(docker.cli(), tmp_path))
 
 
 @pytest.mark.parametrize("metadata", ["", "{}"])

@@ -35,7 +35,7 @@ from pants_docker_buildkit.solver.engine_search import (
     chosen_context,
     engine_environment,
 )
-from pants_docker_buildkit.solver.errors import BuilderNotReadyError
+from pants_docker_buildkit.solver.errors import BuilderNotBootedError, BuilderNotReadyError
 from pants_docker_buildkit.solver.locked_file import try_to_lock_file
 from pants_docker_buildkit.solver.progress import tell
 from pants_docker_buildkit.solver.remote_builder import (
@@ -177,7 +177,7 @@ def _bootstrap(
             ) from None
     if process.returncode != 0 or not all_nodes_run(said):
         reason = last_error(problem) or "it does not run"
-        raise BuilderNotReadyError(description.name, "boot", reason, _advice(description))
+        raise BuilderNotBootedError(description.name, "boot", reason, _advice(description))
     return said
 
 

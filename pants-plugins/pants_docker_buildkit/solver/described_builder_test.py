@@ -15,7 +15,7 @@ from pants_docker_buildkit.buildx.builder_description import BuilderDescription,
 from pants_docker_buildkit.buildx.buildkitd_config import BuildkitdConfig, RegistryConfig
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.solver.described_builder import choose_described_builder
-from pants_docker_buildkit.solver.errors import BuilderNotReadyError
+from pants_docker_buildkit.solver.errors import BuilderNotBootedError, BuilderNotReadyError
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 
 CONTAINER = BuilderDescription("ci", "docker-container", (NodeDescription("default"),), 30)
@@ -190,7 +190,9 @@ def test_a_container_that_does_not_boot_is_named_with_what_to_check(host: Host) 
     error = "#1 booting\n------\nERROR: pull access denied\n"
     host.docker.answer("buildx inspect --bootstrap", stderr=error, exit_code=1)
     host.docker.answer("buildx inspect", host.nodes("inactive"))
-    assert failure(host, CONTAINER) == (
+    with pytest.raises(BuilderNotBootedError) as raised:
+        host.choose(CONTAINER)
+    assert str(raised.value) == (
         "The builder of '[docker-buildkit.builders.ci]' must boot, but: pull access denied. Check"
         " that its engine runs and can pull the image of BuildKit (`driver_opts.image`); where it"
         " needs longer, raise `boot_timeout`."

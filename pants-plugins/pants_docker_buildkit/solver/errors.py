@@ -169,7 +169,7 @@ class ImageNotScannedError(SolverError):
 
 
 class UnknownBuilderError(SolverError):
-    """No builder has the name that was asked for."""
+    """No builder has the name that was asked for, or it does not answer or boot."""
 
     def __init__(self, name: str, finding: str) -> None:
         super().__init__(
@@ -189,6 +189,10 @@ class BuilderNotReadyError(SolverError):
         self.next_step = next_step
         step = f" {next_step}" if next_step else ""
         super().__init__(f"The builder of '[docker-buildkit.builders.{name}]' {self.finding}{step}")
+
+
+class BuilderNotBootedError(BuilderNotReadyError):
+    """A builder that the options describe did not boot when it was told to."""
 
 
 class PoolNotReadyError(BuilderNotReadyError):

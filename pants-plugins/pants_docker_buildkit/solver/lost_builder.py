@@ -18,6 +18,7 @@ from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.errors import (
     BuilderGoneError,
     BuilderLostError,
+    BuilderNotBootedError,
     BuilderNotReadyError,
     EngineUnreachableError,
     LayerLostError,
@@ -55,6 +56,7 @@ _LOST_LAYER = re.compile(
 )
 _NOT_BACK = re.compile(r"(?:[a-zA-Z ]+: )*?context deadline exceeded")
 _WAITING = " > [internal] waiting for connection:"
+_BOOTING = " > [internal] booting buildkit:"
 
 
 def find_loss(output: str) -> str | None:
@@ -68,6 +70,15 @@ def find_loss(output: str) -> str | None:
     if _NOT_BACK.fullmatch(error) and _WAITING in lines:
         return "it did not accept a connection"
     return None
+
+
+def find_boot_failure(output: str) -> str | None:
+    """Why the builder did not boot, if that is why a build ended.
+
+    buildx boots one that it runs itself, and that is not running, before it builds.
+    """
+    lines = [without_controls(line) for line in output.splitlines()]
+    return final_error(lines) if _BOOTING in lines else None
 
 
 def cannot_be_said(loss: str, dockerfile: bytes) -> bool:
@@ -114,7 +125,8 @@ def build_again_if_lost(
 ) -> T:
     """What `build` gives, which is called once more if its builder, or a layer, is lost.
 
-    `prepare` is called in between. A builder that is not back at once is waited for.
+    `prepare` is called in between. A builder that is not back at once is waited for: a container
+    that is being removed, for one, cannot be booted.
     """
     try:
         return build()
@@ -128,10 +140,10 @@ def build_again_if_lost(
     while True:
         try:
             return build()
+        except (BuilderNotBootedError, EngineUnreachableError, UnknownBuilderError) as e:
+            if time.monotonic() >= deadline:
+                raise BuilderGoneError(lost, str(e)) from e
         except BuilderNotReadyError as e:
             # It was waited for as long as the options say.
             raise BuilderGoneError(lost, str(e)) from e
-        except (EngineUnreachableError, UnknownBuilderError) as e:
-            if time.monotonic() >= deadline:
-                raise BuilderGoneError(lost, str(e)) from e
         time.sleep(_ASK_AGAIN_SECONDS)

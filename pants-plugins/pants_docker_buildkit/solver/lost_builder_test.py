@@ -6,16 +6,19 @@ from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.solver.errors import (
     BuilderGoneError,
     BuilderLostError,
+    BuilderNotBootedError,
     BuilderNotReadyError,
     BuildFailedError,
     EngineUnreachableError,
     LayerLostError,
     SolverError,
+    UnknownBuilderError,
 )
 from pants_docker_buildkit.solver.lost_builder import (
     advise_on_loss,
     build_again_if_lost,
     cannot_be_said,
+    find_boot_failure,
     find_loss,
     find_lost_layer,
 )
@@ -147,6 +150,24 @@ def test_anything_else_is_none(output: str) -> None:
     assert find_loss(output) is None
 
 
+REMOVED = "Error response from daemon: container is marked for removal and cannot be started"
+
+
+def test_a_builder_that_does_not_boot_is_none_and_is_told_from_a_step_that_says_so() -> None:
+    output = f"""\
+#1 [internal] booting buildkit
+#1 ERROR: {REMOVED}
+------
+ > [internal] booting buildkit:
+------
+ERROR: failed to build: {REMOVED}
+"""
+    assert find_loss(output) is None
+    assert find_boot_failure(output) == f"failed to build: {REMOVED}"
+    said = "#5 0.1  > [internal] booting buildkit:\nERROR: failed to solve: exit code: 1\n"
+    assert find_boot_failure(said) is None
+
+
 LOST = BuilderLostError("far", EOF, "Look there.")
 
 
@@ -210,8 +231,16 @@ def test_a_builder_that_is_lost_twice_is_named_with_where_to_look() -> None:
     )
 
 
-def test_an_engine_that_restarts_is_waited_for() -> None:
-    builds = Builds(LOST, EngineUnreachableError("unix:///x", "refused"), "image")
+@pytest.mark.parametrize(
+    "end",
+    [
+        EngineUnreachableError("unix:///x", "refused"),
+        UnknownBuilderError("far", REMOVED),
+        BuilderNotBootedError("far", "boot", REMOVED),
+    ],
+)
+def test_what_restarts_is_waited_for(end: SolverError) -> None:
+    builds = Builds(LOST, end, "image")
     assert builds.run(return_seconds=20.0) == "image"
 
 
@@ -219,7 +248,8 @@ def test_an_engine_that_restarts_is_waited_for() -> None:
     ("end", "seconds"),
     [
         (EngineUnreachableError("unix:///x", "refused"), 0.0),
-        (BuilderNotReadyError("far", "boot", "refused"), 60.0),
+        (BuilderNotBootedError("far", "boot", "refused"), 0.0),
+        (BuilderNotReadyError("far", "answer within 20 s", "it did not"), 60.0),
     ],
 )
 def test_a_builder_that_does_not_come_back_is_named_with_both_reasons(
