@@ -317,7 +317,7 @@ def test_buildx_reads_the_configuration_that_is_generated(
             "endpoint": docker_host(),
             "platforms": ["linux/arm64"],
             "driver_opts": {"image": "mirror.example/buildkit", "env.NAMES": "a,b"},
-            "entitlements": ["network.host"],
+            "entitlements": ["security.insecure"],
             "gc": {"max_used_space": "20%", "min_free_space": "1GB"},
             "registries": {
                 "docker.io": {"mirrors": ["mirror.example"]},
@@ -344,6 +344,8 @@ def test_buildx_reads_the_configuration_that_is_generated(
     (node,) = json.loads((tmp_path / "buildx/instances/pants-ci").read_text())["Nodes"]
     assert node["DriverOpts"] == {"image": "mirror.example/buildkit", "env.NAMES": "a,b"}
     assert [each["architecture"] for each in node["Platforms"]] == ["arm64"]
+    # buildx adds none of its own, which would be the only one that the daemon obeys.
+    assert node["Flags"] == ["--allow-insecure-entitlement=security.insecure"]
     files = {name: base64.b64decode(content).decode() for name, content in node["Files"].items()}
     certificate = Path(certificates.ca_file).read_text()
     assert files["certs/mirror.example/ca.pem"] == certificate

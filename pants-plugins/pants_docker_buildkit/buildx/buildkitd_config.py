@@ -1,4 +1,4 @@
-"""`buildkitd.toml`, the configuration of a BuildKit daemon, from settings.
+"""The configuration of a BuildKit daemon, from settings: `buildkitd.toml`, and flags.
 
 https://docs.docker.com/build/buildkit/toml-configuration/
 """
@@ -78,12 +78,19 @@ def render_buildkitd_config(config: BuildkitdConfig) -> str:
         ("maxUsedSpace", gc.max_used_space),
         ("minFreeSpace", gc.min_free_space),
     )
-    lines = _settings(("insecure-entitlements", config.entitlements))
-    lines += [""] if lines else []
-    lines += ["[worker.oci]", *limits, ""] if limits else []
+    lines = ["[worker.oci]", *limits, ""] if limits else []
     for registry in config.registries:
         lines += [*_registry_lines(registry), ""]
     return "\n".join(lines)
+
+
+def render_buildkitd_flags(config: BuildkitdConfig) -> tuple[str, ...]:
+    """What the daemon is started with.
+
+    Entitlements are no matter for the file: unless flags name some, buildx adds one that allows
+    `network.host`, and of entitlements a daemon that finds a flag ignores its file.
+    """
+    return tuple(f"--allow-insecure-entitlement={each}" for each in config.entitlements)
 
 
 def _registry_lines(registry: RegistryConfig) -> list[str]:

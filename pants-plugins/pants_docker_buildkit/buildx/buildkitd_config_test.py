@@ -10,6 +10,7 @@ from pants_docker_buildkit.buildx.buildkitd_config import (
     GarbageCollection,
     RegistryConfig,
     render_buildkitd_config,
+    render_buildkitd_flags,
 )
 
 FULL = BuildkitdConfig(
@@ -34,8 +35,6 @@ def test_a_full_configuration() -> None:
     assert (
         render_buildkitd_config(FULL)
         == """\
-insecure-entitlements = ["network.host", "security.insecure"]
-
 [worker.oci]
 gc = true
 reservedSpace = "1GB"
@@ -56,6 +55,14 @@ key = "/etc/a.key"
 cert = "/etc/a.pem"
 """
     )
+
+
+def test_entitlements_are_flags() -> None:
+    assert render_buildkitd_flags(FULL) == (
+        "--allow-insecure-entitlement=network.host",
+        "--allow-insecure-entitlement=security.insecure",
+    )
+    assert render_buildkitd_flags(BuildkitdConfig()) == ()
 
 
 def test_it_names_the_files_whose_content_the_daemon_gets() -> None:

@@ -5,8 +5,11 @@ https://docs.docker.com/reference/cli/docker/buildx/create/
 
 from __future__ import annotations
 
+import shlex
+
 from pants_docker_buildkit.buildx.attributes import render_attributes
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
+from pants_docker_buildkit.buildx.buildkitd_config import render_buildkitd_flags
 
 
 def render_create_arguments(
@@ -16,14 +19,18 @@ def render_create_arguments(
 
     Nodes have names, so a call that was made before changes nothing.
     """
+    daemon = [] if config_file is None else ["--buildkitd-config", config_file]
+    if description.buildkitd is not None:
+        flags = render_buildkitd_flags(description.buildkitd)
+        daemon += ["--buildkitd-flags", shlex.join(flags)] if flags else []
     return tuple(
-        _create_node(description.driver, instance, index, node, config_file)
+        _create_node(description.driver, instance, index, node, daemon)
         for index, node in enumerate(description.nodes)
     )
 
 
 def _create_node(
-    driver: str, instance: str, index: int, node: NodeDescription, config_file: str | None
+    driver: str, instance: str, index: int, node: NodeDescription, daemon: list[str]
 ) -> tuple[str, ...]:
     arguments = ["buildx", "create", "--name", instance, "--node", f"{instance}{index}"]
     arguments += ["--append"] if index else []
@@ -32,6 +39,4 @@ def _create_node(
         arguments += ["--driver-opt", render_attributes((option,))]
     if node.platforms:
         arguments += ["--platform", ",".join(node.platforms)]
-    if config_file is not None:
-        arguments += ["--buildkitd-config", config_file]
-    return (*arguments, *([] if node.endpoint is None else [node.endpoint]))
+    return (*arguments, *daemon, *([] if node.endpoint is None else [node.endpoint]))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription, NodeDescription
+from pants_docker_buildkit.buildx.buildkitd_config import BuildkitdConfig
 from pants_docker_buildkit.buildx.create_command import render_create_arguments
 
 
@@ -17,6 +18,16 @@ def test_a_container_of_the_current_engine() -> None:
         " --driver-opt image=moby/buildkit --driver-opt network=host"
         " --buildkitd-config /cache/buildkitd.toml"
     ]
+
+
+def test_daemons_are_told_by_flags_what_targets_may_ask_for() -> None:
+    daemons = BuildkitdConfig(entitlements=("security.insecure", "network.host"))
+    description = BuilderDescription("ci", "kubernetes", (NodeDescription(),), 120, daemons)
+    (call,) = render_create_arguments(description, "pants-ci-0123abcd", "/cache/buildkitd.toml")
+    assert call[-4:] == (
+        *("--buildkitd-config", "/cache/buildkitd.toml", "--buildkitd-flags"),
+        "--allow-insecure-entitlement=security.insecure --allow-insecure-entitlement=network.host",
+    )
 
 
 def test_containers_of_several_engines() -> None:

@@ -15,6 +15,7 @@ from pants_docker_buildkit.buildx.builder_description import (
     KUBERNETES,
     BuilderDescription,
 )
+from pants_docker_buildkit.buildx.buildkitd_config import render_buildkitd_flags
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.engine_search import DEFAULT_CONTEXT, chosen_context
 from pants_docker_buildkit.solver.errors import BuilderNotReadyError
@@ -26,13 +27,17 @@ def instance_name(docker: DockerCli, description: BuilderDescription) -> str:
     The content of files that buildx copies counts, and which engine or cluster it will choose.
     Raises `BuilderNotReadyError` if a file cannot be read.
     """
-    definition = {
+    definition: dict[str, object] = {
         "driver": description.driver,
         "nodes": [asdict(node) for node in description.nodes],
         "place": _place(docker, description.driver),
         "buildkitd": None if description.buildkitd is None else asdict(description.buildkitd),
         "files": [content_hash(path, description) for path in _copied_files(description)],
     }
+    flags = () if description.buildkitd is None else render_buildkitd_flags(description.buildkitd)
+    if flags:
+        # Without any, the name stays that of a builder that has its cache.
+        definition["flags"] = flags
     text = json.dumps(definition, sort_keys=True)
     return f"pants-{description.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 

@@ -12,6 +12,7 @@ from pants_docker_buildkit.buildx.buildkitd_config import (
     GarbageCollection,
     RegistryConfig,
 )
+from pants_docker_buildkit.solver import builder_instance
 from pants_docker_buildkit.solver.builder_instance import instance_name
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 
@@ -41,6 +42,15 @@ def test_what_makes_another_builder(docker: FakeDocker, tmp_path: Path) -> None:
     names.append(instance_name(cli, replace(CONTAINER, buildkitd=trusting)))
     assert len(set(names)) == len(names)
     assert all(name.startswith("pants-ci-") for name in names)
+
+
+def test_a_daemon_with_other_flags_is_another(
+    docker: FakeDocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowing = replace(CONTAINER, buildkitd=BuildkitdConfig(entitlements=("security.insecure",)))
+    before = instance_name(docker.cli(), allowing)
+    monkeypatch.setattr(builder_instance, "render_buildkitd_flags", lambda _: ("--debug",))
+    assert instance_name(docker.cli(), allowing) != before
 
 
 def test_what_makes_no_other_builder(docker: FakeDocker) -> None:
