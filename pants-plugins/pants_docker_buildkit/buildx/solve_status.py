@@ -188,6 +188,12 @@ class SolveStatus:
         named = [each for each in causes if each.error in said] or causes
         return max(named, key=lambda each: each.completed or 0.0, default=None)
 
+    @property
+    def running(self) -> Step | None:
+        """The step that has been running for longest."""
+        running = [each for each in self.steps.values() if each.started and not each.completed]
+        return min(running, key=lambda each: each.started or 0.0, default=None)
+
     def _step(self, document: dict[str, Any], key: str) -> Step:
         digest = _text(document.get(key))
         return self.steps.setdefault(digest, Step(digest))

@@ -198,9 +198,12 @@ def warn_once(session: Path, subject: str, text: str) -> None:
 
 
 def describe_end(status: SolveStatus) -> str:
-    """How a build ended: the failing step with what it printed, and what buildx said."""
+    """How a build ended: the failing step with what it printed, and what buildx said.
+
+    A buildx that was killed says nothing. Then it is the step that ran.
+    """
     said = "".join(f"{line}\n" for line in status.said)
-    step = status.failed
+    step = status.failed or (None if said else status.running)
     return said if step is None else f"{_describe_step(step)}{said}"
 
 

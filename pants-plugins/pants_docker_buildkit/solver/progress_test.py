@@ -75,6 +75,14 @@ def test_of_a_failure_the_step_with_its_output_and_the_end_are_kept(tmp_path: Pa
     ]
 
 
+def test_of_a_buildx_that_was_killed_the_step_that_ran_for_longest_is_kept(tmp_path: Path) -> None:
+    later = vertex(digest="sha256:2", name="RUN test", started="2026-01-01T00:00:09Z")
+    lines = (vertex(), later, log("waiting\n"))
+    output = follow(Progress("a", tmp_path / "file"), *lines)
+    assert output.splitlines() == ["------", f" > {NAME}:", "0.250 waiting", "------"]
+    assert follow(Progress("a", tmp_path / "file"), *lines, "ERROR: no") == "ERROR: no\n"
+
+
 def test_the_output_of_a_failing_step_is_kept_whole(tmp_path: Path) -> None:
     lines = [log(f"line {number}\n") for number in range(5000)]
     output = follow(Progress("a", tmp_path / "file"), vertex(), *lines, vertex(1, error="x"))
