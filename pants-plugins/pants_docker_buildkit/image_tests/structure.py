@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Optional
 
-from pants_docker_buildkit.oci.json_values import decode
+from pants_docker_buildkit.oci.json_values import decode_written
 
 _SCHEMA = 1
 """Of how tests are run and judged: with another one, all of them run again."""
@@ -113,5 +113,5 @@ class StructureTest:
 
 
 def parse_structure_test(text: bytes) -> StructureTest:
-    """The tests that `StructureTest.to_json` wrote."""
-    return decode(StructureTest, json.loads(text))
+    """The tests that `StructureTest.to_json` wrote. Raises `InvalidJsonError`."""
+    return decode_written(StructureTest, text)

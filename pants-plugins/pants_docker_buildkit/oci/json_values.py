@@ -7,15 +7,26 @@ it has is not looked at. Annotations are evaluated, so that a field that may be 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, parse_json
 
 T = TypeVar("T")
+
+
+class Writable(Protocol):
+    """What has a document of its own."""
+
+    def to_json(self) -> bytes:
+        """The same bytes for equal values."""
+
+
+W = TypeVar("W", bound=Writable)
 
 _SCALARS: Mapping[type, tuple[tuple[type, ...], str]] = {
     str: ((str,), "text"),
@@ -28,6 +39,17 @@ _SCALARS: Mapping[type, tuple[tuple[type, ...], str]] = {
 def decode_json(kind: type[T], content: bytes) -> T:
     """The value of this type in a document from anywhere. Raises `InvalidJsonError`."""
     return decode(kind, parse_json(content))
+
+
+def decode_written(kind: type[W], content: bytes) -> W:
+    """The value whose `to_json` gave this, to the byte. Raises `InvalidJsonError`.
+
+    What another version of the plugin wrote may say more, which would go unnoticed.
+    """
+    value = decode(kind, json.loads(content))
+    if value.to_json() != content:
+        raise InvalidJsonError("it", "be what this version of the plugin writes")
+    return value
 
 
 def prepare(*kinds: Any) -> None:

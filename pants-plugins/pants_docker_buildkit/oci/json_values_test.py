@@ -9,7 +9,13 @@ from typing import Any, Optional
 import pytest
 
 from pants_docker_buildkit.oci.json_object import InvalidJsonError
-from pants_docker_buildkit.oci.json_values import _hints, decode, decode_json, prepare
+from pants_docker_buildkit.oci.json_values import (
+    _hints,
+    decode,
+    decode_json,
+    decode_written,
+    prepare,
+)
 
 
 class Color(str, Enum):
@@ -55,6 +61,33 @@ def test_what_asdict_gives_comes_back(tree: Tree) -> None:
 
 def test_defaults_may_be_missing_and_other_members_may_be_there() -> None:
     assert decode(Tree, {"leaf": {"name": "a", "new": 1}, "schema": 2}) == Tree(Leaf("a"))
+
+
+@dataclass(frozen=True)
+class Note:
+    text: str
+    count: int = 0
+
+    def to_json(self) -> bytes:
+        return json.dumps({"schema": 1, **asdict(self)}).encode()
+
+
+def test_what_is_written_is_read_back() -> None:
+    assert decode_written(Note, Note("a", 1).to_json()) == Note("a", 1)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"schema": 2, "text": "a", "count": 0},
+        {"schema": 1, "text": "a", "count": 0, "new": 1},
+        {"schema": 1, "text": "a"},
+        {"schema": 1, "text": 1, "count": 0},
+    ],
+)
+def test_what_another_version_wrote_is_refused(written: Mapping[str, Any]) -> None:
+    with pytest.raises(InvalidJsonError):
+        decode_written(Note, json.dumps(written).encode())
 
 
 def test_whole_numbers_are_numbers() -> None:

@@ -103,6 +103,11 @@ if [ "$1" = {command} ]; then
   [ -e "${{0%/*}}/{permits}/$2.$3.json" ] || exit {needed}
   program=build_client function=run
 fi
+if [ ! -e {package_root}/{package} ]; then
+  echo "The plugin must stay at" {package_root} "while Pants runs, but it is gone. Put it back," \
+    "or change what names it, and end the process 'pantsd'." >&2
+  exit 1
+fi
 exec {python} -I -S -c "import sys; sys.path.insert(0, sys.argv[1])
 from pants_docker_buildkit.solver.$program import $function
 sys.exit($function(*sys.argv[2:]))" {package_root} "${{0%/*}}" "$@"
@@ -198,6 +203,7 @@ def _write_program(directory: Path) -> None:
         needed=EXIT_CONTEXT_NEEDED,
         python=shlex.quote(sys.executable),
         package_root=shlex.quote(str(_PACKAGE_ROOT)),
+        package=pants_docker_buildkit.__name__,
     )
     _write_private(directory / PROGRAM, program.encode(), 0o700)
 

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.session import directory as directory_module
 from pants_docker_buildkit.session.directory import (
     CACHE_NAME,
     OTHER_CACHE_NAME,
+    PROGRAM,
     UnusableDirectoryError,
     make_directory,
     remove_directory,
@@ -191,3 +193,17 @@ def test_a_file_that_does_not_fit_on_the_disk_leaves_nothing(tmp_path: Path) -> 
         signal.signal(signal.SIGXFSZ, handler)
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
     assert path.read_bytes() == b"old"
+
+
+def test_a_plugin_that_was_removed_is_named(
+    named_caches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "what was installed"
+    monkeypatch.setattr(directory_module, "_PACKAGE_ROOT", gone)
+    directory = session_directory(named_caches)
+    make_directory(directory)
+    answer = subprocess.run(
+        [str(directory / PROGRAM), "platforms"], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 1
+    assert f"The plugin must stay at {gone} while Pants runs, but it is gone." in answer.stderr

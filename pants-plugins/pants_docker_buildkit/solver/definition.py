@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Optional
 
-from pants_docker_buildkit.oci.json_values import decode
+from pants_docker_buildkit.oci.json_values import decode_written
 
 SCHEMA_VERSION = 2
 
@@ -170,5 +170,5 @@ class BuildJob:
 
 
 def parse_job(text: bytes) -> BuildJob:
-    """The job that `BuildJob.to_json` wrote."""
-    return decode(BuildJob, json.loads(text))
+    """The job that `BuildJob.to_json` wrote. Raises `InvalidJsonError`."""
+    return decode_written(BuildJob, text)

@@ -33,6 +33,17 @@ class SolverError(Exception):
     exit_code = EXIT_FAILED
 
 
+class OtherVersionError(SolverError):
+    """The session says something that this version of the plugin does not say."""
+
+    def __init__(self, finding: str) -> None:
+        super().__init__(
+            "Pants and the processes that it starts must run the same version of the plugin, but it"
+            f" was changed while Pants ran (of what a process is told, {finding}). Run this again;"
+            " if that does not help, end the process `pantsd`."
+        )
+
+
 class DockerNotFoundError(SolverError):
     """There is no `docker` to build with."""
 

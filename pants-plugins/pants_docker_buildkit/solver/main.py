@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from pants_docker_buildkit.oci.json_object import InvalidJsonError
 from pants_docker_buildkit.session.directory import (
     BUILD_COMMAND,
     EXIT_NO_SESSION,
@@ -23,7 +24,12 @@ from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.session.unix_socket import NoSessionError, SessionProblemError
 from pants_docker_buildkit.solver.chosen_docker import chosen_docker, docker_at_engine
 from pants_docker_buildkit.solver.docker_config import HELPER_COMMAND
-from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_INTERRUPTED, SolverError
+from pants_docker_buildkit.solver.errors import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    OtherVersionError,
+    SolverError,
+)
 from pants_docker_buildkit.solver.failure import fit_to_print
 from pants_docker_buildkit.solver.terminal import never_stop, take_terminal
 
@@ -64,6 +70,10 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
         # What cannot be written to has no name, and is in one of these.
         where = e.filename or f"{session.directory.resolve()} or {Path.cwd()}"
         print(f"Building needs to use {where}: {e.strerror or e}.", file=sys.stderr)
+        return EXIT_FAILED
+    except InvalidJsonError as e:
+        # All that comes from elsewhere has errors of its own.
+        print(fit_to_print(str(OtherVersionError(str(e)))), file=sys.stderr)
         return EXIT_FAILED
     except SolverError as e:
         print(fit_to_print(str(e)), file=sys.stderr)

@@ -166,6 +166,23 @@ def test_a_build_whose_contexts_are_not_there_asks_for_them(sandbox: Sandbox) ->
     assert received.read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [(b'"ulimits"', b'"what_the_next_version_has"'), (b'"schema": 2', b'"schema": 3')],
+)
+def test_a_job_of_another_version_is_refused(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str], text: bytes, other: bytes
+) -> None:
+    job = sandbox.directory / ROOT / JOB_FILE
+    written = job.read_bytes()
+    assert text in written
+    job.write_bytes(written.replace(text, other))
+    sandbox.permit({})
+    assert sandbox.run() == EXIT_FAILED
+    assert "the same version of the plugin" in capsys.readouterr().err
+    assert sandbox.docker.calls == []
+
+
 def test_nothing_is_built_in_a_directory_in_which_others_may_write(
     sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:

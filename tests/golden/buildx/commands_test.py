@@ -15,7 +15,7 @@ from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
 from pants_docker_buildkit.solver.build import build_command
-from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, parse_job
+from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.workplace import Workplace
 
@@ -56,7 +56,7 @@ def arguments(given: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _parsed(job: dict[str, Any]) -> BuildJob:
-    return parse_job(json.dumps(job).encode())
+    return decode(BuildJob, job)
 
 
 def test_there_are_cases() -> None:
