@@ -52,7 +52,11 @@ def render_outcomes(outcomes: Iterable[Outcome], seconds: float) -> str:
 
 def parse_outcomes(text: bytes, platform: str) -> TestRun:
     """What `render_outcomes` wrote. Raises `ValueError` for anything else, as caches may hold."""
-    printed = decode(_Printed, json.loads(text))
+    try:
+        # Programs print what is no text, which `parse_json` refuses.
+        printed = decode(_Printed, json.loads(text))
+    except RecursionError as e:
+        raise ValueError("it nests too deeply") from e
     return TestRun(platform, printed.outcomes, printed.seconds)
 
 

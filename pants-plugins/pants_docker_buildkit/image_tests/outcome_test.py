@@ -25,7 +25,10 @@ def test_outcomes_are_what_they_were_after_a_cache() -> None:
     )
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"outcomes": [{"x": 1}], "seconds": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"[]", b"{}", b'{"outcomes": [{"x": 1}], "seconds": 1}', b"[" * 100_000 + b"]" * 100_000],
+)
 def test_what_a_cache_made_up_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         parse_outcomes(text, "linux/amd64")

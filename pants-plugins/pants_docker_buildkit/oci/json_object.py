@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 
 _MAX_DIGITS = 20
@@ -33,6 +34,14 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return members
 
 
+def _fraction(text: str) -> float:
+    """A number that is not so large that Python takes it for `Infinity`."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
 def _integer(text: str) -> int:
     """A number that others can hold, too. Older Pythons take minutes for one that is very long."""
     if len(text) > _MAX_DIGITS:
@@ -46,6 +55,7 @@ def parse_json(content: bytes) -> object:
         value: object = json.loads(
             content.decode(),
             parse_constant=_refuse,
+            parse_float=_fraction,
             parse_int=_integer,
             object_pairs_hook=_once,
         )

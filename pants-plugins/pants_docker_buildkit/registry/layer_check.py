@@ -80,6 +80,6 @@ class LayerCheck:
 
     def _is_of_today(self, note: Path) -> bool:
         try:
-            return time.time() - note.stat().st_mtime < _DAY
+            return 0 <= time.time() - note.stat().st_mtime < _DAY
         except OSError:
             return False

@@ -51,6 +51,17 @@ def test_all_that_an_image_consists_of_is_asked_for_once_a_day(
     assert registry.count("HEAD", "/blobs/") == 12
 
 
+def test_a_note_of_a_clock_that_was_ahead_counts_for_nothing(
+    registry: FakeRegistry, pushed: RegistryClient, tmp_path: Path
+) -> None:
+    assert LayerCheck(tmp_path).has_all(pushed, "app", ROOT)
+    next_year = time.time() + 365 * 24 * 3600
+    for note in tmp_path.iterdir():
+        os.utime(note, (next_year, next_year))
+    assert LayerCheck(tmp_path).has_all(pushed, "app", ROOT)
+    assert registry.count("HEAD", "/blobs/") == 8
+
+
 @pytest.mark.parametrize(
     "lost", [TWO.layer, TWO.config, TWO.manifest], ids=["layer", "config", "manifest"]
 )

@@ -48,7 +48,7 @@ class SignerProgram:
     @property
     def noted_type(self) -> str:
         """The type of the last artifact that it made here; empty where none is known."""
-        with suppress(OSError):
+        with suppress(OSError, UnicodeDecodeError):
             return self._note.read_text()
         return ""
 

@@ -11,6 +11,8 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from pants_docker_buildkit.buildx.builder_description import REMOTE
+from pants_docker_buildkit.oci.json_object import JsonObject
 from pants_docker_buildkit.session.directory import write_private
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import UnknownBuilderError
@@ -35,7 +37,7 @@ def add_remote_builder(docker: DockerCli, name: str, address: str, template: Pat
         instance.parent.mkdir(mode=0o700)
         instance.write_text(known.replace(json.dumps(_ADDRESS), json.dumps(address)))
         return
-    created = docker.ask("buildx", "create", "--name", name, "--driver", "remote", address)
+    created = docker.ask("buildx", "create", "--name", name, "--driver", REMOTE, address)
     if created.returncode != 0:
         raise UnknownBuilderError(name, created.stderr)
     with suppress(OSError):
@@ -49,7 +51,10 @@ def _read(template: Path, name: str) -> str | None:
     """What is kept, if it is a builder of this name. Anything else has buildx asked again."""
     try:
         text = template.read_text()
-        is_whole = json.loads(text)["Name"] == name and text.count(json.dumps(_ADDRESS)) == 1
-    except (OSError, ValueError, TypeError, LookupError):
+        instance = JsonObject.parse(text.encode())
+        (node,) = instance.objects("Nodes")
+        known = instance.text("Name"), instance.text("Driver"), node.text("Endpoint")
+    except (OSError, ValueError):
         return None
+    is_whole = known == (name, REMOTE, _ADDRESS) and text.count(json.dumps(_ADDRESS)) == 1
     return text if is_whole else None

@@ -17,6 +17,10 @@ printf '{"Name":"%s","Driver":"remote","Nodes":[{"Name":"a0","Endpoint":"%s"}]}'
     >"$BUILDX_CONFIG/instances/$4"
 """
 
+KEPT = (
+    '{"Name":"bridge","Driver":"remote","Nodes":[{"Name":"a0","Endpoint":"unix:///of/each/build"}]}'
+)
+
 
 class Buildx:
     def __init__(self, directory: Path, create: str = CREATE) -> None:
@@ -43,7 +47,15 @@ def test_buildx_is_asked_once(tmp_path: Path) -> None:
     assert template_path(tmp_path, "v0.30.0") != buildx.template
 
 
-@pytest.mark.parametrize("damage", ["", "[]", "{}", '{"Name": "bridge"}', '{"Name": 1}'])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("", "[]", "{}", '{"Name": "bridge"}', '{"Name": 1}', "[" * 100_000 + "]" * 100_000),
+        pytest.param(KEPT.replace('"Driver":"remote"', '"Driver":5'), id="a number"),
+        pytest.param(KEPT.replace("[", "[[").replace("]", "]]"), id="another shape"),
+        pytest.param(KEPT.replace("Endpoint", "Address"), id="another key"),
+    ],
+)
 def test_buildx_is_asked_again_where_nothing_of_use_is_kept(tmp_path: Path, damage: str) -> None:
     buildx = Buildx(tmp_path)
     buildx.add("unix:///a")

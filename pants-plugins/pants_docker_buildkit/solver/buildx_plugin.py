@@ -11,9 +11,11 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from pants_docker_buildkit.oci.json_values import decode_json
 from pants_docker_buildkit.registry.credentials import DOCKER_CONFIG_FILE
 from pants_docker_buildkit.session.directory import scratch_directory, write_private
 from pants_docker_buildkit.solver.docker_cli import BuildxPlugin, DockerCli
@@ -42,6 +44,15 @@ _KEPT_SECONDS = 3600.0
 _SYSTEM_DIRECTORIES = tuple(
     f"/usr/{each}/docker/cli-plugins" for each in ("local/lib", "local/libexec", "lib", "libexec")
 )
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What was answered at a `time`, in seconds since the epoch, and `_states` of all it is of."""
+
+    time: float
+    states: Any
+    plugin: BuildxPlugin
 
 
 def with_plugin(docker: DockerCli, session: Path) -> DockerCli:
@@ -85,17 +96,17 @@ def _find(docker: DockerCli, session: Path) -> BuildxPlugin | None:
         [docker.binary, *map(str, _users_directories(docker)), *of_user, *_SYSTEM_DIRECTORIES]
     )
     kept = session.parent / _KEPT_FILE
-    with suppress(OSError, ValueError, TypeError, LookupError):
-        known = json.loads(kept.read_bytes())
-        age, path = time.time() - known["time"], known["plugin"]["path"]
-        if 0 <= age < _KEPT_SECONDS and known["states"] == [asked, _states([path])]:
-            return BuildxPlugin(**known["plugin"])
+    with suppress(OSError, ValueError):
+        known = decode_json(_Kept, kept.read_bytes())
+        states = [asked, _states([known.plugin.path])]
+        if 0 <= time.time() - known.time < _KEPT_SECONDS and known.states == states:
+            return known.plugin
     plugin = _ask(docker, session)
     if plugin is not None:
         states = [asked, _states([plugin.path])]
         with suppress(OSError):
-            document = {"time": time.time(), "states": states, "plugin": asdict(plugin)}
-            write_private(kept, json.dumps(document).encode())
+            answered = _Kept(time.time(), states, plugin)
+            write_private(kept, json.dumps(asdict(answered)).encode())
     return plugin
 
 

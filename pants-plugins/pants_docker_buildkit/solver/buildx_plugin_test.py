@@ -168,6 +168,18 @@ def be_damaged(machine: Machine) -> None:
     kept.write_text(kept.read_text()[:-5])
 
 
+def be_of_another_shape(machine: Machine) -> None:
+    (kept,) = machine.root.glob("*.json")
+    document = json.loads(kept.read_text())
+    document["plugin"]["version"] = 1
+    kept.write_text(json.dumps(document))
+
+
+def nest_deeply(machine: Machine) -> None:
+    (kept,) = machine.root.glob("*.json")
+    kept.write_text("[" * 100_000 + "]" * 100_000)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -177,6 +189,8 @@ def be_damaged(machine: Machine) -> None:
         pytest.param(add_a_directory, id="a directory with plugins"),
         pytest.param(grow_old, id="an hour"),
         pytest.param(be_damaged, id="damage"),
+        pytest.param(be_of_another_shape, id="another shape"),
+        pytest.param(nest_deeply, id="deep nesting"),
     ],
 )
 def test_the_cli_is_asked_again_after_a_change(

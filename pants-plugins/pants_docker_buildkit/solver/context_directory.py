@@ -309,7 +309,7 @@ def remove_unused_contexts(contexts: Path) -> None:
     now = time.time()
     cleaned = contexts / _CLEANED_FILE
     with suppress(OSError):
-        if cleaned.exists() and now - cleaned.stat().st_mtime < _DAY_SECONDS:
+        if cleaned.exists() and 0 <= now - cleaned.stat().st_mtime < _DAY_SECONDS:
             return
         cleaned.touch()
         for lock in contexts.glob(f"*{_LOCK_SUFFIX}"):
