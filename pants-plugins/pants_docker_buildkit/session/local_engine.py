@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -15,6 +17,10 @@ from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.registry.workers import Workers
 
 _CONNECTIONS = 4
+# The engine sets a tag that is there by deleting and creating it. Where two do so at once, as
+# sessions of two checkouts, one of them finds it there again, or gone.
+_TAG_ATTEMPTS = 8
+_TAG_SECONDS = 0.05
 
 OpenSocket = Callable[[], AbstractContextManager[str]]
 """The path of a Unix socket at which the engine answers, for as long as the block runs."""
@@ -74,7 +80,7 @@ class LocalEngine:
 
     def _find(self, reference: str, tags: tuple[str, ...], take_turn: TakeTurn) -> LocalImage:
         # Only who has images in an engine needs it: it takes a tenth of a second to import.
-        from docker.errors import APIError, DockerException, ImageNotFound
+        from docker.errors import DockerException, ImageNotFound
 
         refused = []
         try:
@@ -85,15 +91,13 @@ class LocalEngine:
                 return LocalImage(is_present=False)
             with take_turn() as is_current:
                 for tag in tags if is_current else ():
-                    name, _, version = tag.rpartition(":")
-                    try:
-                        api.tag(reference, name, version)
-                    except APIError as e:
-                        refused.append((tag, redact(e.explanation or str(e))))
+                    finding = _tag(api, reference, tag)
+                    if finding is not None:
+                        refused.append((tag, finding))
         # `requests` raises errors of the operating system.
         except (DockerException, OSError) as e:
-            finding = e.strerror if isinstance(e, OSError) else None
-            raise LocalEngineError(redact(finding or str(e))) from e
+            why = e.strerror if isinstance(e, OSError) else None
+            raise LocalEngineError(redact(why or str(e))) from e
         return LocalImage(is_present=True, refused_tags=tuple(refused))
 
     def _connected(self) -> Any:
@@ -119,3 +123,20 @@ class LocalEngine:
             if self._is_closed:
                 raise LocalEngineError("the session ended")
             return self._api
+
+
+def _tag(api: Any, reference: str, tag: str) -> str | None:
+    """Why an image cannot have a tag, without credentials; `None` if it has it now."""
+    from docker.errors import APIError
+
+    name, _, version = tag.rpartition(":")
+    finding = None
+    for _ in range(_TAG_ATTEMPTS):
+        try:
+            api.tag(reference, name, version)
+        except APIError as e:
+            finding = redact(e.explanation or str(e))
+            time.sleep(random.uniform(0, _TAG_SECONDS))
+        else:
+            return None
+    return finding

@@ -48,6 +48,14 @@ def test_tag_that_the_engine_cannot_set_is_said_and_keeps_no_other_from_being_se
     assert fake.tags == [(REFERENCE, "app:2")]
 
 
+def test_tag_that_another_session_sets_at_the_same_moment_is_set_again(
+    fake: FakeEngine, engine: LocalEngine
+) -> None:
+    fake.races["app:1"] = 2
+    assert engine.find(REFERENCE, ["app:1"]).result(30) == LocalImage(is_present=True)
+    assert fake.tags == [(REFERENCE, "app:1")]
+
+
 def test_image_that_is_not_that_of_its_target_any_more_gets_no_tags(
     fake: FakeEngine, engine: LocalEngine
 ) -> None:

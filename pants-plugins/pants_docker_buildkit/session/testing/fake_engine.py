@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -21,7 +22,8 @@ class FakeEngine:
     """Speaks https://docs.docker.com/reference/api/engine/version/v1.44/ as far as it is asked.
 
     It has `images`, or each that it is asked for where `has_all`. `tags` are those that it set,
-    each with its image, and `refusals` says by tag why it does not set others.
+    each with its image, and `refusals` says by tag why it does not set others. `races` says by tag
+    how often somebody else sets it at the same moment.
     """
 
     def __init__(self, socket: Path) -> None:
@@ -30,6 +32,7 @@ class FakeEngine:
         self.has_all = False
         self.tags: list[tuple[str, str]] = []
         self.refusals: dict[str, str] = {}
+        self.races: Counter[str] = Counter()
         self.requests: list[str] = []
         self._socket = socket
 
@@ -66,6 +69,9 @@ class FakeEngine:
         tag = f"{values['repo'][0]}:{values['tag'][0]}"
         if tag in self.refusals:
             return 500, {"message": self.refusals[tag]}
+        if self.races[tag] > 0:
+            self.races[tag] -= 1
+            return 500, {"message": f"failed to create an image {tag}: already exists"}
         self.tags.append((reference, tag))
         return 201, {}
 
