@@ -67,9 +67,7 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
     except OSError as e:
         if not session.directory.exists():
             return EXIT_NO_SESSION
-        # What cannot be written to has no name, and is in one of these.
-        where = e.filename or f"{session.directory.resolve()} or {Path.cwd()}"
-        print(f"Building needs to use {where}: {e.strerror or e}.", file=sys.stderr)
+        print(fit_to_print(_say_what_is_unusable(e, session.directory.resolve())), file=sys.stderr)
         return EXIT_FAILED
     except InvalidJsonError as e:
         # All that comes from elsewhere has errors of its own.
@@ -82,6 +80,16 @@ def main(session_directory: str, command: str, *arguments: str) -> int:
         print(fit_to_print(str(e)), file=sys.stderr)
         return EXIT_FAILED
     return 0
+
+
+def _say_what_is_unusable(error: OSError, session: Path) -> str:
+    finding = error.strerror or str(error)
+    # Of a file that was to be replaced, the second name is the one that it has.
+    path = error.filename2 or error.filename
+    if path and session.parent in Path(path).parents:
+        return str(UnusableDirectoryError(Path(path), finding))
+    # What cannot be written to has no name, and is in one of these.
+    return f"Building needs to use {path or f'{session} or {Path.cwd()}'}: {finding}."
 
 
 def _build(session: SessionClient, build_key: str, generation: str) -> str:

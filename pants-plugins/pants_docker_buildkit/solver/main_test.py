@@ -386,6 +386,20 @@ def test_a_file_that_cannot_be_used_is_named(
     assert "No such file" in error
 
 
+def test_what_lies_where_a_build_keeps_a_file_is_named_with_what_to_do(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contexts = sandbox.session.parent / CONTEXTS_DIRECTORY
+    kept = contexts / "context.memory"
+    kept.mkdir(parents=True)
+    contexts.chmod(0o700)
+    sandbox.permit({"context": ContextPath(DIRECTORY)})
+    assert sandbox.run() == EXIT_FAILED
+    error = capsys.readouterr().err
+    assert error.startswith(f"Builds need {kept}, ")
+    assert "remove it" in error
+
+
 @pytest.mark.parametrize(
     ("source", "finding"),
     [
