@@ -13,6 +13,9 @@ from pants_docker_buildkit.oci.media_types import MANIFEST_MEDIA_TYPES
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 
 SCHEMA_VERSION = 1
+"""In no key: who raises it raises that of the definition, too, or caches keep results that this
+version refuses.
+"""
 
 
 class InvalidBuildResultError(ValueError):
