@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 MAX_OUTPUT = 1 << 20
 """No secret is so long: BuildKit takes half of that, and registries far less."""
@@ -30,7 +31,7 @@ class ProgramError(Exception):
 
 @dataclass(frozen=True)
 class ProgramOutput:
-    """How a program ended, what it printed, and the beginning of its complaints."""
+    """How a program ended, what it printed, and the end of its complaints."""
 
     exit_code: int
     printed: bytes
@@ -51,23 +52,29 @@ def find_program(name: str, environment: Mapping[str, str]) -> str:
 
 
 def run_program(
-    words: Sequence[str], environment: Mapping[str, str], seconds: float, given: bytes = b""
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    seconds: float,
+    given: bytes = b"",
+    *,
+    directory: Path | None = None,
+    most_bytes: int = MAX_OUTPUT,
 ) -> ProgramOutput:
     """Run a command to its end, with `given` as its input; it may fail.
 
-    It is killed when time is over, or when it prints more than `MAX_OUTPUT` bytes. Raises
-    `ProgramError`.
+    It is killed when time is over, or when it prints more than `most_bytes`. Raises `ProgramError`.
     """
     try:
         with subprocess.Popen(
             [find_program(words[0], environment), *words[1:]],
+            cwd=directory,
             env=dict(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as process:
             try:
-                return _follow(process, time.monotonic() + seconds, given)
+                return _follow(process, time.monotonic() + seconds, given, most_bytes)
             except BaseException:
                 process.kill()
                 raise
@@ -77,7 +84,9 @@ def run_program(
         raise ProgramError(f"does not run: {e.strerror or e}") from e
 
 
-def _follow(process: subprocess.Popen[bytes], deadline: float, given: bytes) -> ProgramOutput:
+def _follow(
+    process: subprocess.Popen[bytes], deadline: float, given: bytes, most_bytes: int
+) -> ProgramOutput:
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
@@ -102,8 +111,8 @@ def _follow(process: subprocess.Popen[bytes], deadline: float, given: bytes) -> 
                 if not chunk:
                     selector.unregister(key.fileobj)
                 key.data.extend(chunk)
-            if len(printed) > MAX_OUTPUT:
-                raise ProgramError(f"printed more than {MAX_OUTPUT} bytes")
-            del complaint[_MAX_COMPLAINT:]
+            if len(printed) > most_bytes:
+                raise ProgramError(f"printed more than {most_bytes} bytes")
+            del complaint[:-_MAX_COMPLAINT]
     exit_code = process.wait(max(0.0, deadline - time.monotonic()))
     return ProgramOutput(exit_code, bytes(printed), bytes(complaint))

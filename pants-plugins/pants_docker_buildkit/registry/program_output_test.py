@@ -47,9 +47,10 @@ def test_what_a_program_prints_is_cut_off_while_it_prints() -> None:
     assert len(run(f"head -c {MAX_OUTPUT} /dev/zero").printed) == MAX_OUTPUT
 
 
-def test_complaints_are_read_to_their_end_but_not_kept() -> None:
-    done = run("head -c 10000000 /dev/zero >&2; echo printed")
+def test_complaints_are_read_to_their_end_which_is_kept() -> None:
+    done = run("head -c 10000000 /dev/zero >&2; echo end >&2; echo printed")
     assert (done.exit_code, done.printed, len(done.complaint)) == (0, b"printed\n", 1 << 16)
+    assert done.complaint.endswith(b"\0end\n")
 
 
 @pytest.mark.parametrize("script", ["sleep 60", "exec >&- 2>&-; sleep 60", "yes"])

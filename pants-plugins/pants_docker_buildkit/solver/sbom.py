@@ -5,7 +5,6 @@ So it needs neither credentials nor an engine, and what it reads is the image of
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from pants_docker_buildkit.oci.media_types import is_foreign_layer
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import RegistryError
-from pants_docker_buildkit.registry.program_output import ProgramError, find_program
+from pants_docker_buildkit.registry.program_output import ProgramError, run_program
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.errors import ImageNotScannedError
 from pants_docker_buildkit.solver.session_registries import session_client
@@ -79,33 +78,14 @@ def _run(
     reference: str, words: Sequence[str], environment: Mapping[str, str], place: Path
 ) -> bytes:
     try:
-        program = find_program(words[0], environment)
+        done = run_program(words, environment, _SCAN_SECONDS, directory=place, most_bytes=_MAX_SIZE)
     except ProgramError as e:
         raise ImageNotScannedError(reference, f"{words[0]!r} {e.finding}.") from e
-    printed, complaint = place / "printed", place / "complaint"
-    with printed.open("wb") as out, complaint.open("wb") as err:
-        try:
-            exit_code = subprocess.run(
-                [program, *words[1:]],
-                cwd=place,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                timeout=_SCAN_SECONDS,
-                check=False,
-            ).returncode
-        except subprocess.TimeoutExpired as e:
-            finding = f"{words[0]!r} took more than {_SCAN_SECONDS} seconds."
-            raise ImageNotScannedError(reference, finding) from e
-    if exit_code != 0:
-        said = complaint.read_bytes()[-_SHOWN_COMPLAINT:].decode("utf-8", "replace").strip()
-        finding = f"{words[0]!r} ended with exit code {exit_code}: {said or 'it printed no error'}"
-        raise ImageNotScannedError(reference, finding)
-    if printed.stat().st_size > _MAX_SIZE:
-        finding = f"{words[0]!r} printed more than {_MAX_SIZE} bytes."
-        raise ImageNotScannedError(reference, finding)
-    return printed.read_bytes()
+    if done.exit_code != 0:
+        said = done.complaint[-_SHOWN_COMPLAINT:].decode("utf-8", "replace").strip()
+        finding = f"{words[0]!r} ended with exit code {done.exit_code}"
+        raise ImageNotScannedError(reference, f"{finding}: {said or 'it printed no error'}")
+    return done.printed
 
 
 def _download(client: RegistryClient, name: ImageReference, layout: Path) -> None:

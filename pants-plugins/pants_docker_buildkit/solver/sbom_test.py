@@ -95,6 +95,7 @@ def test_a_scanner_gets_a_layout_and_what_it_prints_is_the_sbom(
         pytest.param(["scanner", "fail", "luck"], "ended with exit code 3: no luck", id="fails"),
         pytest.param(["false"], "ended with exit code 1: it printed no error", id="fails-silently"),
         pytest.param(["nothing-of-this-name"], "'nothing-of-this-name' is not on", id="missing"),
+        pytest.param(["yes"], r"'yes' printed more than 67108864 bytes\.", id="endless"),
         pytest.param(["echo", "{}"], "must be SPDX or CycloneDX in JSON", id="other"),
         pytest.param(["echo", "text"], "it must be JSON", id="text"),
     ],
