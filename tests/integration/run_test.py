@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tarfile
+
 from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.registry import Registry
 
@@ -20,8 +22,16 @@ adhoc_tool(
     output_files=["shouted.txt"],
     workdir="/",
 )
+shell_command(
+    name="counted",
+    command="tool wc -l app/words.txt > counted.txt",
+    runnable_dependencies=[":tool"],
+    execution_dependencies=[":words"],
+    output_files=["counted.txt"],
+    workdir="/",
+)
 file(name="words", source="words.txt")
-archive(name="archive", files=[":shouted"], format="tar")
+archive(name="archive", files=[":shouted", ":counted"], format="tar")
 """
 
 
@@ -29,7 +39,7 @@ def test_an_image_runs_by_its_digest_and_as_a_tool(
     machine: Machine, registry: Registry, repository: str, busybox: str
 ) -> None:
     settings = repository_settings(registry.address, repository)
-    backends = '"pants_docker_buildkit", "pants.backend.experimental.adhoc"'
+    backends = '"pants_docker_buildkit", "pants.backend.experimental.adhoc", "pants.backend.shell"'
     checkout = machine.checkout(
         "checkout",
         {
@@ -66,5 +76,11 @@ def test_an_image_runs_by_its_digest_and_as_a_tool(
     assert [call[0] for call in second.docker_calls] == ["image", "run"]
 
     checkout.pants("package", "app:archive", pantsd=True)
+    with tarfile.open(checkout.directory / "dist/app/archive.tar") as archive:
+        made = {each.name: archive.extractfile(each) for each in archive}
+        assert {name: file and file.read() for name, file in made.items()} == {
+            "shouted.txt": b"SOME WORDS\n",
+            "counted.txt": b"1 app/words.txt\n",
+        }
     again = checkout.pants("package", "app:archive")
     assert again.docker_calls == (), "an unchanged tool with unchanged input does not run again"

@@ -20,7 +20,12 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.credentials import AUTH_CONFIG_VARIABLE
 from pants_docker_buildkit.registry.secret_source import InvalidSecretSourceError, SecretSource
-from pants_docker_buildkit.session.directory import CACHE_LINK, CACHE_NAME, PROCESS_PATH, RUN_SCRIPT
+from pants_docker_buildkit.session.directory import (
+    CACHE_LINK,
+    CACHE_NAME,
+    PROCESS_PATH,
+    TOOL_SCRIPT,
+)
 from pants_docker_buildkit.signatures.cosign import PASSWORD_VARIABLE
 from pants_docker_buildkit.solver.container import ContainerJob
 from pants_docker_buildkit.solver.main import RUN_COMMAND
@@ -36,9 +41,6 @@ from pants_docker_buildkit.util_rules.signatures import SignatureCheckRequest, c
 from pants_docker_buildkit.util_rules.signing_settings import signing_sources
 
 _LAYOUT = ".docker-buildkit-layout"
-
-# The process may start in another directory than its sandbox.
-_SCRIPT = RUN_SCRIPT.replace(CACHE_LINK, f"{{chroot}}/{CACHE_LINK}")
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ async def prepare_container(
         digest = await add_prefix(AddPrefix(image.layout, _LAYOUT))
     return RunRequest(
         digest=digest,
-        args=("/bin/sh", "-c", _SCRIPT, RUN_COMMAND, RUN_COMMAND, job.to_json()),
+        args=("/bin/sh", "-c", TOOL_SCRIPT, RUN_COMMAND, RUN_COMMAND, job.to_json()),
         extra_env={**dict.fromkeys(hidden, ""), "PATH": PROCESS_PATH},
         append_only_caches={CACHE_NAME: CACHE_LINK},
     )

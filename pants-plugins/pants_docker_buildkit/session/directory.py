@@ -67,15 +67,34 @@ _PROCESS_IDS = "/proc/self/ns/pid"
 SESSION_IN_SANDBOX = f"{CACHE_LINK}/$(uname -n)-$(stat -Lc %i {_PROCESS_IDS} 2>/dev/null)-$PPID"
 """For `/bin/sh` in a sandbox: the directory of the session that started the process."""
 
-RUN_SCRIPT = f"""\
-run="{SESSION_IN_SANDBOX}/{PROGRAM}"
-[ -e "$run" ] || exit {EXIT_NO_SESSION}
+_START = f"""\
 [ -x "$run" ] && exec "$run" "$@"
 echo "Builds start programs in '{CACHE_NAME}' below '[GLOBAL].named_caches_dir', but its file \
 system lets none start (noexec). Choose another '[GLOBAL].named_caches_dir'." >&2
 exit {EXIT_NOT_EXECUTABLE}
 """
+
+RUN_SCRIPT = f"""\
+run="{SESSION_IN_SANDBOX}/{PROGRAM}"
+[ -e "$run" ] || exit {EXIT_NO_SESSION}
+{_START}"""
 """For `/bin/sh -c` in a sandbox: run a command of `solver.main` for the session."""
+
+TOOL_SCRIPT = f"""\
+session="{{chroot}}/{SESSION_IN_SANDBOX.replace("$PPID", "")}"
+process=$PPID
+until [ -e "$session$process/{PROGRAM}" ] || [ "${{process:-0}}" -le 1 ]; do
+  above="$(sed -n 's/^PPid://p' "/proc/$process/status" 2>/dev/null || ps -o ppid= -p "$process")"
+  process="$(echo $above)"
+done
+run="$session$process/{PROGRAM}"
+[ -e "$run" ] || echo "An image runs where Pants runs, not in one of its environments." >&2
+[ -e "$run" ] || exit {EXIT_NO_SESSION}
+{_START}"""
+"""The same for a process that Pants started, or one that such a process started.
+
+For it Pants writes a directory for `{{chroot}}`: it may start elsewhere than in its sandbox.
+"""
 
 DELIVERED_FILES = "delivery/files"
 """In the sandbox of a delivery: what is delivered."""

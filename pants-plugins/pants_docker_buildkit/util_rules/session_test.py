@@ -23,6 +23,7 @@ from pants_docker_buildkit.session.directory import (
     PROGRAM,
     RUN_SCRIPT,
     SESSION_IN_SANDBOX,
+    TOOL_SCRIPT,
     remove_directory,
     write_private,
 )
@@ -244,6 +245,21 @@ def test_a_cache_that_somebody_else_made_first_is_an_error_that_names_it(
 def test_a_process_without_a_session_says_so_by_its_exit_code(tmp_path: Path) -> None:
     answer = run_in_sandbox(tmp_path, RUN_SCRIPT, "build", "build", "key", "0")
     assert (answer.returncode, answer.stdout, answer.stderr) == (EXIT_NO_SESSION, "", "")
+
+
+def test_a_tool_is_found_by_what_a_process_starts_and_says_where_none_is(
+    runner: ImageRunner, caches: Path, tmp_path: Path
+) -> None:
+    script = TOOL_SCRIPT.replace("{chroot}", str(tmp_path))
+    nested = ("sh", "sh", "-c", 'cd /; /bin/sh -c "$@"; exit $?', "sh", script, "run", "unknown")
+    alone = run_in_sandbox(tmp_path, '"$@"; exit $?', *nested)
+    assert (alone.returncode, alone.stdout) == (EXIT_NO_SESSION, "")
+    assert alone.stderr == "An image runs where Pants runs, not in one of its environments.\n"
+    open_session(runner, caches, PATH=str(tmp_path))
+    (tmp_path / CACHE_LINK).symlink_to(caches)
+    answer = run_in_sandbox(tmp_path, '"$@"; exit $?', *nested)
+    assert answer.returncode not in (0, EXIT_NO_SESSION)
+    assert "unknown" in answer.stderr
 
 
 def test_a_process_says_that_no_program_may_run_in_the_directory_of_its_session(
