@@ -9,7 +9,12 @@ from dataclasses import replace
 from pants.engine.addresses import Address
 from pants.engine.target import InferDependenciesRequest, InferredDependencies
 
-from pants_docker_buildkit.compat import implicitly, resolve_unparsed_address_inputs, rule
+from pants_docker_buildkit.compat import (
+    concurrently,
+    implicitly,
+    resolve_unparsed_address_inputs,
+    rule,
+)
 from pants_docker_buildkit.dockerfile.parser import KnownBase
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
@@ -17,9 +22,11 @@ from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_context import explicit_dependencies
 from pants_docker_buildkit.util_rules.context_providers import (
     ContentPathsRequest,
+    WildcardRequest,
     content_paths,
     find_content_paths,
     find_context_providers,
+    find_wildcard_providers,
 )
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
@@ -106,8 +113,10 @@ async def _provide(
     if not (missing or patterns):
         return set()
     providers = await find_context_providers(**implicitly())
-    provided = set(providers.providing(missing))
-    return provided.union(*(providers.matching(root, pattern) for pattern in patterns))
+    found = await concurrently(
+        find_wildcard_providers(WildcardRequest(root, each), **implicitly()) for each in patterns
+    )
+    return set(providers.providing(missing)).union(*(each.addresses for each in found))
 
 
 @rule(desc="Infer dependencies of images")

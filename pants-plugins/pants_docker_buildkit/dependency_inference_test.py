@@ -6,6 +6,7 @@ from contextlib import nullcontext
 import pytest
 from pants.engine.target import Target
 
+from pants_docker_buildkit.dockerfile.patterns import PatternMatcher
 from pants_docker_buildkit.testutil import ImageRunner
 from pants_docker_buildkit.util_rules import context_providers
 from pants_docker_buildkit.util_rules.context_providers import parents, source_paths
@@ -432,6 +433,27 @@ def test_of_many_files_that_images_share_each_is_looked_at_once(
         assert infer(runner, directory, dockerfile, build) == set()
     files = [each for each in seen if each.startswith("shared/")]
     assert len(files) == len(set(files)) == 150
+
+
+def test_a_wildcard_that_images_share_is_compared_with_each_path_once(
+    runner: ImageRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    class Matcher(PatternMatcher):
+        def last_match(self, path: str) -> int:
+            seen.append(path)
+            return super().last_match(path)
+
+    monkeypatch.setattr(context_providers, "PatternMatcher", Matcher)
+    paths = (f"compared/deep/{number}/{name}.txt" for number in range(5) for name in "abc")
+    runner.write(dict.fromkeys(paths, ""))
+    runner.write({"compared/BUILD": "files(name='files', sources=['**/*.txt'])"})
+    build = "docker_buildkit_image(name='image', context_root='')"
+    for directory in ("comparing-one", "comparing-two"):
+        dockerfile = f"FROM scratch\nCOPY compared/*/*/[a].txt /{directory}\n"
+        assert len(infer(runner, directory, dockerfile, build)) == 5
+    assert len(seen) == len(set(seen))
 
 
 def test_a_package_with_an_absolute_path_ends_the_directories_above_it() -> None:

@@ -6,8 +6,9 @@ import os
 import posixpath
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from pants.backend.docker.target_types import DockerImageSourceField
 from pants.base.build_environment import get_buildroot
@@ -152,19 +153,10 @@ class ContextProviders:
         if set(pattern.split("/")) <= {"*", "**"}:
             return
         try:
-            matcher = PatternMatcher((IgnorePattern(pattern),))
+            is_named, is_found = _comparisons(directory, pattern)
         except InvalidPatternError:
             return
         start = posixpath.join(directory, directory_of_wildcards(pattern)).rstrip("/")
-
-        def inner(path: str) -> str:
-            return path[len(directory) + 1 :] if directory else path
-
-        def is_found(path: str) -> bool:
-            return any(
-                matcher.last_match(each) == 0 for each in (inner(path), *parents(inner(path)))
-            )
-
         yield from (self.files[path] for path in _below(start, self.paths) if is_found(path))
         for place in (start, *parents(start)):
             yield from self.generated.at(place)
@@ -177,8 +169,35 @@ class ContextProviders:
                 found = tuple(self.with_ending.intersection(found))
                 if not any(map(is_found, places)):
                     continue
-            is_named = endings and any(matcher.last_match(inner(each)) == 0 for each in places)
-            yield from (each for each in found if is_named or each not in self.of_images)
+            takes_all = endings and any(map(is_named, places))
+            yield from (each for each in found if takes_all or each not in self.of_images)
+
+
+def _comparisons(
+    directory: str, pattern: str
+) -> tuple[Callable[[str], bool], Callable[[str], bool]]:
+    """Whether a pattern matches a path below a directory, and whether that or one above it.
+
+    Raises `InvalidPatternError`.
+    """
+    matcher = PatternMatcher((IgnorePattern(pattern),))
+    start = len(directory) + 1 if directory else 0
+
+    @cache
+    def matches(path: str) -> bool:
+        return matcher.last_match(path) == 0
+
+    @cache
+    def is_inside(path: str) -> bool:
+        return any(map(matches, parents(f"{path}/_")))
+
+    def is_named(path: str) -> bool:
+        return matches(path[start:])
+
+    def is_found(path: str) -> bool:
+        return is_named(path) or is_inside(posixpath.dirname(path[start:]))
+
+    return is_named, is_found
 
 
 def _below(directory: str, paths: tuple[str, ...]) -> Iterator[str]:
@@ -306,6 +325,28 @@ async def find_context_providers(all_targets: AllTargets) -> ContextProviders:
         _add(made, target, (path for path in moved if path is not None))
     of_images = packages.keys() & await _find_those_of_images(all_targets)
     return ContextProviders.create({**made, **files}, sorted(generated), packages, of_images)
+
+
+@dataclass(frozen=True)
+class WildcardRequest:
+    """Asks for what a path with wildcards finds below a directory, both as BuildKit reads them."""
+
+    directory: str
+    pattern: str
+
+
+@dataclass(frozen=True)
+class WildcardProviders:
+    """The targets that provide it."""
+
+    addresses: frozenset[Address]
+
+
+@rule(desc="Find targets that wildcards find")
+async def find_wildcard_providers(request: WildcardRequest) -> WildcardProviders:
+    # Images often share a pattern, and it is compared with all paths of the repository.
+    providers = await find_context_providers(**implicitly())
+    return WildcardProviders(frozenset(providers.matching(request.directory, request.pattern)))
 
 
 @dataclass(frozen=True)
