@@ -5,9 +5,12 @@ Every text says which target and field, what must hold, what was found, and what
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from pants.backend.docker.target_types import DockerImageTarget
 from pants.engine.addresses import Address
+from pants.engine.target import Target
 
 from pants_docker_buildkit.errors import (
     ImageBuildError,
@@ -17,7 +20,9 @@ from pants_docker_buildkit.errors import (
     InvalidRecordError,
 )
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
+from pants_docker_buildkit.util_rules import context_providers
 from pants_docker_buildkit.util_rules.build_settings import field_caches
+from pants_docker_buildkit.util_rules.context_providers import source_paths
 
 APP = Address("src/app", target_name="image")
 REGISTRIES = '{"dev": {"address": "localhost:5000", "default": True}}'
@@ -492,6 +497,26 @@ def test_a_path_that_is_there_but_not_in_the_context_is_explained(
     runner.write({f"{name}/Dockerfile": f"{SCRATCH}COPY {name}/{copied} /\n"})
     runner.write({f"{name}/BUILD": f"{build}\ndocker_buildkit_image(name='image')"})
     assert advice in runner.failure(f"{name}:image")
+
+
+def test_targets_are_looked_at_once_for_all_paths_that_are_explained(
+    runner: ImageRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Address] = []
+
+    def see(target: Target) -> Iterator[str]:
+        seen.append(target.address)
+        return source_paths(target)
+
+    monkeypatch.setattr(context_providers, "source_paths", see)
+    for name in ("first", "second"):
+        runner.write({f"{name}/BUILD": "docker_buildkit_image(name='image')", f"{name}/a": ""})
+        runner.write({f"{name}/Dockerfile": f"{SCRATCH}COPY {name}/a /\n"})
+    assert "no target owns it" in runner.failure("first:image")
+    assert seen
+    seen.clear()
+    assert "no target owns it" in runner.failure("second:image")
+    assert not seen
 
 
 def test_a_directory_is_no_dockerfile(runner: ImageRunner) -> None:

@@ -350,6 +350,22 @@ async def find_wildcard_providers(request: WildcardRequest) -> WildcardProviders
 
 
 @dataclass(frozen=True)
+class SourceOwners:
+    """The targets of the repository by the sources that they name, and their aliases."""
+
+    places: _Places
+    aliases: FrozenDict[Address, str]
+
+
+@rule(desc="Find owners of sources")
+async def find_source_owners(all_targets: AllTargets) -> SourceOwners:
+    return SourceOwners(
+        _Places.create((path, each.address) for each in all_targets for path in source_paths(each)),
+        FrozenDict({each.address: each.alias for each in all_targets}),
+    )
+
+
+@dataclass(frozen=True)
 class MissingPathRequest:
     """Asks why a path, from the build root, is not in the build context of a directory.
 
@@ -369,7 +385,7 @@ class MissingPath:
 
 
 @rule(desc="Explain missing path of build context")
-async def explain_missing_path(request: MissingPathRequest, all_targets: AllTargets) -> MissingPath:
+async def explain_missing_path(request: MissingPathRequest) -> MissingPath:
     path = request.path
     if not is_literal(path):
         return MissingPath("")
@@ -383,11 +399,8 @@ async def explain_missing_path(request: MissingPathRequest, all_targets: AllTarg
             " is empty. Add an exception there, such as"
             f" `[GLOBAL].pants_ignore.add = ['!/{path}']`."
         )
-    owners = [
-        target
-        for target in all_targets
-        if any(each == path or each.startswith(f"{path}/") for each in source_paths(target))
-    ]
+    known = await find_source_owners(**implicitly())
+    owners = sorted(set(known.places.inside(path)))
     if not owners:
         return MissingPath(f"{path} exists, but no target owns it: add a `files` target.")
     selected = await select_context_tree(digest, request.root, request.ignore_files)
@@ -396,8 +409,7 @@ async def explain_missing_path(request: MissingPathRequest, all_targets: AllTarg
         there = (await path_globs_to_paths(PathGlobs(request.ignore_files))).files
         ignore_file = next(each for each in request.ignore_files if each in there)
         return MissingPath(f"{path} exists, but {ignore_file} excludes it: add an exception there.")
-    owners.sort(key=lambda target: target.address)
-    names = ", ".join(f"{each.address} (`{each.alias}`)" for each in owners[:_FEW])
+    names = ", ".join(f"{each} (`{known.aliases[each]}`)" for each in owners[:_FEW])
     more = f" and {len(owners) - _FEW} more" if len(owners) > _FEW else ""
     return MissingPath(
         f"{path} belongs to {names}{more}. Only `file`, `resource` and `shell_source` targets enter"
