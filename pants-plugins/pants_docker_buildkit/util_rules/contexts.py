@@ -141,6 +141,8 @@ def _is_little(files: Collection[ContextPath] | Collection[context_entries.FileE
 
 async def _write(files: Digest, delivery: Path) -> None:
     """Deliver a few files without a process, which takes more than all else that is done here."""
+    # A session's directory that vanished is not to be there again, without all else.
+    delivery.parents[1].mkdir(mode=0o700, exist_ok=True)
     for each in await get_digest_contents(files):
         place = delivery / PurePath(each.path).relative_to(DELIVERED_FILES)
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
