@@ -31,7 +31,7 @@ class Builder:
     `node_platforms` are the platforms of each node as buildx spells them, none of one that is not
     booted, and `buildkit_versions` what those run that are booted. `host_gateway` is the address of
     a Docker Engine's machine for its steps. `images` are those that buildx pulls to boot nodes of
-    the driver `docker-container` that do not run.
+    the driver `docker-container` that do not run. `other_endpoints` are those of further nodes.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Builder:
     buildkit_versions: tuple[str, ...] = ()
     host_gateway: Optional[str] = None
     images: tuple[str, ...] = ()
+    other_endpoints: tuple[str, ...] = ()
 
     @property
     def is_docker_engine(self) -> bool:
@@ -79,6 +80,7 @@ def parse_builder(text: str) -> Builder:
             buildkit_versions=tuple(_BUILDKIT_VERSION.findall(text)),
             host_gateway=found.get(_HOST_GATEWAY_LABEL),
             images=_parse_images(nodes) if found.get("Driver") == "docker-container" else (),
+            other_endpoints=tuple(each.get("Endpoint", "") for each in nodes[1:]),
         )
     except KeyError as e:
         raise InvalidBuilderError(f"docker buildx inspect named no {e.args[0]}.") from e

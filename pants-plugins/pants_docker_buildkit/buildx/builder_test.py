@@ -163,6 +163,7 @@ def test_a_builder_runs_when_all_its_nodes_do() -> None:
 def test_a_builder_is_used_where_one_of_its_nodes_runs(order: tuple[str, str]) -> None:
     text = TWO_NODES.replace("running", order[0]).format(status=order[1])
     assert parse_builder(text).is_running
+    assert parse_builder(text).other_endpoints == ("tcp://arm64.example:1234",)
     assert not parse_builder(text.replace("running", "inactive")).is_running
 
 

@@ -115,7 +115,8 @@ def advise_on_loss(builder: Builder, buildx_config: str | None) -> str:
         return f"Look at 'docker logs buildx_buildkit_{builder.name}0' and {inspect}."
     if builder.driver == "kubernetes":
         return f"Look at 'kubectl logs deployment/{builder.name}0' and {inspect}."
-    return f"Look at the log of the BuildKit at {redact(builder.endpoint)} and {inspect}."
+    places = " and ".join(map(redact, (builder.endpoint, *builder.other_endpoints)))
+    return f"Look at the log of the BuildKit at {places} and {inspect}."
 
 
 def build_again_if_lost(

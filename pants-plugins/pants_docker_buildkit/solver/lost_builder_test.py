@@ -291,3 +291,15 @@ def test_a_builder_that_does_not_come_back_is_named_with_both_reasons(
 def test_where_to_look_depends_on_the_driver(driver: str, config: str | None, advice: str) -> None:
     builder = Builder("far", driver, "tcp://far:1", True, has_containerd_store=True)
     assert advise_on_loss(builder, config) == advice
+
+
+def test_any_node_may_be_the_one_that_was_lost() -> None:
+    builder = Builder(
+        *("far", "remote", "tcp://near:1", True),
+        has_containerd_store=False,
+        other_endpoints=("tcp://me:secret@far:1",),
+    )
+    advice = advise_on_loss(builder, None)
+    assert advice.startswith("Look at the log of the BuildKit at tcp://near:1 and tcp://")
+    assert advice.endswith("far:1 and 'docker buildx inspect --bootstrap far'.")
+    assert "secret" not in advice
