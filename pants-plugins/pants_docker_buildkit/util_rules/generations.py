@@ -98,7 +98,7 @@ def _build_process(
     )
 
 
-def _explain_end(exit_code: int) -> str:
+def explain_end(exit_code: int) -> str:
     """Why a build process ended that could not say it itself; empty if it could."""
     if exit_code == EXIT_CONTEXT_NEEDED:
         return (
@@ -107,8 +107,9 @@ def _explain_end(exit_code: int) -> str:
         )
     if exit_code == EXIT_NO_SESSION:
         return (
-            f"Its session's directory vanished from '{CACHE_NAME}' below `named_caches_dir`. Run"
-            " this again, and check whether something cleans that directory."
+            f"It found no session in '{CACHE_NAME}' below `named_caches_dir`. Images are built"
+            " where Pants runs: one cannot be the tool of a target with another `environment`. If"
+            " there is none, run this again, and check whether something cleans that directory."
         )
     return describe_killing("The build process", exit_code)
 
@@ -118,7 +119,7 @@ def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> 
     if result.exit_code != 0:
         if result.exit_code == EXIT_SOURCE_CHANGED:
             raise ImageSourceChangedError(definition.address, said(result))
-        end = _explain_end(result.exit_code)
+        end = explain_end(result.exit_code)
         raise ImageBuildError(definition.address, f"{said(result)}\n{end}", result.metadata)
     try:
         if not definition.output.is_image:
