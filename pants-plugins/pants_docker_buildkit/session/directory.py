@@ -8,7 +8,6 @@ they ask the session, which answers from memory.
 from __future__ import annotations
 
 import os
-import platform
 import shlex
 import shutil
 import stat
@@ -154,13 +153,14 @@ def session_directory(named_caches: Path) -> Path:
 def _process_ids() -> str:
     """Whose process IDs are ours: those of a host, or of a container that has a host's name.
 
-    The namespace has a number on Linux, where there are such containers.
+    The namespace has a number on Linux, where there are such containers. The name is that of now:
+    a laptop may get another one in another network, and `platform` would remember the first.
     """
     try:
         namespace = str(os.stat(_PROCESS_IDS).st_ino)
     except OSError:
         namespace = ""
-    return f"{platform.node()}-{namespace}"
+    return f"{os.uname().nodename}-{namespace}"
 
 
 def event_path(session: Path, build_key: str, generation: int) -> Path:

@@ -98,6 +98,16 @@ def test_a_link_is_refused_wherever_it_leads(
     assert list(elsewhere.iterdir()) == []
 
 
+def test_a_machine_may_get_another_name(
+    named_caches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As a laptop in another network does. `platform.node` would go on to give the first.
+    session_directory(named_caches)
+    renamed = os.uname_result((os.uname().sysname, "renamed", *os.uname()[2:]))
+    monkeypatch.setattr(os, "uname", lambda: renamed)
+    assert session_directory(named_caches).name.startswith("renamed-")
+
+
 @pytest.mark.parametrize("kind", ["directory", "link"])
 def test_another_second_name_is_refused(
     named_caches: Path, root: Path, tmp_path: Path, kind: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import platform
+import os
 from dataclasses import asdict, dataclass
 
 from pants.engine.platform import Platform
@@ -125,7 +125,7 @@ def _key(settings: BuildSettings, targets: tuple[str, ...], docker: DockerEnviro
     """
     variables = dict(docker.variables)
     document = {
-        "machine": [platform.node(), platform.machine()],
+        "machine": [os.uname().nodename, os.uname().machine],
         "builder": settings.builder,
         "description": settings.described_builder and asdict(settings.described_builder),
         "endpoint": home_endpoint(settings, targets),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import stat
 import subprocess
 import threading
@@ -36,7 +35,7 @@ from pants_docker_buildkit.solver.main import PLATFORMS_COMMAND
 from pants_docker_buildkit.testutil import ImageRunner
 from pants_docker_buildkit.util_rules.session import Session
 
-OURS = f"{platform.node()}-{os.stat('/proc/self/ns/pid').st_ino}"
+OURS = f"{os.uname().nodename}-{os.stat('/proc/self/ns/pid').st_ino}"
 PLATFORMS = (PLATFORMS_COMMAND, PLATFORMS_COMMAND)
 ENDED_PID = 2**22 + 1
 """More than the largest process id of Linux."""
@@ -174,7 +173,7 @@ def test_sessions_that_were_killed_are_removed_and_others_are_not(
 ) -> None:
     dead, alive = caches / f"{OURS}-{ENDED_PID}", caches / f"{OURS}-{os.getppid()}"
     foreign, old = caches / f"elsewhere-1-{ENDED_PID}", caches / "elsewhere-1-1"
-    container = caches / f"{platform.node()}-1-{ENDED_PID}"
+    container = caches / f"{os.uname().nodename}-1-{ENDED_PID}"
     history, odd = caches / "history", caches / f"{OURS}-{'9' * 30}"
     for directory in (dead, alive, foreign, old, container, history, odd):
         directory.mkdir()
