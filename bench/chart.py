@@ -14,6 +14,8 @@ from bench.tools import CHECKOUT
 
 TABLE_FILE = CHECKOUT / "docs" / "benchmarks.md"
 CHART_FILE = CHECKOUT / "docs" / "benchmarks.svg"
+TABLE = re.compile(r"(?<=<!-- table -->\n)\n?.*?(?=\n<!-- end of table -->)", re.DOTALL)
+"""Of that file, the table of the last run that was recorded. Others say what was tried by hand."""
 
 _GROUPS = (
     ("100 images, all unchanged", r"100 images, unchanged\b"),
@@ -43,8 +45,9 @@ class Bar:
 
 
 def read_table(text: str) -> Iterator[tuple[str, Bar]]:
-    """Scenario and bar of each row of the tables in a document that has a median in seconds."""
-    for line in text.splitlines():
+    """Scenario and bar of each row of a document's `TABLE` that has a median in seconds."""
+    found = TABLE.search(text)
+    for line in found.group().splitlines() if found else ():
         cells = [cell.strip().replace("`", "") for cell in line.strip("| ").split("|")]
         seconds = _SECONDS.fullmatch(cells[2]) if len(cells) > 3 else None
         if line.startswith("|") and seconds:
@@ -52,7 +55,7 @@ def read_table(text: str) -> Iterator[tuple[str, Bar]]:
 
 
 def draw_chart(text: str) -> str:
-    """The chart of a document's tables, as SVG. Each group has a scale of its own."""
+    """The chart of a document's `TABLE`, as SVG. Each group has a scale of its own."""
     rows = tuple(read_table(text))
     found = (
         (title, [bar for scenario, bar in rows if re.match(pattern, scenario)])

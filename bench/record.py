@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bench.chart import CHART_FILE, TABLE_FILE, draw_chart
+from bench.chart import CHART_FILE, TABLE, TABLE_FILE, draw_chart
 from bench.report import Row, render
 
-_TABLE = re.compile(r"(?<=<!-- table -->\n)\n?.*?(?=\n<!-- end of table -->)", re.DOTALL)
 _HISTORY = re.compile(r"(?<=<!-- history, the last run first -->\n)")
 
 
@@ -27,5 +26,5 @@ def keep(text: str, rows: Sequence[Row], conditions: str) -> str:
         if row.goal is not None and row.goal.limit is not None
     )
     line = f"- {conditions}: {'; '.join(ratios)}.\n"
-    text = _TABLE.sub(lambda _: f"\n{render(rows)}\n", text, count=1)
+    text = TABLE.sub(lambda _: f"\n{render(rows)}\n", text, count=1)
     return _HISTORY.sub(lambda _: line, text, count=1)
