@@ -69,6 +69,14 @@ def test_redirects_without_end_are_an_error(registry: FakeRegistry, client: Regi
         client.head_manifest("app", "1")
 
 
+def test_a_redirect_to_no_server_is_an_error(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    registry.plan(faults.redirect("file:///etc/passwd"))
+    with pytest.raises(UnexpectedResponseError, match="a URL that is neither http nor https"):
+        client.head_manifest("app", "1")
+
+
 def test_a_redirected_write_is_not_followed(registry: FakeRegistry, client: RegistryClient) -> None:
     registry.plan(faults.redirect("/elsewhere"), method="PUT")
     with pytest.raises(UnexpectedResponseError, match="HTTP 307"):

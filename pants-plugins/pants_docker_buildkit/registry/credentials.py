@@ -26,7 +26,7 @@ DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 """What Docker's configuration calls Docker Hub."""
 
 DOCKER_CONFIG_FILE = "config.json"
-"""Its file, in a directory of its own."""
+"""What Docker calls its configuration in the directory where that lies."""
 
 AUTH_CONFIG_VARIABLE = "DOCKER_AUTH_CONFIG"
 """The variable that may hold a Docker configuration."""

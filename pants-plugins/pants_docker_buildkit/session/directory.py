@@ -87,8 +87,10 @@ until [ -e "$session$process/{PROGRAM}" ] || [ "${{process:-0}}" -le 1 ]; do
   process="$(echo $above)"
 done
 run="$session$process/{PROGRAM}"
-[ -e "$run" ] || echo "An image runs where Pants runs, not in one of its environments." >&2
-[ -e "$run" ] || exit {EXIT_NO_SESSION}
+if [ ! -e "$run" ]; then
+  echo "An image runs where Pants runs, not in one of its environments." >&2
+  exit {EXIT_NO_SESSION}
+fi
 {_START}"""
 """The same for a process that Pants started, or one that such a process started.
 

@@ -94,8 +94,8 @@ class _Checked:
     given: frozenset[str]
     """The `ARG`s that name targets: a build gives them what those are."""
 
-    def has_own_default(self, finding: CheckFinding) -> bool:
-        """Whether a finding is not about a default that no build of this image uses."""
+    def counts(self, finding: CheckFinding) -> bool:
+        """Whether it is about what a build does: it uses no default of an `ARG` that is given."""
         if finding.rule != UNUSED_DEFAULT:
             return True
         bases = (stage.base for each in self.dockerfile.analyses for stage in each.stages)
@@ -227,7 +227,7 @@ async def _check(field_set: BuildKitImageFieldSet, options: BuildOptions) -> Doc
         return DockerfileChecks(problem=said(result) or "The check did not end.")
     where = checked.dockerfile.remote or "instructions"
     path = checked.dockerfile.path or f"{field_set.address} ({where})"
-    found = filter(checked.has_own_default, decode_json(tuple[CheckFinding, ...], result.stdout))
+    found = filter(checked.counts, decode_json(tuple[CheckFinding, ...], result.stdout))
     return DockerfileChecks(tuple(replace(each, path=path) for each in found))
 
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from pants.backend.docker.target_types import DockerImageSourceField
 from pants.core.goals.package import EnvironmentAwarePackageRequest, PackageFieldSet
 from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, Digest
@@ -319,7 +320,7 @@ def _unusable_archive(
 
 
 def _is_docker_image(target: Target) -> bool:
-    return target.alias == "docker_image"
+    return target.has_field(DockerImageSourceField)
 
 
 def _why_no_image(target: Target) -> str:
