@@ -206,7 +206,7 @@ def test_a_token_server_that_refuses_is_named(
             id="injection",
         ),
         pytest.param(faults.endless(), "has more than 1048576 bytes", id="endless"),
-        pytest.param(faults.redirect("http://elsewhere.invalid/"), "HTTP 307", id="redirect"),
+        pytest.param(faults.redirect("/token"), "it redirects without end", id="redirect"),
     ],
 )
 def test_a_token_server_that_gives_no_token_is_named(
@@ -216,6 +216,33 @@ def test_a_token_server_that_gives_no_token_is_named(
     registry.plan(fault, target="/token", times=None)
     with pytest.raises(RegistryUnavailableError, match=f"no token from {registry.url}.*{finding}"):
         make_client(registry.address, ME).head_manifest("app", "1")
+
+
+def test_a_token_server_that_moved_is_followed(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = TokenAccess("me", "correct horse", realm=f"{registry.url}/old")
+    registry.plan(faults.redirect("/token"), target="/old", times=None)
+    assert make_client(registry.address, ME).head_manifest("app", "1") is None
+
+
+def test_a_token_server_that_sends_elsewhere_gets_no_credentials_there(
+    registry: FakeRegistry, other_registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = other_registry.access = TokenAccess("me", "correct horse")
+    registry.plan(faults.redirect(f"{other_registry.url}/token"), target="/token", times=None)
+    finding = f"no token from {registry.url}: it redirects to {other_registry.url}, which gets no"
+    with pytest.raises(RegistryUnavailableError, match=finding):
+        make_client(registry.address, ME).head_manifest("app", "1")
+    assert [each.authorization for each in other_registry.requests] == [None]
+
+
+def test_a_token_server_may_give_tokens_to_all_elsewhere(
+    registry: FakeRegistry, other_registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = other_registry.access = TokenAccess()
+    registry.plan(faults.redirect(f"{other_registry.url}/token"), target="/token", times=None)
+    assert make_client(registry.address).head_manifest("app", "1") is None
 
 
 def test_a_password_that_was_rotated_meanwhile_is_read_again(registry: FakeRegistry) -> None:

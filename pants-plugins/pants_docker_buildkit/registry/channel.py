@@ -14,7 +14,8 @@ from pants_docker_buildkit.registry.errors import (
     TlsError,
     UnexpectedResponseError,
 )
-from pants_docker_buildkit.registry.origin import InvalidUrlError, Origin, resolve_location
+from pants_docker_buildkit.registry.origin import Origin
+from pants_docker_buildkit.registry.redirects import RedirectError, send_and_follow
 from pants_docker_buildkit.registry.refusals import MakeError, read_refusal, refusal_error
 from pants_docker_buildkit.registry.transport import (
     OpenBody,
@@ -28,9 +29,6 @@ from pants_docker_buildkit.registry.transport import (
 )
 
 _CORRECT_FILES = "Correct what '[docker-buildkit.registries]' says of this registry."
-_MAX_REDIRECTS = 5
-_REDIRECTS = (301, 302, 303, 307, 308)
-_FOLLOWED_METHODS = ("GET", "HEAD")
 
 
 @dataclass(frozen=True)
@@ -114,27 +112,10 @@ class Channel:
         return self._follow(call, _authorized(request, renewed))
 
     def _follow(self, call: Call, request: Request) -> Response:
-        for _ in range(_MAX_REDIRECTS + 1):
-            response = self._transport.send(request)
-            location = response.header("Location")
-            is_redirect = response.status in _REDIRECTS and location is not None
-            is_wanted = is_redirect and response.status not in call.accepted
-            if not is_wanted or request.method not in _FOLLOWED_METHODS:
-                return response
-            response.discard()
-            request = self._redirected(call, request, location or "")
-        raise UnexpectedResponseError(call.inquiry, "it redirects without end")
-
-    def _redirected(self, call: Call, request: Request, location: str) -> Request:
         try:
-            origin, target = resolve_location(request.origin, request.target, location)
-        except InvalidUrlError as e:
-            raise UnexpectedResponseError(call.inquiry, f"it redirects to {e}") from e
-        if origin.scheme == "http" and request.origin.scheme == "https":
-            raise UnexpectedResponseError(call.inquiry, f"it redirects to {origin}, unencrypted")
-        # Our credentials are for the registry alone, never for where it sends us.
-        kept = request.headers if origin == request.origin else call.headers
-        return replace(request, origin=origin, target=target, headers=kept)
+            return send_and_follow(self._transport, request, call.accepted)
+        except RedirectError as e:
+            raise UnexpectedResponseError(call.inquiry, str(e)) from e
 
 
 def _authorized(request: Request, authorization: str | None) -> Request:

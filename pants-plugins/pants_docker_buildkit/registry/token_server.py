@@ -13,6 +13,7 @@ from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.registry.challenge import Challenge
 from pants_docker_buildkit.registry.credentials import Credentials
 from pants_docker_buildkit.registry.origin import InvalidUrlError, Origin, parse_url
+from pants_docker_buildkit.registry.redirects import RedirectError, send_and_follow
 from pants_docker_buildkit.registry.transport import Request, Response, Transport, TransportError
 
 _CLIENT_ID = "pants-docker-buildkit"
@@ -75,9 +76,12 @@ class TokenServer:
         try:
             response = self._request(sorted(scopes), credentials)
             body = response.read(_MAX_TOKEN_SIZE)
-        except TransportError as e:
+        except (TransportError, RedirectError) as e:
             raise TokenServerError(f"no token from {self._origin}: {e}") from e
         if response.status in (400, 401, 403):
+            if credentials and response.origin != self._origin:
+                finding = f"it redirects to {response.origin}, which gets no credentials of ours"
+                raise TokenServerError(f"no token from {self._origin}: {finding}")
             raise TokenRefusedError(response.status)
         if response.status != 200:
             raise TokenServerError(f"no token from {self._origin}: HTTP {response.status}")
@@ -105,7 +109,7 @@ class TokenServer:
         separator = "&" if "?" in self._target else "?"
         target = f"{self._target}{separator}{urlencode(query)}"
         request = Request("GET", self._origin, target, headers, small=_MAX_TOKEN_SIZE)
-        return self._transport.send(request)
+        return send_and_follow(self._transport, request)
 
     def _post(self, scopes: list[str], grant: dict[str, str]) -> Response:
         form = {
