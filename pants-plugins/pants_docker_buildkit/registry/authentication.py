@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
+from collections.abc import Callable
 
 from pants_docker_buildkit.registry.challenge import Challenge, choose_challenge, parse_challenges
 from pants_docker_buildkit.registry.credential_helper import CredentialsUnavailableError
@@ -12,18 +14,20 @@ from pants_docker_buildkit.registry.errors import (
     CredentialsError,
     Identity,
     Inquiry,
-    Refusal,
     RegistryUnavailableError,
     UnauthorizedError,
 )
+from pants_docker_buildkit.registry.logins import LoginRefusedError, Logins
 from pants_docker_buildkit.registry.origin import Origin
-from pants_docker_buildkit.registry.token_server import (
-    Token,
-    TokenRefusedError,
-    TokenServer,
-    TokenServerError,
-)
-from pants_docker_buildkit.registry.transport import Response, Transport
+from pants_docker_buildkit.registry.refusals import read_refusal
+from pants_docker_buildkit.registry.token_server import Token, TokenServer, TokenServerError
+from pants_docker_buildkit.registry.transport import Request, Response, Transport, TransportError
+
+_SECONDS_BETWEEN_LOOKS = 10.0
+"""A helper takes its time, and many images may need the credentials that it still has not got."""
+
+_ROOT = "/v2/"
+"""What each registry has, and everybody may see whom it knows."""
 
 Scopes = frozenset[str]
 """What a token must allow, each as `repository:<name>:<action>,…`."""
@@ -51,7 +55,9 @@ class Authentication:
         self._challenge: Challenge | None = None
         self._credentials: Credentials | None = None
         self._are_credentials_known = False
+        self._next_look = 0.0
         self._find_lock = threading.Lock()
+        self._logins = Logins()
         self._demanded: dict[Scopes, Scopes] = {}
         self._tokens: dict[Scopes, Token] = {}
         self._lock = threading.Lock()
@@ -83,12 +89,39 @@ class Authentication:
         renewed = self._meet(challenge, self._demanded[scopes], inquiry, refused)
         return None if renewed == refused else renewed
 
+    def send(self, authorization: str | None, ask: Callable[[], Response]) -> Response:
+        """The answer to a request that carries this header.
+
+        Raises `LoginRefusedError` where the registry takes a password nowhere: some say with a 401
+        that they do not take it for what is asked.
+        """
+        credentials = self._credentials
+        if credentials is None or authorization is None or authorization != credentials.basic:
+            return ask()
+        with self._logins.attempt(credentials) as is_first:
+            response = ask()
+            is_refused = response.status == 401 and response.origin == self._origin
+            if is_first and is_refused and self._is_refused_everywhere(authorization):
+                raise LoginRefusedError(read_refusal(response))
+            return response
+
+    def _is_refused_everywhere(self, authorization: str) -> bool:
+        headers = {"Authorization": authorization}
+        try:
+            response = self._transport.send(Request("GET", self._origin, _ROOT, headers))
+        except TransportError:
+            return False
+        response.discard()
+        return response.status == 401
+
     def _meet(
         self, challenge: Challenge, scopes: Scopes, inquiry: Inquiry, refused: str | None
     ) -> str | None:
         if challenge.scheme == "basic":
             credentials = self._current_credentials(inquiry)
-            if credentials and credentials.basic == refused:
+            if credentials and (
+                credentials.basic == refused or self._logins.are_refused(credentials)
+            ):
                 credentials = self._other_credentials(credentials, inquiry)
             return credentials.basic if credentials else None
         return self._token(challenge, scopes, inquiry, refused)
@@ -112,15 +145,16 @@ class Authentication:
         try:
             server = TokenServer(self._transport, self._origin, challenge)
             try:
-                return server.fetch(scopes, credentials)
-            except TokenRefusedError:
+                with self._logins.attempt(credentials):
+                    return server.fetch(scopes, credentials)
+            except LoginRefusedError:
                 others = self._other_credentials(credentials, inquiry)
                 if others == credentials:
                     raise
-                return server.fetch(scopes, others)
-        except TokenRefusedError as e:
-            refusal = Refusal(e.status, message="its token server gives no token")
-            raise UnauthorizedError(inquiry, refusal, self.identity) from e
+                with self._logins.attempt(others):
+                    return server.fetch(scopes, others)
+        except LoginRefusedError as e:
+            raise UnauthorizedError(inquiry, e.refusal, self.identity) from e
         except TokenServerError as e:
             raise RegistryUnavailableError(inquiry, str(e)) from e
 
@@ -136,8 +170,10 @@ class Authentication:
         """The credentials as they are now: a short-lived token may have been renewed meanwhile."""
         with self._find_lock:
             # Another thread may just have found others, which takes a helper its time.
-            if self._credentials == refused:
+            if self._credentials == refused and time.monotonic() >= self._next_look:
                 self._find_credentials(inquiry)
+                if self._credentials == refused:
+                    self._next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
             return self._credentials
 
     def _find_credentials(self, inquiry: Inquiry) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from pants_docker_buildkit.registry import authentication
 from pants_docker_buildkit.registry.accounts import Accounts
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.conftest import BRISK, ClientFactory
@@ -24,6 +25,7 @@ from pants_docker_buildkit.registry.testing.images import SmallImage
 
 IMAGE = SmallImage.create()
 ME = Credentials("me", "correct horse")
+WRONG = Credentials("me", "wrong pony")
 BASIC = BasicAccess("me", "correct horse")
 
 
@@ -64,7 +66,7 @@ def test_refused_credentials_are_named_without_the_password(
 ) -> None:
     registry.access = BASIC
     with pytest.raises(UnauthorizedError, match="refused the credentials of user 'me'") as info:
-        make_client(registry.address, Credentials("me", "wrong pony")).get_manifest("app", "1")
+        make_client(registry.address, WRONG).get_manifest("app", "1")
     assert "pony" not in str(info.value)
 
 
@@ -243,6 +245,79 @@ def test_a_token_server_may_give_tokens_to_all_elsewhere(
     registry.access = other_registry.access = TokenAccess()
     registry.plan(faults.redirect(f"{other_registry.url}/token"), target="/token", times=None)
     assert make_client(registry.address).head_manifest("app", "1") is None
+
+
+@pytest.mark.parametrize(
+    ("access", "shown"),
+    [(BASIC, ["app", "/v2/"]), (TokenAccess("me", "correct horse"), ["/token"])],
+)
+def test_a_refused_password_is_shown_once(
+    registry: FakeRegistry,
+    make_client: ClientFactory,
+    access: BasicAccess | TokenAccess,
+    shown: list[str],
+) -> None:
+    registry.access = access
+    client = make_client(registry.address, WRONG)
+
+    def ask(number: int) -> str:
+        with pytest.raises(UnauthorizedError, match="the credentials of user 'me'") as e:
+            client.head_manifest(f"app{number}", "1")
+        return str(e.value)
+
+    with ThreadPoolExecutor(8) as threads:
+        errors = list(threads.map(ask, range(40)))
+    assert all(f"/app{number}:1 (" in error for number, error in enumerate(errors))
+    seen = [each.target for each in registry.requests if each.authorization]
+    assert len(seen) == len(shown)
+    assert all(part in target for part, target in zip(shown, seen))
+
+
+@pytest.mark.parametrize("access", [BASIC, TokenAccess("me", "correct horse")])
+def test_credentials_that_were_corrected_meanwhile_are_shown(
+    registry: FakeRegistry,
+    access: BasicAccess | TokenAccess,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(authentication, "_SECONDS_BETWEEN_LOOKS", 0.0)
+    registry.access = access
+    current = WRONG
+    clients = RegistryClients(Reach(patience=BRISK), accounts=Accounts(fallback=lambda _: current))
+    client = clients.client(registry.address)
+    with pytest.raises(UnauthorizedError):
+        client.head_manifest("app", "1")
+    current = ME
+    assert client.head_manifest("app", "1") is None
+    clients.close()
+
+
+def test_refused_credentials_are_not_looked_for_again_by_each_request(
+    registry: FakeRegistry,
+) -> None:
+    registry.access = TokenAccess("me", "correct horse")
+    found: list[str] = []
+
+    def find(name: str) -> Credentials:
+        found.append(name)
+        return WRONG
+
+    clients = RegistryClients(Reach(patience=BRISK), accounts=Accounts(fallback=find))
+    for repository in ("a", "b", "c", "d"):
+        with pytest.raises(UnauthorizedError):
+            clients.client(registry.address).head_manifest(repository, "1")
+    clients.close()
+    assert len(found) == 2
+
+
+def test_a_password_that_one_repository_refuses_is_good_for_another(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = BASIC
+    registry.plan(faults.status(401, headers={"WWW-Authenticate": "Basic"}), "/v2/a/", times=None)
+    client = make_client(registry.address, ME)
+    with pytest.raises(UnauthorizedError):
+        client.head_manifest("a", "1")
+    assert client.head_manifest("b", "1") is None
 
 
 def test_a_password_that_was_rotated_meanwhile_is_read_again(registry: FakeRegistry) -> None:

@@ -12,8 +12,10 @@ from pants_docker_buildkit.registry.errors import (
     ProxyError,
     RegistryUnavailableError,
     TlsError,
+    UnauthorizedError,
     UnexpectedResponseError,
 )
+from pants_docker_buildkit.registry.logins import LoginRefusedError
 from pants_docker_buildkit.registry.origin import Origin
 from pants_docker_buildkit.registry.redirects import RedirectError, send_and_follow
 from pants_docker_buildkit.registry.refusals import MakeError, read_refusal, refusal_error
@@ -81,6 +83,9 @@ class Channel:
             raise ProxyError(call.inquiry, str(e)) from e
         except TransportError as e:
             raise RegistryUnavailableError(call.inquiry, str(e)) from e
+        except LoginRefusedError as e:
+            identity = self._authentication.identity
+            raise UnauthorizedError(call.inquiry, e.refusal, identity) from e
         if response.status in call.accepted:
             return response
         identity = self._authentication.identity
@@ -97,7 +102,7 @@ class Channel:
             # Another server, a blob store: the URL itself is what lets us in.
             return self._follow(call, request)
         authorization = self._authentication.authorize(call.scopes, call.inquiry)
-        response = self._follow(call, _authorized(request, authorization))
+        response = self._send(call, request, authorization)
         if response.status != 401 or response.origin != self.origin:
             # Where a redirect led us, nobody may ask for our credentials.
             return response
@@ -109,7 +114,11 @@ class Channel:
         if renewed is None:
             return response
         response.discard()
-        return self._follow(call, _authorized(request, renewed))
+        return self._send(call, request, renewed)
+
+    def _send(self, call: Call, request: Request, authorization: str | None) -> Response:
+        authorized = _authorized(request, authorization)
+        return self._authentication.send(authorization, lambda: self._follow(call, authorized))
 
     def _follow(self, call: Call, request: Request) -> Response:
         try:

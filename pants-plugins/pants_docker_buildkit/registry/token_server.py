@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.registry.challenge import Challenge
 from pants_docker_buildkit.registry.credentials import Credentials
+from pants_docker_buildkit.registry.errors import Refusal
+from pants_docker_buildkit.registry.logins import LoginRefusedError
 from pants_docker_buildkit.registry.origin import InvalidUrlError, Origin, parse_url
 from pants_docker_buildkit.registry.redirects import RedirectError, send_and_follow
 from pants_docker_buildkit.registry.transport import Request, Response, Transport, TransportError
@@ -22,14 +24,7 @@ _LONGEST_LIFETIME = 24 * 3600
 _MAX_TOKEN_SIZE = 1024 * 1024
 _HTTP_PORT = 80
 _NO_SUCH_METHOD = (404, 405)
-
-
-class TokenRefusedError(Exception):
-    """The token server does not give a token for these credentials."""
-
-    def __init__(self, status: int) -> None:
-        self.status = status
-        super().__init__(f"HTTP {status} from the token server")
+_REFUSALS = (400, 401, 403)
 
 
 class TokenServerError(Exception):
@@ -72,17 +67,21 @@ class TokenServer:
             self._origin = registry_origin
 
     def fetch(self, scopes: frozenset[str], credentials: Credentials | None) -> Token:
-        """A new token for `scopes`; an anonymous one without credentials."""
+        """A new token for `scopes`; an anonymous one without credentials.
+
+        Raises `LoginRefusedError` and `TokenServerError`.
+        """
         try:
             response = self._request(sorted(scopes), credentials)
             body = response.read(_MAX_TOKEN_SIZE)
         except (TransportError, RedirectError) as e:
             raise TokenServerError(f"no token from {self._origin}: {e}") from e
-        if response.status in (400, 401, 403):
+        if response.status in _REFUSALS:
             if credentials and response.origin != self._origin:
                 finding = f"it redirects to {response.origin}, which gets no credentials of ours"
                 raise TokenServerError(f"no token from {self._origin}: {finding}")
-            raise TokenRefusedError(response.status)
+            refusal = Refusal(response.status, message="its token server gives no token")
+            raise LoginRefusedError(refusal)
         if response.status != 200:
             raise TokenServerError(f"no token from {self._origin}: HTTP {response.status}")
         return self._read_token(body)
