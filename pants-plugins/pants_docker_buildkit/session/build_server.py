@@ -6,16 +6,24 @@ image. So it is done once in a Pants process that builds, while the first files 
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from contextlib import suppress
 from pathlib import Path
 
+import pants_docker_buildkit
 from pants_docker_buildkit.session.build_request import LEAVE, SERVE, SERVER_NAME
-from pants_docker_buildkit.session.directory import PROCESS_PATH, PROGRAM, SERVE_COMMAND
+from pants_docker_buildkit.session.directory import (
+    PACKAGE_ROOT,
+    PROCESS_PATH,
+    PROGRAM,
+    SERVE_COMMAND,
+)
 from pants_docker_buildkit.session.unix_socket import short_path
 
 # What is loaded on other systems does not all survive a fork.
@@ -28,10 +36,13 @@ class BuildServer:
     """The process, for one session after the other.
 
     It ends with Pants, however that ends, and once no session has built for a while. Without it,
-    because it cannot be started or was killed, each build starts a Python of its own.
+    because it cannot be started or was killed, each build starts a Python of its own. Nor is it
+    started once the plugin is not what Pants has loaded, as where somebody switches branches: it
+    would refuse builds long after they switched back.
     """
 
     def __init__(self) -> None:
+        self._loaded_at = time.time()
         self._lock = threading.Lock()
         self._process: socket.socket | None = None
 
@@ -43,7 +54,8 @@ class BuildServer:
         path = directory / SERVER_NAME
         with self._lock:
             if _IS_SUPPORTED and not path.exists():
-                with suppress(OSError):
+                # That no more threads may run is a `RuntimeError`.
+                with suppress(OSError, RuntimeError):
                     self._serve(path)
 
     def leave(self) -> None:
@@ -71,10 +83,24 @@ class BuildServer:
                     return
                 # It has ended since, or hangs.
                 self._process.close()
+                self._process = None
+            if _is_changed(self._loaded_at):
+                return
             self._process = _start(path.with_name(PROGRAM))
             # Nobody closes what belongs to a graph of rules: Pants leaves that to the collector.
             weakref.finalize(self, self._process.close)
             _give(listener, self._process)
+
+
+def _is_changed(since: float) -> bool:
+    """Whether a process that starts now would load other modules than one that started then."""
+    modules = (
+        os.path.join(directory, name)
+        for directory, _, names in os.walk(PACKAGE_ROOT / pants_docker_buildkit.__name__)
+        for name in names
+        if name.endswith(".py") and not name.endswith("_test.py")
+    )
+    return any(os.stat(each).st_ctime > since for each in modules)
 
 
 def _give(listener: socket.socket, process: socket.socket) -> None:

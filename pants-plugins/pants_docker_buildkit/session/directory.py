@@ -112,7 +112,7 @@ mkdir -p "$to" && mv {DELIVERED_FILES} "$to/$2"
 """For `/bin/sh -c` in a sandbox: bring the files of contexts to where a build finds them."""
 
 # Of a relative entry of the module search path, while that still leads there.
-_PACKAGE_ROOT = Path(pants_docker_buildkit.__file__).absolute().parent.parent
+PACKAGE_ROOT = Path(pants_docker_buildkit.__file__).absolute().parent.parent
 _NAME_FILE = "name"
 _REMOVED_SUFFIX = ".removed"
 _FOREIGN_AGE = 7 * 24 * 3600.0
@@ -223,7 +223,7 @@ def _write_program(directory: Path) -> None:
         permits=_PERMITS_DIRECTORY,
         needed=EXIT_CONTEXT_NEEDED,
         python=shlex.quote(sys.executable),
-        package_root=shlex.quote(str(_PACKAGE_ROOT)),
+        package_root=shlex.quote(str(PACKAGE_ROOT)),
         package=pants_docker_buildkit.__name__,
     )
     _write_private(directory / PROGRAM, program.encode(), 0o700)

@@ -209,7 +209,7 @@ def test_a_plugin_that_was_removed_is_named(
     named_caches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = tmp_path / "what was installed"
-    monkeypatch.setattr(directory_module, "_PACKAGE_ROOT", gone)
+    monkeypatch.setattr(directory_module, "PACKAGE_ROOT", gone)
     directory = session_directory(named_caches)
     make_directory(directory)
     answer = subprocess.run(

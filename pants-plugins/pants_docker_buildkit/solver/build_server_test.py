@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.registry.settings import Reach
+from pants_docker_buildkit.session import build_server as server_module
 from pants_docker_buildkit.session.build_request import (
     ACCEPTED,
     LEAVE,
@@ -358,6 +359,22 @@ def test_a_server_that_no_session_needs_for_long_ends(monkeypatch: pytest.Monkey
             build_server.serve()
             os._exit(0)
         wait_until(is_gone)
+
+
+def test_no_server_has_other_modules_than_pants(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "plugin" / "pants_docker_buildkit"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(server_module, "PACKAGE_ROOT", package.parent)
+    # File systems have a clock that ticks.
+    time.sleep(0.05)
+    (package / "changed.py").touch()
+    session.serve()
+    process, buildx, build = session.begin()
+    assert build == process.pid
+    end(process)
+    os.kill(buildx, signal.SIGKILL)
 
 
 def test_pants_does_not_wait_for_a_server_that_hangs(session: Session) -> None:
