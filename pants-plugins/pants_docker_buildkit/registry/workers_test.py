@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import pytest
 
 from pants_docker_buildkit.registry.workers import Workers
+from pants_docker_buildkit.testing.threads import no_thread_at_first
 
 SOON = 60.0
 
@@ -78,6 +79,16 @@ def test_a_pool_that_is_widened_does_more_at_the_same_time(workers: Workers) -> 
     futures = [workers.submit(lambda: barrier.wait(SOON)) for _ in range(4)]
     workers.widen(4)
     assert {future.result(SOON) for future in futures} == {0, 1, 2, 3}
+
+
+def test_a_pool_works_on_where_no_more_threads_may_run(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with no_thread_at_first(monkeypatch), pytest.raises(RuntimeError):
+        workers.submit(int)
+    assert workers.submit(int).result(timeout=60) == 0
+    with no_thread_at_first(monkeypatch):
+        assert workers.submit(int).result(timeout=60) == 0
 
 
 def test_a_pool_is_not_widened_for_nothing(workers: Workers) -> None:

@@ -50,7 +50,12 @@ class HeapTrimmer:
         """Begin, where that is possible."""
         if self._trim is not None:
             name = "docker-buildkit-heap"
-            threading.Thread(target=self._watch, args=(self._trim,), name=name, daemon=True).start()
+            thread = threading.Thread(
+                target=self._watch, args=(self._trim,), name=name, daemon=True
+            )
+            # Nobody needs it where no more threads may run.
+            with suppress(RuntimeError):
+                thread.start()
 
     def close(self) -> None:
         """Trim once more and stop, in a moment."""

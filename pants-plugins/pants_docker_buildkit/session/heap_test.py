@@ -11,6 +11,7 @@ import pytest
 
 from pants_docker_buildkit.session import heap
 from pants_docker_buildkit.session.heap import HeapTrimmer, find_trim, resident_bytes
+from pants_docker_buildkit.testing.threads import no_thread_at_first
 
 _BLOCK = 1 << 10
 _BLOCKS = 60_000
@@ -111,6 +112,13 @@ def test_what_a_session_leaves_free_goes_back_at_its_end() -> None:
         time.sleep(0.05)
     libc.free(left)
     assert resident_bytes() <= before - _BLOCK * _BLOCKS // 2
+
+
+def test_a_session_without_one_begins_where_no_more_threads_may_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with no_thread_at_first(monkeypatch):
+        HeapTrimmer().start()
 
 
 def test_other_systems_have_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,7 @@ class SessionServer:
                     continue
                 except OSError:
                     return
-                threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+                start_thread(self._talk, connection)
 
     def _talk(self, connection: socket.socket) -> None:
         # A process that was killed hangs up, which only ends its own question.
@@ -143,6 +143,15 @@ def accept(listener: socket.socket) -> socket.socket:
         except OSError as e:
             if e.errno not in _PASSING:
                 raise
+        time.sleep(_PAUSE_SECONDS)
+
+
+def start_thread(talk: Callable[..., None], *arguments: Any) -> None:
+    """Have a connection talked on. Its other end waits while no more threads may run."""
+    while True:
+        with suppress(RuntimeError):
+            threading.Thread(target=talk, args=arguments, daemon=True).start()
+            return
         time.sleep(_PAUSE_SECONDS)
 
 

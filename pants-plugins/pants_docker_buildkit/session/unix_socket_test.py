@@ -20,6 +20,7 @@ from pants_docker_buildkit.session.unix_socket import (
     SessionServer,
     ask_session,
 )
+from pants_docker_buildkit.testing.threads import no_thread_at_first
 
 
 def answer(question: Sequence[str]) -> Any:
@@ -112,6 +113,13 @@ def test_who_asks_while_no_more_files_may_be_open_waits(tmp_path: Path) -> None:
         connection.sendall(b'["known"]\n')
         assert connection.recv(100) == b'{"answer": ["known"]}\n'
     assert ask_session(tmp_path, "known") == ["known"]
+
+
+def test_who_asks_while_no_more_threads_may_run_waits(
+    session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with no_thread_at_first(monkeypatch):
+        assert ask_session(session, "known") == ["known"]
 
 
 def test_a_session_whose_directory_is_another_ones_answers_no_more(

@@ -46,9 +46,9 @@ class Waits:
     def join(self, futures: Sequence[Future[Any]], *, blocks: bool = True) -> str | None:
         """The URL of an empty file that Pants has read once all of these are done.
 
-        `None` if they are already, and where there can be no pipe: then whoever needs the answers
-        has to block. Blocks for a moment itself, in which a registry that is near answers. Without
-        `blocks`, the answers are known to take a while.
+        `None` if they are already, and where there can be no pipe, or no more thread: then whoever
+        needs the answers has to block. Blocks for a moment itself, in which a registry that is near
+        answers. Without `blocks`, the answers are known to take a while.
         """
         if self._block(futures) if blocks else all(each.done() for each in futures):
             return None
@@ -59,7 +59,7 @@ class Waits:
             if self._url is None:
                 try:
                     self._url = self._begin()
-                except OSError:
+                except (OSError, RuntimeError):
                     self._pending.clear()
             return self._url
 
@@ -106,13 +106,13 @@ class Waits:
         try:
             # A pipe with a name of its own would make who opens it too late wait for a writer.
             os.symlink(f"/dev/fd/{read_end}", self._directory / name)
-        except OSError:
+            url = f"file://{self._place}/{name}"
+            threading.Thread(target=self._await_all, args=(url,), daemon=True).start()
+        except (OSError, RuntimeError):
             os.close(read_end)
             os.close(write_end)
             raise
-        url = f"file://{self._place}/{name}"
         self._read_ends[url], self._write_ends[url] = read_end, write_end
-        threading.Thread(target=self._await_all, args=(url,), daemon=True).start()
         return url
 
     def _find_place(self) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from pants_docker_buildkit.session import waits as waits_module
 from pants_docker_buildkit.session.waits import Waits
+from pants_docker_buildkit.testing.threads import no_thread_at_first
 
 SOON = 60.0
 
@@ -160,6 +161,14 @@ def test_a_session_that_ends_takes_its_waits_along(
     assert list(tmp_path.iterdir()) == []
     assert waits.join([Future()]) is None
     waits.close()
+
+
+def test_where_no_more_threads_may_run_nobody_waits_for_one(
+    waits: Waits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with no_thread_at_first(monkeypatch):
+        assert waits.join([Future()]) is None
+    assert waits.join([Future()]) is not None
 
 
 def test_where_nothing_can_be_made_nobody_waits_for_it(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from pants_docker_buildkit.session.build_request import (
     parse_request,
 )
 from pants_docker_buildkit.session.profile import BuildSettings, Profile
+from pants_docker_buildkit.session.unix_socket import accept
 from pants_docker_buildkit.solver import build_process, pushed_image  # noqa: F401
 from pants_docker_buildkit.solver.definition import BuildJob
 from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_INTERRUPTED
@@ -77,8 +78,8 @@ def _await_session(pants: socket.socket) -> socket.socket | None:
 def _serve_session(listener: socket.socket, pants: socket.socket) -> None:
     """Answer until Pants has something to say."""
     while pants not in select.select([pants, listener], [], [])[0]:
-        connection, _ = listener.accept()
-        with connection:
+        # Whoever hears nothing builds without.
+        with suppress(OSError), accept(listener) as connection:
             if os.fork() == 0:
                 listener.close()
                 _become_build(connection)

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -375,6 +376,33 @@ def test_no_server_has_other_modules_than_pants(
     assert build == process.pid
     end(process)
     os.kill(buildx, signal.SIGKILL)
+
+
+def test_a_server_outlives_a_moment_in_which_it_can_fork_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = iter([OSError(errno.EAGAIN, "Resource temporarily unavailable")])
+
+    def fork() -> int:
+        for outcome in outcomes:
+            raise outcome
+        return 1
+
+    monkeypatch.setattr(build_server.os, "fork", fork)
+    pants, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener, pants, theirs:
+        listener.bind(str(tmp_path / "builds"))
+        listener.listen()
+        server = threading.Thread(target=build_server._serve_session, args=(listener, theirs))
+        server.start()
+        for _ in range(2):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as build:
+                build.settimeout(60)
+                build.connect(str(tmp_path / "builds"))
+                assert build.recv(len(ACCEPTED)) == b""
+        pants.send(LEAVE)
+        server.join(60)
+    assert not server.is_alive()
 
 
 def test_pants_does_not_wait_for_a_server_that_hangs(session: Session) -> None:

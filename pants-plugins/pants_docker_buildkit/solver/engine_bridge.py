@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pants_docker_buildkit.registry.redaction import redact
-from pants_docker_buildkit.session.unix_socket import accept, short_path
+from pants_docker_buildkit.session.unix_socket import accept, short_path, start_thread
 from pants_docker_buildkit.solver.builder_template import add_remote_builder
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import EngineUnreachableError
@@ -113,7 +113,7 @@ def _serve(listener: socket.socket, dial: Dial) -> None:
             client = accept(listener)
         except OSError:
             return
-        threading.Thread(target=_pass_on, args=(client, dial), daemon=True).start()
+        start_thread(_pass_on, client, dial)
 
 
 def _pass_on(client: socket.socket, dial: Dial) -> None:
