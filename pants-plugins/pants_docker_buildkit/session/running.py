@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -174,7 +174,7 @@ class SessionKeeper:
         self._running: RunningSession | None = None
         self._heap = HeapTrimmer()
         self._last_attempt = 0
-        self._attempts: dict[tuple[str, int, int], int] = {}
+        self._attempts: dict[tuple[Hashable, ...], int] = {}
 
     @property
     def running(self) -> RunningSession:
@@ -198,10 +198,9 @@ class SessionKeeper:
                 self.missing.begin_session()
             self._running.appear(name)
 
-    def attempt(self, build_key: str, generation: int, number: int) -> int:
-        """A number, above zero, for this attempt to build this in this session and for no other."""
+    def attempt(self, *attempt: Hashable) -> int:
+        """A number, above zero, for this attempt in this session and for no other."""
         with self._lock:
-            attempt = (build_key, generation, number)
             if attempt not in self._attempts:
                 self._last_attempt += 1
                 self._attempts[attempt] = self._last_attempt

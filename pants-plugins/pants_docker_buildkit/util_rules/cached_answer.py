@@ -14,7 +14,7 @@ from pants_docker_buildkit.util_rules.session_process import (
     cached_process,
     look_up,
     run_in_session,
-    said,
+    why_failed,
 )
 
 
@@ -50,5 +50,5 @@ async def ask_once(request: CachedAnswerRequest) -> CachedAnswer:
         )
     result = await run_in_session(process)
     if result.exit_code != 0:
-        return CachedAnswer(b"", said(result) or "It failed.")
+        return CachedAnswer(b"", why_failed(result))
     return CachedAnswer(result.stdout)

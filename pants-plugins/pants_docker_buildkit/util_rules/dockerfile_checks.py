@@ -61,7 +61,11 @@ from pants_docker_buildkit.util_rules.caught_errors import MayHaveFailed, descri
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile, read_image_dockerfile
 from pants_docker_buildkit.util_rules.image_lock import find_applied_lock
 from pants_docker_buildkit.util_rules.session import running_session
-from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session, said
+from pants_docker_buildkit.util_rules.session_process import (
+    cached_process,
+    run_in_session,
+    why_failed,
+)
 from pants_docker_buildkit.util_rules.upstream_targets import UpstreamTargets, find_upstream_targets
 
 
@@ -224,7 +228,7 @@ async def _check(field_set: BuildKitImageFieldSet, options: BuildOptions) -> Doc
     )
     result = await run_in_session(process)
     if result.exit_code != 0:
-        return DockerfileChecks(problem=said(result) or "The check did not end.")
+        return DockerfileChecks(problem=why_failed(result))
     where = checked.dockerfile.remote or "instructions"
     path = checked.dockerfile.path or f"{field_set.address} ({where})"
     found = filter(checked.counts, decode_json(tuple[CheckFinding, ...], result.stdout))

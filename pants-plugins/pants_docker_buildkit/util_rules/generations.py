@@ -34,14 +34,12 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.plans.reasons import Reason, lost_image, reason_line
 from pants_docker_buildkit.session.directory import (
     BUILD_COMMAND,
-    CACHE_NAME,
     EXIT_CONTEXT_NEEDED,
     EXIT_NO_SESSION,
     event_path,
 )
 from pants_docker_buildkit.session.running import SessionKeeper
 from pants_docker_buildkit.solver.errors import EXIT_SOURCE_CHANGED
-from pants_docker_buildkit.solver.failure import describe_killing
 from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_ARTIFACTS, OUTPUT_LAYOUT
 from pants_docker_buildkit.solver.result import (
     InvalidBuildResultError,
@@ -58,7 +56,12 @@ from pants_docker_buildkit.util_rules.confirmation import (
 from pants_docker_buildkit.util_rules.contexts import prepare_contexts
 from pants_docker_buildkit.util_rules.definition import ImageDefinition
 from pants_docker_buildkit.util_rules.materials import merge_materials
-from pants_docker_buildkit.util_rules.session_process import cached_process, look_up, said
+from pants_docker_buildkit.util_rules.session_process import (
+    cached_process,
+    look_up,
+    said,
+    why_failed,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -98,29 +101,12 @@ def _build_process(
     )
 
 
-def explain_end(exit_code: int) -> str:
-    """Why a build process ended that could not say it itself; empty if it could."""
-    if exit_code == EXIT_CONTEXT_NEEDED:
-        return (
-            f"Its context changed again and again while it was made, in '{CACHE_NAME}' below"
-            " `named_caches_dir`. Run this again, and check which other program writes there."
-        )
-    if exit_code == EXIT_NO_SESSION:
-        return (
-            f"It found no session in '{CACHE_NAME}' below `named_caches_dir`. Images are built"
-            " where Pants runs: one cannot be the tool of a target with another `environment`. If"
-            " there is none, run this again, and check whether something cleans that directory."
-        )
-    return describe_killing("The build process", exit_code)
-
-
 def _read_record(definition: ImageDefinition, result: FallibleProcessResult) -> ImageRecord | None:
     """The record of the image that a build gave; `None` of one that gave files."""
     if result.exit_code != 0:
         if result.exit_code == EXIT_SOURCE_CHANGED:
             raise ImageSourceChangedError(definition.address, said(result))
-        end = explain_end(result.exit_code)
-        raise ImageBuildError(definition.address, f"{said(result)}\n{end}", result.metadata)
+        raise ImageBuildError(definition.address, why_failed(result), result.metadata)
     try:
         if not definition.output.is_image:
             check_artifacts_result(result.stdout, definition.job.build_digest)

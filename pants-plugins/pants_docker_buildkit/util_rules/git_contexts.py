@@ -25,7 +25,11 @@ from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.image_lock import AppliedLock, find_applied_lock
 from pants_docker_buildkit.util_rules.remote_content import GitCommitOfRequest, find_git_commit
 from pants_docker_buildkit.util_rules.session import open_session
-from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session, said
+from pants_docker_buildkit.util_rules.session_process import (
+    cached_process,
+    run_in_session,
+    why_failed,
+)
 
 _KNOWN_OPTIONS = frozenset({"ref", "tag", "branch", "subdir", "checksum", "commit"})
 _KEEP_GIT_DIRECTORY = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
@@ -170,7 +174,7 @@ async def read_git_context(
     )
     result = await run_in_session(process)
     if result.exit_code != 0:
-        why = said(result).rstrip(".") or "the process did not end"
+        why = why_failed(result).rstrip(".")
         finding = f"of {redact(url)!r}: {why}"
         raise field_set.error(
             field_set.context, "name a repository that can be checked out", finding

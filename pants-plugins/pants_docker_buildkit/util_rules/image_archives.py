@@ -21,7 +21,11 @@ from pants_docker_buildkit.solver.archived_image import (
 from pants_docker_buildkit.solver.input_tree import OUTPUT_LAYOUT
 from pants_docker_buildkit.solver.main import ARCHIVE_COMMAND
 from pants_docker_buildkit.util_rules.session import open_session
-from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session, said
+from pants_docker_buildkit.util_rules.session_process import (
+    cached_process,
+    run_in_session,
+    why_failed,
+)
 
 _ENDING = ".tar"
 _LIKE_ARCHIVES = re.compile(r"\.(tar(\.[a-z0-9]+)?|tgz|tzst)\Z")
@@ -82,8 +86,7 @@ async def unpack_image_archive(request: ImageArchiveRequest) -> ImageArchive:
     )
     result = await run_in_session(process)
     if result.exit_code != 0:
-        problem = said(result) or "The process did not end"
-        return ImageArchive(None, result.output_digest, problem)
+        return ImageArchive(None, result.output_digest, why_failed(result))
     try:
         image = parse_archived_image(result.stdout)
     except ValueError as e:

@@ -13,12 +13,15 @@ from pants_docker_buildkit.compat import execute_process, implicitly
 from pants_docker_buildkit.session.directory import (
     CACHE_LINK,
     CACHE_NAME,
+    EXIT_CONTEXT_NEEDED,
     EXIT_NO_SESSION,
     LOOK_UP_CACHE_NAME,
     OTHER_CACHE_NAME,
     PROCESS_PATH,
     RUN_SCRIPT,
 )
+from pants_docker_buildkit.solver.failure import describe_killing
+from pants_docker_buildkit.util_rules.session import keep_session
 
 _REMOTE_CACHE_PATIENCE_MILLIS = 60_000
 """For so long a remote cache is waited for: a hit must not start work that is then thrown away."""
@@ -47,7 +50,7 @@ def cached_process(command: str, *arguments: str, attempt: int = 0, **more: Any)
         command,
         *(command, *arguments),
         cache_scope=ProcessCacheScope.SUCCESSFUL,
-        remote_cache_speculation_delay_millis=_REMOTE_CACHE_PATIENCE_MILLIS + attempt,
+        remote_cache_speculation_delay_millis=_patience(attempt),
         **more,
     )
 
@@ -72,15 +75,47 @@ async def run_in_session(process: Process) -> FallibleProcessResult:
     """The result of a process, from a cache or by running it. For rules in an open session."""
     result = await execute_process(process, **implicitly())
     if result.exit_code == EXIT_NO_SESSION:
-        # Pants ran it before this session was opened, to see whether it still fails. By another
-        # name of its cache it is run again, with the same key.
-        result = await execute_process(_by_name(process, OTHER_CACHE_NAME), **implicitly())
+        # Pants ran it before this session knew it, to see whether it still fails. By another name
+        # of its cache it is run again, with the same key, and by a number that no other session
+        # had, or Pants would have run that one, too.
+        keeper = await keep_session(**implicitly())
+        process = replace(
+            _by_name(process, OTHER_CACHE_NAME),
+            remote_cache_speculation_delay_millis=_patience(keeper.attempt(process)),
+        )
+        result = await execute_process(process, **implicitly())
     return result
 
 
 def said(result: FallibleProcessResult) -> str:
     """What a process that failed says of it to the user; empty where it could not."""
     return result.stderr.decode("utf-8", "replace").strip()
+
+
+def why_failed(result: FallibleProcessResult) -> str:
+    """What a process that failed says of it, and why it ended if it could not say that itself."""
+    text = "\n".join(filter(None, (said(result), _explain_end(result.exit_code))))
+    return text or f"It ended with exit code {result.exit_code}, and said nothing."
+
+
+def _explain_end(exit_code: int) -> str:
+    if exit_code == EXIT_CONTEXT_NEEDED:
+        return (
+            f"Its context changed again and again while it was made, in '{CACHE_NAME}' below"
+            " `named_caches_dir`. Run this again, and check which other program writes there."
+        )
+    if exit_code == EXIT_NO_SESSION:
+        return (
+            f"It found no session in '{CACHE_NAME}' below `named_caches_dir`. Images are built"
+            " where Pants runs: one cannot be the tool of a target with another `environment`. If"
+            " there is none, run this again, and check whether something cleans that directory."
+        )
+    return describe_killing("The build process", exit_code)
+
+
+def _patience(attempt: int) -> int:
+    """What is in no key, and other in each attempt."""
+    return _REMOTE_CACHE_PATIENCE_MILLIS + attempt
 
 
 def _by_name(process: Process, cache_name: str) -> Process:

@@ -40,7 +40,11 @@ from pants_docker_buildkit.util_rules.build import BuiltImage
 from pants_docker_buildkit.util_rules.build_settings import BuildOptions, build_settings
 from pants_docker_buildkit.util_rules.image_tests import ImageTested, ImageTestSubsystem
 from pants_docker_buildkit.util_rules.session import running_session
-from pants_docker_buildkit.util_rules.session_process import cached_process, run_in_session, said
+from pants_docker_buildkit.util_rules.session_process import (
+    cached_process,
+    run_in_session,
+    why_failed,
+)
 
 _LAYOUT = f"{LAYOUTS_DIRECTORY}/image"
 
@@ -154,7 +158,7 @@ async def test_image(
     result = await run_in_session(_process(request, key, inputs))
     platform = str(request.platform.platform)
     if result.exit_code not in (0, EXIT_TESTS_FAILED):
-        run = TestRun(platform, problem=said(result) or "It ended.")
+        run = TestRun(platform, problem=why_failed(result))
         return ImageTested(run, result.metadata)
     try:
         run = parse_outcomes(result.stdout, platform)
