@@ -388,7 +388,7 @@ def test_a_server_outlives_a_moment_in_which_it_can_fork_nothing(
             raise outcome
         return 1
 
-    monkeypatch.setattr(build_server.os, "fork", fork)
+    monkeypatch.setattr(os, "fork", fork)
     pants, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener, pants, theirs:
         listener.bind(str(tmp_path / "builds"))
