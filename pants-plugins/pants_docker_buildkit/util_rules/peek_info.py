@@ -14,7 +14,7 @@ from pants_docker_buildkit.compat import (
     HasAdditionalTargetDataFieldSet,
     implicitly,
     resolve_address_targets,
-    rule,
+    uncacheable_rule,
 )
 from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
 from pants_docker_buildkit.util_rules.image_plans import ImagePlansRequest, plan_images
@@ -33,7 +33,9 @@ else:
 
         required_fields = (BuildKitImageSourceField,)
 
-    @rule(desc="Look up image for peek")
+    # Of what is kept for the next session, Pants looks first at all that it was made of, and would
+    # plan the image before this says that nothing may be built.
+    @uncacheable_rule(desc="Look up image for peek")
     async def describe_peeked_image(field_set: PeekedImageFieldSet) -> AdditionalTargetData:
         running = await running_session()
         targets = await resolve_address_targets(**implicitly(Addresses((field_set.address,))))
