@@ -26,6 +26,7 @@ from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
 
 # Judged by the configuration alone, and so without a build.
 TESTS = "schemaVersion: 2.0.0\nmetadataTest: {user: nobody}\n"
+COMMAND = "schemaVersion: 2.0.0\ncommandTests: [{name: runs, command: /app}]\n"
 PASSING = "schemaVersion: 2.0.0\nmetadataTest: {entrypoint: [], cmd: []}\n"
 
 
@@ -41,18 +42,22 @@ def registry() -> Iterator[FakeRegistry]:
         yield registry
 
 
+def begin_session(runner: ImageRunner, registry: FakeRegistry, path: str) -> None:
+    registries = {"dev": {"address": registry.address, "default": True}}
+    runner.set_options(
+        f"registries={registries!r}",
+        "default-repository=app",
+        env={"PATH": path, "HOME": "/nonexistent"},
+        inherit=(),
+    )
+
+
 @pytest.fixture
 def image(runner: ImageRunner, registry: FakeRegistry, tmp_path: Path) -> str:
     """The digest of `app:image`, which a builder has ready."""
     builder = FakeBuilder(tmp_path, registry)
     digest = builder.prepare("one", "app")
-    registries = {"dev": {"address": registry.address, "default": True}}
-    runner.set_options(
-        f"registries={registries!r}",
-        "default-repository=app",
-        env={"PATH": builder.path, "HOME": "/nonexistent"},
-        inherit=(),
-    )
+    begin_session(runner, registry, builder.path)
     runner.clear()
     runner.write(
         {
@@ -141,6 +146,22 @@ def test_what_keeps_an_image_from_being_tested_is_its_failure(
     result = run(runner)
     assert result.exit_code == 1
     assert message in output(result)
+
+
+@pytest.mark.usefixtures("image")
+def test_a_builder_that_is_away_is_asked_again_in_each_session(
+    runner: ImageRunner, registry: FakeRegistry, tmp_path: Path
+) -> None:
+    assert run(runner).exit_code == 1
+    runner.write({"app/tests.yaml": COMMAND})
+    docker = FakeDocker(tmp_path / "away").answer("", stderr="ERROR: away\n", exit_code=1)
+    for _ in range(3):
+        before = len(docker.calls)
+        begin_session(runner, registry, f"{docker.directory}:/usr/bin:/bin")
+        said = output(run(runner))
+        assert "does not answer: away." in said
+        assert "Building app:image" not in said
+        assert len(docker.calls) > before
 
 
 _BUILD = """

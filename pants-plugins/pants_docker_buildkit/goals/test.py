@@ -189,9 +189,9 @@ async def _test(
 
 def _chosen_metadata(tested: Sequence[ImageTested]) -> Optional[ProcessResultMetadata]:
     """What stands for all: the process that failed, or else one that took longest."""
-    known = [each for each in tested if each.metadata is not None]
+    known = [each for each in tested if each.process is not None]
     known.sort(key=lambda each: (each.run.has_failed, each.run.seconds))
-    return known[-1].metadata if known else None
+    return known[-1].process if known else None
 
 
 async def _stand_in(address: Address) -> ProcessResultMetadata:

@@ -26,6 +26,7 @@ from pants_docker_buildkit.util_rules.cached_answer import (
     CachedAnswerRequest,
     ask_once,
 )
+from pants_docker_buildkit.util_rules.caught_errors import MayHaveFailed
 from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironment,
     resolve_docker_environment,
@@ -49,10 +50,14 @@ class BuildPlatformsRequest:
 
 
 @dataclass(frozen=True)
-class BuildPlatforms:
-    """The platform of the node that builds, for each of the target platforms."""
+class BuildPlatforms(MayHaveFailed):
+    """The platform of the node that builds, for each of the target platforms.
+
+    With a `problem` it is a guess.
+    """
 
     natives: tuple[ImagePlatform, ...]
+    problem: str = ""
 
 
 def chosen_build_platform(text: str | None) -> ImagePlatform | None:
@@ -107,12 +112,12 @@ async def find_build_platforms(
         return BuildPlatforms(natives)
     if is_plan:
         raise BuilderNotAskedError(request.field_set.address, name)
-    own = own_platform(host)
+    own, problem = own_platform(host), answer.problem or "It did not name its platforms."
     logger.info(
         f"{request.field_set.address} uses the platform of its builder, which is taken to be {own},"
-        f" as nobody says otherwise. '[docker-buildkit].build_platform' may. {answer.problem}"
+        f" as nobody says otherwise. '[docker-buildkit].build_platform' may. {problem}"
     )
-    return BuildPlatforms((own,) * len(request.targets))
+    return BuildPlatforms((own,) * len(request.targets), problem)
 
 
 def _key(settings: BuildSettings, targets: tuple[str, ...], docker: DockerEnvironment) -> str:

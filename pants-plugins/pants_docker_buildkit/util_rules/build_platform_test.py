@@ -127,6 +127,25 @@ def test_the_builder_is_asked_once_and_for_all_sessions(tmp_path: Path) -> None:
     assert docker.calls == ["buildx inspect far"]
 
 
+def test_a_builder_that_was_away_is_asked_again(tmp_path: Path) -> None:
+    runner = ImageRunner()
+    image = "docker_buildkit_image(name='image', builder='far')"
+    runner.write({"app/Dockerfile": USES["from"], "app/BUILD": image})
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path / uuid.uuid4().hex)}
+
+    def platform(docker: FakeDocker) -> str:
+        runner.set_options(env=env, inherit=())
+        found = dict(runner.definition("app:image").job.definition.build_args)["BUILDPLATFORM"]
+        assert docker.calls[-1] == "buildx inspect far"
+        return found
+
+    away = FakeDocker(tmp_path).answer("buildx inspect", stderr="ERROR: away\n", exit_code=1)
+    for number in (1, 2, 3):
+        assert platform(away) != "linux/arm64"
+        assert len(away.calls) == number
+    assert platform(FakeDocker(tmp_path).answer("buildx inspect", INSPECTED)) == "linux/arm64"
+
+
 def test_each_image_of_a_pool_asks_the_endpoint_that_will_build_it(tmp_path: Path) -> None:
     # What is inspected has the platform that its endpoint is called after.
     created = tmp_path / "created"

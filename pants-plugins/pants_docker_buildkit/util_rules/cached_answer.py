@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pants_docker_buildkit.compat import implicitly, rule
+from pants_docker_buildkit.util_rules.caught_errors import MayHaveFailed
 from pants_docker_buildkit.util_rules.session import open_session
 from pants_docker_buildkit.util_rules.session_process import (
     cached_process,
@@ -32,7 +33,7 @@ class CachedAnswerRequest:
 
 
 @dataclass(frozen=True)
-class CachedAnswer:
+class CachedAnswer(MayHaveFailed):
     """What was printed, or in words for the user why nothing was. Only the former is cached."""
 
     content: bytes

@@ -1,4 +1,4 @@
-"""What is the value of a rule that catches an error of what it asked?"""
+"""What is the value of a rule that has no answer, and says why?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class MayHaveFailed(EngineAwareReturnType):
     """A value that has a `problem` where a question failed, and is not kept for a later session.
 
     Pants would keep it in its daemon, also where nothing fails any more: it remembers which answers
-    a value was made of, and a question that failed has none.
+    a value was made of, and a question that failed has none. A process that failed it would run
+    again at once, before the rule has told the new session what that process will ask.
     """
 
     problem: str

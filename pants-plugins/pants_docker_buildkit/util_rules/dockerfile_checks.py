@@ -219,7 +219,6 @@ async def _check(field_set: BuildKitImageFieldSet, options: BuildOptions) -> Doc
     settings = build_settings(field_set, options)
     settings = replace(settings, secrets=(), cache_from=(), cache_to=())
     running.answers.add_build(checked.key, settings)
-    # `ask_once` cannot be asked: Pants would run it again before this session had the settings.
     process = cached_process(
         *(LINT_COMMAND, checked.key),
         description=f"Check {checked.dockerfile.name} with BuildKit",

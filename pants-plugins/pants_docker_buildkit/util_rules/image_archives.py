@@ -20,6 +20,7 @@ from pants_docker_buildkit.solver.archived_image import (
 )
 from pants_docker_buildkit.solver.input_tree import OUTPUT_LAYOUT
 from pants_docker_buildkit.solver.main import ARCHIVE_COMMAND
+from pants_docker_buildkit.util_rules.caught_errors import MayHaveFailed
 from pants_docker_buildkit.util_rules.session import open_session
 from pants_docker_buildkit.util_rules.session_process import (
     cached_process,
@@ -39,7 +40,7 @@ class ImageArchiveRequest:
 
 
 @dataclass(frozen=True)
-class ImageArchive:
+class ImageArchive(MayHaveFailed):
     """An image, and the layout that is it. `problem` says in words why the file is unusable.
 
     Without either, the file holds something else.

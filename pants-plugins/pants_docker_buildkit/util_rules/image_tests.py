@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
+from pants.engine.engine_aware import EngineAwareReturnType
 from pants.engine.process import ProcessResultMetadata
 from pants.option.option_types import SkipOption, StrOption
 from pants.option.subsystem import Subsystem
@@ -47,8 +48,12 @@ class ImageTestSubsystem(Subsystem):
 
 
 @dataclass(frozen=True)
-class ImageTested:
+class ImageTested(EngineAwareReturnType):
     """What came of it, and what Pants says of its process, or of one of them, if there was one."""
 
     run: TestRun
-    metadata: Optional[ProcessResultMetadata] = None
+    process: Optional[ProcessResultMetadata] = None
+
+    def cacheable(self) -> bool:
+        """Whether the next session takes it over, as with `MayHaveFailed`."""
+        return not self.run.has_failed
