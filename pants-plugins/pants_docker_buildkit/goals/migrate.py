@@ -122,7 +122,7 @@ class Repository:
         staying = {address for each in moved.values() for address in each.stayed}
         left = {posixpath.dirname(each.path) for each in self.others}
         uses = self.uses
-        for user in {*uses.names, *uses.arguments}:
+        for user in sorted({*uses.names, *uses.arguments}):
             found = set(uses.names.get(user, {}).values())
             bases = found | set(uses.arguments.get(user, ()))
             if user in staying or user.rpartition(":")[0] in left:

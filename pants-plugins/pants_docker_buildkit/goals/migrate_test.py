@@ -69,6 +69,14 @@ def test_images_wait_for_one_that_finds_them_by_their_tags(chosen: list[str]) ->
     assert "a:a stays, and finds it by its tag" in moved["b/BUILD"].flags[0].text
 
 
+def test_of_several_images_that_stay_always_the_same_is_named() -> None:
+    users = [f"user{number}" for number in range(8)]
+    files = {"base/BUILD": IMAGE, **{f"{each}/BUILD": IMAGE for each in users}}
+    names = {f"{each}:a": {"base/a": "base:a"} for each in users}
+    moved = replace(repository(files, "base/BUILD"), uses=ImageUses(names=names)).move()
+    assert "user7:a stays, and finds it by its tag" in moved["base/BUILD"].flags[0].text
+
+
 def test_images_wait_for_those_that_they_are_built_on() -> None:
     user = "docker_image(name='a', dependencies=['a:a'])\n"
     files = {"a/BUILD": IMAGE, "b/BUILD": user, "c/BUILD": IMAGE}
