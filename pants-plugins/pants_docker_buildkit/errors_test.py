@@ -6,6 +6,7 @@ Every text says which target and field, what must hold, what was found, and what
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pants.backend.docker.target_types import DockerImageTarget
@@ -497,6 +498,18 @@ def test_a_path_that_is_there_but_not_in_the_context_is_explained(
     runner.write({f"{name}/Dockerfile": f"{SCRATCH}COPY {name}/{copied} /\n"})
     runner.write({f"{name}/BUILD": f"{build}\ndocker_buildkit_image(name='image')"})
     assert advice in runner.failure(f"{name}:image")
+
+
+def test_a_hidden_path_is_explained_once_it_is_there(runner: ImageRunner) -> None:
+    runner.write({"appears/Dockerfile": f"{SCRATCH}COPY appears/.x/a /\n"})
+    runner.write({"appears/BUILD": "docker_buildkit_image(name='image')"})
+    assert "hides it" not in runner.failure("appears:image")
+    path = Path(runner.runner.build_root, "appears/.x/a")
+    path.parent.mkdir()
+    # Pants does not hear of it.
+    path.touch()
+    runner.set_options(f"registries={REGISTRIES}")
+    assert "hides it" in runner.failure("appears:image")
 
 
 def test_targets_are_looked_at_once_for_all_paths_that_are_explained(

@@ -28,6 +28,7 @@ from pants_docker_buildkit.compat import (
     resolve_address_targets,
     resolve_unparsed_address_inputs,
     rule,
+    uncacheable_rule,
 )
 from pants_docker_buildkit.dockerfile.patterns import (
     IgnorePattern,
@@ -384,8 +385,9 @@ class MissingPath:
     advice: str
 
 
-@rule(desc="Explain missing path of build context")
+@uncacheable_rule(desc="Explain missing path of build context")
 async def explain_missing_path(request: MissingPathRequest) -> MissingPath:
+    # In each session, because Pants notices no change of what it is kept from seeing.
     path = request.path
     if not is_literal(path):
         return MissingPath("")
