@@ -39,6 +39,7 @@ def test_buildkit_checks_all_stages_and_is_asked_once(
     )
     run = checkout.pants(*LINT, pantsd=True, may_fail=True)
     assert run.exit_code == 1
+    assert "Completed: Check Dockerfiles with BuildKit" in run.output
     assert "app/Dockerfile:2: StageNameCasing: Stage name 'One' should be lowercase" in run.output
     assert "app/Dockerfile:4: CopyIgnoredFile:" in run.output
     assert "app/Strict, or not:3: JSONArgsRecommended:" in run.output

@@ -12,6 +12,7 @@ from pants.engine.addresses import Addresses
 from pants.engine.target import FieldSet, Target
 from pants.option.option_types import EnumOption, SkipOption
 from pants.option.subsystem import Subsystem
+from pants.util.logging import LogLevel
 from pants.util.strutil import softwrap
 
 from pants_docker_buildkit.compat import concurrently, implicitly, resolve_address_targets, rule
@@ -77,7 +78,8 @@ class DockerfileLintRequest(LintTargetsRequest):
     partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
 
 
-@rule(desc="Check Dockerfiles with BuildKit")
+# Pants names no rule below this level by what it says it does.
+@rule(desc="Check Dockerfiles with BuildKit", level=LogLevel.DEBUG)
 async def lint_dockerfiles(
     request: DockerfileLintRequest.Batch[DockerfileChecksFieldSet, Any],
     subsystem: DockerfileChecksSubsystem,
