@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ from pants_docker_buildkit.solver.errors import (
     DockerNotFoundError,
     EngineUnreachableError,
 )
+
+_ANSWER_SECONDS = 60.0
+"""For an engine that is reached by SSH, which waits for ever where the other end says nothing."""
 
 LOCAL_OUTPUT = "The output 'docker'"
 
@@ -64,7 +68,12 @@ def engine_socket(profile: Profile, session: Path) -> Iterator[str]:
         yield path
         return
     docker = docker_at_engine(profile, LOCAL_OUTPUT)
-    answer = docker.ask("version", "--format", "{{.Server.APIVersion}}")
+    question = ("version", "--format", "{{.Server.APIVersion}}")
+    try:
+        answer = docker.ask(*question, seconds=_ANSWER_SECONDS)
+    except subprocess.TimeoutExpired as e:
+        finding = f"it gave no answer in {_ANSWER_SECONDS:.0f} s"
+        raise EngineUnreachableError(search.described, finding) from e
     if answer.returncode != 0:
         raise EngineUnreachableError(search.described, answer.stderr)
     with scratch_directory(session) as scratch, listening(engine_dialer(docker), scratch) as path:

@@ -10,6 +10,7 @@ from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.session.local_engine import LocalEngine
 from pants_docker_buildkit.session.profile import Profile
 from pants_docker_buildkit.session.testing.fake_engine import FakeEngine
+from pants_docker_buildkit.solver import chosen_docker
 from pants_docker_buildkit.solver.chosen_docker import engine_socket
 from pants_docker_buildkit.solver.errors import DockerCliNeededError, EngineUnreachableError
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
@@ -66,6 +67,18 @@ def test_an_engine_elsewhere_that_does_not_answer_is_named(tmp_path: Path) -> No
         pass
     assert "no route to host" in str(e.value)
     assert "s3cret" not in str(e.value)
+
+
+def test_an_engine_elsewhere_that_says_nothing_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chosen_docker, "_ANSWER_SECONDS", 0.5)
+    docker = FakeDocker(tmp_path / "bin").answer("version", run="exec sleep 600")
+    with (
+        pytest.raises(EngineUnreachableError, match="does not answer: it gave no answer in"),
+        engine_socket(profile(docker.directory, FAR), tmp_path),
+    ):
+        pass
 
 
 def test_an_engine_elsewhere_needs_the_docker_cli(tmp_path: Path) -> None:
