@@ -7,17 +7,18 @@ sends a policy of its own, so this one is obeyed before: what it denies is not b
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pants_docker_buildkit.oci.json_object import InvalidJsonError, parse_json
+
 POLICY_VARIABLE = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"
 
 _ACTIONS = ("ALLOW", "DENY", "CONVERT")
 _MATCH_TYPES = ("WILDCARD", "EXACT", "REGEX")
-_UNUSABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+_MESSAGE = "be BuildKit's message 'Policy' in JSON"
 
 
 class InvalidUserPolicyError(ValueError):
@@ -53,14 +54,29 @@ class UserPolicy:
 def parse_user_policy(text: bytes) -> UserPolicy:
     """The policy in a file. Raises `InvalidUserPolicyError` for one that cannot be obeyed."""
     try:
-        document = _lower_keys(json.loads(text))
-        rules = document.get("rules") or []
-        return UserPolicy(tuple(_parse_rule(_lower_keys(each)) for each in rules))
+        document = _lower_keys(parse_json(text))
+    except InvalidJsonError as e:
+        raise InvalidUserPolicyError(e.requirement, "it is not") from e
+    except AttributeError as e:
+        raise InvalidUserPolicyError(_MESSAGE, "it is no object") from e
+    rules = document.get("rules") or []
+    if not isinstance(rules, list):
+        raise InvalidUserPolicyError(_MESSAGE, "its 'rules' are no list")
+    return UserPolicy(tuple(_parse_numbered(*each) for each in enumerate(rules, 1)))
+
+
+def _parse_numbered(number: int, rule: Any) -> UserRule:
+    try:
+        return _parse_rule(_lower_keys(rule))
     except InvalidUserPolicyError:
         raise
-    except _UNUSABLE as e:
-        requirement = "be BuildKit's message 'Policy' in JSON"
-        raise InvalidUserPolicyError(requirement, f"it is not: {e!r}") from e
+    except KeyError as e:
+        raise InvalidUserPolicyError(_MESSAGE, f"rule {number} has no {e}") from e
+    except ValueError as e:
+        raise InvalidUserPolicyError(_MESSAGE, f"in rule {number}, {e}") from e
+    except (TypeError, AttributeError, IndexError) as e:
+        finding = f"rule {number} has a member of another type, or is no object"
+        raise InvalidUserPolicyError(_MESSAGE, finding) from e
 
 
 def _parse_rule(rule: Mapping[str, Any]) -> UserRule:

@@ -47,7 +47,8 @@ def test_the_last_rule_that_matches_decides(
 @pytest.mark.parametrize(
     ("text", "requirement"),
     [
-        pytest.param(b"\x08\x01\x12", "be BuildKit's message", id="protobuf"),
+        pytest.param(b"\x08\x01\x12", "be JSON (line 1: Expecting value)", id="protobuf"),
+        pytest.param(b'{"rules": {}, "Rules": "a"}', "be BuildKit's message", id="rules"),
         pytest.param(b"[]", "be BuildKit's message", id="list"),
         pytest.param(b'{"rules": [{}]}', "be BuildKit's message", id="no-selector"),
         pytest.param(
@@ -79,3 +80,20 @@ def test_what_cannot_be_obeyed_is_refused_with_a_reason(text: bytes, requirement
     with pytest.raises(InvalidUserPolicyError) as raised:
         parse_user_policy(text)
     assert raised.value.requirement.startswith(requirement)
+
+
+@pytest.mark.parametrize(
+    ("second", "finding"),
+    [
+        ({"action": "DENY"}, "rule 2 has no 'selector'"),
+        ({"selector": {}}, "rule 2 has no 'identifier'"),
+        (rule("FORBID", "*"), "in rule 2, 'FORBID' is not one of ALLOW, DENY, CONVERT"),
+        ({"action": 7, "selector": {"identifier": "*"}}, "rule 2 has a member of another type"),
+        ("DENY", "rule 2 has a member of another type, or is no object"),
+    ],
+)
+def test_a_rule_that_is_none_is_named(second: object, finding: str) -> None:
+    text = json.dumps({"rules": [rule("DENY", "a"), second]}).encode()
+    with pytest.raises(InvalidUserPolicyError) as raised:
+        parse_user_policy(text)
+    assert raised.value.finding.startswith(finding)

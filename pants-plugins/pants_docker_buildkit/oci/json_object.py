@@ -63,8 +63,16 @@ def parse_json(content: bytes) -> object:
             # Half of a surrogate pair is no text: it cannot be printed or sent.
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as e:
-        raise InvalidJsonError("it", "be JSON") from e
+        raise InvalidJsonError("it", f"be JSON{_place(e)}") from e
     return value
+
+
+def _place(error: Exception) -> str:
+    """Where and why a document is none, for those who write it. No text of it is repeated."""
+    if isinstance(error, json.JSONDecodeError):
+        return f" (line {error.lineno}: {error.msg})"
+    # Ours, which say what is wrong.
+    return f" ({error})" if type(error) is ValueError else ""
 
 
 class JsonObject:

@@ -122,6 +122,20 @@ def test_an_error_says_where_and_what_must_hold(document: object, message: str) 
     assert str(error.value) == message
 
 
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b'{\n "a": 1\n "s3cret": 2}', " (line 3: Expecting ',' delimiter)"),
+        (b'{"s3cret": 1, "s3cret": 2}', " (a member is there twice)"),
+        (b"\xff", ""),
+    ],
+)
+def test_who_writes_a_document_hears_where_it_is_none(content: bytes, place: str) -> None:
+    with pytest.raises(InvalidJsonError) as error:
+        decode_json(Tree, content)
+    assert str(error.value) == f"it must be JSON{place}"
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"a": NaN}', b"1e999", b"[" * 100_000])
 def test_what_is_not_json_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidJsonError, match="it must be JSON"):

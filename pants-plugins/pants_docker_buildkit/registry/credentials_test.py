@@ -96,8 +96,8 @@ def test_a_configuration_that_cannot_be_read_has_no_credentials_and_is_named(
     (tmp_path / "config.json").write_text("[]")
     assert docker_credentials(environment, environment)("ghcr.io") is None
     assert invalid_configurations(environment) == (
-        "The Docker configuration $DOCKER_AUTH_CONFIG is not valid: it must be JSON. It is not"
-        " used, nor are its logins.",
+        "The Docker configuration $DOCKER_AUTH_CONFIG is not valid: it must be JSON (line 1:"
+        " Expecting value). It is not used, nor are its logins.",
         f"The Docker configuration {tmp_path}/config.json is not valid: it must be a JSON object."
         " It is not used, nor are its logins.",
     )
