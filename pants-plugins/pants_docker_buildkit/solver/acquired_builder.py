@@ -36,9 +36,26 @@ def acquire_builder(
     """
     environment = {**environment, IMAGE_VARIABLE: image}
     printed = _run(description, "acquire", description.acquire, environment)
-    try:
+    with _understood(description):
         answer = JsonObject.parse(printed)
-        node = parse_acquired_node({key: answer.text(key) for key in _MEMBERS if key in answer})
+        endpoint = answer.text("endpoint") if "endpoint" in answer else None
+    try:
+        with _understood(description):
+            node = parse_acquired_node({key: answer.text(key) for key in _MEMBERS if key in answer})
+        yield replace(description, nodes=(node,), acquire=(), release=())
+    finally:
+        # Also where the rest of the answer is refused: what has an address is leased.
+        if description.release and endpoint:
+            try:
+                _run(description, "release", (*description.release, endpoint), environment)
+            except BuilderNotReadyError as e:
+                warn_once(session, f"release {description.name}", f"{e} {_NOT_RELEASED}")
+
+
+@contextmanager
+def _understood(description: BuilderDescription) -> Iterator[None]:
+    try:
+        yield
     except ValueError as e:
         raise BuilderNotReadyError(
             description.name,
@@ -46,16 +63,6 @@ def acquire_builder(
             ' "cacert": "/run/ca.pem", "cert": "/run/cert.pem", "key": "/run/key.pem"}',
             redact(str(e)),
         ) from e
-    try:
-        yield replace(description, nodes=(node,), acquire=(), release=())
-    finally:
-        if description.release:
-            assert node.endpoint is not None
-            command = (*description.release, node.endpoint)
-            try:
-                _run(description, "release", command, environment)
-            except BuilderNotReadyError as e:
-                warn_once(session, f"release {description.name}", f"{e} {_NOT_RELEASED}")
 
 
 def _run(

@@ -95,6 +95,21 @@ def test_a_program_that_gives_no_builder_is_an_error(
     assert finding in str(raised.value)
 
 
+@pytest.mark.parametrize("rest", ['"key": "/k"', '"cacert": 5'])
+def test_a_builder_whose_files_are_refused_is_released(tmp_path: Path, rest: str) -> None:
+    notes = tmp_path / "notes"
+    description = leased(
+        f'print(\'{{"endpoint": "tcp://10.0.0.7:1", {rest}}}\')',
+        *("sh", "-c", f'echo "$1" >>{notes}', "sh"),
+    )
+    with (
+        pytest.raises(BuilderNotReadyError, match="prints JSON such as"),
+        acquire_builder(description, "image", ENVIRONMENT, tmp_path),
+    ):
+        pass
+    assert notes.read_text() == "tcp://10.0.0.7:1\n"
+
+
 def test_a_program_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     description = BuilderDescription("ci", "remote", (), 1, acquire=("no-such-program",))
     with (
