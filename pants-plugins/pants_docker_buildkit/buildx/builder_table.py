@@ -145,10 +145,15 @@ def _pool(settings: OptionTable, resolve: ResolvePath) -> tuple[NodeDescription,
         for key in ("platforms", "driver_opts", *_TLS_FILES)
         if settings.has(key)
     }
-    return tuple(
-        _node(OptionTable("", {**shared, "endpoint": each}), REMOTE, (), resolve)
-        for each in endpoints
-    )
+    try:
+        return tuple(
+            _node(OptionTable("", {**shared, "endpoint": each}), REMOTE, (), resolve)
+            for each in endpoints
+        )
+    except InvalidTableError as e:
+        if e.setting != "endpoint":
+            raise
+        raise InvalidTableError("endpoints", f"each {e.requirement}", e.finding) from None
 
 
 def _nodes(builder: OptionTable, driver: str, resolve: ResolvePath) -> tuple[NodeDescription, ...]:
