@@ -158,7 +158,7 @@ def test_a_described_builder_is_waited_for_and_the_user_is_told(
     finally:
         buildkit.close()
     assert run.kinds == {TARGET: "built"}, run.output
-    assert "[INFO] Waiting for builder late (remote)…\n" in run.output
+    assert f"[INFO] Waiting for builder late (unix://{path})…\n" in run.output
     config = machine.named_caches / "docker_buildkit" / "buildx"
     assert config.stat().st_mode & 0o777 == 0o700
 

@@ -32,6 +32,7 @@ class Builder:
     booted, and `buildkit_versions` what those run that are booted. `host_gateway` is the address of
     a Docker Engine's machine for its steps. `images` are those that buildx pulls to boot nodes of
     the driver `docker-container` that do not run. `other_endpoints` are those of further nodes.
+    `described` is what messages call one that the options describe, whose `name` is made up.
     """
 
     name: str
@@ -45,6 +46,12 @@ class Builder:
     host_gateway: Optional[str] = None
     images: tuple[str, ...] = ()
     other_endpoints: tuple[str, ...] = ()
+    described: Optional[str] = None
+
+    @property
+    def called(self) -> str:
+        """What its user knows it by."""
+        return self.described or self.name
 
     @property
     def is_docker_engine(self) -> bool:

@@ -50,3 +50,10 @@ class BuilderDescription:
     acquire: tuple[str, ...] = ()
     release: tuple[str, ...] = ()
     max_builds: Optional[int] = None
+
+    @property
+    def called(self) -> str:
+        """What messages call it: its name, and where it is, which tells those of a pool apart."""
+        endpoints = [node.endpoint for node in self.nodes if node.endpoint]
+        places = endpoints if self.driver == REMOTE else [self.driver]
+        return f"{self.name} ({', '.join(places)})"

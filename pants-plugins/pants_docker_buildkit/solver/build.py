@@ -417,14 +417,14 @@ def _failure(output: str, exit_code: int, workplace: Workplace) -> SolverError:
         return LayerLostError(failure, layer)
     boot_failure = find_boot_failure(output)
     if boot_failure is not None:
-        return UnknownBuilderError(workplace.builder.name, boot_failure)
+        return UnknownBuilderError(workplace.builder.called, boot_failure)
     loss = find_loss(output)
     if loss is None:
         return BuildFailedError(failure)
     if cannot_be_said(loss, (workplace.inputs / DOCKERFILE).read_bytes()):
         return BuildFailedError(f"{failure}\n{_NO_TEXT}")
     advice = advise_on_loss(workplace.builder, workplace.own_buildx_config)
-    return BuilderLostError(workplace.builder.name, loss, advice)
+    return BuilderLostError(workplace.builder.called, loss, advice)
 
 
 def _import_registries() -> None:

@@ -46,7 +46,7 @@ def check_build_platforms(definition: BuildDefinition, chosen: ChosenBuilder) ->
     targets = [ImagePlatform.parse(target) for target, _ in definition.build_platforms]
     found = [str(each) for each in native_platforms(find_node_platforms(chosen), targets)]
     if found != [wanted for _, wanted in definition.build_platforms]:
-        raise OtherBuildPlatformError(chosen.builder.name, definition.build_platforms, found)
+        raise OtherBuildPlatformError(chosen.builder.called, definition.build_platforms, found)
 
 
 def _check_default_platform(definition: BuildDefinition, chosen: ChosenBuilder) -> None:
@@ -56,4 +56,4 @@ def _check_default_platform(definition: BuildDefinition, chosen: ChosenBuilder) 
     nodes = find_node_platforms(chosen)[:1]
     found = [str(each) for each in native_platforms(nodes, [ImagePlatform.parse(wanted)])]
     if found != [wanted]:
-        raise OtherDefaultPlatformError(chosen.builder.name, wanted, found)
+        raise OtherDefaultPlatformError(chosen.builder.called, wanted, found)

@@ -29,7 +29,7 @@ from pants_docker_buildkit.solver.errors import (
     PoolNotReadyError,
     SolverError,
 )
-from pants_docker_buildkit.solver.progress import tell
+from pants_docker_buildkit.solver.progress import tell, warn_once
 
 _LOST_SECONDS = 60.0
 """For so long an endpoint that was lost comes last."""
@@ -175,6 +175,7 @@ def _first_free(
                     refusals[candidate.identity] = e
                     continue
                 mark.clear()
+                _warn_of_lost(candidates, lost, session)
                 try:
                     yield chosen
                 except BuilderLostError:
@@ -187,6 +188,21 @@ def _first_free(
             tell(session, told)
             has_told = True
         time.sleep(_ASK_AGAIN_SECONDS)
+
+
+def _warn_of_lost(
+    candidates: Sequence[_Candidate], lost: Mapping[str, BuilderNotReadyError], session: Path
+) -> None:
+    """Say which endpoints do not build, and why. Others do, so nothing else would."""
+    for each in candidates:
+        problem = lost.get(each.identity)
+        if problem is not None:
+            told = (
+                f"{each.place}, an endpoint of '[docker-buildkit.builders.{problem.name}]',"
+                f" {problem.finding} Until then, other endpoints build its images."
+            )
+            advised = f"{told} {problem.next_step}".rstrip()
+            warn_once(session, f"endpoint {each.identity}", advised)
 
 
 def _why_none(

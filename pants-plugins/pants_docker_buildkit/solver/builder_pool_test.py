@@ -125,6 +125,12 @@ def test_a_build_waits_for_a_full_endpoint_where_the_other_is_lost(host: Host) -
         assert found == []
     waiting.join(10)
     assert found == [home]
+    (warning,) = (line for line in host.told.splitlines() if line.startswith("w "))
+    assert re.fullmatch(
+        r"w tcp://b[01]:1, an endpoint of '\[docker-buildkit.builders.pool\]', must answer, but:"
+        r" it was killed. Until then, other endpoints build its images.",
+        warning,
+    )
     # Where none is full, there is nothing to wait for.
     gone = replace(pool, pool=NODES[2:])
     with pytest.raises(BuilderNotReadyError), host.reserve(check, described_builder=gone):

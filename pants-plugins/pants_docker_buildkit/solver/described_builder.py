@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pants_docker_buildkit.buildx.builder import (
@@ -79,6 +79,7 @@ def choose_described_builder(
         instance,
         lambda: parse_builder(boot_builder(docker, description, instance, session)),
     )
+    builder = replace(builder, described=description.called)
     return ChosenBuilder(docker, builder, instance, docker.environment["BUILDX_CONFIG"])
 
 
@@ -115,7 +116,7 @@ def boot_builder(
         if all_nodes_run(answer.stdout):
             return answer.stdout
         begun = "Waiting for" if description.driver == REMOTE else "Booting"
-        tell(session, f"{begun} builder {description.name} ({description.driver})…")
+        tell(session, f"{begun} builder {description.called}…")
         if description.driver == REMOTE:
             return _await(docker, instance, description, deadline)
         return _bootstrap(docker, instance, description, deadline)

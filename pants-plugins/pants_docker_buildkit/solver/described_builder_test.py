@@ -224,7 +224,7 @@ def test_a_remote_builder_that_comes_late_is_waited_for(host: Host) -> None:
     host.docker.answer("buildx inspect", run=f"cat {answers}")
     host.docker.answer("buildx du", stderr="ERROR: refused", run=f"cp {later} {answers}")
     assert host.choose(replace(REMOTE, boot_timeout=20)) is not None
-    assert host.told == "b Waiting for builder far (remote)…\n"
+    assert host.told == "b Waiting for builder far (tcp://far:1)…\n"
 
 
 REFUSED = 'Unavailable: connection error: desc = "connect: connection refused"'

@@ -631,3 +631,16 @@ def test_a_described_builder_is_created_and_named(sandbox: Sandbox) -> None:
     inspected, _, built = sandbox.docker.calls
     assert inspected.split()[-1].startswith("pants-far-")
     assert f"--builder {inspected.split()[-1]} " in built
+
+
+def test_a_described_builder_that_is_lost_is_called_as_it_is_described(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builder_that_dies(sandbox, 2)
+    node = NodeDescription("unix:///far.sock")
+    described = BuilderDescription("far", "remote", (node,), 20)
+    sandbox.settings(builder="far", described_builder=described)
+    assert sandbox.run() == EXIT_FAILED
+    told = (sandbox.session / PROGRESS_FILE).read_text()
+    assert "is built again: far (unix:///far.sock) was lost (" in told
+    assert capsys.readouterr().err.startswith("The builder 'far (unix:///far.sock)' was lost")

@@ -81,4 +81,4 @@ def check_versions(
     for text in builder.buildkit_versions:
         version = parse_version(text)
         if version is not None and version < OLDEST_BUILDKIT:
-            raise OldBuildKitError(builder.name, version, OLDEST_BUILDKIT)
+            raise OldBuildKitError(builder.called, version, OLDEST_BUILDKIT)
