@@ -30,9 +30,12 @@ from pants_docker_buildkit.util_rules.build_secrets import secret_sources
 from pants_docker_buildkit.util_rules.builders import DescribedBuilders
 from pants_docker_buildkit.util_rules.docker_environment import DockerEnvironment
 from pants_docker_buildkit.util_rules.mirrors import image_mirrors
-from pants_docker_buildkit.util_rules.option_maps import text_entries
-from pants_docker_buildkit.util_rules.option_numbers import above_zero, seconds
-from pants_docker_buildkit.util_rules.option_paths import option_path
+from pants_docker_buildkit.util_rules.option_values import (
+    above_zero,
+    option_path,
+    seconds,
+    text_entries,
+)
 
 
 @dataclass(frozen=True)

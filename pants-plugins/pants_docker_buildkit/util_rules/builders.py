@@ -11,8 +11,7 @@ from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.options.table import InvalidTableError
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.docker_environment import resolve_docker_environment
-from pants_docker_buildkit.util_rules.option_maps import named_entries
-from pants_docker_buildkit.util_rules.option_paths import option_path
+from pants_docker_buildkit.util_rules.option_values import named_entries, option_path
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pants_docker_buildkit.buildx.environment import PASSED, REFUSED
 from pants_docker_buildkit.compat import environment_vars_subset, implicitly, rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.option_paths import option_path
+from pants_docker_buildkit.util_rules.option_values import option_path
 
 _BEGINNING = re.compile(r"[A-Za-z_*?\[]")  # newer Pants takes wildcards
 _PATH_PLACEHOLDER = "<PATH>"

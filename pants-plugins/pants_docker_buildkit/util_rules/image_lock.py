@@ -18,7 +18,7 @@ from pants_docker_buildkit.locks.lock_file import BaseImages, InvalidLockFileErr
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.option_maps import text_entries
+from pants_docker_buildkit.util_rules.option_values import text_entries
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.oci.mirrors import ImageMirrors
 from pants_docker_buildkit.oci.reference import InvalidNameError
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
-from pants_docker_buildkit.util_rules.option_maps import text_entries
+from pants_docker_buildkit.util_rules.option_values import text_entries
 
 
 def image_mirrors(subsystem: DockerBuildKitSubsystem) -> ImageMirrors:

@@ -40,7 +40,7 @@ from pants_docker_buildkit.util_rules.docker_environment import (
     DockerEnvironment,
     resolve_docker_environment,
 )
-from pants_docker_buildkit.util_rules.option_numbers import seconds
+from pants_docker_buildkit.util_rules.option_values import seconds
 from pants_docker_buildkit.util_rules.registries import (
     ConfiguredRegistries,
     read_configured_registries,

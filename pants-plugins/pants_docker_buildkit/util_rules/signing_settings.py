@@ -20,8 +20,7 @@ from pants_docker_buildkit.signatures.rules import (
     SignatureRule,
 )
 from pants_docker_buildkit.subsystem import SignaturesSubsystem
-from pants_docker_buildkit.util_rules.option_maps import named_entries
-from pants_docker_buildkit.util_rules.option_paths import option_path
+from pants_docker_buildkit.util_rules.option_values import named_entries, option_path
 
 _IGNORES_CERTIFICATE_LOG = "--insecure-ignore-sct=true"
 _IDENTITY = {

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pants.base.build_root import BuildRoot
 
 from pants_docker_buildkit.errors import InvalidOptionError
-from pants_docker_buildkit.util_rules.option_maps import named_entries, text_entries
+from pants_docker_buildkit.util_rules.option_values import (
+    named_entries,
+    option_path,
+    text_entries,
+)
 
 
 def test_entries_are_sorted_by_name() -> None:
@@ -31,3 +37,22 @@ def test_so_is_a_value_where_all_are_texts() -> None:
         "The option `[docker-buildkit].mirrors` must have a text for each of its names, but for"
         " 'docker.io' it has 2."
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        pytest.param("certs/ca.pem", "ROOT/certs/ca.pem", id="in the repository"),
+        pytest.param("../ca.pem", "PARENT/ca.pem", id="beside the repository"),
+        pytest.param("/etc/ca.pem", "/etc/ca.pem", id="absolute"),
+        pytest.param("~/ca.pem", "/home/me/ca.pem", id="at home"),
+        pytest.param("~", "/home/me", id="home"),
+        pytest.param("~you/ca.pem", "ROOT/~you/ca.pem", id="somebody else's home"),
+    ],
+)
+def test_a_path_leads_to_one_place_wherever_pants_runs(
+    tmp_path: Path, text: str, path: str
+) -> None:
+    with BuildRoot().temporary(str(tmp_path)):
+        found = option_path(text, "/home/me")
+    assert found == path.replace("ROOT", str(tmp_path)).replace("PARENT", str(tmp_path.parent))
