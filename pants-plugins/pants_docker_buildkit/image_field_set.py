@@ -25,6 +25,16 @@ from pants_docker_buildkit.fields import (
 LOCAL_ENVIRONMENT = "__local__"
 
 
+def has_build(target: Target) -> bool:
+    """Whether BuildKit builds a target: an image, or files in place of one."""
+    return target.has_field(dockerfile.BuildKitImageSourceField)
+
+
+def is_image(target: Target) -> bool:
+    """Whether a target is an image, which others build on but do not copy."""
+    return has_build(target) and artifacts_field(target) is None
+
+
 def artifacts_field(target: Target) -> StringSequenceField | StringField | None:
     """The field by which an image target leaves files in place of an image; `None` without one."""
     return _artifacts_field(

@@ -23,7 +23,7 @@ from pants.engine.target import AllTargets
 
 from pants_docker_buildkit.compat import concurrently, create_digest, implicitly, rule
 from pants_docker_buildkit.errors import InvalidImageLockError
-from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, has_build
 from pants_docker_buildkit.locks.lock_file import BaseImages, Lock, merge_locks, render_lock
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.redaction import redact
@@ -181,11 +181,7 @@ async def generate_image_lock(
     if old is not None and subsystem.lock_update and kept == old:
         patterns = ", ".join(subsystem.lock_update)
         logger.warning(f"Nothing in the lock {path} is matched by `lock_update`: {patterns}.")
-    field_sets = [
-        BuildKitImageFieldSet.create(target)
-        for target in targets
-        if BuildKitImageFieldSet.is_applicable(target)
-    ]
+    field_sets = [BuildKitImageFieldSet.create(target) for target in targets if has_build(target)]
     found = await concurrently(
         find_moving_sources(MovingSourcesRequest(each, kept), **implicitly())
         for each in field_sets

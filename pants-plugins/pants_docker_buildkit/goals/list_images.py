@@ -13,9 +13,8 @@ from pants.util.strutil import softwrap
 
 from pants_docker_buildkit.compat import concurrently, implicitly
 from pants_docker_buildkit.goals.printed_output import print_output
-from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, is_image
 from pants_docker_buildkit.plans.listing import ListedImage, listing_to_json, listing_to_text
-from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.image_layers import read_image_layers
 from pants_docker_buildkit.util_rules.image_plans import plan_with_tags
 from pants_docker_buildkit.util_rules.session import running_session

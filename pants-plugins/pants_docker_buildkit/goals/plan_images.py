@@ -18,6 +18,7 @@ from pants.util.strutil import softwrap
 from pants_docker_buildkit.compat import implicitly
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.goals.printed_output import print_output
+from pants_docker_buildkit.image_field_set import has_build
 from pants_docker_buildkit.plans.comparison import (
     InvalidPlanError,
     KnownImage,
@@ -28,7 +29,6 @@ from pants_docker_buildkit.plans.comparison import (
 from pants_docker_buildkit.plans.drift import LockDrift
 from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, to_json
 from pants_docker_buildkit.plans.rendering import to_markdown, to_text
-from pants_docker_buildkit.util_rules.build_context import has_build
 from pants_docker_buildkit.util_rules.image_plans import (
     GoneTargetsRequest,
     find_gone_targets,

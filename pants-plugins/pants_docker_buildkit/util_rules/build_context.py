@@ -58,8 +58,7 @@ from pants_docker_buildkit.dockerfile.ignorefile import (
 )
 from pants_docker_buildkit.dockerfile.patterns import InvalidPatternError, parse_patterns
 from pants_docker_buildkit.errors import InvalidImageFieldError, UnreadableIgnoreFileError
-from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
-from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifacts_field
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, has_build, is_image
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.dockerfile import read_image_dockerfile
 from pants_docker_buildkit.util_rules.git_contexts import read_git_context
@@ -108,20 +107,10 @@ class NamedFilesRequest:
     targets: tuple[Target, ...]
 
 
-def is_image(target: Target) -> bool:
-    """Whether a target is an image, which others build on but do not copy."""
-    return has_build(target) and artifacts_field(target) is None
-
-
 def _built_types(targets: Iterable[Target]) -> set[type[Target]]:
     """Of very many targets, the types of those that BuildKit builds."""
     samples = {type(target): target for target in targets}
     return {kind for kind, sample in samples.items() if has_build(sample)}
-
-
-def has_build(target: Target) -> bool:
-    """Whether BuildKit builds it: an image, or files in place of one."""
-    return target.has_field(BuildKitImageSourceField)
 
 
 def _split_plain_files(targets: Iterable[Target]) -> tuple[dict[str, Address], list[Target]]:

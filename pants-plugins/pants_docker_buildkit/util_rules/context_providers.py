@@ -38,12 +38,8 @@ from pants_docker_buildkit.dockerfile.patterns import (
 from pants_docker_buildkit.dockerfile.stage_contents import directory_of_wildcards
 from pants_docker_buildkit.fields.manifests import BuildKitManifestsSourcesField
 from pants_docker_buildkit.fields.references import BuildKitImageRefsImagesField
-from pants_docker_buildkit.util_rules.build_context import (
-    CONTENT_FIELDS,
-    has_build,
-    is_image,
-    select_context_tree,
-)
+from pants_docker_buildkit.image_field_set import has_build, is_image
+from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, select_context_tree
 from pants_docker_buildkit.util_rules.generated_paths import generated_paths, relocated_path
 from pants_docker_buildkit.util_rules.glob_texts import is_literal, unescaped
 

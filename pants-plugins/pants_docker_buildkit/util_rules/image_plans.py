@@ -19,7 +19,7 @@ from pants_docker_buildkit.build_history import History
 from pants_docker_buildkit.compat import concurrently, implicitly, resolve_address_targets, rule
 from pants_docker_buildkit.errors import BuilderNotAskedError, ImageCycleError, ImageNotBuiltError
 from pants_docker_buildkit.fields.naming import BuildKitImageSkipPushField, RunOutput
-from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, has_build
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, TagOutcome, TagPlan
 from pants_docker_buildkit.plans.reasons import Reason, ReasonKind
@@ -34,7 +34,6 @@ from pants_docker_buildkit.util_rules.build import (
     find_image,
     image_history,
 )
-from pants_docker_buildkit.util_rules.build_context import has_build
 from pants_docker_buildkit.util_rules.build_settings import BuildOptions
 from pants_docker_buildkit.util_rules.caught_errors import MayHaveFailed, describe
 from pants_docker_buildkit.util_rules.generations import Unsolved

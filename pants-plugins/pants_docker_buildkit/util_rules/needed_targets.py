@@ -16,7 +16,7 @@ from pants_docker_buildkit.compat import (
     resolve_unparsed_address_inputs,
     rule,
 )
-from pants_docker_buildkit.util_rules.build_context import has_build
+from pants_docker_buildkit.image_field_set import has_build
 
 
 @dataclass(frozen=True)

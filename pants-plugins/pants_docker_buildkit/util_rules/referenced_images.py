@@ -19,11 +19,10 @@ from pants_docker_buildkit.compat import (
 )
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.naming import ImageOutput, RunOutput
-from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifacts_field
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifacts_field, is_image
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.references.refs_file import PinnedImage
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem, SignaturesSubsystem
-from pants_docker_buildkit.util_rules.build_context import is_image
 from pants_docker_buildkit.util_rules.image_names import Naming
 from pants_docker_buildkit.util_rules.registries import read_configured_registries
 from pants_docker_buildkit.util_rules.session import keep_session

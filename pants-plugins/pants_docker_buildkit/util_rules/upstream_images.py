@@ -23,7 +23,7 @@ from pants_docker_buildkit.compat import (
 )
 from pants_docker_buildkit.errors import InvalidImageFieldError, UnreadableIgnoreFileError
 from pants_docker_buildkit.fields.naming import ImageOutput, RunOutput
-from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifacts_field
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifacts_field, is_image
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.solver.archived_image import ArchivedImage
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
@@ -33,7 +33,6 @@ from pants_docker_buildkit.util_rules.build_context import (
     ContextTree,
     NamedFilesRequest,
     assemble_named_context,
-    is_image,
     unreadable_ignore_file,
 )
 from pants_docker_buildkit.util_rules.image_archives import (

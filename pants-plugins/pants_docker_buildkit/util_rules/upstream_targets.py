@@ -16,7 +16,7 @@ from pants_docker_buildkit.dockerfile.git_source import parse_git_source
 from pants_docker_buildkit.dockerfile.named_contexts import is_image_reference, same_names
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.errors import ImageCycleError, InvalidImageFieldError
-from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
+from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, has_build
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile, read_image_dockerfile
@@ -329,7 +329,7 @@ async def read_upstream_dockerfiles(targets: UpstreamTargets) -> Mapping[Address
     images = {
         address: BuildKitImageFieldSet.create(found[0])
         for address, found in (await targets_at(targets.addresses)).items()
-        if len(found) == 1 and BuildKitImageFieldSet.is_applicable(found[0])
+        if len(found) == 1 and has_build(found[0])
     }
     dockerfiles = await concurrently(
         read_image_dockerfile(each, **implicitly()) for each in images.values()

@@ -18,7 +18,7 @@ from pants_docker_buildkit.compat import (
     resolve_unparsed_address_inputs,
     rule,
 )
-from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
+from pants_docker_buildkit.image_field_set import has_build
 from pants_docker_buildkit.util_rules.glob_texts import is_literal
 
 
@@ -96,7 +96,7 @@ async def find_known_addresses(
 ) -> KnownAddresses:
     return KnownAddresses.create(
         (each.address for each in (*targets, *unexpanded)),
-        (each.address for each in targets if each.has_field(BuildKitImageSourceField)),
+        (each.address for each in targets if has_build(each)),
     )
 
 
