@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -27,7 +28,8 @@ from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
 from pants_docker_buildkit.plans.reasons import LOST_RECORD, Reason, reason_line
-from pants_docker_buildkit.session.running import SessionKeeper
+from pants_docker_buildkit.session.missing_images import MissingImages
+from pants_docker_buildkit.session.running import RunningSession, SessionKeeper
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.input_tree import OUTPUT_ARTIFACTS, OUTPUT_LAYOUT
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -40,8 +42,11 @@ from pants_docker_buildkit.util_rules.definition import (
 )
 from pants_docker_buildkit.util_rules.generations import Place, Solved, Unsolved, solve
 from pants_docker_buildkit.util_rules.image_names import output_of_run
-from pants_docker_buildkit.util_rules.missing_images import find_all_missing
-from pants_docker_buildkit.util_rules.session import Session
+from pants_docker_buildkit.util_rules.needed_targets import (
+    NeededTargetsRequest,
+    find_needed_targets,
+)
+from pants_docker_buildkit.util_rules.session import Session, wait_for
 
 logger = logging.getLogger(__name__)
 
@@ -236,8 +241,20 @@ async def _build(
         if running.is_plan:
             raise ImageNotBuiltError(address, reasons)
         keeper.missing.add(address.spec, reason_line(reasons))
-    missing = await find_all_missing(keeper.missing, running)
+    missing = await _find_all_missing(keeper.missing, running)
     raise ImageNotBuiltError(address, reasons, missing)
+
+
+async def _find_all_missing(missing: MissingImages, running: RunningSession) -> Mapping[str, str]:
+    """All images that this run misses, with their reasons, once no other can be found."""
+    while (found := missing.all()) is None:
+        pause = missing.pause()
+        await wait_for(running, [pause], blocks=False)
+        pause.result()
+        for each in missing.undecided():
+            needed = await find_needed_targets(NeededTargetsRequest(each), **implicitly())
+            missing.decide(each, [image.spec for image in needed.images])
+    return found
 
 
 async def _build_current(
