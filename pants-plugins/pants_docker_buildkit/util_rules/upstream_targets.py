@@ -281,7 +281,7 @@ def _sort_contexts(
     _check_context_names(field_set, [name for name, _ in contexts])
     for name, value in contexts:
         if value.startswith(_DOCKER_IMAGE):
-            images.append((name, _spelled_out(field_set, name, value[len(_DOCKER_IMAGE) :])))
+            images.append((name, _spelled_out(field_set, name, value)))
         elif remote_kind(value) is not None:
             if _PASSWORD.match(value):
                 raise _bad_context(
@@ -291,6 +291,7 @@ def _sort_contexts(
                     if parse_git_source(value) is not None
                     else "have no password in URLs, which caches would show to others",
                     name,
+                    value,
                 )
             remote.append((name, value))
         else:
@@ -298,21 +299,19 @@ def _sort_contexts(
     return tuple(images), tuple(remote), tuple(addresses)
 
 
-def _spelled_out(field_set: BuildKitImageFieldSet, name: str, text: str) -> str:
+def _spelled_out(field_set: BuildKitImageFieldSet, name: str, value: str) -> str:
     try:
-        return str(ImageReference.parse_familiar(text))
+        return str(ImageReference.parse_familiar(value[len(_DOCKER_IMAGE) :]))
     except InvalidImageReferenceError as e:
         requirement = f"name images by references, each of which must {e.requirement}"
-        raise _bad_context(field_set, requirement, name) from e
+        raise _bad_context(field_set, requirement, name, value) from e
 
 
 def _bad_context(
-    field_set: BuildKitImageFieldSet, requirement: str, name: str
+    field_set: BuildKitImageFieldSet, requirement: str, name: str, value: str
 ) -> InvalidImageFieldError:
-    field = field_set.build_contexts
-    value = None if field.value is None else field.value[name]
-    finding = f"{name!r} is {None if value is None else redact(value)!r}"
-    return field_set.error(field, requirement, finding)
+    finding = f"{name!r} is {redact(value)!r}"
+    return field_set.error(field_set.build_contexts, requirement, finding)
 
 
 async def targets_at(addresses: Iterable[Address]) -> dict[Address, tuple[Target, ...]]:
