@@ -76,13 +76,6 @@ _FEW = 3
 
 
 @dataclass(frozen=True)
-class ImageInputsRequest:
-    """Asks for everything that goes into the build of a target, for who defines no build."""
-
-    field_set: BuildKitImageFieldSet
-
-
-@dataclass(frozen=True)
 class ImageInputs:
     """Everything that goes into a build, pinned.
 
@@ -405,9 +398,10 @@ async def find_inputs(
 
 @rule(desc="Resolve inputs of image build")
 async def resolve_image_inputs(
-    request: ImageInputsRequest, subsystem: DockerBuildKitSubsystem, host: Platform
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem, host: Platform
 ) -> ImageInputs:
-    return await find_inputs(request.field_set, 0, subsystem, host)
+    """For who defines no build."""
+    return await find_inputs(field_set, 0, subsystem, host)
 
 
 def _refuse_other_archives(

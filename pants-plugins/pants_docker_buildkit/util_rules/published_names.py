@@ -12,7 +12,7 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.options.placeholders import Placeholders
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.definition import image_placeholders
-from pants_docker_buildkit.util_rules.image_inputs import ImageInputsRequest, resolve_image_inputs
+from pants_docker_buildkit.util_rules.image_inputs import resolve_image_inputs
 from pants_docker_buildkit.util_rules.image_names import Naming, address_placeholders, with_git
 from pants_docker_buildkit.util_rules.registries import read_configured_registries
 
@@ -86,6 +86,6 @@ async def name_published_image(
     except (InvalidImageFieldError, InvalidOptionError):
         # Most names are known without what goes into the image, which a base may have to be
         # built for.
-        inputs = await resolve_image_inputs(ImageInputsRequest(field_set), **implicitly())
+        inputs = await resolve_image_inputs(field_set, **implicitly())
         repositories = await _repositories(naming, image_placeholders(field_set, inputs))
     return PublishedNames(output, repositories)
