@@ -152,7 +152,6 @@ async def _test_structure(
                     image,
                     platform,
                     test,
-                    field_set.address,
                     timeout,
                     bool(test_subsystem.force),
                     attempt,

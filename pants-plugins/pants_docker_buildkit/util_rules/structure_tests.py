@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from pants.engine.addresses import Address
 from pants.engine.fs import AddPrefix, CreateDigest, Digest, FileContent, MergeDigests
 from pants.engine.process import Process, ProcessCacheScope
 
@@ -57,7 +56,6 @@ class ImageTestRequest:
     image: BuiltImage
     platform: PlatformImage
     test: StructureTest
-    owner: Address
     timeout: Optional[int] = None
     is_forced: bool = False
     attempt: int = 0
