@@ -67,7 +67,7 @@ class User:
         chosen = options or ("--docker-buildkit-builder=ci",)
         self.runner.runner.set_options([*self._options, builders, *chosen], env=self.environment)
         session = self.runner.runner.request(Session, ())
-        self.session = session.path
+        self.session = session.directory
 
     def package(self, address: str = ADDRESS) -> tuple[str, list[tuple[str, ...]]]:
         """The line of the image, and what Docker was asked."""

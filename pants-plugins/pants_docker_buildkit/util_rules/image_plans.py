@@ -132,7 +132,7 @@ async def plan_image(
     request: ImagePlanRequest, options: BuildOptions, session: Session, keeper: SessionKeeper
 ) -> PlannedImage:
     field_set = request.field_set
-    history = image_history(session.path, field_set, options.subsystem)
+    history = image_history(session.directory, field_set, options.subsystem)
     past = keeper.files.read(history, History).past
     plan = ImagePlan(
         field_set.address.spec,

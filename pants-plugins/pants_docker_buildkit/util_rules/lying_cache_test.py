@@ -70,7 +70,7 @@ def truth(build: str) -> dict[str, Any]:
 def answer(runner: ImageRunner, result: str) -> None:
     """Let the process of every build give this, as one that comes from a cache does."""
     session = runner.runner.request(Session, ())
-    program = session.path / "run"
+    program = session.directory / "run"
     program.write_text(f"#!/bin/sh\nprintf %s {shlex.quote(result)}\n")
     program.chmod(0o700)
 

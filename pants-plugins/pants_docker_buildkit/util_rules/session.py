@@ -59,12 +59,7 @@ async def keep_session() -> SessionKeeper:
 class Session:
     """The session is open. The same value in every session of one Pants process."""
 
-    directory: str
-
-    @property
-    def path(self) -> Path:
-        """Its directory."""
-        return Path(self.directory)
+    directory: Path
 
 
 @dataclass(frozen=True)
@@ -130,7 +125,7 @@ async def open_session(
         keeper.open(str(run_id), begin)
     except UnusableDirectoryError as e:
         raise UnusableCacheError(str(e)) from e
-    return Session(str(directory))
+    return Session(directory)
 
 
 async def running_session() -> RunningSession:

@@ -54,12 +54,13 @@ def caches(tmp_path: Path) -> Path:
     return directory
 
 
-def open_session(runner: ImageRunner, caches: Path, *options: str, **env: str) -> Session:
+def open_session(runner: ImageRunner, caches: Path, *options: str, **env: str) -> Path:
+    """Its directory."""
     runner.runner.set_options(
         [f"--named-caches-dir={caches.parent}", *(f"--docker-buildkit-{each}" for each in options)],
         env={"PATH": "/usr/bin:/bin", **env},
     )
-    return runner.runner.request(Session, ())
+    return runner.runner.request(Session, ()).directory
 
 
 def mode(path: Path) -> int:
@@ -67,7 +68,7 @@ def mode(path: Path) -> int:
 
 
 def test_only_the_user_can_read_what_a_session_knows(runner: ImageRunner, caches: Path) -> None:
-    session = open_session(runner, caches, HOME="/home/me").path
+    session = open_session(runner, caches, HOME="/home/me")
     assert mode(session) == 0o700
     assert mode(session / SOCKET_NAME) == 0o600
     assert mode(session / "run") == 0o700
@@ -78,7 +79,7 @@ def test_the_profile_is_the_environment_that_docker_may_see(
     runner: ImageRunner, caches: Path
 ) -> None:
     given = {"HOME": "/home/me", "DOCKER_HOST": "ssh://far", "SOURCE_DATE_EPOCH": "1", "TOKEN": "x"}
-    session = open_session(runner, caches, **given).path
+    session = open_session(runner, caches, **given)
     assert dict(SessionClient(session).profile.environment) == {
         "HOME": "/home/me",
         "DOCKER_HOST": "ssh://far",
@@ -98,7 +99,7 @@ def test_the_profile_is_the_environment_that_docker_may_see(
 def test_the_profile_says_which_docker_was_chosen(
     runner: ImageRunner, caches: Path, option: str, program: str
 ) -> None:
-    session = open_session(runner, caches, f"docker={option}", HOME="/home/me").path
+    session = open_session(runner, caches, f"docker={option}", HOME="/home/me")
     assert SessionClient(session).profile.docker == program.format(
         buildroot=runner.runner.build_root
     )
@@ -113,21 +114,21 @@ def test_a_registry_is_waited_for_some_time(runner: ImageRunner, caches: Path, n
 def test_a_registry_may_be_waited_for_as_long_as_clocks_go(
     runner: ImageRunner, caches: Path
 ) -> None:
-    session = open_session(runner, caches, f"registry-timeout={10**18}").path
+    session = open_session(runner, caches, f"registry-timeout={10**18}")
     assert SessionClient(session).profile.reach.patience.read_timeout < threading.TIMEOUT_MAX
 
 
 def test_a_new_session_knows_nothing_of_the_one_before(runner: ImageRunner, caches: Path) -> None:
     first = open_session(runner, caches, HOME="/home/me")
-    left_over = first.path / "events" / "a.0.json"
+    left_over = first / "events" / "a.0.json"
     left_over.write_text("")
     assert open_session(runner, caches, HOME="/home/you") == first
     assert not left_over.exists()
-    assert dict(SessionClient(first.path).profile.environment)["HOME"] == "/home/you"
+    assert dict(SessionClient(first).profile.environment)["HOME"] == "/home/you"
 
 
 def test_no_file_holds_what_a_session_knows(runner: ImageRunner, caches: Path) -> None:
-    session = open_session(runner, caches, HOME="/home/me", HTTPS_PROXY="http://me:s3cret@p").path
+    session = open_session(runner, caches, HOME="/home/me", HTTPS_PROXY="http://me:s3cret@p")
     files = [path for path in caches.parent.rglob("*") if path.is_file()]
     assert files
     assert not any(b"s3cret" in path.read_bytes() for path in files)
@@ -163,9 +164,9 @@ def test_what_a_session_wrote_stays_when_it_is_opened_again(caches: Path) -> Non
 
 def test_a_session_of_another_graph_with_the_same_number_is_another_one(caches: Path) -> None:
     first = open_session(ImageRunner(), caches)
-    write_private(first.path / "written", b"")
+    write_private(first / "written", b"")
     assert open_session(ImageRunner(), caches) == first
-    assert not (first.path / "written").exists()
+    assert not (first / "written").exists()
 
 
 def test_sessions_that_were_killed_are_removed_and_others_are_not(
@@ -180,14 +181,14 @@ def test_sessions_that_were_killed_are_removed_and_others_are_not(
         (directory / "file").touch()
     month_ago = time.time() - 30 * 24 * 3600
     os.utime(old, (month_ago, month_ago))
-    session = open_session(runner, caches).path
+    session = open_session(runner, caches)
     assert {path.name for path in caches.iterdir()} == {
         path.name for path in (alive, foreign, container, history, session)
     }
 
 
 def test_a_closed_session_leaves_nothing(runner: ImageRunner, caches: Path) -> None:
-    session = open_session(runner, caches).path
+    session = open_session(runner, caches)
     remove_directory(session)
     assert list(caches.iterdir()) == []
     remove_directory(session)
@@ -222,7 +223,7 @@ def run_in_sandbox(sandbox: Path, script: str, *arguments: str) -> subprocess.Co
 def test_a_process_finds_the_session_of_the_pants_that_started_it(
     runner: ImageRunner, caches: Path, tmp_path: Path
 ) -> None:
-    session = open_session(runner, caches).path
+    session = open_session(runner, caches)
     (tmp_path / CACHE_LINK).symlink_to(caches)
     found = run_in_sandbox(tmp_path, f'cd "{SESSION_IN_SANDBOX}" && pwd -P')
     assert found.stdout.strip() == str(session.resolve())
@@ -264,7 +265,7 @@ def test_a_tool_is_found_by_what_a_process_starts_and_says_where_none_is(
 def test_a_process_says_that_no_program_may_run_in_the_directory_of_its_session(
     runner: ImageRunner, caches: Path, tmp_path: Path
 ) -> None:
-    session = open_session(runner, caches).path
+    session = open_session(runner, caches)
     # As where it is mounted with `noexec`.
     (session / PROGRAM).chmod(0o600)
     (tmp_path / CACHE_LINK).symlink_to(caches)
