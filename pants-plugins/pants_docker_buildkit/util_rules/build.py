@@ -197,9 +197,8 @@ async def find_image(
     is_other = inputs is not None and (past is not None or takes_no_process(definition))
     place = Place(
         keeper,
-        running.directory,
+        running,
         only_looks_up,
-        is_plan=running.is_plan,
         # What another machine may have built meanwhile is worth a question first.
         expects_build=is_other and not options.reads_remote_cache,
         is_forced=request.is_forced,

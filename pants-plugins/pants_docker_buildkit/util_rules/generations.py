@@ -6,7 +6,6 @@ import json
 import logging
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 
 from pants.engine.fs import Digest
@@ -38,7 +37,7 @@ from pants_docker_buildkit.session.directory import (
     EXIT_NO_SESSION,
     event_path,
 )
-from pants_docker_buildkit.session.running import SessionKeeper
+from pants_docker_buildkit.session.running import RunningSession, SessionKeeper
 from pants_docker_buildkit.solver.errors import EXIT_SOURCE_CHANGED
 from pants_docker_buildkit.solver.input_tree import MUTABLE_MARKER, OUTPUT_ARTIFACTS, OUTPUT_LAYOUT
 from pants_docker_buildkit.solver.result import (
@@ -151,22 +150,20 @@ class Unsolved:
 class Place:
     """Where the build of a definition is tried. With `only_looks_up`, nothing is built.
 
-    With `is_plan`, the local engine is not told of tags either. With `expects_build`, contexts are
-    laid out before the caches are asked, which then takes one process and not two or three. With
-    `is_forced`, none is asked.
+    With `expects_build`, contexts are laid out before the caches are asked, which then takes one
+    process and not two or three. With `is_forced`, none is asked.
     """
 
     keeper: SessionKeeper
-    session: Path
+    running: RunningSession
     only_looks_up: bool
-    is_plan: bool
     expects_build: bool = False
     is_forced: bool = False
 
     def seconds(self, definition: ImageDefinition, generation: int) -> float | None:
         """How long the build took that this session ran; `None` if it ran none."""
         try:
-            event = event_path(self.session, definition.key, generation).read_bytes()
+            event = event_path(self.running.directory, definition.key, generation).read_bytes()
         except OSError:
             return None
         return float(json.loads(event)["seconds"])
@@ -205,18 +202,17 @@ async def _run(
     definition: ImageDefinition, generation: int, place: Place, reasons: tuple[Reason, ...]
 ) -> FallibleProcessResult:
     """What came of a build that no cache has. Its contexts are brought up to date before."""
-    keeper = place.keeper
-    keeper.builds.serve(keeper.running.directory)
-    name = keeper.running.answers.context_name(definition.key)
-    reason = reason_line(reasons)
-    keeper.running.reasons[definition.address.spec] = reason
-    keeper.running.asked.setdefault(definition.address.spec, time.time())
+    running, keeper, target = place.running, place.keeper, definition.address.spec
+    keeper.builds.serve(running.directory)
+    name = running.answers.context_name(definition.key)
+    reason = running.reasons[target] = reason_line(reasons)
+    running.asked.setdefault(target, time.time())
     description = f"Build {definition.address} ({reason})"
     for number in range(1, _ATTEMPTS + 1):
         attempt = keeper.attempt(definition.key, generation, number)
         is_last = number == _ATTEMPTS
         await prepare_contexts(
-            definition, generation, place.session, name, attempt, with_all=is_last
+            definition, generation, running.directory, name, attempt, with_all=is_last
         )
         process = _build_process(definition, generation, description, attempt)
         if place.is_forced:
@@ -254,7 +250,8 @@ async def solve(
     An image that was lost is built again as the next generation, which is a process with a key of
     its own. So all machines walk the same chain, and find the last link in the cache.
     """
-    tags = () if place.is_plan else definition.local_tags
+    # A plan does not tell the local engine of tags.
+    tags = () if place.running.is_plan else definition.local_tags
     for generation in range(_MAX_GENERATIONS):
         result = await _find_or_run(definition, generation, place, reasons)
         if result is None:
@@ -270,7 +267,7 @@ async def solve(
             f" ({where}: {', '.join(record.references) or 'no reference'})."
         )
         if definition.output is ImageOutput.DOCKER:
-            place.keeper.running.local_tags.note(definition.address.spec, record.references[0])
+            place.running.local_tags.note(definition.address.spec, record.references[0])
         confirmation = await _confirm(
             definition, record, generation, was_built=seconds is not None, tags=tags
         )
