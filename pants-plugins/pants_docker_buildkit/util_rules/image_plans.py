@@ -53,7 +53,7 @@ from pants_docker_buildkit.util_rules.upstream_targets import find_upstream_targ
 
 
 @dataclass(frozen=True)
-class UpstreamImages(MayHaveFailed):
+class ImageBases(MayHaveFailed):
     """The image targets; none where that cannot be told, which the image's own plan then says."""
 
     targets: tuple[Target, ...] = ()
@@ -61,14 +61,14 @@ class UpstreamImages(MayHaveFailed):
 
 
 @rule(desc="Find images that an image refers to")
-async def find_upstream_images(field_set: BuildKitImageFieldSet) -> UpstreamImages:
+async def find_image_bases(field_set: BuildKitImageFieldSet) -> ImageBases:
     try:
         upstream = await find_upstream_targets(field_set, **implicitly())
     except Exception as e:
         # Whatever it is, planning the image raises it again.
-        return UpstreamImages(problem=describe(e))
+        return ImageBases(problem=describe(e))
     targets = await resolve_address_targets(**implicitly(Addresses(upstream.addresses)))
-    return UpstreamImages(tuple(filter(has_build, targets)))
+    return ImageBases(tuple(filter(has_build, targets)))
 
 
 @dataclass(frozen=True)
@@ -168,31 +168,28 @@ class ImagePlans:
     all: tuple[tuple[Address, ImagePlan], ...]
 
 
-@dataclass(frozen=True)
-class _Closure:
-    """Images, and for each those that it refers to. Some are two: what is asked for, and a base."""
-
-    upstream: Mapping[BuildKitImageFieldSet, tuple[BuildKitImageFieldSet, ...]]
+_Bases = dict[BuildKitImageFieldSet, tuple[BuildKitImageFieldSet, ...]]
+"""Images, and for each those that it refers to. Some are two: what is asked for, and a base."""
 
 
-async def _close(targets: Iterable[Target], option: RunOutput | None) -> _Closure:
-    upstream: dict[BuildKitImageFieldSet, tuple[BuildKitImageFieldSet, ...]] = {}
+async def _find_bases(targets: Iterable[Target], option: RunOutput | None) -> _Bases:
+    """Those of these targets, and of the images that they refer to."""
+    all_bases: _Bases = {}
     new = [BuildKitImageFieldSet.create(each) for each in targets]
     while new:
-        found = await concurrently(find_upstream_images(each, **implicitly()) for each in new)
+        found = await concurrently(find_image_bases(each, **implicitly()) for each in new)
         for each, images in zip(new, found):
             bases = (BuildKitImageFieldSet.create(target) for target in images.targets)
-            upstream[each] = tuple(as_upstream(base, option) for base in bases)
-        bases_of_new = (base for each in new for base in upstream[each])
-        new = list(dict.fromkeys(base for base in bases_of_new if base not in upstream))
-    return _Closure(upstream)
+            all_bases[each] = tuple(as_upstream(base, option) for base in bases)
+        bases_of_new = (base for each in new for base in all_bases[each])
+        new = list(dict.fromkeys(base for base in bases_of_new if base not in all_bases))
+    return all_bases
 
 
 @rule(desc="Plan images")
 async def plan_images(request: ImagePlansRequest, subsystem: DockerBuildKitSubsystem) -> ImagePlans:
-    closure = await _close(request.targets, subsystem.output)
+    left = await _find_bases(request.targets, subsystem.output)
     plans: dict[BuildKitImageFieldSet, ImagePlan] = {}
-    left = dict(closure.upstream)
     while left:
         ready = [each for each, bases in left.items() if plans.keys() >= set(bases)]
         if not ready:
@@ -214,9 +211,7 @@ def _request(field_set: BuildKitImageFieldSet, bases: Iterable[ImagePlan]) -> Im
     return ImagePlanRequest(field_set, tuple(each.target for each in missing), tuple(broken))
 
 
-def _plans_of_cycle(
-    left: Mapping[BuildKitImageFieldSet, tuple[BuildKitImageFieldSet, ...]],
-) -> dict[BuildKitImageFieldSet, ImagePlan]:
+def _plans_of_cycle(left: _Bases) -> dict[BuildKitImageFieldSet, ImagePlan]:
     """Of images that need each other, or one that does."""
     needs = {each.address: [base.address for base in bases] for each, bases in left.items()}
     plans = {}
