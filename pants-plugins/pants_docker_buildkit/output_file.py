@@ -1,13 +1,22 @@
-"""Where below `dist/` does the file of a target go?"""
+"""Where below `dist/` does what a target leaves go?
+
+No path leads out of it: with one that does, Pants never ends.
+"""
 
 from __future__ import annotations
 
 import posixpath
 
 from pants.core.goals.package import OutputPathField
-from pants.engine.addresses import Address
 
 from pants_docker_buildkit.errors import InvalidImageFieldError
+
+_FILE = ("a file below `dist/`", "deploy/file")
+_DIRECTORY = ("a directory below `dist/`", "deploy/files")
+_OWN_DIRECTORY = (
+    "a directory below `dist/`, which then holds nothing but these files",
+    "deploy/manifests",
+)
 
 
 def artifacts_directory(field: OutputPathField, *, has_own: bool) -> str:
@@ -18,27 +27,32 @@ def artifacts_directory(field: OutputPathField, *, has_own: bool) -> str:
     path = field.value or ""
     if field.value == field.default:
         path = field.value_or_default(file_ending=None) if has_own else field.address.spec_path
-    path = posixpath.normpath(path or ".")
-    if path.startswith("/") or path.split("/")[0] == "..":
-        raise InvalidImageFieldError(
-            field.alias,
-            field.address,
-            "name a directory below `dist/`",
-            f"it is {field.value!r}",
-            "Leave it out, or write a path such as 'deploy/files'.",
-        )
-    return path
+    directory = posixpath.normpath(path or ".")
+    return directory if directory == "." else _below_dist(field, directory, _DIRECTORY)
 
 
-def output_file(field: OutputPathField, address: Address, file_ending: str) -> str:
-    """The path, which does not lead out of `dist/`: for one that does, Pants never ends."""
+def own_directory(field: OutputPathField) -> str:
+    """A directory that holds what a target leaves and nothing else, for Pants empties it before."""
+    return _below_dist(field, field.value_or_default(file_ending=None), _OWN_DIRECTORY)
+
+
+def output_file(field: OutputPathField, file_ending: str) -> str:
+    """The path of the file that a target leaves."""
     path = field.value_or_default(file_ending=file_ending)
-    if posixpath.normpath(path).split("/")[0] in ("", ".", ".."):
-        raise InvalidImageFieldError(
-            field.alias,
-            address,
-            "name a file below `dist/`",
-            f"it is {field.value!r}",
-            "Leave it out, or write a path such as 'deploy/file'.",
-        )
+    _below_dist(field, path, _FILE)
     return path
+
+
+def _below_dist(field: OutputPathField, path: str, kind: tuple[str, str]) -> str:
+    """A path in its shortest form. Raises `InvalidImageFieldError` where it leads elsewhere."""
+    normal = posixpath.normpath(path)
+    if normal.split("/")[0] not in ("", ".", ".."):
+        return normal
+    name, example = kind
+    raise InvalidImageFieldError(
+        field.alias,
+        field.address,
+        f"name {name}",
+        f"it is {field.value!r}",
+        f"Leave it out, or write a path such as {example!r}.",
+    )

@@ -76,7 +76,7 @@ async def package_image(
 ) -> BuiltPackage:
     path = ""
     if field_set.artifacts_field is None:
-        path = output_file(field_set.output_path, field_set.address, FILE_ENDING)
+        path = output_file(field_set.output_path, FILE_ENDING)
     try:
         if field_set.artifacts_field is not None:
             return await _package_artifacts(field_set)

@@ -13,32 +13,17 @@ from pants.core.goals.run import RunRequest
 from pants.engine.fs import CreateDigest, FileContent
 
 from pants_docker_buildkit.compat import create_digest, implicitly, rule
-from pants_docker_buildkit.errors import InvalidImageFieldError
+from pants_docker_buildkit.output_file import own_directory
 from pants_docker_buildkit.references.yaml_file import join_files
 from pants_docker_buildkit.util_rules.manifests import ManifestsFieldSet, resolve_manifests
 
 _STREAM = "manifests.yaml"
 
 
-def _output_directory(field_set: ManifestsFieldSet) -> str:
-    """A directory that holds these files only, for Pants empties it before it writes them."""
-    field = field_set.output_path
-    directory = os.path.normpath(field.value_or_default(file_ending=None))
-    if directory == "." or directory.split("/")[0] in ("..", ""):
-        raise InvalidImageFieldError(
-            field.alias,
-            field_set.address,
-            "name a directory below `dist/`, which then holds nothing but these files",
-            f"it is {field.value!r}",
-            "Leave it out, or write a path such as 'deploy/manifests'.",
-        )
-    return directory
-
-
 @rule(desc="Package manifests")
 async def package_manifests(field_set: ManifestsFieldSet) -> BuiltPackage:
     resolved = await resolve_manifests(field_set, **implicitly())
-    directory = _output_directory(field_set)
+    directory = own_directory(field_set.output_path)
     digest = await create_digest(
         CreateDigest(
             FileContent(os.path.join(directory, path), text.encode())

@@ -77,7 +77,7 @@ async def write_refs_file(field_set: ImageRefsFieldSet) -> RefsFile:
     field = field_set.images
     refs_format = RefsFormat(field_set.format.value)
     _check_keys(field_set, refs_format)
-    path = output_file(field_set.output_path, field_set.address, refs_format.file_ending)
+    path = output_file(field_set.output_path, refs_format.file_ending)
     mentions = tuple(
         ImageMention(address, repr(key)) for key, address in sorted(field.value.items())
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from pants.core.goals.package import OutputPathField
-from pants.engine.addresses import Address
 
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.output_file import output_file
@@ -88,11 +87,7 @@ def test_a_file_outside_of_dist_is_refused_before_anything_is_built(
         }
     )
     with pytest.raises(InvalidImageFieldError) as raised:
-        output_file(
-            runner.target(f"out:{target}")[OutputPathField],
-            Address("out", target_name=target),
-            "json",
-        )
+        output_file(runner.target(f"out:{target}")[OutputPathField], "json")
     assert str(raised.value) == (
         f"The `output_path` field in target out:{target} must name a file below `dist/`, but it is"
         f" {path!r}. Leave it out, or write a path such as 'deploy/file'."
