@@ -26,7 +26,7 @@ BELOW = {
     "migration": ("oci", "buildx", "dockerfile"),
     "solver": ("oci", "registry", "remote", "buildx", "session", "image_tests", "signatures"),
     "reports": ("oci", "session"),
-    "plans": ("oci", "dockerfile", "registry", "solver", "reports"),
+    "plans": ("oci", "dockerfile", "registry", "session", "solver", "reports"),
 }
 """The pure packages, and what each may import besides itself."""
 

@@ -12,12 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pants_docker_buildkit.build_history import (
-    history_path,
-    read_past_build,
-    read_past_inputs,
-    write_past_build,
-)
 from pants_docker_buildkit.buildx.attributes import InvalidAttributesError, parse_cache_attributes
 from pants_docker_buildkit.buildx.builder import InvalidBuilderError, parse_builder
 from pants_docker_buildkit.buildx.metadata import (
@@ -31,6 +25,12 @@ from pants_docker_buildkit.oci.digest import parse_oci_digest
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.oci.testing.damage import JSON_PIECES, Edit, damage
+from pants_docker_buildkit.plans.build_history import (
+    history_path,
+    read_past_build,
+    read_past_inputs,
+    write_past_build,
+)
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
 from pants_docker_buildkit.plans.reasons import explain_build
 from pants_docker_buildkit.solver.failure import summarize_failure

@@ -15,17 +15,17 @@ from pants.engine.fs import Digest, RemovePrefix
 from pants.engine.process import ProcessResultMetadata
 from pants.util.logging import LogLevel
 
-from pants_docker_buildkit.build_history import (
-    History,
-    PastBuild,
-    history_path,
-    write_past_build,
-)
 from pants_docker_buildkit.compat import implicitly, remove_prefix, rule
 from pants_docker_buildkit.errors import ImageNotBuiltError, ImageSourceChangedError, NoImageError
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.image_record import ImageRecord
+from pants_docker_buildkit.plans.build_history import (
+    History,
+    PastBuild,
+    history_path,
+    write_past_build,
+)
 from pants_docker_buildkit.plans.build_inputs import BuildInputs
 from pants_docker_buildkit.plans.reasons import LOST_RECORD, Reason, reason_line
 from pants_docker_buildkit.session.missing_images import MissingImages

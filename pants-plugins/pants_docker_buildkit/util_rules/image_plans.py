@@ -15,12 +15,12 @@ from pants.engine.addresses import Address, Addresses
 from pants.engine.engine_aware import EngineAwareReturnType
 from pants.engine.target import AllTargets, Target
 
-from pants_docker_buildkit.build_history import History
 from pants_docker_buildkit.compat import concurrently, implicitly, resolve_address_targets, rule
 from pants_docker_buildkit.errors import BuilderNotAskedError, ImageCycleError, ImageNotBuiltError
 from pants_docker_buildkit.fields.naming import BuildKitImageSkipPushField, RunOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, has_build
 from pants_docker_buildkit.oci.reference import ImageReference
+from pants_docker_buildkit.plans.build_history import History
 from pants_docker_buildkit.plans.image_plan import ImagePlan, PlanOutcome, TagOutcome, TagPlan
 from pants_docker_buildkit.plans.reasons import Reason, ReasonKind
 from pants_docker_buildkit.registry.client import Purpose

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pants_docker_buildkit.build_history import (
+from pants_docker_buildkit.plans.build_history import (
     History,
     PastBuild,
     history_path,
