@@ -21,7 +21,7 @@ from pants_docker_buildkit.errors import (
     InvalidRecordError,
 )
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
-from pants_docker_buildkit.util_rules import context_providers
+from pants_docker_buildkit.util_rules import missing_paths
 from pants_docker_buildkit.util_rules.build_settings import field_caches
 from pants_docker_buildkit.util_rules.context_providers import source_paths
 
@@ -521,7 +521,7 @@ def test_targets_are_looked_at_once_for_all_paths_that_are_explained(
         seen.append(target.address)
         return source_paths(target)
 
-    monkeypatch.setattr(context_providers, "source_paths", see)
+    monkeypatch.setattr(missing_paths, "source_paths", see)
     for name in ("first", "second"):
         runner.write({f"{name}/BUILD": "docker_buildkit_image(name='image')", f"{name}/a": ""})
         runner.write({f"{name}/Dockerfile": f"{SCRATCH}COPY {name}/a /\n"})

@@ -1,8 +1,7 @@
-"""Which targets can put a path into a build context, and why is one not in it?"""
+"""Which targets can put a path into a build context?"""
 
 from __future__ import annotations
 
-import os
 import posixpath
 from bisect import bisect_left
 from collections import defaultdict
@@ -11,24 +10,18 @@ from dataclasses import dataclass
 from functools import cache
 
 from pants.backend.docker.target_types import DockerImageSourceField
-from pants.base.build_environment import get_buildroot
 from pants.core.goals.package import OutputPathField
 from pants.core.target_types import RelocatedFilesOriginalTargetsField
 from pants.engine.addresses import Address, Addresses
-from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
 from pants.engine.target import AllTargets, SourcesField, SpecialCasedDependencies, Target
 from pants.util.frozendict import FrozenDict
 
 from pants_docker_buildkit.compat import (
     concurrently,
-    get_digest_entries,
     implicitly,
-    path_globs_to_digest,
-    path_globs_to_paths,
     resolve_address_targets,
     resolve_unparsed_address_inputs,
     rule,
-    uncacheable_rule,
 )
 from pants_docker_buildkit.dockerfile.patterns import (
     IgnorePattern,
@@ -39,11 +32,10 @@ from pants_docker_buildkit.dockerfile.stage_contents import directory_of_wildcar
 from pants_docker_buildkit.fields.manifests import BuildKitManifestsSourcesField
 from pants_docker_buildkit.fields.references import BuildKitImageRefsImagesField
 from pants_docker_buildkit.image_field_set import has_build, is_image
-from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS, select_context_tree
+from pants_docker_buildkit.util_rules.build_context import CONTENT_FIELDS
 from pants_docker_buildkit.util_rules.generated_paths import generated_paths, relocated_path
-from pants_docker_buildkit.util_rules.glob_texts import is_literal, unescaped
+from pants_docker_buildkit.util_rules.glob_texts import unescaped
 
-_FEW = 3
 _FIELDS_OF_IMAGES = (
     DockerImageSourceField,
     BuildKitImageRefsImagesField,
@@ -52,14 +44,14 @@ _FIELDS_OF_IMAGES = (
 
 
 @dataclass(frozen=True)
-class _Places:
+class Places:
     """Targets by paths from the build root. `paths` are all of them, sorted."""
 
     targets: FrozenDict[str, tuple[Address, ...]]
     paths: tuple[str, ...]
 
     @classmethod
-    def create(cls, pairs: Iterable[tuple[str, Address]]) -> _Places:
+    def create(cls, pairs: Iterable[tuple[str, Address]]) -> Places:
         """The targets at these paths."""
         found = defaultdict[str, list[Address]](list)
         for path, address in pairs:
@@ -90,8 +82,8 @@ class ContextProviders:
 
     files: FrozenDict[str, Address]
     paths: tuple[str, ...]
-    generated: _Places
-    outputs: _Places
+    generated: Places
+    outputs: Places
     with_ending: frozenset[Address]
     of_images: frozenset[Address]
 
@@ -110,8 +102,8 @@ class ContextProviders:
         return cls(
             FrozenDict(files),
             tuple(sorted(files)),
-            _Places.create(generated),
-            _Places.create((path, address) for address, path in outputs.items()),
+            Places.create(generated),
+            Places.create((path, address) for address, path in outputs.items()),
             frozenset(
                 address
                 for address, field in packages.items()
@@ -344,73 +336,3 @@ async def find_wildcard_providers(request: WildcardRequest) -> WildcardProviders
     # Images often share a pattern, and it is compared with all paths of the repository.
     providers = await find_context_providers(**implicitly())
     return WildcardProviders(frozenset(providers.matching(request.directory, request.pattern)))
-
-
-@dataclass(frozen=True)
-class SourceOwners:
-    """The targets of the repository by the sources that they name, and their aliases."""
-
-    places: _Places
-    aliases: FrozenDict[Address, str]
-
-
-@rule(desc="Find owners of sources")
-async def find_source_owners(all_targets: AllTargets) -> SourceOwners:
-    return SourceOwners(
-        _Places.create((path, each.address) for each in all_targets for path in source_paths(each)),
-        FrozenDict({each.address: each.alias for each in all_targets}),
-    )
-
-
-@dataclass(frozen=True)
-class MissingPathRequest:
-    """Asks why a path, from the build root, is not in the build context of a directory.
-
-    Of `ignore_files` the first that exists decides there.
-    """
-
-    path: str
-    root: str
-    ignore_files: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class MissingPath:
-    """What to do about it, in a sentence; empty where nothing is known."""
-
-    advice: str
-
-
-@uncacheable_rule(desc="Explain missing path of build context")
-async def explain_missing_path(request: MissingPathRequest) -> MissingPath:
-    # In each session, because Pants notices no change of what it is kept from seeing.
-    path = request.path
-    if not is_literal(path):
-        return MissingPath("")
-    globs = PathGlobs([path, f"{path}/**"], GlobMatchErrorBehavior.ignore)
-    digest = await path_globs_to_digest(globs, **implicitly())
-    if not await get_digest_entries(digest):
-        if not os.path.lexists(os.path.join(get_buildroot(), path)):
-            return MissingPath("")
-        return MissingPath(
-            f"{path} exists, but `.gitignore` or `[GLOBAL].pants_ignore` hides it from Pants, or it"
-            " is empty. Add an exception there, such as"
-            f" `[GLOBAL].pants_ignore.add = ['!/{path}']`."
-        )
-    known = await find_source_owners(**implicitly())
-    owners = sorted(set(known.places.inside(path)))
-    if not owners:
-        return MissingPath(f"{path} exists, but no target owns it: add a `files` target.")
-    selected = await select_context_tree(digest, request.root, request.ignore_files)
-    kept = (posixpath.join(request.root, each.path) for each in selected.entries)
-    if not any(each == path or each.startswith(f"{path}/") for each in kept):
-        there = (await path_globs_to_paths(PathGlobs(request.ignore_files))).files
-        ignore_file = next(each for each in request.ignore_files if each in there)
-        return MissingPath(f"{path} exists, but {ignore_file} excludes it: add an exception there.")
-    names = ", ".join(f"{each} (`{known.aliases[each]}`)" for each in owners[:_FEW])
-    more = f" and {len(owners) - _FEW} more" if len(owners) > _FEW else ""
-    return MissingPath(
-        f"{path} belongs to {names}{more}. Only `file`, `resource` and `shell_source` targets enter"
-        " a context as they are, others as a package such as a `pex_binary`: add one of these to"
-        " `dependencies`."
-    )

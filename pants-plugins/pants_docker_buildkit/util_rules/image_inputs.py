@@ -35,10 +35,6 @@ from pants_docker_buildkit.util_rules.build_platform import (
     BuildPlatformsRequest,
     find_build_platforms,
 )
-from pants_docker_buildkit.util_rules.context_providers import (
-    MissingPathRequest,
-    explain_missing_path,
-)
 from pants_docker_buildkit.util_rules.dockerfile import (
     ImageDockerfile,
     analyze_dockerfile,
@@ -49,6 +45,7 @@ from pants_docker_buildkit.util_rules.image_archives import looks_like_archive
 from pants_docker_buildkit.util_rules.image_lock import AppliedLock, find_applied_lock
 from pants_docker_buildkit.util_rules.image_names import output_of_run
 from pants_docker_buildkit.util_rules.materials import image_materials
+from pants_docker_buildkit.util_rules.missing_paths import MissingPathRequest, explain_missing_path
 from pants_docker_buildkit.util_rules.pinned_sources import PinnedSourcesRequest, pin_sources
 from pants_docker_buildkit.util_rules.policies import Policies, read_policies
 from pants_docker_buildkit.util_rules.unowned_files import (
