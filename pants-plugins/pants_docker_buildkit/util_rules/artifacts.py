@@ -21,6 +21,7 @@ from pants_docker_buildkit.compat import (
     implicitly,
     rule,
 )
+from pants_docker_buildkit.dockerfile.context_entries import implied_directories
 from pants_docker_buildkit.errors import MissingArtifactsError
 from pants_docker_buildkit.fields.artifacts import OutputsMatchMode
 from pants_docker_buildkit.fields.dockerfile import BuildKitImageSourceField
@@ -30,7 +31,6 @@ from pants_docker_buildkit.plans.reasons import Reason
 from pants_docker_buildkit.solver.artifact_patterns import unmatched_paths
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.util_rules.build import ImageOutcome, build_files
-from pants_docker_buildkit.util_rules.context_providers import parents
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def _check(
     if mode is OutputsMatchMode.ALLOW_EMPTY or not named:
         return
     files = [each.path for each in entries if not isinstance(each, Directory)]
-    directories = {above for each in entries for above in parents(each.path)}
+    directories = implied_directories(each.path for each in entries)
     directories.update(each.path for each in entries if isinstance(each, Directory))
     no_files, no_directories = unmatched_paths(
         definition.output_files, definition.output_directories, files, directories - {""}
