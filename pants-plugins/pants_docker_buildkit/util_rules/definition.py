@@ -99,6 +99,7 @@ async def _input_tree(inputs: ImageInputs, job: bytes) -> Digest:
 async def _names(naming: Naming, values: Placeholders) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The repositories of an image, and its tags in the local engine."""
     if naming.output is ImageOutput.REGISTRY:
+        naming.check_tags(values)
         names = (reference.name for _, reference in naming.in_registries(values))
         return tuple(dict.fromkeys(names)), ()
     if naming.output is not ImageOutput.DOCKER:

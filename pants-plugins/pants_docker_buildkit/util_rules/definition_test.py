@@ -451,6 +451,21 @@ def test_a_dockerfile_that_is_in_no_context_counts(runner: ImageRunner) -> None:
     assert len(digests) == 2
 
 
+@pytest.mark.parametrize(
+    ("tag", "requirement"),
+    [
+        ("a b", "hold tags, each of which must be at most"),
+        ("{nope}", "only have known placeholder"),
+    ],
+)
+def test_a_tag_that_publish_would_refuse_is_refused_before_a_build(
+    runner: ImageRunner, tag: str, requirement: str
+) -> None:
+    declare(runner, f"image_tags=['{{git_sha:.7}}', '{tag}']")
+    with pytest.raises(ExecutionError, match=f"The `image_tags` field in .* must {requirement}"):
+        runner.definition("src/team/app:image")
+
+
 def test_an_argument_that_only_names_use_is_in_no_key(runner: ImageRunner) -> None:
     def keys(tag: str) -> tuple[str, dict[str, str]]:
         declare(runner, f"extra_build_args=['TAG={tag}'], image_tags=['1-{{build_args.TAG}}']")

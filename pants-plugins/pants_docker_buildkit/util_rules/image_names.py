@@ -39,6 +39,8 @@ from pants_docker_buildkit.util_rules.registries import ConfiguredRegistries, Co
 GIT_SHA = "git_sha"
 """The placeholder for the commit, in tags only: whatever else it stood in would be built anew."""
 
+_SOME_COMMIT = "0" * 40
+
 _KNOWN_PLACEHOLDERS = "only have known placeholders in braces"
 
 
@@ -163,6 +165,12 @@ class Naming:
         option = f"registries.{registry.alias}.extra_image_tags"
         filled = [_fill_option(option, each, values) for each in registry.extra_image_tags]
         return (*self.tags(values), *_tags(filled, partial(InvalidOptionError, option)))
+
+    def check_tags(self, values: Placeholders) -> None:
+        """Refuse what `publish` would only refuse after the build. Git is not asked."""
+        tag_values = values.merge({GIT_SHA: _SOME_COMMIT})
+        for registry in self.registries:
+            self.tags_in(registry, tag_values)
 
     def local_references(self, repository: str, values: Placeholders) -> tuple[str, ...]:
         """The names of the image in the local engine, where `docker_image` gives it these, too.
