@@ -1,4 +1,4 @@
-"""The `[docker-buildkit]` options; nothing derived from them."""
+"""The options of images, of signatures and of the report; nothing derived from them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The fields of an image target, by the question that the author of a BUILD file asks."""
+"""The fields of targets, by the question that the author of a BUILD file asks."""

@@ -1,1 +1,1 @@
-"""One Pants goal each."""
+"""What Pants asks for by a goal, and the goals of our own."""
