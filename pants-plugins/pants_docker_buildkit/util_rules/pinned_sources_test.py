@@ -165,7 +165,7 @@ def test_a_policy_of_the_user_is_obeyed_where_nothing_is_built(runner: ImageRunn
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        pytest.param("{", "must be BuildKit's message 'Policy' in JSON", id="no-json"),
+        pytest.param("{", "must be JSON (line 1: ", id="no-json"),
         pytest.param(
             '{"rules": [{"action": "CONVERT", "selector": {"identifier": "a"}}]}',
             "must only allow and deny, but the rule for 'a' converts",
