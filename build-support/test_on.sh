@@ -65,7 +65,9 @@ print(PexCli.default_version.lstrip("v"))')"
     printf ']\n\n[python-bootstrap]\nsearch_path = ["%s"]\n' \
       "$("$python" -c 'import sys
 print("%s/bin/python%d.%d" % (sys.base_prefix, *sys.version_info[:2]))')"
-  } >"$folder/machine.toml"
+  } >"$folder/machine.toml.$$"
+  # At once: other tests may run on this Pants.
+  mv "$folder/machine.toml.$$" "$folder/machine.toml"
 }
 
 build-support/setup.sh pants
