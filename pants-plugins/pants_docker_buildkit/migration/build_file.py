@@ -41,8 +41,8 @@ _GONE = {
 _NETWORKS = ("default", "none", "host")
 _MENTION = re.compile(rf"\b{OLD}\b")
 _NO_EQUIVALENT = {
-    "extra_build_options": "has a field for each option: `shm_size`, `ulimits`, `entitlements`,"
-    " `no_cache`, `image_annotations`, …",
+    "extra_build_options": "has a field for most options: `shm_size`, `ulimits`, `entitlements`,"
+    " `no_cache`, `image_annotations`, …; `--cgroup-parent` and `--no-cache-filter` have none",
 }
 _NOT_OF_OLD = {"environment": '"__local__"', "resolve": "None"}
 """Fields of many targets, and of ours, with the values that stand for none."""

@@ -28,7 +28,7 @@ _GONE = {
     "build_target_stage": "set `target_stage`, in `__defaults__` for all",
     "build_hosts": "set `extra_build_hosts`, in `__defaults__` for all",
     "build_no_cache": "set `no_cache`, in `__defaults__` for all",
-    "build_extra_options": "each has a field: `shm_size`, `ulimits`, `entitlements`, …",
+    "build_extra_options": "most have a field: `shm_size`, `ulimits`, `entitlements`, …",
     "experimental_enable_podman": "`docker` names the program; podman has no buildx",
     "build_verbose": 'set `progress = "plain"`',
 }
