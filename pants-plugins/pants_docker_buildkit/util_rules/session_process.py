@@ -75,9 +75,9 @@ async def run_in_session(process: Process) -> FallibleProcessResult:
     """The result of a process, from a cache or by running it. For rules in an open session."""
     result = await execute_process(process, **implicitly())
     if result.exit_code == EXIT_NO_SESSION:
-        # Pants ran it before this session knew it, to see whether it still fails. By another name
-        # of its cache it is run again, with the same key, and by a number that no other session
-        # had, or Pants would have run that one, too.
+        # Pants ran it before this session knew it, as it does with what failed, or is forced, to
+        # see whether that is as before. By another name of its cache it is run again, with the same
+        # key, and by a number that no other session had, or Pants would have run that one, too.
         keeper = await keep_session(**implicitly())
         process = replace(
             _by_name(process, OTHER_CACHE_NAME),
