@@ -47,7 +47,8 @@ def begin_session(runner: ImageRunner, registry: FakeRegistry, path: str) -> Non
     runner.set_options(
         f"registries={registries!r}",
         "default-repository=app",
-        env={"PATH": path, "HOME": "/nonexistent"},
+        # As buildx would, who asks why nothing can be said makes a directory there.
+        env={"PATH": path, "HOME": runner.runner.build_root},
         inherit=(),
     )
 
