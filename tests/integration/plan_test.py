@@ -237,8 +237,7 @@ def test_an_error_of_one_image_is_said_and_the_others_are_planned(
     run = checkout.pants("plan-images", "::", pantsd=True, may_fail=True)
     assert run.exit_code == 1
     assert "above:image\n  It needs alone:image, whose plan is an error.\n" in run.output
-    # `publish` would refuse it.
-    assert "build     tagged:image\n  The `image_tags` field in target tagged:" in run.output
+    assert "error     tagged:image\n  The `image_tags` field in target tagged:" in run.output
     shared = f"{registry.address}/{repository}/shared"
     for name in ("one", "two"):
         assert (
@@ -254,7 +253,7 @@ def test_an_error_of_one_image_is_said_and_the_others_are_planned(
             f"error     {each}:image\n  The image ring:image must not need itself, but each of"
             " these needs the next: ring:image → chain:image → ring:image."
         ) in run.output
-    assert "4 build, 1 depends, 5 error" in run.output
+    assert "3 build, 1 depends, 6 error" in run.output
     assert run.docker_calls == ()
 
 
