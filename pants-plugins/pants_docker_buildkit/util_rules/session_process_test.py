@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import cast
 
-import pytest
 from pants.engine.process import FallibleProcessResult
 from pants.engine.rules import QueryRule, rule
 
@@ -54,18 +53,16 @@ def test_what_fails_in_one_session_after_the_other_is_run_in_each() -> None:
     assert ended == [1, 1, 1, 1, 1]
 
 
-@pytest.mark.parametrize(
-    ("exit_code", "printed", "reason"),
-    [
-        # As in a Docker environment of Pants, where the tool of an `adhoc_tool` is asked for.
-        (EXIT_NO_SESSION, b"", "one cannot be the tool of a target with another `environment`"),
-        (-9, b"", "The build process was killed (SIGKILL)"),
-        (1, b"no room\n", "no room"),
-        (3, b"", "It ended with exit code 3, and said nothing."),
-    ],
-)
-def test_a_process_that_failed_never_leaves_that_unexplained(
-    exit_code: int, printed: bytes, reason: str
-) -> None:
+def failure(exit_code: int, printed: bytes = b"") -> str:
+    """What is said of a process that ended so."""
     result = SimpleNamespace(exit_code=exit_code, stderr=printed)
-    assert reason in why_failed(cast(FallibleProcessResult, result))
+    return why_failed(cast(FallibleProcessResult, result))
+
+
+def test_a_process_that_failed_never_leaves_that_unexplained() -> None:
+    # As in a Docker environment of Pants, where the tool of an `adhoc_tool` is asked for.
+    end = failure(EXIT_NO_SESSION)
+    assert "one cannot be the tool of a target with another `environment`" in end
+    assert failure(-9, b"half\n").startswith("half\nThe build process was killed (SIGKILL)")
+    assert failure(1, b"no room\n") == "no room"
+    assert failure(3) == "It ended with exit code 3, and said nothing."
