@@ -13,6 +13,8 @@ import signal
 from typing import NoReturn
 
 _STANDARD_INPUT = 0
+# What a terminal, or Pants, sends to a group.
+_FOR_THE_CHILD = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
 
 def never_stop() -> None:
@@ -30,10 +32,13 @@ def take_terminal() -> None:
     holder = _group_of_pants_in_foreground()
     if holder is None:
         return
-    _set_foreground(os.getpgrp())
+    # From the first moment there are two of this group, and only one is interrupted.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_CHILD)
     child = os.fork()
     if child:
         _wait(child, holder)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    _set_foreground(os.getpgrp())
 
 
 def _group_of_pants_in_foreground() -> int | None:
@@ -48,8 +53,7 @@ def _group_of_pants_in_foreground() -> int | None:
 
 
 def _wait(child: int, holder: int) -> NoReturn:
-    # They are for the child, which is in the same group.
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+    for number in _FOR_THE_CHILD:
         signal.signal(number, signal.SIG_IGN)
     _, status = os.waitpid(child, 0)
     _set_foreground(holder)

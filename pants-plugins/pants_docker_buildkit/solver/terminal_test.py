@@ -25,11 +25,19 @@ print("ended with", code, flush=True)
 print("Pants has", input(), flush=True)
 """
 _CONTAINER = """\
-import os, sys
+import os, sys, time
 sys.path.insert(0, {root!r})
-from pants_docker_buildkit.solver.terminal import take_terminal
-take_terminal()
+from pants_docker_buildkit.solver import terminal
+{first}
+terminal.take_terminal()
 os.execv("/bin/sh", ["sh", "-c", {script!r}])
+"""
+# The process that stays behind gets no processor for a while.
+_IS_LATE = """\
+def wait_late(*arguments, wait=terminal._wait):
+    time.sleep(1)
+    wait(*arguments)
+terminal._wait = wait_late
 """
 _BUILD = """\
 import sys
@@ -92,7 +100,7 @@ def started() -> Iterator[list[Session]]:
 
 def test_a_container_reads_the_terminal_and_pants_has_it_again(started: list[Session]) -> None:
     script = "stty echo; read line; echo container has $line; exit 7"
-    session = Session(_CONTAINER.format(root=str(_ROOT), script=script))
+    session = Session(_CONTAINER.format(root=str(_ROOT), first="", script=script))
     started.append(session)
     session.type("one\n")
     session.wait_for("container has one")
@@ -101,9 +109,12 @@ def test_a_container_reads_the_terminal_and_pants_has_it_again(started: list[Ses
     session.wait_for("Pants has two")
 
 
-def test_what_is_typed_to_interrupt_reaches_the_container(started: list[Session]) -> None:
+@pytest.mark.parametrize("first", ["", _IS_LATE], ids=["at once", "late"])
+def test_what_is_typed_to_interrupt_reaches_the_container(
+    started: list[Session], first: str
+) -> None:
     script = "trap 'echo interrupted; exit 42' INT; echo ready; read line"
-    session = Session(_CONTAINER.format(root=str(_ROOT), script=script))
+    session = Session(_CONTAINER.format(root=str(_ROOT), first=first, script=script))
     started.append(session)
     session.wait_for("ready")
     session.type("\x03")
