@@ -66,18 +66,15 @@ _PROCESS_IDS = "/proc/self/ns/pid"
 SESSION_IN_SANDBOX = f"{CACHE_LINK}/$(uname -n)-$(stat -Lc %i {_PROCESS_IDS} 2>/dev/null)-$PPID"
 """For `/bin/sh` in a sandbox: the directory of the session that started the process."""
 
-_START = f"""\
-[ -x "$run" ] && exec "$run" "$@"
-echo "Builds start programs in '{CACHE_NAME}' below '[GLOBAL].named_caches_dir', but its file \
-system lets none start (noexec). Choose another '[GLOBAL].named_caches_dir'." >&2
-exit {EXIT_NOT_EXECUTABLE}
-"""
-
 RUN_SCRIPT = f"""\
 run="{SESSION_IN_SANDBOX}/{PROGRAM}"
 [ -e "$run" ] || exit {EXIT_NO_SESSION}
-{_START}"""
-"""For `/bin/sh -c` in a sandbox: run a command of `solver.main` for the session."""
+exec /bin/sh "$run" "$@"
+"""
+"""For `/bin/sh -c` in a sandbox: run a command of `solver.main` for the session.
+
+It is in the key of each build, so what it can leave to the program that it starts, it does.
+"""
 
 TOOL_SCRIPT = f"""\
 session="{{chroot}}/{SESSION_IN_SANDBOX.replace("$PPID", "")}"
@@ -91,7 +88,8 @@ if [ ! -e "$run" ]; then
   echo "An image runs where Pants runs, not in one of its environments." >&2
   exit {EXIT_NO_SESSION}
 fi
-{_START}"""
+exec /bin/sh "$run" "$@"
+"""
 """The same for a process that Pants started, or one that such a process started.
 
 For it Pants writes a directory for `{{chroot}}`: it may start elsewhere than in its sandbox.
@@ -118,6 +116,11 @@ _REMOVED_SUFFIX = ".removed"
 _FOREIGN_AGE = 7 * 24 * 3600.0
 _PROGRAM_TEXT = """\
 #!/bin/sh
+if [ ! -x "$0" ]; then
+  echo "Builds start programs in '{cache}' below '[GLOBAL].named_caches_dir', but its file" \
+    "system lets none start (noexec). Choose another '[GLOBAL].named_caches_dir'." >&2
+  exit {not_executable}
+fi
 program=main function=main
 if [ "$1" = {command} ]; then
   [ -e "${{0%/*}}/{permits}/$2.$3.json" ] || exit {needed}
@@ -219,6 +222,8 @@ def make_directory(directory: Path) -> None:
 
 def _write_program(directory: Path) -> None:
     program = _PROGRAM_TEXT.format(
+        cache=CACHE_NAME,
+        not_executable=EXIT_NOT_EXECUTABLE,
         command=BUILD_COMMAND,
         permits=_PERMITS_DIRECTORY,
         needed=EXIT_CONTEXT_NEEDED,
