@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.testing.processes import wait_until
 from tests.integration.workbench.builder import (
     BuildKitSocket,
     create_remote_builder,
@@ -19,7 +20,6 @@ from tests.integration.workbench.builder import (
 from tests.integration.workbench.engine import run_image
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
 from tests.integration.workbench.pants_run import PantsRun
-from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.registry import Registry
 
 TARGET = "app:image"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pants_docker_buildkit.testing.processes import wait_until
 from tests.integration.workbench.builder import BuildKitSocket, create_remote_builder
 from tests.integration.workbench.gate import Gate
 from tests.integration.workbench.machine import Machine, repository_settings
-from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.ready_pants import Python
 from tests.integration.workbench.registry import Registry
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.session.unix_socket import TEMPORARY_PREFIX
+from pants_docker_buildkit.testing.processes import wait_until
 from tests.integration.workbench.base_image import push_busybox
 from tests.integration.workbench.machine import Machine
-from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.ready_pants import Python
 from tests.integration.workbench.registry import OwnRegistry, Registry
 from tests.integration.workbench.remote_cache import RemoteCache

@@ -57,10 +57,10 @@ from pants_docker_buildkit.solver.definition import (
     PinnedSource,
 )
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, OUTPUT_LAYOUT, ROOT
+from pants_docker_buildkit.testing.processes import wait_until
 from tests.integration.conftest import Machines
 from tests.integration.workbench.base_image import plain_docker
 from tests.integration.workbench.machine import Machine
-from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.required import plugin_sources
 

@@ -23,11 +23,11 @@ from pants_docker_buildkit.buildx.buildkitd_config import render_buildkitd_confi
 from pants_docker_buildkit.buildx.create_command import render_create_arguments
 from pants_docker_buildkit.registry.testing.certificates import TestCertificates
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
+from pants_docker_buildkit.testing.processes import wait_until
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
 from pants_docker_buildkit.util_rules.session import Session
 from tests.integration.workbench.builder import BuildKitPort, BuildKitSocket
 from tests.integration.workbench.gate import Gate
-from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.recorded_docker import RecordedDocker, is_build
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.required import docker_host, docker_program

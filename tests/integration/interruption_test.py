@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.workbench.gate import Gate
-from tests.integration.workbench.machine import Checkout, Machine, repository_settings
-from tests.integration.workbench.processes import (
+from pants_docker_buildkit.testing.processes import (
     command_line,
     descendants,
     has_ended,
     parent,
     wait_until,
 )
+from tests.integration.workbench.gate import Gate
+from tests.integration.workbench.machine import Checkout, Machine, repository_settings
 from tests.integration.workbench.ready_pants import StartedPants
 from tests.integration.workbench.registry import OwnRegistry, Registry
 

@@ -19,9 +19,9 @@ from urllib.parse import quote
 import pytest
 
 from pants_docker_buildkit.registry.testing.certificates import TestCertificates
+from pants_docker_buildkit.testing.processes import command_line, descendants, wait_until
 from tests.integration.conftest import Machines
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
-from tests.integration.workbench.processes import command_line, descendants, wait_until
 from tests.integration.workbench.remote_cache import RemoteCache
 from tests.integration.workbench.secure_registry import PasswordRegistry
 

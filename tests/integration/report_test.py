@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from pants_docker_buildkit.session.directory import TIMELINES_DIRECTORY
+from pants_docker_buildkit.testing.processes import wait_until
 from tests.integration.workbench.gate import Gate
 from tests.integration.workbench.machine import Machine, repository_settings
-from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.registry import Registry
 
 FILE = "--docker-buildkit-report-file"

@@ -7,10 +7,10 @@ import signal
 
 import pytest
 
+from pants_docker_buildkit.testing.processes import wait_until
 from tests.integration.workbench.engine import is_running
 from tests.integration.workbench.gate import Gate
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
-from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.registry import Registry
 from tests.integration.workbench.terminal import CONTROL_C, Terminal
 

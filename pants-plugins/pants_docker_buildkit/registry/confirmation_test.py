@@ -23,9 +23,9 @@ from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.access import BasicAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
+from pants_docker_buildkit.testing.processes import SOON
 
 IMAGE = SmallImage.create()
-SOON = 60.0
 
 
 def workers() -> set[threading.Thread]:

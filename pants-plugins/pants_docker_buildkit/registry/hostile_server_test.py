@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -24,14 +23,14 @@ from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 DIGEST = "sha256:" + "a" * 64
 
 
-def raw(*parts: bytes, times: int = 1) -> faults.Fault:
-    """Send these bytes, the last part many times, until the client hangs up."""
+def raw(*parts: bytes, is_endless: bool = False) -> faults.Fault:
+    """Send these bytes, the last part again and again until the client hangs up, or once."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = True
         try:
-            handler.wfile.write(b"".join(parts[:-1]))
-            for _ in range(times):
+            handler.wfile.write(b"".join(parts))
+            while is_endless:
                 handler.wfile.write(parts[-1])
         except OSError:
             pass
@@ -39,23 +38,22 @@ def raw(*parts: bytes, times: int = 1) -> faults.Fault:
     return answer
 
 
-ENDLESS = 10_000_000
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param(raw(OK, b"A: b\r\n", times=ENDLESS), id="headers"),
-        pytest.param(raw(OK + b"A: ", b"b" * 4096, times=ENDLESS), id="a header"),
-        pytest.param(raw(b"", b"b" * 4096, times=ENDLESS), id="a status line"),
-        pytest.param(raw(b"", b"HTTP/1.1 100 Continue\r\n\r\n", times=ENDLESS), id="heads"),
+        pytest.param(raw(OK, b"A: b\r\n", is_endless=True), id="headers"),
+        pytest.param(raw(OK + b"A: ", b"b" * 4096, is_endless=True), id="a header"),
+        pytest.param(raw(b"", b"b" * 4096, is_endless=True), id="a status line"),
+        pytest.param(raw(b"", b"HTTP/1.1 100 Continue\r\n\r\n", is_endless=True), id="heads"),
         pytest.param(
-            raw(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1" * 4096, times=ENDLESS),
+            raw(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1" * 4096, is_endless=True),
             id="a chunk's size",
         ),
         pytest.param(
-            raw(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"A: b\r\n", times=ENDLESS),
+            raw(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"A: b\r\n", is_endless=True),
             id="trailers",
         ),
     ],
@@ -64,15 +62,13 @@ def test_an_answer_of_which_a_part_has_no_end_is_given_up(
     registry: FakeRegistry, client: RegistryClient, fault: faults.Fault
 ) -> None:
     registry.plan(fault, times=None)
-    started = time.monotonic()
     with pytest.raises(RegistryUnavailableError):
         client.get_manifest("app", "1")
-    assert time.monotonic() - started < 10
 
 
 def test_an_error_without_end_is_not_read(registry: FakeRegistry, client: RegistryClient) -> None:
     def denied(handler: BaseHTTPRequestHandler) -> None:
-        raw(b"HTTP/1.1 403 Forbidden\r\n\r\n", b"x" * 4096, times=ENDLESS)(handler)
+        raw(b"HTTP/1.1 403 Forbidden\r\n\r\n", b"x" * 4096, is_endless=True)(handler)
 
     registry.plan(denied)
     with pytest.raises(DeniedError, match=r"\(HTTP 403\)"):

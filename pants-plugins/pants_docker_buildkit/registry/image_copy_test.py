@@ -28,6 +28,7 @@ from pants_docker_buildkit.registry.testing.images import (
     several_platforms,
     write_layout,
 )
+from pants_docker_buildkit.testing.processes import SOON
 
 AMD64, ARM64 = SmallImage.create("amd64"), SmallImage.create("arm64")
 INDEX = several_platforms(AMD64, ARM64)
@@ -210,7 +211,7 @@ def test_blobs_are_sent_at_the_same_time(
     barrier = threading.Barrier(2)
 
     def meet(handler: BaseHTTPRequestHandler) -> None:
-        barrier.wait(5)
+        barrier.wait(SOON)
         faults.status(503)(handler)
 
     other_registry.plan(meet, "/blobs/uploads/", method="PUT", times=2)

@@ -9,6 +9,7 @@ import pytest
 from pants_docker_buildkit.registry import pace as pace_module
 from pants_docker_buildkit.registry.origin import Origin
 from pants_docker_buildkit.registry.pace import MOST_IN_FLIGHT, NoTurnError, Pace, Paces
+from pants_docker_buildkit.testing.processes import SOON
 
 FAR, NEAR = 0.05, 0.001
 GOES_ON = threading.Event()
@@ -134,7 +135,7 @@ def test_who_waits_for_a_server_that_is_lost_hears_so(*, answers_since: bool) ->
     pace.lose("connection refused", before)
     is_over.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(SOON)
     lost = "connection refused" in found
     assert lost is not answers_since
 

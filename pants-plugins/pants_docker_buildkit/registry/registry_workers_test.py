@@ -8,6 +8,7 @@ import pytest
 
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.registry_workers import RegistryWorkers
+from pants_docker_buildkit.testing.processes import SOON
 
 
 class _Client:
@@ -31,9 +32,9 @@ def workers(client: _Client) -> Iterator[RegistryWorkers]:
 def test_work_gets_the_client_and_gives_its_result_or_raises(
     workers: RegistryWorkers, client: _Client
 ) -> None:
-    assert workers.submit("r.example", "app", lambda given: id(given)).result(5) == id(client)
+    assert workers.submit("r.example", "app", lambda given: id(given)).result(SOON) == id(client)
     with pytest.raises(ZeroDivisionError):
-        workers.submit("r.example", "app", lambda _: 1 // 0).result(5)
+        workers.submit("r.example", "app", lambda _: 1 // 0).result(SOON)
 
 
 def test_a_registry_is_asked_on_as_many_threads_as_it_takes_requests(
@@ -42,14 +43,14 @@ def test_a_registry_is_asked_on_as_many_threads_as_it_takes_requests(
     barrier = threading.Barrier(3)
 
     def meet(_: RegistryClient) -> int:
-        return barrier.wait(5)
+        return barrier.wait(SOON)
 
     futures = [workers.submit("r.example", "app", meet) for _ in range(2)]
     workers.submit("r.example", "app", lambda _: None)
     assert not any(future.done() for future in futures)
     # Another registry has threads of its own.
     futures.append(workers.submit("other.example", "app", meet))
-    assert {future.result(5) for future in futures} == {0, 1, 2}
+    assert {future.result(SOON) for future in futures} == {0, 1, 2}
 
 
 def test_a_registry_that_takes_more_gets_more_threads(
@@ -61,9 +62,9 @@ def test_a_registry_that_takes_more_gets_more_threads(
         client.most_at_once = 4
 
     grown = workers.submit("r.example", "app", grow)
-    futures = [workers.submit("r.example", "app", lambda _: barrier.wait(5)) for _ in range(4)]
-    grown.result(5)
-    assert {future.result(5) for future in futures} == {0, 1, 2, 3}
+    futures = [workers.submit("r.example", "app", lambda _: barrier.wait(SOON)) for _ in range(4)]
+    grown.result(SOON)
+    assert {future.result(SOON) for future in futures} == {0, 1, 2, 3}
 
 
 def test_what_is_submitted_after_the_end_is_cancelled(workers: RegistryWorkers) -> None:
@@ -75,7 +76,7 @@ def test_who_hears_of_the_end_may_ask_another_registry(client: _Client) -> None:
     workers = RegistryWorkers("test-worker", lambda *_: cast(RegistryClient, client))
     is_over = threading.Event()
     for _ in range(_Client.most_at_once):
-        workers.submit("r.example", "app", lambda _: is_over.wait(5))
+        workers.submit("r.example", "app", lambda _: is_over.wait())
     waiting = workers.submit("r.example", "app", lambda _: None)
     asked = []
     waiting.add_done_callback(
@@ -83,7 +84,7 @@ def test_who_hears_of_the_end_may_ask_another_registry(client: _Client) -> None:
     )
     closing = threading.Thread(target=workers.close, daemon=True)
     closing.start()
-    closing.join(5)
+    closing.join(SOON)
     is_over.set()
     assert not closing.is_alive()
     assert [future.cancelled() for future in asked] == [True]

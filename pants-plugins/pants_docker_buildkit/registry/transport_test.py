@@ -4,12 +4,13 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
-from pants_docker_buildkit.registry.conftest import BRISK, ClientFactory
+from pants_docker_buildkit.registry.conftest import BRISK, IMPATIENT, ClientFactory
 from pants_docker_buildkit.registry.connections import Connections
 from pants_docker_buildkit.registry.errors import RegistryUnavailableError
 from pants_docker_buildkit.registry.origin import Origin
@@ -20,6 +21,7 @@ from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.registry.transport import Request, Transport
+from pants_docker_buildkit.testing.processes import SOON
 
 IMAGE = SmallImage.create()
 
@@ -36,10 +38,12 @@ def test_an_idempotent_request_is_sent_again_after_a_passing_failure(
 
 @pytest.mark.parametrize("fault", [faults.hang_up, faults.silent], ids=["hang up", "silent"])
 def test_an_idempotent_request_is_sent_again_when_no_answer_comes(
-    registry: FakeRegistry, client: RegistryClient, impatient: RegistryClient, fault: faults.Fault
+    registry: FakeRegistry, client: RegistryClient, make_client: ClientFactory, fault: faults.Fault
 ) -> None:
     IMAGE.push(client, "app")
     registry.plan(fault, method="HEAD")
+    # The right answer may not come in time either.
+    impatient = make_client(registry.address, patience=replace(IMPATIENT, attempts=100))
     assert impatient.head_manifest("app", IMAGE.digest) is not None
 
 
@@ -183,7 +187,7 @@ def test_close_ends_the_wait_for_another_attempt(registry: FakeRegistry) -> None
     while not registry.requests:
         time.sleep(0.01)
     clients.close()
-    thread.join(60)
+    thread.join(SOON)
     assert "the session ended" in str(errors[0])
 
 

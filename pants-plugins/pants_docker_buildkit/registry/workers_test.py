@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import pytest
 
 from pants_docker_buildkit.registry.workers import Workers
+from pants_docker_buildkit.testing.processes import SOON
 from pants_docker_buildkit.testing.threads import no_thread_at_first
-
-SOON = 60.0
 
 
 @pytest.fixture
@@ -67,11 +66,11 @@ def test_who_waits_for_several_hears_that_they_are_cancelled(workers: Workers) -
     for _ in range(2):
         assert begun.acquire(timeout=SOON)
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(wait, futures, 10)
+        waiting = pool.submit(wait, futures, SOON)
         workers.close()
         release.set()
         assert not waiting.result(SOON).not_done
-    assert not wait([workers.submit(work)], 10).not_done
+    assert not wait([workers.submit(work)], SOON).not_done
 
 
 def test_a_pool_that_is_widened_does_more_at_the_same_time(workers: Workers) -> None:
@@ -86,9 +85,9 @@ def test_a_pool_works_on_where_no_more_threads_may_run(
 ) -> None:
     with no_thread_at_first(monkeypatch), pytest.raises(RuntimeError):
         workers.submit(int)
-    assert workers.submit(int).result(timeout=60) == 0
+    assert workers.submit(int).result(timeout=SOON) == 0
     with no_thread_at_first(monkeypatch):
-        assert workers.submit(int).result(timeout=60) == 0
+        assert workers.submit(int).result(timeout=SOON) == 0
 
 
 def test_a_pool_is_not_widened_for_nothing(workers: Workers) -> None:

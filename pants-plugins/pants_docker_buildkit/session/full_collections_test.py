@@ -9,6 +9,7 @@ import pytest
 
 from pants_docker_buildkit.session import full_collections
 from pants_docker_buildkit.session.full_collections import FullCollections
+from pants_docker_buildkit.testing.processes import SOON
 
 THRESHOLDS = (700, 10, 10)
 
@@ -60,7 +61,7 @@ def test_what_was_put_off_is_done_when_nobody_waits(
     collections = FullCollections()
     collections.put_off()
     collections.allow()
-    assert full_collection.wait(30)
+    assert full_collection.wait(SOON)
 
 
 def test_the_next_session_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from pants_docker_buildkit.session.missing_images import MissingImages
 from pants_docker_buildkit.session.waits import Waits
+from pants_docker_buildkit.testing.processes import SOON
 
-PATIENCE = 30.0
 ROUNDS = 20
 """More than are needed where nothing happens."""
 
@@ -19,7 +19,7 @@ ROUNDS = 20
 def pass_rounds(missing: MissingImages, rounds: int = ROUNDS) -> Mapping[str, str] | None:
     """What is told of after so many rounds in which nothing happens, or before."""
     for _ in range(rounds):
-        missing.pause().result(PATIENCE)
+        missing.pause().result(SOON)
         if missing.all() is not None:
             break
     return missing.all()
@@ -74,7 +74,7 @@ def test_nobody_is_asked_what_it_needs_as_long_as_anything_happens() -> None:
     missing.add("a:a", "a")
     with missing.looking("b:b"):
         for _ in range(ROUNDS):
-            missing.pause().result(PATIENCE)
+            missing.pause().result(SOON)
             assert missing.undecided() == ()
             with missing.looking("c:c"):
                 pass
@@ -116,7 +116,8 @@ def test_who_looks_is_waited_for_however_slow_that_is() -> None:
 
 
 def test_who_waits_makes_room_for_those_who_still_look(tmp_path: Path) -> None:
-    missing, waits = MissingImages(pause_seconds=1.0), Waits(tmp_path)
+    # It ends when the test says so.
+    missing, waits = MissingImages(pause_seconds=3600.0), Waits(tmp_path)
     registry: Future[str] = Future()
     missing.add("a:a", "a")
     pause = missing.pause()
@@ -126,7 +127,7 @@ def test_who_waits_makes_room_for_those_who_still_look(tmp_path: Path) -> None:
     assert url is not None
     assert waits.join([pause], blocks=False) == url
     registry.set_result("is there")
+    pause.set_result(None)
     assert Path(urlsplit(url).path).read_bytes() == b""
-    assert pause.done()
     assert missing.pause() is not pause
     waits.close()

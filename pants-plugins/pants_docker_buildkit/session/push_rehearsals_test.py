@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from pants_docker_buildkit.registry.clients import RegistryClients
-from pants_docker_buildkit.registry.settings import Patience, Reach
+from pants_docker_buildkit.registry.settings import Reach
 from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.access import BasicAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
@@ -24,7 +24,7 @@ def registry() -> Iterator[FakeRegistry]:
 
 @pytest.fixture
 def rehearsals() -> Iterator[PushRehearsals]:
-    clients = RegistryClients(Reach(patience=Patience(read_timeout=2)))
+    clients = RegistryClients(Reach())
     yield PushRehearsals(clients.client)
     clients.close()
 

@@ -27,6 +27,7 @@ from pants_docker_buildkit.session.confirmed_images import ConfirmedImages, shar
 from pants_docker_buildkit.session.local_tags import LocalTags
 from pants_docker_buildkit.session.missing_images import MissingImages
 from pants_docker_buildkit.session.running import SessionKeeper
+from pants_docker_buildkit.testing.processes import SOON
 
 THREADS, ROUNDS = 8, 200
 T = TypeVar("T")
@@ -126,7 +127,7 @@ def test_all_missing_images_are_told_together() -> None:
             start.wait()
             missing.add(f"t{number}", "why")
         while (found := missing.all()) is None:
-            missing.pause().result(timeout=30)
+            missing.pause().result(SOON)
             for each in missing.undecided():
                 missing.decide(each, ())
         return set(found)
@@ -142,7 +143,7 @@ def test_nobody_waits_for_an_answer_of_a_session_that_has_ended() -> None:
     for _ in range(5):
         workers = RegistryWorkers("test-worker", lambda *_: client)
         futures = side_by_side(partial(_ask, workers))
-        assert not wait([*chain(*futures)], 30).not_done
+        assert not wait([*chain(*futures)], SOON).not_done
 
 
 def _ask(workers: RegistryWorkers, number: int) -> list[Future[None]]:

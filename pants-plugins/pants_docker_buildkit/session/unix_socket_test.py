@@ -20,6 +20,7 @@ from pants_docker_buildkit.session.unix_socket import (
     SessionServer,
     ask_session,
 )
+from pants_docker_buildkit.testing.processes import SOON
 from pants_docker_buildkit.testing.threads import no_thread_at_first
 
 
@@ -140,5 +141,5 @@ def test_a_server_ends_with_its_directory(tmp_path: Path, monkeypatch: pytest.Mo
     SessionServer(directory, answer).start()
     (server,) = {*threading.enumerate()} - before
     shutil.rmtree(directory)
-    server.join(60)
+    server.join(SOON)
     assert not server.is_alive()

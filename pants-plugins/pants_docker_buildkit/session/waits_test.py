@@ -12,9 +12,8 @@ import pytest
 
 from pants_docker_buildkit.session import waits as waits_module
 from pants_docker_buildkit.session.waits import Waits
+from pants_docker_buildkit.testing.processes import SOON
 from pants_docker_buildkit.testing.threads import no_thread_at_first
-
-SOON = 60.0
 
 
 @pytest.fixture

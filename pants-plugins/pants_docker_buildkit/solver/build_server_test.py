@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from pants_docker_buildkit.session.build_request import (
     ACCEPTED,
     LEAVE,
     MAX_MESSAGE,
+    SERVER_NAME,
     parse_request,
     render_request,
 )
@@ -39,12 +40,13 @@ from pants_docker_buildkit.session.directory import (
 )
 from pants_docker_buildkit.session.profile import BuildSettings, Profile
 from pants_docker_buildkit.session.questions import SessionAnswers
-from pants_docker_buildkit.session.unix_socket import SessionServer
+from pants_docker_buildkit.session.unix_socket import SessionServer, short_path
 from pants_docker_buildkit.solver import build_client, build_server, main
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
 from pants_docker_buildkit.solver.errors import EXIT_FAILED, EXIT_INTERRUPTED
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+from pants_docker_buildkit.testing.processes import SOON, has_ended, parent, wait_until
 
 KEY = "0123abcd"
 FAR = "Name: far\nDriver: remote\n\nNodes:\nName: far0\nStatus: running\n"
@@ -64,27 +66,9 @@ def test_a_build_process_imports_nothing_that_takes_time() -> None:
     assert {each for each in more if not each.startswith("pants_docker_buildkit")} <= compiled_in
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def has_ended(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
 def end(process: subprocess.Popen[str]) -> None:
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=SOON)
 
 
 class Session:
@@ -109,8 +93,14 @@ class Session:
         self.docker.answer("buildx inspect", FAR)
         self.server = BuildServer()
 
-    def serve(self) -> None:
-        self.server.serve(self.directory)
+    def serve(self, server: BuildServer | None = None) -> None:
+        """Have a server that is ready. While it starts, a build waits, but only so long."""
+        (server or self.server).serve(self.directory)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            connection.settimeout(SOON)
+            with short_path(self.directory / SERVER_NAME) as path:
+                connection.connect(path)
+            assert connection.recv(len(ACCEPTED)) == ACCEPTED
 
     def permit(self) -> None:
         write_contents(permit_path(self.directory, KEY, 0), [context_row("context", DIRECTORY)])
@@ -164,7 +154,7 @@ def test_a_build_fails_alike_with_and_without_a_server(session: Session) -> None
         if is_served:
             session.serve()
         process = session.start()
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=SOON)
         ends.append((process.returncode, said))
         _, build = session.running()
         assert (build != process.pid) is is_served
@@ -178,7 +168,7 @@ def test_an_environment_that_no_message_holds_does_no_harm(session: Session) -> 
     session.buildx("exit 3")
     session.serve()
     process = session.start(PROXIES="x" * MAX_MESSAGE)
-    process.communicate(timeout=60)
+    process.communicate(timeout=SOON)
     assert process.returncode == EXIT_FAILED
     _, build = session.running()
     assert build == process.pid
@@ -203,12 +193,12 @@ def test_a_system_without_such_sockets_builds_without_a_server(
 def test_what_has_no_permit_or_no_session_ends_at_once(session: Session) -> None:
     session.serve()
     process = session.start()
-    assert process.communicate(timeout=60) == ("", "")
+    assert process.communicate(timeout=SOON) == ("", "")
     assert process.returncode == EXIT_CONTEXT_NEEDED
     other = permit_path(session.directory, "other", 0)
     other.touch()
     process = session.start("other")
-    assert process.communicate(timeout=60) == ("", "")
+    assert process.communicate(timeout=SOON) == ("", "")
     assert process.returncode == EXIT_NO_SESSION
 
 
@@ -219,7 +209,7 @@ def test_a_build_ends_with_the_process_that_asked_for_it(
     session.serve()
     process, buildx, build = session.begin()
     os.killpg(process.pid, number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=SOON)
     expected = EXIT_INTERRUPTED if number == signal.SIGINT else -signal.SIGKILL
     assert process.returncode == expected
     wait_until(lambda: has_ended(buildx) and has_ended(build))
@@ -236,7 +226,7 @@ def test_a_buildx_that_hangs_ends_with_the_build_that_is_interrupted(
     process = session.start()
     buildx, _ = session.running()
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=SOON)
     assert process.returncode == EXIT_INTERRUPTED
     wait_until(lambda: has_ended(buildx))
 
@@ -269,7 +259,7 @@ def test_a_build_that_is_killed_ends_its_process_in_the_same_way(session: Sessio
     session.serve()
     process, buildx, build = session.begin()
     os.kill(build, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=SOON)
     assert process.returncode == -signal.SIGKILL
     os.kill(buildx, signal.SIGKILL)
 
@@ -284,7 +274,7 @@ def test_builds_run_side_by_side_and_outlive_their_server(session: Session) -> N
     # The next one finds nobody.
     alone = session.start()
     for each in (process, alone):
-        each.communicate(timeout=60)
+        each.communicate(timeout=SOON)
         assert each.returncode == EXIT_FAILED
 
 
@@ -293,9 +283,9 @@ def test_a_process_serves_one_session_after_the_other(session: Session, tmp_path
     other = Session(tmp_path / "other")
     servers = []
     for each in (session, other):
-        session.server.serve(each.directory)
+        each.serve(session.server)
         process, _, build = each.begin()
-        servers.append(parent_of(build))
+        servers.append(parent(build))
         end(process)
         session.server.leave()
     assert servers[0] == servers[1]
@@ -308,13 +298,13 @@ def test_a_server_that_was_killed_is_replaced_in_the_next_session(
     other = Session(tmp_path / "other")
     session.serve()
     first, buildx, build = session.begin()
-    server = parent_of(build)
+    server = parent(build)
     os.kill(server, signal.SIGKILL)
     wait_until(lambda: has_ended(server))
     session.server.leave()
     # What it had become goes on.
     assert not has_ended(buildx)
-    session.server.serve(other.directory)
+    other.serve(session.server)
     second, _, replaced = other.begin()
     # Without a server, the process itself would be the build.
     assert replaced != second.pid
@@ -325,7 +315,7 @@ def test_a_server_that_was_killed_is_replaced_in_the_next_session(
 def test_a_server_ends_with_pants(session: Session) -> None:
     session.serve()
     process, _, build = session.begin()
-    server = parent_of(build)
+    server = parent(build)
     session.server.close()
     wait_until(lambda: has_ended(server))
     end(process)
@@ -334,7 +324,7 @@ def test_a_server_ends_with_pants(session: Session) -> None:
 def test_a_server_ends_with_a_graph_of_rules_that_nobody_closes(session: Session) -> None:
     session.serve()
     process, _, build = session.begin()
-    server = parent_of(build)
+    server = parent(build)
     session.server = BuildServer()
     # A socket that is left to it would warn.
     gc.collect()
@@ -371,7 +361,7 @@ def test_no_server_has_other_modules_than_pants(
     # File systems have a clock that ticks.
     time.sleep(0.05)
     (package / "changed.py").touch()
-    session.serve()
+    session.server.serve(session.directory)
     process, buildx, build = session.begin()
     assert build == process.pid
     end(process)
@@ -397,18 +387,18 @@ def test_a_server_outlives_a_moment_in_which_it_can_fork_nothing(
         server.start()
         for _ in range(2):
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as build:
-                build.settimeout(60)
+                build.settimeout(SOON)
                 build.connect(str(tmp_path / "builds"))
                 assert build.recv(len(ACCEPTED)) == b""
         pants.send(LEAVE)
-        server.join(60)
+        server.join(SOON)
     assert not server.is_alive()
 
 
 def test_pants_does_not_wait_for_a_server_that_hangs(session: Session) -> None:
     session.serve()
     process, _, build = session.begin()
-    server = parent_of(build)
+    server = parent(build)
     os.kill(server, signal.SIGSTOP)
     try:
         # More than fit into the socket.
@@ -426,7 +416,7 @@ def test_a_build_waits_only_so_long_for_a_server_that_hangs(session: Session) ->
     session.buildx(f"until [ -e {awake} ]; do sleep 0.1; done; echo no such luck >&2")
     first = session.start()
     buildx, build = session.running()
-    server = parent_of(build)
+    server = parent(build)
     end(first)
     wait_until(lambda: has_ended(buildx) and has_ended(build))
     session.pids.unlink()
@@ -435,13 +425,13 @@ def test_a_build_waits_only_so_long_for_a_server_that_hangs(session: Session) ->
         process = session.start()
         _, build = session.running()
         awake.touch()
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=SOON)
         # It hears of a process that waits no longer.
         os.kill(server, signal.SIGCONT)
         other = permit_path(session.directory, "other", 0)
         other.touch()
         other_process = session.start("other")
-        other_process.communicate(timeout=60)
+        other_process.communicate(timeout=SOON)
         assert other_process.returncode == EXIT_NO_SESSION
     finally:
         os.kill(server, signal.SIGKILL)

@@ -24,10 +24,12 @@ from pants_docker_buildkit.solver.errors import (
     OtherBuildPlatformError,
 )
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
+from pants_docker_buildkit.testing.processes import SOON, wait_until
 
 NODES = tuple(NodeDescription(f"tcp://b{number}:1") for number in range(4))
 POOL = BuilderDescription("pool", "remote", (), 1, pool=NODES)
 IMAGES = [f"app{number}:image linux/amd64" for number in range(200)]
+WAITS = "app:image waits for room on its builder (1 builds are running there)"
 RUNNING = "Name: n\nDriver: remote\n\nNodes:\nName: n0\nEndpoint: x\nStatus: running\n"
 
 
@@ -121,9 +123,9 @@ def test_a_build_waits_for_a_full_endpoint_where_the_other_is_lost(host: Host) -
     waiting = threading.Thread(target=wait)
     with host.reserve(described_builder=pool):
         waiting.start()
-        waiting.join(0.5)
+        wait_until(lambda: WAITS in host.told)
         assert found == []
-    waiting.join(10)
+    waiting.join(SOON)
     assert found == [home]
     (warning,) = (line for line in host.told.splitlines() if line.startswith("w "))
     assert re.fullmatch(
@@ -156,8 +158,9 @@ def test_a_full_endpoint_is_not_replaced_by_one_that_does_not_suit(host: Host) -
         assert (first.name, second.name) == suiting
         waiting = threading.Thread(target=wait)
         waiting.start()
-        assert not has_room.wait(0.5)
-    waiting.join(10)
+        wait_until(lambda: WAITS in host.told)
+        assert not has_room.is_set()
+    waiting.join(SOON)
     assert has_room.is_set()
 
 
@@ -220,10 +223,12 @@ def test_a_build_waits_while_all_are_full(host: Host, settings: dict[str, Any]) 
             stack.enter_context(host.reserve(**settings))
         thread = threading.Thread(target=wait)
         thread.start()
+        wait_until(lambda: WAITS in host.told)
+        # It asks again.
         assert not has_room.wait(0.5)
-    assert has_room.wait(5)
+    assert has_room.wait(SOON)
     thread.join()
-    assert host.told.count("app:image waits for room on its builder (1 builds are running") == 1
+    assert host.told.count(WAITS) == 1
 
 
 def test_a_limit_of_a_builder_counts_more_than_that_of_the_option(host: Host) -> None:

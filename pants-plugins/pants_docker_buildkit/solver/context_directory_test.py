@@ -27,6 +27,7 @@ from pants_docker_buildkit.solver.context_directory import (
     remove_unused_contexts,
 )
 from pants_docker_buildkit.solver.context_memory import files_to_bring, memory_path, read_lying
+from pants_docker_buildkit.testing.processes import SOON
 
 NOW = 1_700_000_000
 SECOND = 10**9
@@ -394,15 +395,15 @@ def test_who_builds_the_same_image_waits_for_the_other(image: Image) -> None:
     with image.open():
         other = threading.Thread(target=build)
         other.start()
-        assert waiting.wait(10)
+        assert waiting.wait(SOON)
         order.append("first")
-    other.join(10)
+    other.join(SOON)
     assert order == ["first", "second"]
 
 
 def test_contexts_stay_locked_while_a_program_runs_that_got_the_lock(image: Image) -> None:
     with image.open() as directory:
-        sleep = subprocess.Popen(["sleep", "60"], pass_fds=(directory.lock,))
+        sleep = subprocess.Popen(["sleep", "600"], pass_fds=(directory.lock,))
     descriptor = os.open(image.contexts / f"{NAME}.lock", os.O_RDWR)
     try:
         with pytest.raises(BlockingIOError):

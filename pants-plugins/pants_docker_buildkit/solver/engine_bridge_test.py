@@ -22,6 +22,7 @@ from pants_docker_buildkit.solver.engine_bridge import (
 from pants_docker_buildkit.solver.errors import EngineUnreachableError, UnknownBuilderError
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.testing.fake_engine import GREETING, FakeEngine
+from pants_docker_buildkit.testing.processes import SOON
 
 NODE = "0123456789abcdef"
 TEMPLATE = Path("/nowhere/template")
@@ -60,7 +61,7 @@ def receive(connection: socket.socket, length: int) -> bytes:
 def converse(path: Path, message: bytes) -> bytes:
     """What a client of the bridge hears: the greeting, the echo of its message, and the end."""
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(10)
+        client.settimeout(SOON)
         client.connect(str(path))
         assert receive(client, len(GREETING)) == GREETING
         client.sendall(message)
@@ -147,7 +148,7 @@ def test_engine_that_drops_a_connection_ends_that_connection_only(
     ):
         engine.reply = b""
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(10)
+            client.settimeout(SOON)
             client.connect(str(scratch / "engine.sock"))
             client.shutdown(socket.SHUT_RDWR)
         engine.reply = FakeEngine(tmp_path).reply
@@ -218,7 +219,7 @@ def test_engine_that_is_not_at_a_unix_socket_is_dialled_by_the_docker_cli(
     docker.answer("system dial-stdio", run=dial_stdio)
     with FakeEngine(tmp_path / "engine").running() as engine:
         with buildkit_dialer(docker.cli(), Engine("ssh://far", "default"))() as connection:
-            connection.settimeout(10)
+            connection.settimeout(SOON)
             assert receive(connection, len(GREETING)) == GREETING
         assert engine.heads[0].startswith(b"POST /grpc HTTP/1.1\r\n")
     assert docker.calls == ["system dial-stdio"]
@@ -233,7 +234,7 @@ def test_a_standalone_buildx_dials_the_buildkit_of_the_engine_itself(
             DockerCli.find({"PATH": str(docker.directory)}), Engine("tcp://a", "far")
         )
         with dial() as connection:
-            connection.settimeout(10)
+            connection.settimeout(SOON)
             connection.sendall(b"\r\n\r\n")
             assert receive(connection, 4) == b"HTTP"
     assert docker.calls == ["dial-stdio --builder far"]

@@ -11,7 +11,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +50,7 @@ from pants_docker_buildkit.solver.result import parse_build_result
 from pants_docker_buildkit.solver.source_policy import render_source_policy
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.testing.fake_engine import FakeEngine
+from pants_docker_buildkit.testing.processes import wait_until
 
 PACKAGES = str(Path(__file__).parents[2])
 KEY, BUILD, SHA = "0123abcd", "blake3:" + "1" * 64, "sha256:" + "a" * 64
@@ -445,7 +445,7 @@ def test_a_build_that_is_killed_leaves_all_it_made_in_the_directory_of_its_sessi
 ) -> None:
     sandbox.docker.answer("buildx inspect", FAR)
     builds = sandbox.directory / "builds"
-    sandbox.docker.answer("buildx build", run=f"touch {builds}; sleep 60")
+    sandbox.docker.answer("buildx build", run=f"touch {builds}; sleep 600")
     temporary = sandbox.directory / "temporary"
     temporary.mkdir()
     script = "import sys; from pants_docker_buildkit.solver.main import main; main(*sys.argv[1:])"
@@ -454,9 +454,7 @@ def test_a_build_that_is_killed_leaves_all_it_made_in_the_directory_of_its_sessi
         env={**os.environ, "PYTHONPATH": PACKAGES, "TMPDIR": str(temporary)},
         start_new_session=True,
     ) as build:
-        deadline = time.monotonic() + 60
-        while not builds.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(builds.exists)
         os.killpg(build.pid, signal.SIGKILL)
     assert list(temporary.iterdir()) == []
     assert len(list(sandbox.session.rglob("config.json"))) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.session.confirmed_images import shard_of
+from pants_docker_buildkit.testing.processes import wait_until
 from pants_docker_buildkit.testutil import ImageRunner
 from pants_docker_buildkit.util_rules.confirmation import ImageConfirmation
 
@@ -58,10 +58,7 @@ class Scene:
 
     def await_asked(self, repository: str, times: int) -> None:
         """Wait until the registry was asked so often."""
-        deadline = time.monotonic() + 60
-        while self.asked(repository) < times:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: self.asked(repository) >= times)
 
     def again(self, repository: str, *, was_pushed: bool = False) -> ImageConfirmation:
         """What the same session hears."""

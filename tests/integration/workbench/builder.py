@@ -10,10 +10,10 @@ import threading
 from pathlib import Path
 
 from pants_docker_buildkit.registry.testing.certificates import TestCertificates
+from pants_docker_buildkit.testing.processes import wait_until
 from tests.integration.workbench.base_image import plain_docker
 from tests.integration.workbench.door import Door
 from tests.integration.workbench.machine import Machine
-from tests.integration.workbench.processes import wait_until
 from tests.integration.workbench.required import docker_host, docker_program
 
 

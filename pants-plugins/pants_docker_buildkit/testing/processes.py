@@ -1,4 +1,7 @@
-"""Which processes run for another one? Read from `/proc`."""
+"""What other processes and threads do: who runs for whom, and a wait until something has happened.
+
+Processes are read from `/proc`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_PATIENCE_SECONDS = 300.0
+SOON = 300.0
+"""How many seconds a test waits for what happens at once. Only what hangs takes so long."""
 
 
 def descendants(ancestor: int) -> list[int]:
@@ -48,8 +52,8 @@ def has_ended(pid: int) -> bool:
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    """Wait for something that another process does."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    """Wait for something that another process or thread does."""
+    deadline = time.monotonic() + SOON
     while not is_so():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
