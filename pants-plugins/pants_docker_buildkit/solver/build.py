@@ -39,7 +39,7 @@ from pants_docker_buildkit.session.unix_socket import NoSessionError, SessionPro
 from pants_docker_buildkit.solver.artifacts import keep_artifacts
 from pants_docker_buildkit.solver.build_name import name_arguments
 from pants_docker_buildkit.solver.builder_history import find_config_digest
-from pants_docker_buildkit.solver.deadline import Deadline
+from pants_docker_buildkit.solver.deadline import Deadline, interrupts_held
 from pants_docker_buildkit.solver.definition import (
     ARTIFACTS_OUTPUT,
     TAR_OUTPUT,
@@ -378,6 +378,7 @@ def run_buildx(command: BuildCommand, settings: BuildSettings, workplace: Workpl
     except ArgumentTooLongError as e:
         raise BuildFailedError(str(e)) from e
     with (
+        interrupts_held() as let_interrupts_in,
         subprocess.Popen(
             arguments,
             cwd=workplace.inputs,
@@ -395,6 +396,7 @@ def run_buildx(command: BuildCommand, settings: BuildSettings, workplace: Workpl
         ) as process,
         Deadline(process, timeout) as deadline,
     ):
+        let_interrupts_in()
         assert process.stdout is not None
         _import_registries()
         output = progress.follow(process.stdout.fileno(), timeline.go_on)

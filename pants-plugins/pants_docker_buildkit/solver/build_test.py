@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 from dataclasses import replace
@@ -20,6 +21,7 @@ from pants_docker_buildkit.registry.settings import Reach, RegistrySettings
 from pants_docker_buildkit.session.directory import PROGRESS_FILE
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.questions import BuildSecret, SessionClient
+from pants_docker_buildkit.solver import deadline
 from pants_docker_buildkit.solver.build import build_command, build_image
 from pants_docker_buildkit.solver.deadline import Deadline
 from pants_docker_buildkit.solver.definition import (
@@ -40,6 +42,7 @@ from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND
 from pants_docker_buildkit.solver.result import BuildResult
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 from pants_docker_buildkit.solver.workplace import Workplace
+from pants_docker_buildkit.testing.processes import SOON
 
 BUILD = "blake3:" + "1" * 64
 SHA = "sha256:" + "a" * 64
@@ -406,6 +409,29 @@ def test_a_build_that_hangs_ends(
     settings = replace(settings, is_test=True)
     with pytest.raises(TestsTimeoutError, match="1 seconds, the `timeout`"):
         build_image(JOB, settings, workplace(docker.cli(), tmp_path))
+
+
+def test_a_buildx_that_was_just_started_ends_with_a_build_that_is_interrupted(
+    docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            if "--metadata-file" in arguments[0]:
+                started.append(self)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    started: list[Interrupted] = []
+    docker.answer("buildx build", run="exec sleep 600")
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    monkeypatch.setattr(deadline, "_INTERRUPTED_SECONDS", 0.05)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            build_image(JOB, SETTINGS, workplace(docker.cli(), tmp_path))
+        assert started[0].wait(SOON) == -signal.SIGKILL
+    finally:
+        started[0].kill()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_builder_that_does_not_boot_is_no_failure_of_the_build(

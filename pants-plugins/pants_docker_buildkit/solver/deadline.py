@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _SECONDS_TO_END = 15.0
 """How long a program has to tidy up before it is killed."""
 
 _INTERRUPTED_SECONDS = 2.0
 """How long it has where this process was interrupted as well. Pants waits 3 s for its processes."""
+
+
+@contextmanager
+def interrupts_held() -> Iterator[Callable[[], None]]:
+    """Hold an interrupt back until what this gives is called, where one would be heard of.
+
+    So a program that is started meanwhile has somebody who ends it.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    held: list[int] = []
+
+    def let_in() -> None:
+        signal.signal(signal.SIGINT, before)
+        if held:
+            before(signal.SIGINT, None)
+
+    signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield let_in
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Deadline:
