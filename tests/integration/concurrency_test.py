@@ -13,6 +13,7 @@ from tests.integration.workbench.builder import BuildKitSocket, create_remote_bu
 from tests.integration.workbench.gate import Gate
 from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.ready_pants import Python
+from tests.integration.workbench.recorded_docker import is_build
 from tests.integration.workbench.registry import Registry
 
 pytestmark = pytest.mark.usefixtures("nothing_temporary_is_left")
@@ -84,7 +85,12 @@ def test_two_users_at_once_have_each_their_own_builder_and_secrets(
     def sessions() -> list[Path]:
         return sorted((machine.named_caches / "docker_buildkit").glob("*-[0-9]*/socket"))
 
-    wait_until(lambda: len(sessions()) == 2)
+    def builds() -> int:
+        return sum(is_build(call) for call in machine.docker_calls())
+
+    # By then each session is as it stays: a socket is there a moment before its mode is.
+    wait_until(lambda: builds() == 2)
+    assert len(sessions()) == 2
     for socket in sessions():
         assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
         assert stat.S_IMODE(socket.stat().st_mode) == 0o600

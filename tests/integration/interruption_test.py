@@ -6,7 +6,6 @@ import gzip
 import os
 import shutil
 import signal
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from pants_docker_buildkit.testing.processes import (
     command_line,
     descendants,
     has_ended,
+    kill_with_descendants,
     parent,
     wait_until,
 )
@@ -87,8 +87,8 @@ def session_directories(machine: Machine) -> list[Path]:
 
 def assert_recovers(checkout: Checkout, gate: Gate) -> None:
     """The next run builds, the one after it has nothing to do, and no session is left."""
-    gate.open()
-    assert checkout.pants("package", "::").kinds == {TARGET: "built"}
+    with gate.kept_open():
+        assert checkout.pants("package", "::").kinds == {TARGET: "built"}
     after = checkout.pants("package", "::")
     assert after.kinds == {TARGET: "unchanged"}
     assert after.docker_calls == ()
@@ -100,10 +100,11 @@ def test_a_killed_pants_leaves_nothing_to_stumble_over(
     checkout: Checkout, gate: Gate, all_of_it: bool
 ) -> None:
     process = start_build(checkout)
-    started = descendants(process.pid)
-    for pid in [process.pid, *(started if all_of_it else ())]:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    if all_of_it:
+        started = kill_with_descendants(process.pid)
+    else:
+        started = descendants(process.pid)
+        os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert_recovers(checkout, gate)
     wait_until(lambda: all(map(has_ended, started)))

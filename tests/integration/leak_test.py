@@ -7,11 +7,9 @@ import gzip
 import hashlib
 import json
 import os
-import signal
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -19,7 +17,13 @@ from urllib.parse import quote
 import pytest
 
 from pants_docker_buildkit.registry.testing.certificates import TestCertificates
-from pants_docker_buildkit.testing.processes import command_line, descendants, wait_until
+from pants_docker_buildkit.testing.processes import (
+    command_line,
+    descendants,
+    has_ended,
+    kill_with_descendants,
+    wait_until,
+)
 from tests.integration.conftest import Machines
 from tests.integration.workbench.machine import Checkout, Machine, repository_settings
 from tests.integration.workbench.remote_cache import RemoteCache
@@ -204,10 +208,10 @@ def kill_in_the_middle(checkout: Checkout) -> None:
         return [pid for pid in descendants(process.pid) if "--metadata-file" in command_line(pid)]
 
     wait_until(lambda: bool(builds()))
-    for pid in (process.pid, *descendants(process.pid)):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    # Whoever lived on would still make and remove files, among which secrets are looked for.
+    killed = kill_with_descendants(process.pid)
     process.communicate()
+    wait_until(lambda: all(map(has_ended, killed)))
 
 
 def test_no_secret_is_found_anywhere(

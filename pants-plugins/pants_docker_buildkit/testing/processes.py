@@ -5,8 +5,11 @@ Processes are read from `/proc`.
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 SOON = 300.0
@@ -49,6 +52,25 @@ def has_ended(pid: int) -> bool:
         return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+def kill_with_descendants(pid: int) -> list[int]:
+    """Kill a process and all below it, of which none can start another one meanwhile.
+
+    Gives those that were killed.
+    """
+    stopped: list[int] = []
+    found = [pid]
+    while found:
+        for each in found:
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGSTOP)
+        stopped += found
+        found = [each for each in descendants(pid) if each not in stopped]
+    for each in stopped:
+        with suppress(ProcessLookupError):
+            os.kill(each, signal.SIGKILL)
+    return stopped
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:

@@ -83,7 +83,8 @@ def _dial_buildkit(connection: socket.socket) -> subprocess.Popen[bytes]:
 
 
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
+    # Not those of connections that come meanwhile.
+    for process in tuple(processes):
         process.kill()
         process.wait()
 
