@@ -89,6 +89,11 @@ class Authentication:
         renewed = self._meet(challenge, self._demanded[scopes], inquiry, refused)
         return None if renewed == refused else renewed
 
+    def is_outdated(self, scopes: Scopes, authorization: str | None) -> bool:
+        """Whether this header has a token that is not the one of now, or has expired meanwhile."""
+        token = self._tokens.get(self._demanded.get(scopes, scopes))
+        return token is not None and not (token.is_fresh and token.authorization == authorization)
+
     def send(self, authorization: str | None, ask: Callable[[], Response]) -> Response:
         """The answer to a request that carries this header.
 

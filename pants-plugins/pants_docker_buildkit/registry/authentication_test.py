@@ -4,6 +4,7 @@ import dataclasses
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -141,6 +142,25 @@ def test_a_token_that_expired_is_renewed(
     access.revoke_all()
     assert client.head_manifest("app", "1") is None
     assert len(access.requests) == 2
+
+
+def test_a_token_that_expires_while_its_request_has_to_wait_is_renewed(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    registry.access = access = TokenAccess("me", "correct horse", lifetime=1)
+    wait = {"Retry-After": "1"}
+
+    def limit(handler: BaseHTTPRequestHandler) -> None:
+        access.revoke_all()
+        faults.status(429, headers=wait)(handler)
+
+    challenge = access.challenge(None, registry.url) or ""
+    for _ in range(2):
+        registry.plan(faults.status(401, headers={"WWW-Authenticate": challenge}), method="HEAD")
+        registry.plan(limit, method="HEAD")
+    client = make_client(registry.address, ME, patience=dataclasses.replace(BRISK, longest_wait=2))
+    assert client.head_manifest("app", "1") is None
+    assert len(access.requests) == 3
 
 
 def test_a_token_that_is_refused_again_is_an_error(

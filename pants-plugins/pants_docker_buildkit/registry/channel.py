@@ -30,6 +30,9 @@ from pants_docker_buildkit.registry.transport import (
     UnusableTrustError,
 )
 
+_RENEWALS = 10
+"""A token may expire while its request waits, because the registry wants to be asked less."""
+
 _CORRECT_FILES = "Correct what '[docker-buildkit.registries]' says of this registry."
 
 
@@ -103,18 +106,26 @@ class Channel:
             return self._follow(call, request)
         authorization = self._authentication.authorize(call.scopes, call.inquiry)
         response = self._send(call, request, authorization)
-        if response.status != 401 or response.origin != self.origin:
-            # Where a redirect led us, nobody may ask for our credentials.
-            return response
+        for attempt in range(_RENEWALS):
+            if response.status != 401 or response.origin != self.origin:
+                # Where a redirect led us, nobody may ask for our credentials.
+                return response
+            if attempt and not self._authentication.is_outdated(call.scopes, authorization):
+                return response
+            renewed = self._renew(call, response, authorization)
+            if renewed is None:
+                return response
+            response.discard()
+            authorization = renewed
+            response = self._send(call, request, authorization)
+        return response
+
+    def _renew(self, call: Call, response: Response, authorization: str | None) -> str | None:
         try:
-            renewed = self._authentication.renew(response, call.scopes, call.inquiry, authorization)
+            return self._authentication.renew(response, call.scopes, call.inquiry, authorization)
         except BaseException:
             response.close()
             raise
-        if renewed is None:
-            return response
-        response.discard()
-        return self._send(call, request, renewed)
 
     def _send(self, call: Call, request: Request, authorization: str | None) -> Response:
         authorized = _authorized(request, authorization)

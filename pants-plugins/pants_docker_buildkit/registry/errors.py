@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.registry.rules_of_registries import RegistryRule
 
+_TOO_MANY = 429
+
 
 @dataclass(frozen=True)
 class Inquiry:
@@ -42,18 +44,21 @@ class Refusal:
     """A registry's answer that is not a success.
 
     `code` and `message` are those of the first error in an OCI error document, if it sent one.
-    `lacks_scope` tells that our token is good, but not for this.
+    `lacks_scope` tells that our token is good, but not for this, and `wait` for how many seconds
+    it wants to be left alone.
     """
 
     status: int
     code: str | None = None
     message: str | None = None
     lacks_scope: bool = False
+    wait: float = 0.0
 
     def __str__(self) -> str:
         code = f" {redact(self.code)}" if self.code else ""
         message = f": {redact(self.message)}" if self.message else ""
-        return f"HTTP {self.status}{code}{message}"
+        wait = f", to be asked again in {self.wait:.0f} s" if self.wait else ""
+        return f"HTTP {self.status}{code}{message}{wait}"
 
 
 @dataclass(frozen=True)
@@ -174,8 +179,12 @@ class RegistryUnavailableError(RegistryError):
 
     advice = "Check that {registry} is up and reachable from here, then run again."
 
+    _is_limiting = "{registry} limits how often it is asked: run again later."
+
     def __init__(self, inquiry: Inquiry, finding: str, refusal: Refusal | None = None) -> None:
         self.refusal = refusal
+        if refusal is not None and refusal.status == _TOO_MANY:
+            self.advice = self._is_limiting
         super().__init__(inquiry, finding)
 
 

@@ -72,7 +72,11 @@ class Pace:
             self._in_flight += 1
 
     def leave(self, seconds: float | None) -> None:
-        """A request got an answer after so many seconds, or with `None` did not get any."""
+        """A request got an answer after so many seconds.
+
+        With `None` it got none, or only that it should come back later, which a server that has
+        too much to do says at once.
+        """
         with self._turn:
             self._in_flight -= 1
             limit = self.limit
@@ -99,11 +103,11 @@ class Pace:
 
     @property
     def answers(self) -> int:
-        """How many there were so far."""
+        """How many there were so far that told what was asked."""
         return self._answers
 
     def lose(self, finding: str, answers: int) -> None:
-        """The server does not answer, however often it is asked: nobody who waits has to try.
+        """The server tells nothing, however often it is asked: nobody who waits has to try.
 
         `answers` is how many there were before it was asked. If there were any since, it is there.
         """

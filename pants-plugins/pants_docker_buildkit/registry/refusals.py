@@ -27,7 +27,7 @@ from pants_docker_buildkit.registry.errors import (
     UnexpectedResponseError,
 )
 from pants_docker_buildkit.registry.rules_of_registries import find_rule
-from pants_docker_buildkit.registry.transport import Response, TransportError
+from pants_docker_buildkit.registry.transport import Response, TransportError, seconds_until
 
 MakeError = Callable[[Inquiry, Refusal], RegistryError]
 """Makes the error for a refusal of what was asked."""
@@ -43,7 +43,8 @@ def read_refusal(response: Response) -> Refusal:
     """What an answer that is no success says of itself."""
     challenges = parse_challenges(response.header_values("WWW-Authenticate"))
     lacks_scope = any(each.parameter("error") == _LACKS_SCOPE for each in challenges)
-    return replace(_read_document(response), lacks_scope=lacks_scope)
+    wait = seconds_until(response.header("Retry-After"))
+    return replace(_read_document(response), lacks_scope=lacks_scope, wait=wait)
 
 
 def _read_document(response: Response) -> Refusal:

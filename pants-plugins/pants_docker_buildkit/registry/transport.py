@@ -181,8 +181,25 @@ class Response:
             self._connections.give_back(self._connection)
 
 
+@dataclass(frozen=True)
+class _Loss:
+    """A server was asked in vain, as often as there is patience for.
+
+    `answers` is how many it had given by then, to whatever was asked: another one ends the loss.
+    There is a `finding` where it did not even refuse.
+    """
+
+    answers: int
+    finding: str
+    at: float
+
+
 class Transport:
-    """Sends requests. Any number of threads may share one."""
+    """Sends requests. Any number of threads may share one.
+
+    There is patience with a server once, and not for each request: when one was made in vain as
+    often as may be, others are made once, and none for a while where there was no answer at all.
+    """
 
     def __init__(
         self, connections: Connections, patience: Patience, paces: Paces | None = None
@@ -190,6 +207,7 @@ class Transport:
         self._connections = connections
         self._patience = patience
         self._paces = paces or Paces()
+        self._losses: dict[Origin, _Loss] = {}
         self._closed = threading.Event()
 
     def most_at_once(self, origin: Origin) -> int:
@@ -205,7 +223,7 @@ class Transport:
         """
         pace = self._paces.of(request.origin)
         answers = pace.answers
-        left, refusals_left = self._attempts(request)
+        left, refusals_left = self._attempts(request, answers)
         for attempt in itertools.count(1):
             left -= 1
             wait = self._wait_after(attempt)
@@ -215,7 +233,7 @@ class Transport:
                 raise
             except TransportError as e:
                 if left <= 0:
-                    pace.lose(str(e), answers)
+                    self._lose(request, answers, str(e))
                     raise
             else:
                 if response.status == _TOO_MANY and refusals_left > 0:
@@ -223,6 +241,7 @@ class Transport:
                     left += 1
                 asked_for = self._asked_wait(response)
                 if asked_for is None or left <= 0:
+                    self._lose(request, answers)
                     return response
                 wait = asked_for or wait
                 if asked_for or response.status == _TOO_MANY:
@@ -243,7 +262,8 @@ class Transport:
         seconds = None
         try:
             response = self._exchange(request)
-            seconds = response.seconds
+            if response.status not in _TRANSIENT_STATUSES:
+                seconds = response.seconds
             if response.status == 200 and request.small:
                 response.begin(request.small)
         finally:
@@ -266,11 +286,29 @@ class Transport:
         seconds = seconds_until(response.header("Retry-After"))
         return seconds if seconds <= self._patience.longest_wait else None
 
-    def _attempts(self, request: Request) -> tuple[int, int]:
+    def _attempts(self, request: Request, answers: int) -> tuple[int, int]:
         """How often to send a request at most, and how often besides after "too many"."""
+        loss = self._losses.get(request.origin)
+        if loss is None or loss.answers != answers:
+            return self._all_attempts(request)
+        if loss.finding and time.monotonic() < loss.at + self._patience.longest_wait:
+            raise TransportClosedError(loss.finding)
+        return 1, 0
+
+    def _all_attempts(self, request: Request) -> tuple[int, int]:
         if request.is_idempotent:
             return self._patience.attempts, self._patience.refusals
         return 1, 0
+
+    def _lose(self, request: Request, answers: int, finding: str = "") -> None:
+        """Remember that a server was asked in vain, unless it gave answers meanwhile."""
+        pace = self._paces.of(request.origin)
+        if not request.is_idempotent or callable(request.body) or pace.answers != answers:
+            # What is sent once, and begun again by whoever asked, says little of the server.
+            return
+        self._losses[request.origin] = _Loss(answers, finding, time.monotonic())
+        if finding:
+            pace.lose(finding, answers)
 
     def _exchange(self, request: Request) -> Response:
         if self._closed.is_set():

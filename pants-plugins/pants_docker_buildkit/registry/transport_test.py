@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -8,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from pants_docker_buildkit.registry import pace
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.clients import RegistryClients
 from pants_docker_buildkit.registry.conftest import BRISK, IMPATIENT, ClientFactory
@@ -142,13 +144,54 @@ def test_who_waits_for_a_registry_that_does_not_answer_need_not_ask(
     assert registry.count("HEAD") < 150
 
 
+@pytest.mark.parametrize("code", [429, 503])
+def test_there_is_patience_with_a_registry_once_and_not_for_each_image(
+    registry: FakeRegistry, client: RegistryClient, code: int
+) -> None:
+    registry.plan(faults.status(code, headers={"Retry-After": "0.01"}), times=None)
+    for number in range(10):
+        with pytest.raises(RegistryUnavailableError, match=f"HTTP {code}"):
+            client.head_manifest("app", str(number))
+    most = BRISK.attempts + (BRISK.refusals if code == 429 else 0)
+    assert registry.count("HEAD") == most + 9
+    registry.behave()
+    assert client.head_manifest("app", "1") is None
+    registry.plan(faults.status(code, headers={"Retry-After": "0.01"}), times=2)
+    assert client.head_manifest("app", "1") is None
+
+
+def test_a_registry_that_gave_no_answer_is_left_alone_for_a_while(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    registry.plan(faults.hang_up, times=None)
+    for number in range(10):
+        with pytest.raises(RegistryUnavailableError, match="the connection was closed"):
+            client.head_manifest("app", str(number))
+    assert registry.count("HEAD") == BRISK.attempts
+    registry.behave()
+    time.sleep(BRISK.longest_wait)
+    assert client.head_manifest("app", "1") is None
+
+
+def test_a_refusal_is_no_reason_to_send_more_at_once(
+    registry: FakeRegistry, client: RegistryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "_SHORTEST_DISTANCE", 0.0)
+    registry.plan(faults.status(429, headers={"Retry-After": "0.01"}), times=None)
+    with pytest.raises(RegistryUnavailableError):
+        client.head_manifest("app", "1")
+    assert client.most_at_once == 1
+
+
 @pytest.mark.parametrize("value", ["3600", "Wed, 21 Oct 2099 07:28:00 GMT"])
 def test_a_registry_that_wants_a_long_wait_is_not_waited_for(
     registry: FakeRegistry, client: RegistryClient, value: str
 ) -> None:
     registry.plan(faults.status(429, headers={"Retry-After": value}), times=None)
-    with pytest.raises(RegistryUnavailableError, match="HTTP 429"):
+    with pytest.raises(RegistryUnavailableError) as info:
         client.head_manifest("app", "1")
+    assert re.search(r"\(HTTP 429, to be asked again in \d{4,} s\)", str(info.value))
+    assert f"{registry.address} limits how often it is asked: run again later." in str(info.value)
     assert registry.count("HEAD") == 1
 
 

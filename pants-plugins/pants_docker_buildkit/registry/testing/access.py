@@ -42,7 +42,8 @@ class TokenAccess:
     """Tokens from a server on the same port under `/token`, for a password or an identity token.
 
     Without `username`, anybody gets a token. Tokens are good for `uses` requests, and where it
-    `gives_no_scope` for none, as those of somebody who may not do what he asks for.
+    `gives_no_scope` for none, as those of somebody who may not do what he asks for. It says that
+    they expire in `lifetime` seconds.
     """
 
     username: str | None = None
@@ -52,6 +53,7 @@ class TokenAccess:
     realm: str | None = None
     supports_get: bool = True
     gives_no_scope: bool = False
+    lifetime: int = 300
     requests: list[tuple[str, dict[str, list[str]]]] = field(default_factory=list)
     _tokens: dict[str, int] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -87,7 +89,7 @@ class TokenAccess:
                 return 401, b'{"errors": [{"code": "UNAUTHORIZED"}]}'
             token = f"token-{next(self._numbers)}"
             self._tokens[token] = 0
-        return 200, json.dumps({"token": token, "expires_in": 300}).encode()
+        return 200, json.dumps({"token": token, "expires_in": self.lifetime}).encode()
 
     def _is_known(
         self, method: str, form: Mapping[str, list[str]], authorization: str | None
