@@ -29,6 +29,7 @@ from pants_docker_buildkit.registry.tag_move import RepositoryMoves, move_tags, 
 logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LINES = 2.0
+_FEW = 5
 
 IsLast = Callable[[], bool]
 """Whether the image that was planned for is the one that its target has, as the goal knows it."""
@@ -366,8 +367,11 @@ def _problems(targets: Sequence[_Target]) -> Mapping[str, str]:
 
 def describe_conflict(name: str, addresses: Iterable[str]) -> str:
     """What to say of a tag that several targets have for different images."""
+    names = sorted(addresses)
+    # The same is said of each of them.
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
     return (
         f"The tag {name} must stand for one image, but these targets are different ones and"
-        f" have it: {', '.join(sorted(addresses))}. It stays where it is. Give them repositories"
+        f" have it: {', '.join(names[:_FEW])}{more}. It stays where it is. Give them repositories"
         " or tags of their own."
     )

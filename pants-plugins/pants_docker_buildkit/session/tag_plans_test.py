@@ -192,6 +192,13 @@ def _count_steps(action: Callable[[], object]) -> int:
     return steps
 
 
+def test_of_many_targets_that_share_a_tag_by_mistake_a_few_are_named() -> None:
+    said = tag_plans.describe_conflict("app:1", (f"src/{number}:image" for number in range(300)))
+    assert "src/0:image, src/100:image, src/101:image, src/102:image, src/103:image and" in said
+    assert " and 295 more. It stays where it is." in said
+    assert len(said) < 300
+
+
 def test_a_session_that_ends_moves_no_more_tags(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
