@@ -2,10 +2,12 @@
 
 Each looks at all objects of Pants, which are half a million with a thousand images, and finds next
 to nothing. Python has one whenever a quarter of them is new, so a run that makes many has several.
+And it has some more as it ends, for which whoever runs Pants without its daemon waits.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import threading
 
@@ -23,11 +25,16 @@ class FullCollections:
         self._lock = threading.Lock()
         self._sessions = 0
         self._thresholds = gc.get_threshold()
+        self._ends_without = False
 
     def put_off(self) -> None:
         """A session begins. Smaller collections go on."""
         with self._lock:
             self._sessions += 1
+            if not self._ends_without:
+                self._ends_without = True
+                # What is left then goes back to the system without being looked at.
+                atexit.register(gc.freeze)
             young, middle, old = gc.get_threshold()
             # Where a threshold is 0 there are none: by choice, or in some versions of Python.
             if self._sessions == 1 and young > 0 and 0 < old < _SELDOM:

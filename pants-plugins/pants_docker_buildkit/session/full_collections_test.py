@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +16,21 @@ from pants_docker_buildkit.session.full_collections import FullCollections
 from pants_docker_buildkit.testing.processes import SOON
 
 THRESHOLDS = (700, 10, 10)
+
+PROGRAM = """\
+import os
+from pants_docker_buildkit.session.full_collections import FULL_COLLECTIONS
+
+class Found:
+    def __init__(self):
+        self.itself = self
+    def __del__(self, write=os.write):
+        write(1, b"found")
+
+kept = Found()
+{}
+"""
+"""At its end prints whether a collection of garbage found an object that only itself refers to."""
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +115,17 @@ def test_what_is_set_by_others_stays(thresholds: tuple[int, int, int]) -> None:
     collections.allow()
     assert gc.get_threshold() == thresholds
     assert not timers(collections)
+
+
+@pytest.mark.parametrize(
+    ("session", "output"), [("", "found"), ("FULL_COLLECTIONS.put_off()", "")], ids=["none", "some"]
+)
+def test_a_process_that_had_a_session_ends_without_a_collection(session: str, output: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(session)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == output
