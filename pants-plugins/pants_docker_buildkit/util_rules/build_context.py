@@ -27,10 +27,12 @@ from pants.engine.target import (
     DependenciesRequest,
     Field,
     FieldSetsPerTargetRequest,
+    RegisteredTargetTypes,
     SingleSourceField,
     SourcesField,
     Target,
 )
+from pants.engine.unions import UnionMembership
 
 from pants_docker_buildkit.compat import (
     concurrently,
@@ -161,15 +163,39 @@ async def _globs_of(paths: Collection[str]) -> Iterable[str]:
     return globs
 
 
+@dataclass(frozen=True)
+class PackageTypes:
+    """The types of targets that may be packages, by what fields they have."""
+
+    all: frozenset[type[Target]]
+
+
+@rule(desc="Find types of targets that may be packages")
+async def find_package_types(
+    registered: RegisteredTargetTypes, union_membership: UnionMembership
+) -> PackageTypes:
+    kinds = union_membership.get(PackageFieldSet)
+    found = (each.applicable_target_types(registered.types, union_membership) for each in kinds)
+    return PackageTypes(frozenset().union(*found))
+
+
+async def _find_packages(targets: Iterable[Target]) -> tuple[PackageFieldSet, ...]:
+    """The packages among targets. To ask Pants for each image takes much for one of files alone."""
+    types = (await find_package_types(**implicitly())).all
+    possible = [target for target in targets if type(target) in types]
+    if not possible:
+        return ()
+    request = FieldSetsPerTargetRequest(PackageFieldSet, possible)
+    return tuple((await find_valid_field_sets(request, **implicitly())).field_sets)
+
+
 async def _find_sources(targets: Iterable[Target]) -> ContextSources:
     """What targets put into a context: files as they are, packages when built."""
-    field_sets = await find_valid_field_sets(
-        FieldSetsPerTargetRequest(PackageFieldSet, targets), **implicitly()
-    )
+    packages = await _find_packages(targets)
     owners, others = _split_plain_files(targets)
     globs = await _globs_of(owners)
     fields = tuple(target.get(SourcesField) for target in others)
-    return ContextSources(tuple(globs), fields, tuple(field_sets.field_sets))
+    return ContextSources(tuple(globs), fields, packages)
 
 
 async def _find_plain_files(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pants.engine.fs import DigestEntries, FileEntry
 from pants.engine.internals.scheduler import ExecutionError
+from pants.engine.target import FieldSet, Target
 
 from pants_docker_buildkit.testutil import ImageRunner
 from pants_docker_buildkit.util_rules import build_context
@@ -289,3 +290,23 @@ def test_an_executable_file_is_another_context(runner: ImageRunner) -> None:
     Path(runner.runner.build_root, "mode/run.sh").chmod(0o755)
     runner.write({"mode/run.sh": ""})
     assert runner.definition("mode:image").context_digest != before
+
+
+def test_pants_is_not_asked_which_files_are_packages(
+    runner: ImageRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def is_applicable(field_set: type[FieldSet], target: Target) -> bool:
+        asked.append(target.address.target_name)
+        return target.has_fields(field_set.required_fields) and not field_set.opt_out(target)
+
+    monkeypatch.setattr(FieldSet, "is_applicable", classmethod(is_applicable))
+    targets = f"{FILES}\narchive(name='archive', format='tar', files=[':files'])"
+    fields = "dependencies=[':files', ':archive']"
+    assert context(runner, "packages", fields, {"a.txt": ""}, targets) == [
+        "packages/a.txt",
+        "packages/archive.tar",
+    ]
+    assert "archive" in asked
+    assert "files" not in asked
