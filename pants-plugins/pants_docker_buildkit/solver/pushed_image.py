@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import TypeVar
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
@@ -11,6 +12,7 @@ from pants_docker_buildkit.oci.media_types import is_manifest
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import (
+    BlobUnknownError,
     ManifestUnknownError,
     NameUnknownError,
     RegistryError,
@@ -19,6 +21,10 @@ from pants_docker_buildkit.registry.late_answers import ask_again
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.errors import BuildFailedError
 from pants_docker_buildkit.solver.session_registries import session_client
+
+_ABSENT = (BlobUnknownError, ManifestUnknownError, NameUnknownError)
+
+_T = TypeVar("_T")
 
 
 class PushedImage:
@@ -57,8 +63,9 @@ class PushedImage:
         if is_manifest(descriptor.media_type):
             return descriptor.verify(self.read_digest(descriptor.digest))
         first = self._repositories[0]
+        client = self._client(first)
         try:
-            return self._client(first).read_blob(first.repository, descriptor)
+            return _read_late(lambda: client.read_blob(first.repository, descriptor))
         except RegistryError as e:
             raise _unreadable(e) from e
 
@@ -78,17 +85,7 @@ class PushedImage:
     def _get_manifest(self, digest: OciDigest) -> tuple[Descriptor, bytes]:
         first = self._repositories[0]
         client = self._client(first)
-
-        def ask() -> tuple[Descriptor, bytes] | RegistryError:
-            try:
-                return client.get_manifest(first.repository, digest)
-            except (ManifestUnknownError, NameUnknownError) as e:
-                return e
-
-        answer = ask_again(ask, lambda answer: isinstance(answer, RegistryError))
-        if isinstance(answer, RegistryError):
-            raise answer
-        return answer
+        return _read_late(lambda: client.get_manifest(first.repository, digest))
 
     def _client(self, name: ImageReference) -> RegistryClient:
         if name not in self._clients:
@@ -96,9 +93,24 @@ class PushedImage:
         return self._clients[name]
 
 
+def _read_late(read: Callable[[], _T]) -> _T:
+    """What was pushed a moment ago, where the registry shows it a little later."""
+
+    def ask() -> _T | RegistryError:
+        try:
+            return read()
+        except _ABSENT as e:
+            return e
+
+    answer = ask_again(ask, lambda answer: isinstance(answer, RegistryError))
+    if isinstance(answer, RegistryError):
+        raise answer
+    return answer
+
+
 def _unreadable(error: RegistryError) -> BuildFailedError:
     finding = str(error)
-    if isinstance(error, (ManifestUnknownError, NameUnknownError)):
+    if isinstance(error, _ABSENT):
         # It was pushed a moment ago: to push it first is no advice.
         kept = (
             "The registry took it without an error: check whether a retention policy or a proxy in"

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import sha256_digest
+from pants_docker_buildkit.oci.media_types import MediaType
 from pants_docker_buildkit.registry.credentials import Credentials
+from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.access import BasicAccess
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.session.testing.fake_session import FakeSession
@@ -26,7 +29,7 @@ def registry() -> Iterator[FakeRegistry]:
         yield registry
 
 
-def read(registry: FakeRegistry, directory: Path) -> bytes:
+def read(registry: FakeRegistry, directory: Path, descriptor: Descriptor = DESCRIPTOR) -> bytes:
     """Read as a session that knows the password for one repository."""
 
     def find_credentials(_: str, repository: str) -> Credentials | None:
@@ -34,7 +37,7 @@ def read(registry: FakeRegistry, directory: Path) -> bytes:
 
     session = FakeSession(directory, find_credentials).client
     with PushedImage((f"{registry.address}/app",), session) as pushed:
-        return pushed.read(DESCRIPTOR)
+        return pushed.read(descriptor)
 
 
 def test_a_manifest_is_read_by_its_digest_as_the_session(
@@ -50,6 +53,24 @@ def test_content_that_is_not_what_its_digest_says_is_refused(
     registry.repository("app").manifests[DESCRIPTOR.digest] = (MEDIA_TYPE, MANIFEST + b" ")
     with pytest.raises(BuildFailedError, match="not to be trusted"):
         read(registry, tmp_path / "session")
+
+
+@pytest.mark.parametrize("code", ["BLOB_UNKNOWN", "NAME_UNKNOWN", "MANIFEST_UNKNOWN"])
+@pytest.mark.parametrize("media_type", [MEDIA_TYPE, MediaType.OCI_IMAGE_CONFIG.value])
+def test_what_the_registry_shows_a_little_later_is_read_then(
+    registry: FakeRegistry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    media_type: str,
+) -> None:
+    monkeypatch.setattr("pants_docker_buildkit.registry.late_answers._WAITS_SECONDS", (0.01, 0.01))
+    repository = registry.repository("app")
+    repository.manifests[DESCRIPTOR.digest] = (MEDIA_TYPE, MANIFEST)
+    repository.blobs[DESCRIPTOR.digest] = MANIFEST
+    registry.plan(faults.oci_error(404, code), method="GET", times=2)
+    asked = replace(DESCRIPTOR, media_type=media_type)
+    assert read(registry, tmp_path / "session", asked) == MANIFEST
 
 
 def test_a_registry_that_does_not_give_what_was_pushed_is_named(
