@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pants_docker_buildkit.solver import remote_builder
 from pants_docker_buildkit.solver.remote_builder import await_remote_builder, last_error
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
 
@@ -23,8 +25,14 @@ def test_a_builder_that_answers_is_not_asked_why_not(docker: FakeDocker) -> None
 
 
 def test_a_builder_that_does_not_answer_is_given_up_in_time_with_the_last_reason(
-    docker: FakeDocker,
+    docker: FakeDocker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # What is asked takes no time here, however long a busy machine needs for it.
+    times = [100.0]
+    clock = SimpleNamespace(
+        monotonic=lambda: times[-1], sleep=lambda seconds: times.append(times[-1] + seconds)
+    )
+    monkeypatch.setattr(remote_builder, "time", clock)
     reason = "ERROR: failed to call diskusage: refused\n"
     docker.answer("buildx inspect", DOWN).answer("buildx du", stderr=reason)
     answer = await_remote_builder(docker.cli(), "far", 1.0)
