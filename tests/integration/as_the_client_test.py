@@ -10,11 +10,10 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from pants_docker_buildkit.testing.processes import SOON
 from tests.integration.workbench.base_image import plain_docker
 from tests.integration.workbench.machine import Machine, repository_settings
 from tests.integration.workbench.registry import Registry
-
-_PATIENCE = 60
 
 HOSTS = "extra_build_hosts={'me': 'host-gateway', 'db': '10.0.0.1'}"
 # An image would have no address of the machine in it, so a step looks at it.
@@ -50,7 +49,7 @@ def type_into_shell(script: Path, environment: Mapping[str, str], line: str) -> 
     # To the shell, to the shell again, and to the debugger.
     talk = [("/ # ", f"{line}\n"), ("/ # ", "exit\n"), ("(buildx) ", "exit\n")]
     try:
-        while select.select([ours], [], [], _PATIENCE)[0]:
+        while select.select([ours], [], [], SOON)[0]:
             shown += os.read(ours, 4096).decode("utf-8", "replace")
             if talk and talk[0][0] in shown[answered:]:
                 answered = len(shown)

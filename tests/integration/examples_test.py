@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from pants_docker_buildkit.oci.layout import ImageLayout
+from pants_docker_buildkit.testing.processes import SOON
 from tests.integration.workbench.required import (
     docker_host,
     docker_program,
@@ -29,7 +30,6 @@ from tests.integration.workbench.required import (
 )
 
 AMD64, BOTH = ["linux/amd64"], ["linux/amd64", "linux/arm64"]
-_START_SECONDS = 120.0
 
 PUSHED = [
     ("src/base/busybox:image", BOTH),
@@ -103,7 +103,7 @@ def running(reference: str) -> Iterator[str]:
 
 def request(container: str, path: str) -> str:
     """What a server in a container answers, asked from inside: the engine may be anywhere."""
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + SOON
     while True:
         try:
             return docker("exec", container, "wget", "-qO-", f"http://127.0.0.1:8080{path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.session import tag_plans
 from pants_docker_buildkit.session.packaged_images import PackagedImages
 from pants_docker_buildkit.session.tag_plans import MoveReport, PlannedTag, TagPlans
+from pants_docker_buildkit.testing.processes import SOON
 
 OLD, NEW = SmallImage.create("old"), SmallImage.create("new")
 
@@ -49,7 +51,7 @@ class Scene:
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as the moves take, unless a test says otherwise."""
-    monkeypatch.setattr(tag_plans, "_SECONDS_BETWEEN_LINES", 30.0)
+    monkeypatch.setattr(tag_plans, "_SECONDS_BETWEEN_LINES", SOON)
 
 
 @pytest.fixture
@@ -184,11 +186,14 @@ def _count_steps(action: Callable[[], object]) -> int:
         nonlocal steps
         steps += event in ("call", "c_call")
 
+    # Or what a collection calls would count.
+    gc.disable()
     sys.setprofile(count)
     try:
         action()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return steps
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pants_docker_buildkit.testing.processes import SOON
 from tests.integration.workbench.required import registry_program
 
 _ACCEPT = ", ".join(
@@ -24,7 +25,6 @@ _ACCEPT = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     )
 )
-_START_SECONDS = 120.0
 
 
 class Registry:
@@ -157,7 +157,7 @@ def free_port() -> int:
 def wait_for_port(address: str) -> None:
     """Wait until something accepts connections at `host:port`."""
     host, _, port = address.partition(":")
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + SOON
     while True:
         try:
             socket.create_connection((host, int(port)), timeout=1).close()

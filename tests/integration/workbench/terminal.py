@@ -10,11 +10,10 @@ import struct
 import termios
 import time
 
+from pants_docker_buildkit.testing.processes import SOON
 from tests.integration.workbench.machine import Checkout
 
 CONTROL_C = b"\x03"
-
-_SECONDS = 120.0
 
 
 class Terminal:
@@ -42,7 +41,7 @@ class Terminal:
 
     def wait_for(self, text: str) -> None:
         """Until the screen has shown this."""
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + SOON
         while text not in self.screen:
             assert time.monotonic() < deadline, self.screen
             assert self._read(), self.screen
@@ -52,10 +51,10 @@ class Terminal:
         while self._read():
             pass
         os.close(self._ours)
-        return self._process.wait(_SECONDS)
+        return self._process.wait(SOON)
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._ours], [], [], _SECONDS)
+        ready, _, _ = select.select([self._ours], [], [], SOON)
         assert ready, f"nothing happens: {self.screen}"
         try:
             data = os.read(self._ours, 4096)
