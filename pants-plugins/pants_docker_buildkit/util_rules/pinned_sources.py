@@ -240,11 +240,34 @@ async def _pin_downloads(
         if answer.problem:
             raise _unknown_content(request, source, named.get(source), answer.problem)
     pins = {source: answers[source].value if pin is None else pin for source, pin in locked.items()}
-    known = (each for each in pinned.values() if each is not None)
-    return _Pins(
-        (*known, *(_at(source, pin) for source, pin in pins.items())),
-        {source.url: pin for source, pin in pins.items()},
-    )
+    known = {source: pin for source, pin in pinned.items() if pin is not None}
+    known.update((source, _at(source, pin)) for source, pin in pins.items())
+    _check_contents(request, known)
+    return _Pins(tuple(known.values()), {source.url: pin for source, pin in pins.items()})
+
+
+def _check_contents(
+    request: PinnedSourcesRequest, downloads: Mapping[RemoteSource, PinnedSource]
+) -> None:
+    """Refuse a URL that must have one content here and another one there.
+
+    BuildKit would convert one into the other without end. It says itself what a repository lacks.
+    """
+    first: dict[str, tuple[RemoteSource, PinnedSource]] = {}
+    for source, pin in downloads.items():
+        other, expected = first.setdefault(source.url, (source, pin))
+        if source.kind is RemoteKind.HTTP and pin.checksum != expected.checksum:
+            raise request.dockerfile.error(
+                request.field_set,
+                f"{redact(source.url)!r} cannot be both {expected.checksum} ({_place(other)}) and"
+                f" {pin.checksum} ({_place(source)})",
+                "Update or remove the '--checksum' that is not right any more.",
+            )
+
+
+def _place(source: RemoteSource) -> str:
+    where = f"line {source.line}" if source.line else "a field"
+    return where if source.checksum else f"{where}, without '--checksum'"
 
 
 async def _ask_downloads(

@@ -180,3 +180,21 @@ def test_a_policy_that_cannot_be_obeyed_is_refused(
     set_policy(runner, text)
     failure = runner.failure("app:image")
     assert f"policy.json, which {POLICY_VARIABLE} names, {said}" in failure
+
+
+def adding(*checksums: str) -> str:
+    """A Dockerfile that adds the same URL with each of these, from line 2 on."""
+    adds = (f"ADD --checksum={each} https://nobody.invalid/a.tar /" for each in checksums)
+    return "\n".join(("FROM scratch", *adds, ""))
+
+
+def test_a_url_has_one_content(runner: ImageRunner) -> None:
+    """BuildKit would convert one checksum into the other without end, and say so."""
+    set_sources(runner, dockerfile=adding(SHA, SHA))
+    assert [each.checksum for each in sources(runner)] == [SHA]
+    other = "sha256:" + "b" * 64
+    set_sources(runner, dockerfile=adding(SHA, SHA, other))
+    runner.set_options()
+    failure = runner.failure("app:image")
+    assert f"cannot be both {SHA} (line 2) and {other} (line 4)" in failure
+    assert "Update or remove the '--checksum'" in failure
