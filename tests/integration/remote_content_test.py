@@ -124,7 +124,10 @@ def test_a_password_in_a_url_gets_nowhere(
 
 
 class ServedRepository:
-    """A Git repository of a web site, with the branch `main`."""
+    """A Git repository of a web site, with the branch `main` and the tag `newest`.
+
+    The tag moves with the branch, which BuildKit before 0.26 takes for an error of the fetch.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._source, self._bare = directory / "source", directory / "site" / "tools.git"
@@ -139,7 +142,8 @@ class ServedRepository:
         source = ("-C", str(self._source))
         self._git(*source, "add", ".")
         self._git(*source, "commit", "--quiet", "--message=change")
-        self._git(*source, "push", "--quiet", str(self._bare), "main")
+        self._git(*source, "tag", "--force", "newest")
+        self._git(*source, "push", "--quiet", "--force", str(self._bare), "main", "newest")
         # Whom no Git server answers reads the files.
         self._git("-C", str(self._bare), "update-server-info")
         return self._git(*source, "rev-parse", "HEAD")

@@ -54,6 +54,7 @@ from pants_docker_buildkit.solver.errors import (
     LayerLostError,
     SolverError,
     SourceChangedError,
+    TagMovedError,
     TestsTimeoutError,
     UnknownBuilderError,
 )
@@ -72,6 +73,7 @@ from pants_docker_buildkit.solver.lost_builder import (
     find_boot_failure,
     find_loss,
     find_lost_layer,
+    find_moved_tag,
 )
 from pants_docker_buildkit.solver.materials import find_materials
 from pants_docker_buildkit.solver.output_layout import open_output_layout
@@ -115,7 +117,7 @@ def build_image(
 ) -> BuildResult | ArtifactsResult:
     """The image of this job, or its files, built and put where its output says.
 
-    Raises `BuildFailedError`, `BuilderLostError` or `LayerLostError`.
+    Raises `BuildFailedError`, or a `Loss`.
     """
     metadata_path = workplace.scratch / "metadata.json"
     command = build_command(job, settings, workplace, metadata_path)
@@ -367,7 +369,7 @@ def _read_secret(secret: BuildSecret) -> str | None:
 
 
 def run_buildx(command: BuildCommand, settings: BuildSettings, workplace: Workplace) -> None:
-    """Run one build. Raises `BuildFailedError`, `BuilderLostError` or `LayerLostError`."""
+    """Run one build. Raises `BuildFailedError`, or a `Loss`."""
     progress, timeout = _progress(settings, workplace), settings.build_timeout
     # Values are in the environment of buildx, which only its user can read, unlike its arguments.
     values = {variable: each.value or "" for variable, each in _values(workplace.secrets)}
@@ -417,6 +419,9 @@ def _failure(output: str, exit_code: int, workplace: Workplace) -> SolverError:
     failure, layer = summarize_failure(output, exit_code), find_lost_layer(output)
     if layer is not None:
         return LayerLostError(failure, layer)
+    repository = find_moved_tag(output)
+    if repository is not None:
+        return TagMovedError(failure, repository)
     boot_failure = find_boot_failure(output)
     if boot_failure is not None:
         return UnknownBuilderError(workplace.builder.called, boot_failure)

@@ -23,7 +23,7 @@ from pants_docker_buildkit.solver.context_directory import (
 from pants_docker_buildkit.solver.context_memory import CONTEXTS_DIRECTORY
 from pants_docker_buildkit.solver.definition import parse_job
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import BuilderLostError, ContextNeededError, LayerLostError
+from pants_docker_buildkit.solver.errors import ContextNeededError, LayerLostError, TagMovedError
 from pants_docker_buildkit.solver.input_tree import (
     EXPORT_DIRECTORY,
     JOB_FILE,
@@ -32,7 +32,11 @@ from pants_docker_buildkit.solver.input_tree import (
     ROOT,
     normalize_modes,
 )
-from pants_docker_buildkit.solver.lost_builder import build_again_if_lost, has_lost_snapshot
+from pants_docker_buildkit.solver.lost_builder import (
+    Loss,
+    build_again_if_lost,
+    has_lost_snapshot,
+)
 from pants_docker_buildkit.solver.progress import tell
 from pants_docker_buildkit.solver.result import ArtifactsResult, BuildResult
 from pants_docker_buildkit.solver.workplace import open_workplace
@@ -67,7 +71,7 @@ def run_build(session: SessionClient, docker: DockerCli, build_key: str, generat
             place = replace(place, secrets=secrets, contexts=directory.path, lock=directory.lock)
             return build_image(job, settings, place)
 
-    def prepare_again(lost: BuilderLostError | LayerLostError) -> None:
+    def prepare_again(lost: Loss) -> None:
         nonlocal job
         if isinstance(lost, LayerLostError):
             # Imports what a build that goes well imports later.
@@ -75,6 +79,8 @@ def run_build(session: SessionClient, docker: DockerCli, build_key: str, generat
 
             forget_layers(contexts.with_name(LAYERS_DIRECTORY))
             reason, misleads = f"the layer {lost.layer} was lost", True
+        elif isinstance(lost, TagMovedError):
+            reason, misleads = f"a tag of {lost.repository} moved", False
         else:
             reason = f"{lost.name} was lost ({lost.finding})"
             misleads = has_lost_snapshot(lost.finding)

@@ -315,6 +315,17 @@ class LayerLostError(SolverError):
         )
 
 
+class TagMovedError(SolverError):
+    """The builder's copy of a Git repository has a tag where it was before."""
+
+    def __init__(self, failure: str, repository: str) -> None:
+        self.repository = repository
+        super().__init__(
+            f"{failure}\nTags of several repositories moved, {repository} among them, which"
+            " BuildKit before 0.26 refuses once for each. Run this again."
+        )
+
+
 class BuilderGoneError(SolverError):
     """A builder was lost while it built, and did not come back."""
 

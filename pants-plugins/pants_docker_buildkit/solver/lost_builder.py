@@ -1,8 +1,8 @@
 """Was the builder lost while it built, or a layer, or did it fail? After a loss it builds again.
 
 Only the error that buildx ends with is looked at, and of that only what gRPC says of a connection,
-or BuildKit of its own snapshots: steps print what they like. To build again is safe, because it
-gives the same image under the same names; a build that failed would fail again.
+or BuildKit of its own snapshots and copies: steps print what they like. To build again is safe,
+because it gives the same image under the same names; a build that failed would fail again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, Union
 
 from pants_docker_buildkit.buildx.builder import Builder
 from pants_docker_buildkit.registry.redaction import redact
@@ -22,11 +22,15 @@ from pants_docker_buildkit.solver.errors import (
     BuilderNotReadyError,
     EngineUnreachableError,
     LayerLostError,
+    TagMovedError,
     UnknownBuilderError,
 )
 from pants_docker_buildkit.solver.failure import final_error, without_controls
 
 T = TypeVar("T")
+
+Loss = Union[BuilderLostError, LayerLostError, TagMovedError]
+"""After which it is worth building again."""
 
 _RETURN_SECONDS = 30.0
 _ASK_AGAIN_SECONDS = 1.0
@@ -54,6 +58,10 @@ _LOST_LAYER = re.compile(
     r'[^"]*: could not fetch content descriptor'
     r" (?P<layer>sha256:[0-9a-f]{64}) \(\S+\) from remote: not found"
 )
+# Until 0.26, BuildKit fetches a commit with all tags, and Git refuses those that moved. What was
+# fetched is there all the same (https://github.com/moby/buildkit/blob/v0.25.1/source/git/source.go).
+_FETCH = re.compile(r"(?:[a-zA-Z ]+: )*failed to fetch remote (?P<repository>\S+): git stderr:")
+_TAG_MOVED = re.compile(r" ! \[rejected\] +\S+ +-> \S+ +\(would clobber existing tag\)")
 _NOT_BACK = re.compile(r"(?:[a-zA-Z ]+: )*?context deadline exceeded")
 _WAITING = " > [internal] waiting for connection:"
 _BOOTING = " > [internal] booting buildkit:"
@@ -100,6 +108,13 @@ def find_lost_layer(output: str) -> str | None:
     return lost["layer"] if lost else None
 
 
+def find_moved_tag(output: str) -> str | None:
+    """The Git repository of which a tag moved, if that is why a build ended."""
+    lines = [without_controls(line) for line in output.splitlines()]
+    fetch = _FETCH.fullmatch(final_error(lines))
+    return fetch["repository"] if fetch and any(map(_TAG_MOVED.fullmatch, lines)) else None
+
+
 def has_lost_snapshot(finding: str) -> bool:
     """Whether it is a snapshot of its own that the builder lost. Its cache still leads there."""
     return _LOST_SNAPSHOT.fullmatch(finding) is not None
@@ -121,17 +136,17 @@ def advise_on_loss(builder: Builder, buildx_config: str | None) -> str:
 
 def build_again_if_lost(
     build: Callable[[], T],
-    prepare: Callable[[BuilderLostError | LayerLostError], None],
+    prepare: Callable[[Loss], None],
     return_seconds: float = _RETURN_SECONDS,
 ) -> T:
-    """What `build` gives, which is called once more if its builder, or a layer, is lost.
+    """What `build` gives, which is called once more after a loss.
 
     `prepare` is called in between. A builder that is not back at once is waited for: a container
     that is being removed, for one, cannot be booted.
     """
     try:
         return build()
-    except LayerLostError as e:
+    except (LayerLostError, TagMovedError) as e:
         prepare(e)
         return build()
     except BuilderLostError as e:

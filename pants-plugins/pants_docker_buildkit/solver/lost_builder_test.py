@@ -12,15 +12,18 @@ from pants_docker_buildkit.solver.errors import (
     EngineUnreachableError,
     LayerLostError,
     SolverError,
+    TagMovedError,
     UnknownBuilderError,
 )
 from pants_docker_buildkit.solver.lost_builder import (
+    Loss,
     advise_on_loss,
     build_again_if_lost,
     cannot_be_said,
     find_boot_failure,
     find_loss,
     find_lost_layer,
+    find_moved_tag,
 )
 
 EOF = "rpc error: code = Unavailable desc = error reading from server: EOF"
@@ -107,6 +110,16 @@ def test_a_layer_that_is_nowhere_is_found(words: str) -> None:
     assert find_lost_layer(f"#5 {error}\n{said} successfully: exit code: 1\n") is None
 
 
+def test_a_tag_that_moved_is_found() -> None:
+    error = "failed to build: failed to solve: failed to fetch remote https://h/a.git: git stderr:"
+    refusal = " ! [rejected]        v1         -> v1  (would clobber existing tag)"
+    output = f"#4 0.1 {refusal}\nERROR: {error}\nFrom https://h/a\n{refusal}\n: exit status 1\n"
+    assert find_moved_tag(output) == "https://h/a.git"
+    assert find_loss(output) is None
+    assert find_moved_tag(f"ERROR: {error}\nfatal: no such ref\n: exit status 1\n") is None
+    assert find_moved_tag(f"{refusal}\nERROR: failed to solve: exit code: 1\n") is None
+
+
 def test_a_builder_that_does_not_take_connections_any_more_is_a_loss() -> None:
     output = """\
 #1 [internal] waiting for connection
@@ -184,8 +197,11 @@ class Builds:
             return end
         raise end
 
-    def prepare(self, lost: BuilderLostError | LayerLostError) -> None:
-        self.prepared.append(lost.layer if isinstance(lost, LayerLostError) else lost.finding)
+    def prepare(self, lost: Loss) -> None:
+        if isinstance(lost, TagMovedError):
+            self.prepared.append(lost.repository)
+        else:
+            self.prepared.append(lost.layer if isinstance(lost, LayerLostError) else lost.finding)
 
     def run(self, return_seconds: float = 0.0) -> str:
         return build_again_if_lost(self.build, self.prepare, return_seconds)
@@ -210,6 +226,15 @@ def test_a_build_that_lacks_a_layer_is_run_again_once() -> None:
     assert builds.prepared == [LAYER]
     with pytest.raises(LayerLostError, match="check-layers"):
         Builds(lacks, lacks, "image").run()
+
+
+def test_a_build_that_is_refused_a_tag_that_moved_is_run_again_once() -> None:
+    moved = TagMovedError("ERROR: failed to fetch", "https://h/a.git")
+    builds = Builds(moved, "image")
+    assert builds.run() == "image"
+    assert builds.prepared == ["https://h/a.git"]
+    with pytest.raises(TagMovedError, match="Run this again"):
+        Builds(moved, moved, "image").run()
 
 
 def test_a_build_that_fails_is_not_run_again() -> None:
