@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pants_docker_buildkit.session.unix_socket import accept
+
 ACCEPTED = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 GREETING = b"what BuildKit says first"
 
@@ -43,7 +45,7 @@ class FakeEngine:
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                connection, _ = listener.accept()
+                connection = accept(listener)
             except OSError:
                 return
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
