@@ -164,25 +164,28 @@ async def _globs_of(paths: Collection[str]) -> Iterable[str]:
 
 
 @dataclass(frozen=True)
-class PackageTypes:
-    """The types of targets that may be packages, by what fields they have."""
+class PlainTypes:
+    """The types of targets that are no packages, by what fields they have.
+
+    Only registered ones are among them: a generator may make targets of others.
+    """
 
     all: frozenset[type[Target]]
 
 
-@rule(desc="Find types of targets that may be packages")
-async def find_package_types(
+@rule(desc="Find types of targets that are no packages")
+async def find_plain_types(
     registered: RegisteredTargetTypes, union_membership: UnionMembership
-) -> PackageTypes:
+) -> PlainTypes:
     kinds = union_membership.get(PackageFieldSet)
     found = (each.applicable_target_types(registered.types, union_membership) for each in kinds)
-    return PackageTypes(frozenset().union(*found))
+    return PlainTypes(frozenset(registered.types).difference(*found))
 
 
 async def _find_packages(targets: Iterable[Target]) -> tuple[PackageFieldSet, ...]:
     """The packages among targets. To ask Pants for each image takes much for one of files alone."""
-    types = (await find_package_types(**implicitly())).all
-    possible = [target for target in targets if type(target) in types]
+    plain = (await find_plain_types(**implicitly())).all
+    possible = [target for target in targets if type(target) not in plain]
     if not possible:
         return ()
     request = FieldSetsPerTargetRequest(PackageFieldSet, possible)

@@ -3,11 +3,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pants.core.target_types import ArchiveTarget, FilesGeneratingSourcesField, FileSourceField
 from pants.engine.fs import DigestEntries, FileEntry
 from pants.engine.internals.scheduler import ExecutionError
-from pants.engine.target import FieldSet, Target
+from pants.engine.target import (
+    COMMON_TARGET_FIELDS,
+    Dependencies,
+    FieldSet,
+    Target,
+    TargetFilesGenerator,
+)
 
-from pants_docker_buildkit.testutil import ImageRunner
+from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
 from pants_docker_buildkit.util_rules import build_context
 from pants_docker_buildkit.util_rules.definition import ImageDefinition
 
@@ -310,3 +317,33 @@ def test_pants_is_not_asked_which_files_are_packages(
     ]
     assert "archive" in asked
     assert "files" not in asked
+
+
+_OF_ARCHIVES = tuple(each for each in ArchiveTarget.core_fields if each not in COMMON_TARGET_FIELDS)
+
+
+class _FileAndArchive(Target):
+    alias = "file_and_archive"
+    core_fields = (*COMMON_TARGET_FIELDS, Dependencies, FileSourceField, *_OF_ARCHIVES)
+
+
+class _FilesAndArchives(TargetFilesGenerator):
+    alias = "files_and_archives"
+    core_fields = (*COMMON_TARGET_FIELDS, FilesGeneratingSourcesField)
+    generated_target_cls = _FileAndArchive
+    copied_fields = COMMON_TARGET_FIELDS
+    moved_fields = (Dependencies, *_OF_ARCHIVES)
+
+
+def test_a_package_may_be_of_a_type_that_only_its_generator_knows() -> None:
+    runner = ImageRunner(create_rule_runner([_FilesAndArchives]))
+    runner.set_options()
+    targets = (
+        f"{FILES}\nfiles_and_archives(name='all', sources=['*.in'], format='tar',"
+        " files=[':files'], output_path='made/it.tar')"
+    )
+    files = {"a.txt": "", "a.in": ""}
+    assert context(runner, "generated", "dependencies=[':all']", files, targets) == [
+        "generated/a.in",
+        "made/it.tar",
+    ]
