@@ -2,7 +2,7 @@
 
 A server that is far away answers many at once as fast as one, so more and more are sent as long as
 answers do not take longer for it, and as many are wanted. One that says that it is too much (429,
-or 503 with a time) gets half as many, and none before that time is over.
+or 503 with a time) gets half as many, none before that time is over, and then slowly more again.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ _MORE_IN_FLIGHT = 3
 
 _SHORTEST_DISTANCE = 0.002
 """A server that answers in less seconds is near: more at once would only wait there."""
+
+_RECOVERY = 0.25
+"""By so much more with an answer a near server gets as many as at first again."""
 
 _CONGESTED = 3.0
 """Answers that take this much longer than the fastest one are a sign of too many at once."""
@@ -88,6 +91,8 @@ class Pace:
                 is_wanted = 2 * (self._in_flight + 1) > self._limit
                 if is_far and is_wanted and seconds <= self._fastest * _CONGESTED:
                     self._limit = min(self._limit + _MORE_IN_FLIGHT, MOST_IN_FLIGHT)
+                elif self._limit < _FIRST_IN_FLIGHT:
+                    self._limit += _RECOVERY
             # One for the place that is free now, and one for that by which the limit grew: to wake
             # a thread that has to wait again costs as much as half of a request.
             self._turn.notify(1 + self.limit - limit)

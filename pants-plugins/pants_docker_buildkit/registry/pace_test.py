@@ -76,6 +76,17 @@ def test_refusals_of_one_moment_count_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert pace.limit == first / 2
 
 
+def test_a_near_server_that_refused_gets_as_many_again_as_before() -> None:
+    pace = Pace()
+    first = pace.limit
+    pace.pause(0.0)
+    assert pace.limit < first
+    for _ in range(100):
+        pace.enter(GOES_ON)
+        pace.leave(NEAR)
+    assert pace.limit == first
+
+
 def test_a_server_that_wants_to_be_left_alone_is() -> None:
     pace = Pace()
     started = time.monotonic()

@@ -53,7 +53,7 @@ class Patience:
     The waits between attempts double from `first_wait` and vary at random, so that many clients
     that failed together do not come back together. A server that asks for a longer wait than
     `longest_wait` is not waited for. That there are too many requests may be said of one request
-    `refusals` times besides.
+    `refusals` times besides, but of all for `longest_refusal` only.
     """
 
     connect_timeout: float = 10.0
@@ -62,6 +62,7 @@ class Patience:
     refusals: int = 10
     first_wait: float = 0.25
     longest_wait: float = 30.0
+    longest_refusal: float = 120.0
 
 
 @dataclass(frozen=True)

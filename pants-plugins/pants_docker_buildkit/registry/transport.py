@@ -219,11 +219,12 @@ class Transport:
 
         An idempotent request is sent again, after a wait, when no answer comes or one that says to
         come back later; the last such answer is returned. That there are too many requests is said
-        of all of them, so it counts less against one.
+        of all of them, so it counts less against one, unless a server says nothing else for long.
         """
         pace = self._paces.of(request.origin)
         answers = pace.answers
         left, refusals_left = self._attempts(request, answers)
+        given_up_at = time.monotonic() + self._patience.longest_refusal
         for attempt in itertools.count(1):
             left -= 1
             wait = self._wait_after(attempt)
@@ -238,7 +239,8 @@ class Transport:
             else:
                 if response.status == _TOO_MANY and refusals_left > 0:
                     refusals_left -= 1
-                    left += 1
+                    is_over = time.monotonic() >= given_up_at and pace.answers == answers
+                    left = 0 if is_over else left + 1
                 asked_for = self._asked_wait(response)
                 if asked_for is None or left <= 0:
                     self._lose(request, answers)

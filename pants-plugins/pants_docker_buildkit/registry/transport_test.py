@@ -115,6 +115,23 @@ def test_a_registry_that_never_takes_a_request_is_unavailable(
     assert registry.count("HEAD") == BRISK.attempts + BRISK.refusals
 
 
+def test_a_registry_that_limits_all_requests_for_long_is_given_up(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    patience = replace(BRISK, refusals=50, longest_refusal=0.3)
+    client = make_client(registry.address, patience=patience)
+    registry.plan(faults.status(429, headers={"Retry-After": "0.01"}), times=None)
+
+    def ask(number: int) -> None:
+        with pytest.raises(RegistryUnavailableError, match="HTTP 429"):
+            client.head_manifest("app", str(number))
+
+    with ThreadPoolExecutor(40) as threads:
+        list(threads.map(ask, range(40)))
+    # Without an end, as often as there are refusals for each.
+    assert registry.count("HEAD") < 1000
+
+
 def test_who_waits_for_a_registry_that_does_not_answer_need_not_ask(
     registry: FakeRegistry, make_client: ClientFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
