@@ -67,7 +67,7 @@ def test_two_users_at_once_have_each_their_own_builder_and_secrets(
         "one": {"BUILD_TOKEN": "one", "HOME": str(tmp_path / "another-home")},
         "two": {**far, "PANTS_DOCKER_BUILDKIT_BUILDER": "far-away"},
     }
-    gate, started = Gate(busybox), {}
+    gate, started = Gate(), {}
     for name, environment in users.items():
         sha256 = hashlib.sha256(name.encode()).hexdigest()
         files = {

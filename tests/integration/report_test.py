@@ -16,7 +16,7 @@ FILE = "--docker-buildkit-report-file"
 def test_a_report_has_the_steps_of_what_was_built(
     machine: Machine, registry: Registry, repository: str, busybox: str
 ) -> None:
-    gate = Gate(busybox)
+    gate = Gate()
     checkout = machine.checkout(
         "checkout",
         {

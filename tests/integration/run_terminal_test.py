@@ -70,7 +70,7 @@ def test_a_container_has_the_terminal_the_input_and_the_signals(
 
 
 def test_a_build_is_watched_above_the_bars_of_pants(checkout: Checkout, busybox: str) -> None:
-    gate = Gate(busybox)
+    gate = Gate()
     step = gate.step("true", first="echo half")
     checkout.write({"app/Dockerfile": f"FROM {busybox}\n{step}\n"})
     # Pants has bars of its own, which every other run of the tests goes without.
@@ -79,7 +79,7 @@ def test_a_build_is_watched_above_the_bars_of_pants(checkout: Checkout, busybox:
     terminal.wait_for(" s: half")
     gate.open()
     assert terminal.finish() == 0, terminal.screen
-    for line in (r"RUN --mount.*: running", r"\d+ s: half", r"RUN --mount.*: done in"):
+    for line in (r"RUN .*: running", r"\d+ s: half", r"RUN .*: done in"):
         assert re.search(rf"app:image \[(stage-0 )?2/2\] {line}", terminal.screen), terminal.screen
 
 
