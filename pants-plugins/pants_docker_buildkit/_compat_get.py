@@ -64,10 +64,8 @@ def implicitly(*args: Any) -> dict[str, Any]:
 
 
 def _implicit_input(kwargs: dict[str, Any]) -> Any:
-    """The one input given as `**implicitly(value)` or `**implicitly({value: Type})`."""
+    """The one input given as `**implicitly(value)`."""
     (given,) = kwargs["__implicitly"]
-    if isinstance(given, dict):
-        (given,) = given
     return given
 
 
