@@ -11,6 +11,7 @@ from typing import Any, Union
 
 from pants.backend.shell import register as shell
 from pants.backend.shell.target_types import ShellCommandTarget, ShellSourcesGeneratorTarget
+from pants.base.build_root import BuildRoot
 from pants.core import register as core
 from pants.core.goals.package import BuiltPackage
 from pants.core.goals.publish import PublishProcesses
@@ -120,7 +121,12 @@ class ImageRunner:
 
     def write(self, files: Mapping[str, Union[str, bytes]]) -> None:
         """Write files below the build root."""
+        self._return()
         self.runner.write_files(dict(files))
+
+    def _return(self) -> None:
+        """Have the build root of this one again, which another runner changed as it was made."""
+        BuildRoot().path = self.runner.build_root
 
     def clear(self) -> None:
         """Remove all files below the build root."""
@@ -142,6 +148,7 @@ class ImageRunner:
         inherit: Iterable[str] = ("PATH",),
     ) -> None:
         """Use these options of `[docker-buildkit]`, as `name=value`, from now on."""
+        self._return()
         arguments = [f"--docker-buildkit-{option}" for option in options]
         self.runner.set_options(arguments, env=dict(env or {}), env_inherit=set(inherit))
 
