@@ -47,9 +47,12 @@ from pants.util.strutil import bullet_list
 
 from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.dockerfile.missing_sources import MissingSource
+from pants_docker_buildkit.oci.listing import list_few
 from pants_docker_buildkit.plans.reasons import Reason, reason_line
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.session.tag_plans import describe_conflict
+
+_FEW = 5
 
 
 class BuildKitImageError(Exception):
@@ -123,9 +126,7 @@ class MissingArtifactsError(InvalidImageFieldError):
         directories: Iterable[str] = (),
     ) -> None:
         names = ", ".join(repr(each) for each in paths)
-        kept = list(found)
-        more = f" and {len(kept) - 5} more" if len(kept) > 5 else ""
-        has = f"{', '.join(kept[:5])}{more}" if kept else "none"
+        has = list_few(list(found), _FEW) or "none"
         places = ", ".join(f"'{each}/'" for each in directories)
         platforms = f", where each platform has a directory: {places}" if places else ""
         super().__init__(

@@ -10,6 +10,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Any
 
+from pants_docker_buildkit.oci.listing import list_few
 from pants_docker_buildkit.plans.build_inputs import BuildInputs, as_pinned
 from pants_docker_buildkit.registry.redaction import printable
 from pants_docker_buildkit.solver.definition import IMAGE_SCHEME
@@ -126,10 +127,8 @@ def reason_line(reasons: Iterable[Reason]) -> str:
     shown = []
     for (kind, *_), group in groupby(reasons, lambda each: (each.kind,)):
         texts = [each.text for each in group]
-        few = kind not in (ReasonKind.FILE, ReasonKind.DOCKERFILE) or len(texts) <= _SHOWN
-        more = 0 if few else len(texts) - _SHOWN
-        text = ", ".join(texts if few else texts[:_SHOWN])
-        shown.append(f"{text} and {more} more" if more else text)
+        may_be_many = kind in (ReasonKind.FILE, ReasonKind.DOCKERFILE)
+        shown.append(list_few(texts, _SHOWN if may_be_many else len(texts)))
     return ", ".join(shown)
 
 

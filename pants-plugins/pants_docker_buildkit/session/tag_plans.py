@@ -19,6 +19,7 @@ from typing import Optional
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest
+from pants_docker_buildkit.oci.listing import list_few
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import PartsLostError
 from pants_docker_buildkit.registry.image_content import ImageContent
@@ -367,11 +368,10 @@ def _problems(targets: Sequence[_Target]) -> Mapping[str, str]:
 
 def describe_conflict(name: str, addresses: Iterable[str]) -> str:
     """What to say of a tag that several targets have for different images."""
-    names = sorted(addresses)
     # The same is said of each of them.
-    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    names = list_few(sorted(addresses), _FEW)
     return (
         f"The tag {name} must stand for one image, but these targets are different ones and"
-        f" have it: {', '.join(names[:_FEW])}{more}. It stays where it is. Give them repositories"
+        f" have it: {names}. It stays where it is. Give them repositories"
         " or tags of their own."
     )

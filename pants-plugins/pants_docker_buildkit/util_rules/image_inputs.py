@@ -25,6 +25,7 @@ from pants_docker_buildkit.fields.build_context import ContextInputs
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
+from pants_docker_buildkit.oci.listing import list_few
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.definition import ContextKind, NamedContext, PinnedSource
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -165,12 +166,10 @@ async def _tell_of_unowned_files(
     request = UnownedFilesRequest(directories, patterns, context.root, dockerfile.path)
     unowned = await find_unowned_files(request, **implicitly())
     if unowned.paths:
-        shown = ", ".join(unowned.paths[:_FEW])
-        more = f" and {len(unowned.paths) - _FEW} more" if len(unowned.paths) > _FEW else ""
         logger.warning(
             f"{dockerfile.name} of {field_set.address} copies files that no target puts into a"
-            f" context: {shown}{more}. They are not in the image. Add them to a `files` target, or"
-            " name them in the ignore file."
+            f" context: {list_few(unowned.paths, _FEW)}. They are not in the image. Add them to a"
+            " `files` target, or name them in the ignore file."
         )
 
 

@@ -20,6 +20,7 @@ from pants_docker_buildkit.compat import (
     rule,
     uncacheable_rule,
 )
+from pants_docker_buildkit.oci.listing import list_few
 from pants_docker_buildkit.util_rules.build_context import select_context_tree
 from pants_docker_buildkit.util_rules.context_providers import Places, source_paths
 from pants_docker_buildkit.util_rules.glob_texts import is_literal
@@ -88,10 +89,9 @@ async def explain_missing_path(request: MissingPathRequest) -> MissingPath:
         there = (await path_globs_to_paths(PathGlobs(request.ignore_files))).files
         ignore_file = next(each for each in request.ignore_files if each in there)
         return MissingPath(f"{path} exists, but {ignore_file} excludes it: add an exception there.")
-    names = ", ".join(f"{each} (`{known.aliases[each]}`)" for each in owners[:_FEW])
-    more = f" and {len(owners) - _FEW} more" if len(owners) > _FEW else ""
+    names = list_few([f"{each} (`{known.aliases[each]}`)" for each in owners], _FEW)
     return MissingPath(
-        f"{path} belongs to {names}{more}. Only `file`, `resource` and `shell_source` targets enter"
+        f"{path} belongs to {names}. Only `file`, `resource` and `shell_source` targets enter"
         " a context as they are, others as a package such as a `pex_binary`: add one of these to"
         " `dependencies`."
     )
