@@ -24,11 +24,10 @@ Every text says what was asked of which registry, what the answer was, and what 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.registry.rules_of_registries import RegistryRule
-
-_TOO_MANY = 429
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,7 @@ class RegistryUnavailableError(RegistryError):
 
     def __init__(self, inquiry: Inquiry, finding: str, refusal: Refusal | None = None) -> None:
         self.refusal = refusal
-        if refusal is not None and refusal.status == _TOO_MANY:
+        if refusal is not None and refusal.status == HTTPStatus.TOO_MANY_REQUESTS:
             self.advice = self._is_limiting
         super().__init__(inquiry, finding)
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 
 from pants_docker_buildkit.registry.connections import Connection, Connections
@@ -32,7 +33,7 @@ USER_AGENT = "pants-docker-buildkit"
 
 _CHUNK_SIZE = 256 * 1024
 _CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
-_TOO_MANY = 429
+_TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
 _TRANSIENT_STATUSES = frozenset({408, _TOO_MANY, 500, 502, 503, 504})
 
 
