@@ -236,7 +236,7 @@ archive(name='other', format='zip', output_path='tree/app2/bundle.zip', files=['
         ("wild/**.txt", {"wild/a.txt:files", "wild/ab.txt:files", "wild/c.txt:files"}),
         ("wild/[ac].tx?", {"wild/a.txt:files", "wild/c.txt:files"}),
         ("wild/d*p /", {"wild/deep/d.txt:../files"}),
-        ("*/deep/*", {"wild/deep/d.txt:../files"}),
+        ("w*d/deep/*", {"wild/deep/d.txt:../files"}),
         ("--parents wild/**/d.txt", {"wild/deep/d.txt:../files"}),
         ("wild/*.zip", {"wild:bundle"}),
         ("wild/out/*.md", {"wild:command"}),

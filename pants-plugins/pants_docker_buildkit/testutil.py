@@ -121,10 +121,10 @@ class ImageRunner:
 
     def write(self, files: Mapping[str, Union[str, bytes]]) -> None:
         """Write files below the build root."""
-        self._return()
+        self.enter()
         self.runner.write_files(dict(files))
 
-    def _return(self) -> None:
+    def enter(self) -> None:
         """Have the build root of this one again, which another runner changed as it was made."""
         BuildRoot().path = self.runner.build_root
 
@@ -148,7 +148,7 @@ class ImageRunner:
         inherit: Iterable[str] = ("PATH",),
     ) -> None:
         """Use these options of `[docker-buildkit]`, as `name=value`, from now on."""
-        self._return()
+        self.enter()
         arguments = [f"--docker-buildkit-{option}" for option in options]
         self.runner.set_options(arguments, env=dict(env or {}), env_inherit=set(inherit))
 

@@ -9,14 +9,13 @@ from pants_docker_buildkit.testutil import ImageRunner
 
 @pytest.fixture(scope="module")
 def shared_runner() -> ImageRunner:
-    runner = ImageRunner()
-    runner.set_options()
-    return runner
+    return ImageRunner()
 
 
 @pytest.fixture
 def runner(shared_runner: ImageRunner) -> ImageRunner:
     shared_runner.clear()
+    shared_runner.set_options()
     return shared_runner
 
 

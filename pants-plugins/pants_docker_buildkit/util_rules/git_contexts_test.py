@@ -94,6 +94,8 @@ def test_another_commit_is_another_key_and_another_name_for_it_the_same_files(
 ) -> None:
     old = project.commit(Dockerfile=DOCKERFILE, a_txt="old\n")
     new = project.commit(a_txt="new\n")
+    # What `main` is, is asked once in a session.
+    runner.set_options()
     found = {
         name: runner.definition(write(runner, f"key{number}", f"{project.url}#{name}"))
         for number, name in enumerate((old, new, "main"))

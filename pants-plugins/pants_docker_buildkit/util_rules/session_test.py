@@ -56,6 +56,7 @@ def caches(tmp_path: Path) -> Path:
 
 def open_session(runner: ImageRunner, caches: Path, *options: str, **env: str) -> Path:
     """Its directory."""
+    runner.enter()
     runner.runner.set_options(
         [f"--named-caches-dir={caches.parent}", *(f"--docker-buildkit-{each}" for each in options)],
         env={"PATH": "/usr/bin:/bin", **env},
