@@ -75,15 +75,18 @@ def _counting(field_set: BuildKitImageFieldSet) -> tuple[tuple[str, SecretSource
     return tuple(each for each in secrets if each[0] in wanted)
 
 
-def _key_source(subsystem: DockerBuildKitSubsystem) -> SecretSource:
+def _key_source(
+    field_set: BuildKitImageFieldSet, subsystem: DockerBuildKitSubsystem
+) -> SecretSource:
     text = subsystem.secret_hash_key
-    requirement = f"{InvalidSecretSourceError.requirement}, because an image has `hashed_secrets`"
+    why = f"{field_set.address} has `{field_set.hashed_secrets.alias}`"
+    requirement = f"{InvalidSecretSourceError.requirement}, because {why}"
     if text is None:
-        raise InvalidOptionError(_KEY_OPTION, requirement, "is not set")
+        raise InvalidOptionError(_KEY_OPTION, requirement, "it is not set")
     try:
         return SecretSource.parse(text).below(Path(get_buildroot()))
     except InvalidSecretSourceError as e:
-        finding = "is something else, which is not shown here because it may be the key"
+        finding = "it is something else, which is not shown here because it may be the key"
         raise InvalidOptionError(_KEY_OPTION, requirement, finding) from e
 
 
@@ -91,9 +94,9 @@ def _read_key(source: SecretSource, environment: Mapping[str, str]) -> bytes:
     try:
         value = source.read(environment)
     except SecretUnavailableError as e:
-        raise InvalidOptionError(_KEY_OPTION, "give a value", f"of {source}, {e.finding}") from e
+        raise InvalidOptionError(_KEY_OPTION, "give a value", f"of `{source}`, {e.finding}") from e
     if not value:
-        raise InvalidOptionError(_KEY_OPTION, "give a value", f"{source} is empty")
+        raise InvalidOptionError(_KEY_OPTION, "give a value", f"`{source}` gives none")
     return blake3(value, derive_key_context=_KEY_CONTEXT).digest()
 
 
@@ -114,7 +117,7 @@ async def hash_secrets(
     counting = _counting(field_set)
     docker = await resolve_docker_environment(**implicitly())
     environment = source_environment(session_values, docker)
-    key = _read_key(_key_source(subsystem), environment)
+    key = _read_key(_key_source(field_set, subsystem), environment)
     hashes = []
     for name, source in counting:
         try:

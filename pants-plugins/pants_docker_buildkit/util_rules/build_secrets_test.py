@@ -97,10 +97,10 @@ def test_the_user_of_a_hashed_secret_reads(runner: ImageRunner, fields: str, tex
 @pytest.mark.parametrize(
     ("options", "finding"),
     [
-        ((), "is not set"),
+        ((), "it is not set"),
         (
             ("secret-hash-key=k3y",),
-            "is something else, which is not shown here because it may be the key",
+            "it is something else, which is not shown here because it may be the key",
         ),
     ],
 )
@@ -109,15 +109,15 @@ def test_a_hash_needs_a_key(runner: ImageRunner, options: tuple[str, ...], findi
     declare(runner, "secrets={'token': 'env=TOKEN'}, hashed_secrets=['token']")
     assert runner.failure("app:image") == (
         "The option `[docker-buildkit].secret_hash_key` must be `env=NAME`, `file=PATH` or"
-        f" `command=COMMAND`, because an image has `hashed_secrets`, but {finding}."
+        f" `command=COMMAND`, because app:image has `hashed_secrets`, but {finding}."
     )
 
 
 @pytest.mark.parametrize(
     ("key", "finding"),
     [
-        ("env=MISSING", "of env=MISSING, the variable is not set"),
-        ("env=EMPTY", "env=EMPTY is empty"),
+        ("env=MISSING", "of `env=MISSING`, the variable is not set"),
+        ("env=EMPTY", "`env=EMPTY` gives none"),
     ],
 )
 def test_a_key_needs_a_value(runner: ImageRunner, key: str, finding: str) -> None:
