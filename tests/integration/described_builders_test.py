@@ -356,5 +356,6 @@ def test_buildx_reads_the_configuration_that_is_generated(
     files = {name: base64.b64decode(content).decode() for name, content in node["Files"].items()}
     certificate = Path(certificates.ca_file).read_text()
     assert files["certs/mirror.example/ca.pem"] == certificate
-    assert '"mirror.example"' in files["buildkitd.toml"]
+    # Newer versions of buildx write other quotes.
+    assert '"mirror.example"' in files["buildkitd.toml"].replace("'", '"')
     assert "20%" in files["buildkitd.toml"]
