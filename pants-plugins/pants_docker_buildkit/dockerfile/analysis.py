@@ -157,6 +157,8 @@ class DockerfileAnalysis:
     limits: tuple[Limit, ...]
     frontend_context: str | None = None
     """The named context that BuildKit runs in place of the frontend."""
+    epoch_context: str | None = None
+    """The context that `SOURCE_DATE_EPOCH` names: a named one, or `context` for the main one."""
 
     @property
     def reachable_stages(self) -> tuple[Stage, ...]:
@@ -179,7 +181,8 @@ class DockerfileAnalysis:
         if self.target is None or self.limits:
             return None
         kind = OriginKind.NAMED_CONTEXT
-        return frozenset(origin.text for origin in self.origins if origin.kind is kind)
+        found = {origin.text for origin in self.origins if origin.kind is kind}
+        return frozenset(found if self.epoch_context is None else {*found, self.epoch_context})
 
     @property
     def context_paths(self) -> tuple[ContextPath, ...]:

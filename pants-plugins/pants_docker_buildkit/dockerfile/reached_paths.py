@@ -13,6 +13,7 @@ from typing import Final
 
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, RemoteKind
 from pants_docker_buildkit.dockerfile.context_entries import ContextEntry, SymlinkEntry
+from pants_docker_buildkit.dockerfile.source_date_epoch import MAIN_CONTEXT
 from pants_docker_buildkit.dockerfile.stage_contents import normalize_context_path
 
 _WEB_SCHEMES: Final = ("http://", "https://")
@@ -31,6 +32,8 @@ def reached_paths(analyses: Iterable[DockerfileAnalysis]) -> tuple[str, ...] | N
     found: set[str] = set()
     for analysis in analyses:
         if analysis.target is None or analysis.limits:
+            return None
+        if analysis.epoch_context == MAIN_CONTEXT:
             return None
         for stage in analysis.reachable_stages:
             if stage.asks_for_all:

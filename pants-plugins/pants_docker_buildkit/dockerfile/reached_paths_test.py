@@ -71,6 +71,7 @@ def test_reached_are_the_sources_of_steps_that_take_from_the_context(
         "FROM base\nRUN --mount=source=$OF_BASE,target=/m true\n",
         "FROM base\nRUN --mount=type=new,target=/m true\n",
         "FROM scratch\nFETCH a /\n",
+        "ARG SOURCE_DATE_EPOCH=context\nFROM scratch\nCOPY a /\n",
         "FROM scratch\nCOPY --from=$STAGE a /\n",
         "# syntax=someone/else\nFROM scratch\nCOPY a /\n",
         "FROM scratch\nCOPY a<b /\n",

@@ -9,9 +9,13 @@ import re
 from collections.abc import Iterable, Iterator
 
 from pants_docker_buildkit.dockerfile.analysis import Argument, DockerfileAnalysis
+from pants_docker_buildkit.dockerfile.scope import GlobalScope
 
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 """The build argument, which is also the variable that tools read: seconds since 1970."""
+
+MAIN_CONTEXT = "context"
+"""The value that stands for the time of the build context."""
 
 _SECONDS = re.compile("-?[0-9]+")
 
@@ -27,8 +31,8 @@ class AmbiguousEpochError(ValueError):
 def find_epoch(analysis: DockerfileAnalysis) -> str | None:
     """The default of `ARG SOURCE_DATE_EPOCH=…`, of the whole Dockerfile or of its stages.
 
-    `None` where there is no default. A global one may also name a stage, a named context or
-    `context`, which BuildKit 0.29 and later take the time from. Raises `AmbiguousEpochError`.
+    `None` where there is no default. A global one may also be a `named_epoch`. Raises
+    `AmbiguousEpochError`.
     """
     global_values = set(_defaults(analysis.arguments))
     stage_values = {
@@ -43,6 +47,15 @@ def find_epoch(analysis: DockerfileAnalysis) -> str | None:
     if value not in global_values and not is_seconds(value):
         raise AmbiguousEpochError(f"a stage sets {value!r}, which is no number of seconds")
     return value
+
+
+def named_epoch(scope: GlobalScope) -> str:
+    """What BuildKit is to take the time from, if that is no number; else nothing.
+
+    BuildKit 0.30 and later reads it, even if the target does not need it. `scope` has all `ARG`s.
+    """
+    value = {**scope.values, **scope.build_args}.get(SOURCE_DATE_EPOCH, "")
+    return "" if is_seconds(value) else value
 
 
 def is_seconds(text: str) -> bool:

@@ -62,6 +62,10 @@ class StageGraph:
             return self._by_name.get(name.lower())
         return self.nodes[-1] if self.nodes else None
 
+    def named(self, name: str) -> list[Node]:
+        """All stages that have this name, in any case; none if it is empty."""
+        return [node for node in self.nodes if node.name and node.name == name.lower()]
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names of stages."""
@@ -110,10 +114,10 @@ class StageGraph:
         return node
 
 
-def reachable_nodes(target: Node) -> set[int]:
-    """The identities of the nodes that `target` needs, itself included."""
+def reachable_nodes(roots: Iterable[Node]) -> set[int]:
+    """The identities of the nodes that `roots` need, themselves included."""
     found: set[int] = set()
-    wanted = [target]
+    wanted = list(roots)
     while wanted:
         node = wanted.pop()
         if id(node) in found:

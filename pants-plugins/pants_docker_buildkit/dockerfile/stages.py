@@ -8,7 +8,7 @@ whether it can be built is for BuildKit to say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, Origin, OriginKind, Stage
@@ -24,6 +24,7 @@ from pants_docker_buildkit.dockerfile.scope import (
     is_predefined,
     platform_values,
 )
+from pants_docker_buildkit.dockerfile.source_date_epoch import MAIN_CONTEXT, named_epoch
 from pants_docker_buildkit.dockerfile.stage_contents import StageContents
 from pants_docker_buildkit.dockerfile.stage_graph import (
     Node,
@@ -76,8 +77,14 @@ def analyze(
     for instruction in before:
         if instruction.keyword == "ARG":
             scope.declare(instruction)
+    epoch = named_epoch(scope)
+    epoch_context = epoch if epoch == MAIN_CONTEXT else contexts.find(epoch, target_platform)
     analyzer = _Analyzer(dockerfile, BaseResolver(scope, target_platform, contexts), rules)
-    return replace(analyzer.analyze(stages, target_stage), frontend_context=frontend_context)
+    return replace(
+        analyzer.analyze(stages, target_stage, "" if epoch_context else epoch),
+        frontend_context=frontend_context,
+        epoch_context=epoch_context,
+    )
 
 
 def undeclared_build_args(analysis: DockerfileAnalysis, given: Iterable[str]) -> tuple[str, ...]:
@@ -107,14 +114,15 @@ class _Analyzer:
         }
 
     def analyze(
-        self, stages: Iterable[list[Instruction]], target_stage: str | None
+        self, stages: Iterable[list[Instruction]], target_stage: str | None, epoch_stage: str
     ) -> DockerfileAnalysis:
         for instructions in stages:
             self._add_stage(instructions)
         self._limits += self._resolver.limits
         target = self._find_target(target_stage)
         self._graph.connect()
-        reachable = self._add_triggers(target) if target is not None else set()
+        roots = [] if target is None else [target, *self._graph.named(epoch_stage)]
+        reachable = self._add_triggers(roots)
         self._limits += self._graph.limits
         return DockerfileAnalysis(
             self._read_stages(reachable),
@@ -148,11 +156,11 @@ class _Analyzer:
         node = Node(index, name, origin.line, origin, stage, context is not None, instructions[1:])
         self._graph.add(node)
 
-    def _add_triggers(self, target: Node) -> set[int]:
+    def _add_triggers(self, roots: Sequence[Node]) -> set[int]:
         """Run the `ONBUILD`s of stages in the stages based on them; they may need more stages."""
         triggered: set[int] = set()
         while True:
-            reachable = reachable_nodes(target)
+            reachable = reachable_nodes(roots)
             fresh = [
                 node
                 for node in self._graph.nodes

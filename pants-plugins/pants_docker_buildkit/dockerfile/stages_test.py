@@ -206,6 +206,27 @@ def test_a_stage_inherits_the_variables_of_its_base() -> None:
     assert paths(text.partition("FROM scratch\n")[0]) == ["12"]
 
 
+@pytest.mark.parametrize(
+    ("argument", "given", "is_read"),
+    [
+        ("=one", {}, True),
+        ("=ONE", {}, True),
+        ("=two", {"SOURCE_DATE_EPOCH": "one"}, True),
+        ("", {"SOURCE_DATE_EPOCH": "one"}, True),
+        ("=one", {"SOURCE_DATE_EPOCH": "7"}, False),
+        ("=none", {}, False),
+    ],
+)
+def test_the_stage_that_gives_the_time_is_read(
+    argument: str, given: dict[str, str], is_read: bool
+) -> None:
+    stage = "FROM scratch AS One\nADD https://a.example/b /\n"
+    text = f"ARG SOURCE_DATE_EPOCH{argument}\n{stage}FROM scratch\n"
+    one, two = analyze_text(text, build_args=given).stages
+    assert [each.url for each in one.remote_sources] == ["https://a.example/b"] * is_read
+    assert two.is_reachable
+
+
 def test_triggers_run_in_the_stages_based_on_theirs() -> None:
     text = (
         "FROM tools AS t\nFROM scratch AS a\nARG V=1\nONBUILD COPY --from=t / /\n"
@@ -245,6 +266,7 @@ def test_a_named_context_is_no_stage_of_the_same_name() -> None:
         pytest.param("FROM scratch\nRUN --mount=from=c true", {"c"}, id="mount"),
         pytest.param("FROM a AS x\nFROM scratch", set(), id="not-reached"),
         pytest.param("FROM x AS b\nFROM b", {"b"}, id="in-place-of-a-stage"),
+        pytest.param("ARG SOURCE_DATE_EPOCH=b\nFROM x AS b\nFROM y", {"b"}, id="time"),
         pytest.param("FROM scratch\nONBUILD COPY --from=a x /", set(), id="for-a-child"),
         pytest.param("FROM $UNKNOWN\nFROM a", None, id="not-understood"),
         pytest.param("# syntax=other\nFROM a", None, id="unknown-frontend"),

@@ -17,6 +17,7 @@ from pants_docker_buildkit.digests.encoding import Encodable, blake3_digest, enc
 from pants_docker_buildkit.dockerfile.context_entries import ContextEntry
 from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME, NO_PATTERNS_IGNORE_FILE
 from pants_docker_buildkit.dockerfile.source_date_epoch import (
+    MAIN_CONTEXT,
     SOURCE_DATE_EPOCH,
     AmbiguousEpochError,
     find_epoch,
@@ -275,6 +276,14 @@ def _final_build_args(
 ) -> dict[str, str]:
     """The build arguments, with the time of a reproducible image."""
     final = dict(inputs.build_args)
+    if field_set.context.value and inputs.analysis.epoch_context == MAIN_CONTEXT:
+        # Its files are sent as those of any context, which has no time.
+        raise field_set.error(
+            field_set.context,
+            f"be left out where {SOURCE_DATE_EPOCH} is {MAIN_CONTEXT!r}",
+            "BuildKit is not told the time of its commit",
+            f"Set '{SOURCE_DATE_EPOCH}=…' to seconds in `{field_set.build_args.alias}`.",
+        )
     if is_reproducible and SOURCE_DATE_EPOCH not in final:
         try:
             epoch = find_epoch(inputs.analysis)

@@ -148,6 +148,12 @@ def test_a_lock_says_which_commit_a_branch_is(project: Project) -> None:
             "must not have BUILDKIT_CONTEXT_KEEP_GIT_DIR",
             id="git-directory",
         ),
+        pytest.param(
+            "PROJECT#main",
+            "extra_build_args=['SOURCE_DATE_EPOCH=context']",
+            "must be left out where SOURCE_DATE_EPOCH is 'context'",
+            id="time",
+        ),
         pytest.param("PROJECT#none", "", "the repository has no reference 'none'", id="reference"),
         pytest.param("PROJECT#main:none", "", "there is no directory 'none'", id="directory"),
         pytest.param(

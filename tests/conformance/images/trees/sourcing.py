@@ -118,6 +118,24 @@ MOVING = (
     tree("git-branch", SCRATCH, "ADD %GIT%#main /x"),
     tree("git-default-branch", SCRATCH, "ADD %GIT% /x"),
     tree("git-tag-below", SCRATCH, "ADD %GIT%#v1:d /x"),
+    # BuildKit 0.30 and later reads what they name for its time; an older one has no use for it.
+    tree(
+        "time-of-stage",
+        *("ARG SOURCE_DATE_EPOCH=one", f"{SCRATCH} AS one", "ADD %GIT%#main /"),
+        *(SCRATCH, "COPY a /"),
+        files=FILES,
+    ),
+    tree(
+        "time-of-named-context",
+        *("ARG SOURCE_DATE_EPOCH=source", SCRATCH, "COPY a /"),
+        files=FILES,
+        build_contexts={"source": "%GIT%#main"},
+    ),
+    tree(
+        "time-of-context",
+        *("ARG SOURCE_DATE_EPOCH=context", SCRATCH, "COPY a /"),
+        files=FILES,
+    ),
 )
 """What may give something else tomorrow."""
 
