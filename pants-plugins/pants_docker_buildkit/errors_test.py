@@ -5,6 +5,7 @@ Every text says which target and field, what must hold, what was found, and what
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -486,15 +487,23 @@ def test_a_bad_ignore_file_is_named_with_the_field_of_its_context(
             "excluded/x/a.yaml exists, but excluded/Dockerfile.dockerignore excludes it: add an",
         ),
         ("hidden", "", "hidden/.x/a exists, but `.gitignore` or `[GLOBAL].pants_ignore` hides it"),
+        ("empty", "", "empty/e has no file in it, and Pants hands on files only: make it in the"),
+        ("dangling", "", "dangling/l is a link that leads nowhere, and Pants hands on files only"),
+        ("pipe", "", "pipe/p is no plain file, and Pants hands on files only"),
     ],
 )
 def test_a_path_that_is_there_but_not_in_the_context_is_explained(
     runner: ImageRunner, name: str, build: str, advice: str
 ) -> None:
-    copied = {"gone": "x/b", "sources": "x", "hidden": ".x/a"}.get(name, "x/a.yaml")
+    places = {"gone": "x/b", "sources": "x", "hidden": ".x/a", "empty": "e"}
+    copied = {**places, "dangling": "l", "pipe": "p"}.get(name, "x/a.yaml")
     if name == "excluded":
         runner.write({f"{name}/Dockerfile.dockerignore": "**/*.yaml\n"})
     runner.write({f"{name}/x/a.yaml": "", f"{name}/.x/a": ""})
+    here = Path(runner.runner.build_root, name)
+    (here / "e/e").mkdir(parents=True)
+    (here / "l").symlink_to("nowhere")
+    os.mkfifo(here / "p")
     runner.write({f"{name}/Dockerfile": f"{SCRATCH}COPY {name}/{copied} /\n"})
     runner.write({f"{name}/BUILD": f"{build}\ndocker_buildkit_image(name='image')"})
     assert advice in runner.failure(f"{name}:image")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pants.base.build_environment import get_buildroot
 from pants.engine.addresses import Address
-from pants.engine.fs import GlobMatchErrorBehavior, PathGlobs
+from pants.engine.fs import FileEntry, GlobMatchErrorBehavior, PathGlobs
 from pants.engine.target import AllTargets
 from pants.util.frozendict import FrozenDict
 
@@ -63,6 +63,28 @@ class MissingPath:
     advice: str
 
 
+def _why_no_file(path: str, place: str) -> str:
+    """Why Pants has no file of what is at this place on the disk, if anything is."""
+    if not os.path.lexists(place):
+        return ""
+    if not os.path.exists(place):
+        finding = "is a link that leads nowhere"
+    elif os.path.isdir(place):
+        has_files = any(files for _, _, files in os.walk(place))
+        finding = "" if has_files else "has no file in it"
+    else:
+        finding = "" if os.path.isfile(place) else "is no plain file"
+    if finding:
+        return (
+            f"{path} {finding}, and Pants hands on files only: make it in the Dockerfile, with"
+            " `WORKDIR` or `RUN`."
+        )
+    return (
+        f"{path} exists, but `.gitignore` or `[GLOBAL].pants_ignore` hides it from Pants. Add an"
+        f" exception there, such as `[GLOBAL].pants_ignore.add = ['!/{path}']`."
+    )
+
+
 @uncacheable_rule(desc="Explain missing path of build context")
 async def explain_missing_path(request: MissingPathRequest) -> MissingPath:
     # In each session, because Pants notices no change of what it is kept from seeing.
@@ -71,14 +93,8 @@ async def explain_missing_path(request: MissingPathRequest) -> MissingPath:
         return MissingPath("")
     globs = PathGlobs([path, f"{path}/**"], GlobMatchErrorBehavior.ignore)
     digest = await path_globs_to_digest(globs, **implicitly())
-    if not await get_digest_entries(digest):
-        if not os.path.lexists(os.path.join(get_buildroot(), path)):
-            return MissingPath("")
-        return MissingPath(
-            f"{path} exists, but `.gitignore` or `[GLOBAL].pants_ignore` hides it from Pants, or it"
-            " is empty. Add an exception there, such as"
-            f" `[GLOBAL].pants_ignore.add = ['!/{path}']`."
-        )
+    if not any(isinstance(each, FileEntry) for each in await get_digest_entries(digest)):
+        return MissingPath(_why_no_file(path, os.path.join(get_buildroot(), path)))
     known = await find_source_owners(**implicitly())
     owners = sorted(set(known.places.inside(path)))
     if not owners:
