@@ -86,10 +86,14 @@ def _say_what_is_unusable(error: OSError, session: Path) -> str:
     finding = error.strerror or str(error)
     # Of a file that was to be replaced, the second name is the one that it has.
     path = error.filename2 or error.filename
-    if path and session.parent in Path(path).parents:
-        return str(UnusableDirectoryError(Path(path), finding))
-    # What cannot be written to has no name, and is in one of these.
-    return f"Building needs to use {path or f'{session} or {Path.cwd()}'}: {finding}."
+    if not path:
+        # What cannot be written to has no name, and is in one of these.
+        return f"Building needs to use {session} or {Path.cwd()}: {finding}. Make room there."
+    # A sandbox shows the session's directory under a path of its own.
+    place = Path(path).parent.resolve() / Path(path).name
+    if session.parent in place.parents:
+        return str(UnusableDirectoryError(place, finding))
+    return f"Building needs to use {place}: {finding}."
 
 
 def _build(session: SessionClient, build_key: str, generation: str) -> str:

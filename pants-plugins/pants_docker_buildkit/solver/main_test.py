@@ -28,6 +28,7 @@ from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.session.context_files import DIRECTORY, FILE, ContextPath, write_contents
 from pants_docker_buildkit.session.directory import (
     BUILD_COMMAND,
+    CACHE_LINK,
     EXIT_CONTEXT_NEEDED,
     EXIT_NO_SESSION,
     PROGRESS_FILE,
@@ -323,8 +324,26 @@ def test_a_full_disk_is_an_error_that_names_where(sandbox: Sandbox) -> None:
     )
     assert build.returncode == EXIT_FAILED
     assert build.stderr == (
-        f"Building needs to use {sandbox.session} or {sandbox.directory}: File too large.\n"
+        f"Building needs to use {sandbox.session} or {sandbox.directory}: File too large."
+        " Make room there.\n"
     )
+
+
+def test_a_file_of_the_session_that_cannot_be_used_has_the_path_that_users_know(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.docker.answer("buildx inspect", FAR).answer("buildx build", exit_code=1)
+    assert sandbox.run() == EXIT_FAILED
+    (lock,) = sandbox.session.glob("builder-*.lock")
+    lock.with_suffix(".json").unlink()
+    lock.unlink()
+    lock.mkdir()
+    capsys.readouterr()
+    # As a sandbox shows it, which is gone when a user reads of it.
+    shown = Path(CACHE_LINK)
+    shown.symlink_to(sandbox.session.parent)
+    assert main(str(shown / sandbox.session.name), BUILD_COMMAND, KEY, "0") == EXIT_FAILED
+    assert capsys.readouterr().err.startswith(f"Builds need {lock}, which must be writable")
 
 
 def test_a_label_that_no_program_takes_is_named(
