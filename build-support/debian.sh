@@ -119,10 +119,9 @@ fetch() {
 unpack() {
   local suite="$1" folder="$2" downloads archive
   shift 2
-  mkdir -p "$folder" "$cache"
-  downloads="$(mktemp -d "$cache/download.XXXXXX")"
-  # shellcheck disable=SC2064 # the folder of this call is meant
-  trap "rm -rf '$downloads'" EXIT
+  # Where it is killed, who begins anew with the folder removes this with it.
+  downloads="$folder/downloads"
+  mkdir -p "$downloads"
   fetch "$suite" "$downloads" "$@"
   for archive in "$downloads"/*.deb; do
     dpkg-deb -x "$archive" "$folder"
@@ -131,6 +130,7 @@ unpack() {
       "$(dpkg-deb -W --showformat '${Package} ${Architecture} ${Version}' "$archive")" \
       "$(sha256sum <"$archive" | cut -d' ' -f1)" >>"$folder/debian-packages.txt"
   done
+  rm -rf "$downloads"
 }
 
 if (($# < 4)) || [[ $1 != fetch && $1 != unpack ]]; then
