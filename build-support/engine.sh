@@ -34,6 +34,10 @@ registry_port='' bridge='' subnet='' # from $engine/settings
 libraries="$root/usr/lib/$(uname -m)-linux-gnu"
 with_packages=(env "PATH=$root/private:$root/usr/bin:$root/usr/sbin:$PATH"
   "LD_LIBRARY_PATH=$libraries:$root/lib/$(uname -m)-linux-gnu" "XTABLES_LIBDIR=$libraries/xtables")
+# Becomes a program that outlives this script. It notes its own process id, and holds the lock until then: who
+# comes after an interrupted start finds it, and waits until it answers.
+# shellcheck disable=SC2016 # expanded by the inner shell
+daemon=(sh -c 'echo $$ >"$1" && shift && exec "$@" 9>&-' sh)
 
 say() { printf '[setup] %s\n' "$*" >&2; }
 fail() {
@@ -122,7 +126,7 @@ runs() {
   local pid
   [[ -s $1 ]] && pid="$(<"$1")" && [[ /proc/$pid/exe -ef $2 ]]
 }
-engine_runs() { runs "$run/docker.pid" "$root/usr/sbin/dockerd" && [[ -S $run/docker.sock ]]; }
+engine_runs() { runs "$run/docker.pid" "$root/usr/sbin/dockerd"; }
 registry_runs() { runs "$run/registry.pid" "$root/usr/bin/docker-registry"; }
 
 wait_for() { # SECONDS DESCRIPTION LOG COMMAND...
@@ -172,7 +176,14 @@ begin_anew_if_slow() {
   local notes="$engine/data/containerd/daemon/io.containerd.metadata.v1.bolt/meta.db"
   [[ -s $notes ]] && (($(stat -c %s "$notes") > MOST_NOTES)) || return 0
   say "removing the images and the build cache of the private Docker Engine, which slow it down by now"
-  rm -rf "$engine/data"
+  delete "$engine/data"
+}
+
+# Nobody finds a part of it, however long this takes and wherever it ends. `start` removes what is left.
+delete() { # FOLDER
+  rm -rf "$1.gone"
+  [[ ! -d $1 ]] || mv "$1" "$1.gone"
+  rm -rf "$1.gone"
 }
 
 start_engine() {
@@ -185,13 +196,12 @@ start_engine() {
   # garbage less often: a third of their processor time, while tests build one image after the other.
   # shellcheck disable=SC2016 # expanded by the inner shell
   GOGC=400 setsid "${with_packages[@]}" unshare --mount --propagation slave sh -c '
-    mount --bind "$1" /run/containerd && shift && exec dockerd "$@"' sh "$run/shims" \
-    --config-file "$run/daemon.json" --host "unix://$run/docker.sock" --pidfile "$run/docker.pid" \
+    mount --bind "$1" /run/containerd && shift && exec "$@"' sh "$run/shims" \
+    "${daemon[@]}" "$run/docker.pid" dockerd \
+    --config-file "$run/daemon.json" --host "unix://$run/docker.sock" --pidfile= \
     --data-root "$engine/data" --exec-root "$run/exec" \
     --bridge "$bridge" --iptables=false --ip6tables=false \
-    </dev/null >"$run/docker.log" 2>&1 9>&- &
-  wait_for "$START_SECONDS" "the private Docker Engine" "$run/docker.log" \
-    "$root/usr/bin/docker" --host "unix://$run/docker.sock" version
+    </dev/null >"$run/docker.log" 2>&1 &
 }
 
 start_registry() {
@@ -207,18 +217,18 @@ storage:
 http: {addr: "127.0.0.1:$registry_port"}
 CONF
   # It spends a third of its time on collecting garbage otherwise.
-  GOGC=400 setsid "$root/usr/bin/docker-registry" serve "$run/registry.yml" \
-    </dev/null >"$run/registry.log" 2>&1 9>&- &
-  printf '%s\n' "$!" >"$run/registry.pid"
-  wait_for "$START_SECONDS" "the private registry" "$run/registry.log" answers_on "$registry_port"
+  GOGC=400 setsid "${daemon[@]}" "$run/registry.pid" \
+    "$root/usr/bin/docker-registry" serve "$run/registry.yml" \
+    </dev/null >"$run/registry.log" 2>&1 &
 }
 
 start() {
-  ! { engine_runs && registry_runs; } || return 0
   require_rights
-  mkdir -p "$engine" "$run"
+  mkdir -p "$cache"
   exec 9>"$cache/engine.lock"
   flock 9
+  rm -rf "$engine.gone" "$engine/data.gone"
+  mkdir -p "$run"
   unpack_packages
   write_commands
   settings
@@ -232,6 +242,9 @@ start() {
     say "starting the private registry on 127.0.0.1:$registry_port"
     start_registry
   fi
+  wait_for "$START_SECONDS" "the private Docker Engine" "$run/docker.log" \
+    "$root/usr/bin/docker" --host "unix://$run/docker.sock" version
+  wait_for "$START_SECONDS" "the private registry" "$run/registry.log" answers_on "$registry_port"
   exec 9>&-
 }
 
@@ -248,9 +261,10 @@ end_process() { # PIDFILE PROGRAM
 }
 
 stop() {
-  [[ -d $engine ]] || return 0
+  [[ -d $cache ]] || return 0
   exec 9>"$cache/engine.lock"
   flock 9
+  [[ -d $engine ]] || return 0
   end_process "$run/docker.pid" "$root/usr/sbin/dockerd"
   end_process "$run/registry.pid" "$root/usr/bin/docker-registry"
   rm -f "$run"/{docker.pid,docker.sock,registry.pid}
@@ -267,7 +281,7 @@ remove() {
   if [[ -e $engine/registered-arm64 && -e $BINFMT/qemu-aarch64 ]]; then
     echo -1 >"$BINFMT/qemu-aarch64"
   fi
-  rm -rf "$engine"
+  delete "$engine"
   say "$engine is deleted"
 }
 
