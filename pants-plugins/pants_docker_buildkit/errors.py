@@ -360,8 +360,9 @@ class InvalidRecordError(BuildKitImageError):
     def __init__(self, address: Address, reason: str) -> None:
         super().__init__(
             f"The cached result of {address} must be that of its build, but: {reason.rstrip('.')}."
-            " Delete the entry by clearing Pants' caches, or run once with --no-local-cache and"
-            " --no-remote-cache-read."
+            " Delete the directory `[GLOBAL].local_store_dir`, and run once with"
+            " --no-remote-cache-read, which replaces the entry in a remote cache, too, if this"
+            " machine writes to it."
         )
 
 

@@ -724,8 +724,8 @@ def test_a_registry_that_loses_an_image_again_and_again_ends_the_chain() -> None
 def test_a_cached_result_of_another_build_says_how_to_get_rid_of_it() -> None:
     assert str(InvalidRecordError(APP, "Its schema is 2.")) == (
         "The cached result of src/app:image must be that of its build, but: Its schema is 2. Delete"
-        " the entry by clearing Pants' caches, or run once with --no-local-cache and"
-        " --no-remote-cache-read."
+        " the directory `[GLOBAL].local_store_dir`, and run once with --no-remote-cache-read, which"
+        " replaces the entry in a remote cache, too, if this machine writes to it."
     )
 
 

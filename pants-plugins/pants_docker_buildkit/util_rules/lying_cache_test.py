@@ -98,7 +98,7 @@ def test_a_result_that_no_build_would_have_given_is_refused(
     answer(runner, json.dumps({**truth(build), **lie}))
     text = runner.failure("app:image", of_build=True)
     assert text.startswith(f"{REFUSED}{finding}")
-    assert text.endswith("or run once with --no-local-cache and --no-remote-cache-read.")
+    assert text.endswith("replaces the entry in a remote cache, too, if this machine writes to it.")
 
 
 @pytest.mark.parametrize(
