@@ -159,6 +159,8 @@ class DockerfileAnalysis:
     """The named context that BuildKit runs in place of the frontend."""
     epoch_context: str | None = None
     """The context that `SOURCE_DATE_EPOCH` names: a named one, or `context` for the main one."""
+    epoch_stage: str = ""
+    """The stage that it names, if it names no context."""
 
     @property
     def reachable_stages(self) -> tuple[Stage, ...]:
@@ -183,6 +185,12 @@ class DockerfileAnalysis:
         kind = OriginKind.NAMED_CONTEXT
         found = {origin.text for origin in self.origins if origin.kind is kind}
         return frozenset(found if self.epoch_context is None else {*found, self.epoch_context})
+
+    @property
+    def epoch_sources(self) -> tuple[RemoteSource, ...]:
+        """What the stage downloads that `SOURCE_DATE_EPOCH` names."""
+        stages = (stage for stage in self.stages if stage.name == self.epoch_stage.lower())
+        return tuple(source for stage in stages for source in stage.remote_sources)
 
     @property
     def context_paths(self) -> tuple[ContextPath, ...]:

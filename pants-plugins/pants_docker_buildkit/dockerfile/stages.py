@@ -79,11 +79,13 @@ def analyze(
             scope.declare(instruction)
     epoch = named_epoch(scope)
     epoch_context = epoch if epoch == MAIN_CONTEXT else contexts.find(epoch, target_platform)
+    epoch_stage = "" if epoch_context else epoch
     analyzer = _Analyzer(dockerfile, BaseResolver(scope, target_platform, contexts), rules)
     return replace(
-        analyzer.analyze(stages, target_stage, "" if epoch_context else epoch),
+        analyzer.analyze(stages, target_stage, epoch_stage),
         frontend_context=frontend_context,
         epoch_context=epoch_context,
+        epoch_stage=epoch_stage,
     )
 
 

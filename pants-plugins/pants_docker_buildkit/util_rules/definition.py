@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pants.engine.addresses import Address
@@ -14,6 +15,7 @@ from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.compat import add_prefix, create_digest, implicitly, merge_digests, rule
 from pants_docker_buildkit.digests.build_digest import build_digest
 from pants_docker_buildkit.digests.encoding import Encodable, blake3_digest, encode
+from pants_docker_buildkit.dockerfile.analysis import RemoteKind
 from pants_docker_buildkit.dockerfile.context_entries import ContextEntry
 from pants_docker_buildkit.dockerfile.ignorefile import IGNORE_FILE_NAME, NO_PATTERNS_IGNORE_FILE
 from pants_docker_buildkit.dockerfile.source_date_epoch import (
@@ -27,11 +29,12 @@ from pants_docker_buildkit.fields.layers import LayerCompression
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import LOCAL_ENVIRONMENT, BuildKitImageFieldSet
 from pants_docker_buildkit.options.placeholders import Placeholders
+from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.artifact_patterns import (
     InvalidArtifactPathError,
     parse_artifact_path,
 )
-from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob
+from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, ContextKind
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_secrets import SecretHashes, hash_secrets
@@ -271,18 +274,33 @@ def _is_reproducible(
     return False
 
 
+def _sources_without_time(field_set: BuildKitImageFieldSet, inputs: ImageInputs) -> Iterator[str]:
+    """What BuildKit would take the time of the image from, but cannot here.
+
+    Of a URL whose content must be a certain one it asks no server for the time, and the files of a
+    repository that is the context are sent to it as any other files.
+    """
+    context = inputs.analysis.epoch_context
+    if context == MAIN_CONTEXT and field_set.context.value:
+        yield field_set.context.value
+    for each in inputs.named_contexts:
+        if each.name == context and each.kind is ContextKind.URL:
+            yield each.value
+    for source in inputs.analysis.epoch_sources:
+        if source.kind is RemoteKind.HTTP and source.checksum is None:
+            yield source.url
+
+
 def _final_build_args(
     field_set: BuildKitImageFieldSet, inputs: ImageInputs, *, is_reproducible: bool
 ) -> dict[str, str]:
     """The build arguments, with the time of a reproducible image."""
     final = dict(inputs.build_args)
-    if field_set.context.value and inputs.analysis.epoch_context == MAIN_CONTEXT:
-        # Its files are sent as those of any context, which has no time.
+    for source in _sources_without_time(field_set, inputs):
         raise field_set.error(
-            field_set.context,
-            f"be left out where {SOURCE_DATE_EPOCH} is {MAIN_CONTEXT!r}",
-            "BuildKit is not told the time of its commit",
-            f"Set '{SOURCE_DATE_EPOCH}=…' to seconds in `{field_set.build_args.alias}`.",
+            field_set.build_args,
+            f"set {SOURCE_DATE_EPOCH} to a number of seconds",
+            f"the image takes its time from {redact(source)!r}, of which only the content is known",
         )
     if is_reproducible and SOURCE_DATE_EPOCH not in final:
         try:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import pytest
 from pants.engine.internals.scheduler import ExecutionError
 
 from pants_docker_buildkit.dockerfile.parser import parse_dockerfile
 from pants_docker_buildkit.dockerfile.stages import analyze
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
+from pants_docker_buildkit.testing.http_server import file_server, http_server
 from pants_docker_buildkit.testutil import ImageRunner
 from pants_docker_buildkit.util_rules.image_names import placeholders
 
@@ -329,6 +333,30 @@ def test_a_reproducible_image_has_one_time(runner: ImageRunner) -> None:
         " without a single SOURCE_DATE_EPOCH, but it sets 7 and 8. Set 'SOURCE_DATE_EPOCH=…' in"
         " `extra_build_args`."
     )
+
+
+def test_a_url_gives_no_time_unless_the_dockerfile_has_its_checksum(
+    runner: ImageRunner, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("text")
+    checksum = f"--checksum=sha256:{hashlib.sha256(b'text').hexdigest()} "
+    named = "ARG SOURCE_DATE_EPOCH=dated\nFROM scratch{}\nFROM scratch\n"
+    with http_server(file_server(tmp_path)) as server:
+        for flag in (checksum, ""):
+            stage = f" AS dated\nADD {flag}{server}/file /"
+            runner.write({"src/team/app/Dated": named.format(stage)})
+            declare(runner, "source='Dated'")
+            if flag:
+                runner.definition("src/team/app:image")
+        expected = (
+            "The `extra_build_args` field in target src/team/app:image must set SOURCE_DATE_EPOCH"
+            f" to a number of seconds, but the image takes its time from '{server}/file', of which"
+            " only the content is known."
+        )
+        assert runner.failure("src/team/app:image") == expected
+        runner.write({"src/team/app/Dated": named.format("")})
+        declare(runner, f"source='Dated', build_contexts={{'dated': '{server}/file'}}")
+        assert runner.failure("src/team/app:image") == expected
 
 
 def test_an_image_for_the_local_engine_keeps_its_times() -> None:
