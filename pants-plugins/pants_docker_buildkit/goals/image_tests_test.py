@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -174,11 +175,15 @@ done
 while [ "$1" != --metadata-file ]; do shift; done
 cp {directory}/$layout.json "$2" && cp -R {directory}/$layout ../layout
 """
+_ALONE = "touch {0}/built; mkdir {0}/running || touch {0}/together; sleep 1; rmdir {0}/running"
 _BUILDER = "Name: far\nDriver: docker-container\n\nNodes:\nName: far0\nStatus: running\n"
 
 
-def has_builds(runner: ImageRunner, directory: Path, second: str) -> None:
-    """A builder whose builds give a layout, and another one with another host name."""
+def has_builds(runner: ImageRunner, directory: Path, second: str, before: str = "") -> str:
+    """A builder whose builds give a layout, and another one with another host name.
+
+    Each begins with the commands `before`. Gives the `PATH` to find it by.
+    """
     for name in ("first", "other"):
         image = SmallImage.create(name)
         root = several_platforms(image)
@@ -192,10 +197,11 @@ def has_builds(runner: ImageRunner, directory: Path, second: str) -> None:
         (directory / f"{name}.json").write_text(json.dumps(metadata))
     docker = FakeDocker(directory / "bin").answer("buildx inspect", _BUILDER)
     build = _BUILD.format(directory=shlex.quote(str(directory)), second=second)
-    docker.answer("buildx build", run=build)
+    docker.answer("buildx build", run=f"{before}{build}")
     path = f"{directory}/bin:/usr/bin:/bin"
     runner.set_options(env={"PATH": path, "HOME": "/nonexistent"}, inherit=())
     runner.clear()
+    return path
 
 
 def writes(runner: ImageRunner, dockerfile: str, test: str) -> None:
@@ -227,6 +233,19 @@ def test_two_builds_are_compared(runner: ImageRunner, tmp_path: Path) -> None:
     assert (
         "two builds must give the same image, but in an image: layer 1: it cannot be read"
     ) in output(result)
+
+
+def test_two_builds_are_made_one_after_the_other(runner: ImageRunner, tmp_path: Path) -> None:
+    before = _ALONE.format(shlex.quote(str(tmp_path)))
+    path = has_builds(runner, tmp_path, "first", before)
+    for _ in range(2):
+        # Pants knows from the session before what the test needed.
+        runner.set_options(env={"PATH": path, "HOME": "/nonexistent"}, inherit=())
+        # In no cache.
+        writes(runner, f"FROM scratch\nLABEL of={uuid.uuid4().hex}\n", "reproducible=True")
+        assert run(runner).exit_code == 0
+    assert (tmp_path / "built").exists()
+    assert not (tmp_path / "together").exists()
 
 
 def test_a_stage_is_built_as_a_test(runner: ImageRunner, tmp_path: Path) -> None:

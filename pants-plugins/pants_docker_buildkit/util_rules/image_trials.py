@@ -9,7 +9,12 @@ from typing import Any, Optional
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest
 
-from pants_docker_buildkit.compat import get_digest_contents, implicitly, rule
+from pants_docker_buildkit.compat import (
+    get_digest_contents,
+    implicitly,
+    rule,
+    uncacheable_rule,
+)
 from pants_docker_buildkit.errors import InvalidImageFieldError
 from pants_docker_buildkit.fields.naming import ImageOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
@@ -94,7 +99,8 @@ def _second_host(builder: str | None) -> str:
     return name[:_LONGEST_HOST_NAME]
 
 
-@rule(desc="Build image twice")
+# Of a rule that is kept, Pants begins all that it needed at once when a file has changed.
+@uncacheable_rule(desc="Build image twice")
 async def test_reproduction(request: BuildImageRequest, options: ImageTestSubsystem) -> ImageTested:
     field_set = request.field_set
     first = _variant(field_set, "first-build", no_cache=True)
