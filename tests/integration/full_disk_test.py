@@ -30,6 +30,7 @@ def test_a_layout_that_does_not_fit_on_the_disk_fails_and_is_built_when_there_is
     assert full.exit_code != 0
     assert f"Building {TARGET} failed" in full.output
     assert "no space left on device" in full.output.lower()
+    assert f"Make room in {sandboxes}, or choose another" in full.output
 
     assert checkout.pants("package", "::").kinds == {TARGET: "built"}
     after = checkout.pants("package", "::")

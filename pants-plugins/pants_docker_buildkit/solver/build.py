@@ -58,7 +58,7 @@ from pants_docker_buildkit.solver.errors import (
     TestsTimeoutError,
     UnknownBuilderError,
 )
-from pants_docker_buildkit.solver.failure import summarize_failure
+from pants_docker_buildkit.solver.failure import final_error, summarize_failure
 from pants_docker_buildkit.solver.image_tags import build_tag, inline_cache_references, tag_image
 from pants_docker_buildkit.solver.input_tree import (
     DOCKERFILE,
@@ -99,6 +99,7 @@ _PUSH_AGAIN = (
     " cache."
 )
 
+_NO_ROOM = "no space left on device"
 _NO_TEXT = (
     "The Dockerfile is no UTF-8 text, and BuildKit, which found an error in it, could not say"
     " which. Save it as UTF-8, without what other encodings put before the first line."
@@ -133,7 +134,9 @@ def build_image(
         if _OTHER_CONTENT in str(e):
             raise SourceChangedError(str(e)) from e
         values = {variable: each.id for variable, each in _values(workplace.secrets)}
-        write_repetition(command, workplace, values)
+        # Where there is no room for it, that may be why the build failed, which is said.
+        with suppress(OSError):
+            write_repetition(command, workplace, values)
         raise BuildFailedError(f"{e}{_advise(str(e), settings.target)}") from e
 
     if job.definition.output == ARTIFACTS_OUTPUT:
@@ -427,11 +430,21 @@ def _failure(output: str, exit_code: int, workplace: Workplace) -> SolverError:
         return UnknownBuilderError(workplace.builder.called, boot_failure)
     loss = find_loss(output)
     if loss is None:
-        return BuildFailedError(failure)
+        return BuildFailedError(f"{failure}{_where_no_room_is(failure, workplace)}")
     if cannot_be_said(loss, (workplace.inputs / DOCKERFILE).read_bytes()):
         return BuildFailedError(f"{failure}\n{_NO_TEXT}")
     advice = advise_on_loss(workplace.builder, workplace.own_buildx_config)
     return BuilderLostError(workplace.builder.called, loss, advice)
+
+
+def _where_no_room_is(failure: str, workplace: Workplace) -> str:
+    """What to do about a full disk of this machine, which buildx names by a path in the sandbox."""
+    error = final_error(failure.split("\n"))
+    exports = (OUTPUT_LAYOUT, EXPORT_DIRECTORY, OUTPUT_ARTIFACTS)
+    if _NO_ROOM not in error or not any(f" ../{name}/" in error for name in exports):
+        return ""
+    sandboxes = workplace.inputs.parent.parent
+    return f"\nMake room in {sandboxes}, or choose another `[GLOBAL].local_execution_root_dir`."
 
 
 def _import_registries() -> None:

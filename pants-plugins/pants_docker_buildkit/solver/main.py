@@ -7,6 +7,7 @@ that is pushed. It uses only the standard library, because it runs outside of Pa
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -44,6 +45,8 @@ BASE_COMMAND = "base"
 UPLOAD_COMMAND = "upload"
 MOVE_COMMAND = "move"
 RUN_COMMAND = "run"
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 # Each command imports what only it needs: Python takes longer for that than for the rest.
@@ -86,14 +89,15 @@ def _say_what_is_unusable(error: OSError, session: Path) -> str:
     finding = error.strerror or str(error)
     # Of a file that was to be replaced, the second name is the one that it has.
     path = error.filename2 or error.filename
+    advice = " Make room there." if error.errno in _FULL else ""
     if not path:
         # What cannot be written to has no name, and is in one of these.
-        return f"Building needs to use {session} or {Path.cwd()}: {finding}. Make room there."
+        return f"Building needs to use {session} or {Path.cwd()}: {finding}.{advice}"
     # A sandbox shows the session's directory under a path of its own.
     place = Path(path).parent.resolve() / Path(path).name
     if session.parent in place.parents:
         return str(UnusableDirectoryError(place, finding))
-    return f"Building needs to use {place}: {finding}."
+    return f"Building needs to use {place}: {finding}.{advice}"
 
 
 def _build(session: SessionClient, build_key: str, generation: str) -> str:

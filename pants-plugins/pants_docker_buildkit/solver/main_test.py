@@ -46,7 +46,7 @@ from pants_docker_buildkit.solver.docker_config import HELPER, HELPER_COMMAND
 from pants_docker_buildkit.solver.errors import EXIT_FAILED
 from pants_docker_buildkit.solver.input_tree import DOCKERFILE, JOB_FILE, ROOT
 from pants_docker_buildkit.solver.main import main
-from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND
+from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND, SCRIPT
 from pants_docker_buildkit.solver.result import parse_build_result
 from pants_docker_buildkit.solver.source_policy import render_source_policy
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
@@ -292,6 +292,16 @@ def test_a_failed_build_leaves_no_event_and_no_result(
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", f"ERROR: no space left\n{REPEAT_BY_HAND}\n")
     assert not event_path(sandbox.session, KEY, 0).exists()
+
+
+def test_a_script_that_cannot_be_left_hides_no_failure(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.docker.answer("buildx inspect", FAR)
+    sandbox.docker.answer("buildx build", stderr="ERROR: no space left\n", exit_code=1)
+    (sandbox.directory / ROOT / SCRIPT).mkdir()
+    assert sandbox.run() == EXIT_FAILED
+    assert capsys.readouterr().err.startswith("ERROR: no space left\n")
 
 
 def test_a_home_that_cannot_be_written_is_named(
