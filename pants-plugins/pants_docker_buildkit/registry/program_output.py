@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 MAX_OUTPUT = 1 << 20
@@ -19,6 +20,9 @@ _MAX_COMPLAINT = 1 << 16
 _CHUNK = 1 << 16
 _LOOK_SECONDS = 0.2
 """How long a program that is silent is left alone, before it is looked whether it has ended."""
+
+# How the report begins that a program in Go ends with when it crashes, before all of its stacks.
+_CRASH = re.compile(r"((?:^.+\n){1,4})\n(?:goroutine \d+ .*\[.*\]:|runtime stack:)$", re.MULTILINE)
 
 
 class ProgramError(Exception):
@@ -36,6 +40,19 @@ class ProgramOutput:
     exit_code: int
     printed: bytes
     complaint: bytes
+
+
+def shorten_crash(complaint: str, program: str) -> str:
+    """Why a program in Go crashed, in place of its report. Other complaints are as they were."""
+    crash = _CRASH.search(complaint)
+    if crash is None:
+        return complaint
+    # Each thread that fails says so.
+    reason = "; ".join(dict.fromkeys(crash[1].splitlines()))
+    return (
+        f"{program} crashed ({reason}). Run this again, and allow more memory or threads where they"
+        " are limited (see `ulimit -a`)."
+    )
 
 
 def find_program(name: str, environment: Mapping[str, str]) -> str:
@@ -74,7 +91,7 @@ def run_program(
             stderr=subprocess.PIPE,
         ) as process:
             try:
-                return _follow(process, time.monotonic() + seconds, given, most_bytes)
+                output = _follow(process, time.monotonic() + seconds, given, most_bytes)
             except BaseException:
                 process.kill()
                 raise
@@ -82,6 +99,9 @@ def run_program(
         raise ProgramError(f"gave no answer in {seconds:.0f} s") from e
     except OSError as e:
         raise ProgramError(f"does not run: {e.strerror or e}") from e
+    said = output.complaint.decode("utf-8", "surrogateescape")
+    said = shorten_crash(said, Path(words[0]).name)
+    return replace(output, complaint=said.encode("utf-8", "surrogateescape"))
 
 
 def _follow(

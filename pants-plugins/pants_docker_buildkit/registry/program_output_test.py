@@ -28,6 +28,14 @@ def test_a_program_is_run_to_its_end() -> None:
     assert run("exec >&- 2>&-; sleep 0.1; exit 4").exit_code == 4
 
 
+def test_of_a_program_that_crashed_the_reason_is_kept_and_not_the_stacks() -> None:
+    report = "runtime: no thread\n" * 2 + "fatal error: newosproc\n\nruntime stack:\n"
+    done = run(f"printf '{report}%s' frames >&2; exit 2")
+    reason = "runtime: no thread; fatal error: newosproc"
+    assert done.complaint.startswith(f"sh crashed ({reason}). Run this again".encode())
+    assert b"frames" not in done.complaint
+
+
 def test_what_a_program_leaves_in_the_background_is_not_waited_for() -> None:
     done = run("sleep 600 & echo $!; exit 3")
     assert (done.exit_code, done.complaint) == (3, b"")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pants_docker_buildkit.registry.program_output import shorten_crash
 from pants_docker_buildkit.solver.errors import (
     BuildxNotFoundError,
     ChosenDockerError,
@@ -122,4 +123,5 @@ class DockerCli:
             or "unknown command: docker buildx" in answer.stderr
         ):
             raise BuildxNotFoundError(self.binary)
+        answer.stderr = shorten_crash(answer.stderr, Path(self.binary).name)
         return answer

@@ -135,3 +135,12 @@ def test_a_builder_that_the_user_chose_is_none_of_another_configuration() -> Non
 def test_what_no_command_can_be_told_is_named() -> None:
     with pytest.raises(NulByteError, match=r"must have no NUL byte, but '--label=a=\\x00' has one"):
         DockerCli("/bin/docker", {}).arguments(("buildx", "build", "--label=a=\0"))
+
+
+def test_of_a_docker_that_crashed_the_reason_is_kept_and_not_the_stacks(tmp_path: Path) -> None:
+    docker = FakeDocker(tmp_path)
+    report = "panic: nil map\n[signal SIGSEGV]\n\ngoroutine 1 [running]:\nmain.main()\n"
+    docker.answer("buildx inspect", stderr=report, exit_code=2)
+    answer = DockerCli.find({"PATH": str(tmp_path)}).ask("buildx", "inspect")
+    assert answer.stderr.startswith("docker crashed (panic: nil map; [signal SIGSEGV]). Run this")
+    assert "main.main" not in answer.stderr

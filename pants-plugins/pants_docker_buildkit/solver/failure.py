@@ -11,6 +11,7 @@ import re
 import signal
 from collections.abc import Sequence
 
+from pants_docker_buildkit.registry.program_output import shorten_crash
 from pants_docker_buildkit.registry.redaction import redact_urls
 
 _LAST_LINES = 30
@@ -71,7 +72,7 @@ def summarize_failure(output: str, exit_code: int = 1) -> str:
 
     An output that ends in the middle is followed by the signal that ended buildx.
     """
-    lines = [without_controls(line) for line in _lines(output)]
+    lines = [without_controls(line) for line in _lines(shorten_crash(output, "buildx"))]
     for index in range(len(lines) - 2, -1, -1):
         if lines[index] == _RULER and lines[index + 1].startswith(_FAILED_STEP):
             lines = lines[index:]

@@ -84,6 +84,14 @@ def test_a_killed_buildx_is_said_to_be_killed(exit_code: int) -> None:
     assert "buildx was killed (SIGKILL)" in summary.splitlines()[-1]
 
 
+def test_of_a_buildx_that_crashed_the_reason_is_shown_and_not_the_stacks() -> None:
+    stacks = "goroutine 0 gp=0x473c300 m=0 mp=0x473d740 [idle]:\n" + "frame\n\n" * 100
+    reason = "runtime/cgo: pthread_create failed: Resource temporarily unavailable"
+    summary = summarize_failure(f"{START}\n{reason}\nSIGABRT: abort\n\n{stacks}gs     0x0\n", 2)
+    assert summary.startswith(f"buildx crashed ({reason}; SIGABRT: abort). Run this again, and")
+    assert len(summary.splitlines()) == 1
+
+
 @pytest.mark.parametrize("exit_code", [0, 1, 17, 255])
 def test_an_ordinary_exit_code_is_not_mentioned(exit_code: int) -> None:
     assert summarize_failure("", exit_code) == ""
