@@ -240,8 +240,8 @@ class Transport:
             else:
                 if response.status == _TOO_MANY and refusals_left > 0:
                     refusals_left -= 1
-                    is_over = time.monotonic() >= given_up_at and pace.answers == answers
-                    left = 0 if is_over else left + 1
+                    answers, given_up_at = self._refused_since(pace, answers, given_up_at)
+                    left = 0 if time.monotonic() >= given_up_at else left + 1
                 asked_for = self._asked_wait(response)
                 if asked_for is None or left <= 0:
                     self._lose(request, answers)
@@ -277,6 +277,12 @@ class Transport:
         """Close idle connections and end the waits between attempts."""
         self._closed.set()
         self._connections.close()
+
+    def _refused_since(self, pace: Pace, answers: int, given_up_at: float) -> tuple[int, float]:
+        """After how many answers a server refuses all, and when it is given up."""
+        if pace.answers != answers:
+            return pace.answers, time.monotonic() + self._patience.longest_refusal
+        return answers, given_up_at
 
     def _wait_after(self, attempt: int) -> float:
         full: float = self._patience.first_wait * 2 ** (attempt - 1)

@@ -23,7 +23,7 @@ from pants_docker_buildkit.registry.testing import faults
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
 from pants_docker_buildkit.registry.transport import Request, Transport
-from pants_docker_buildkit.testing.processes import SOON
+from pants_docker_buildkit.testing.processes import SOON, wait_until
 
 IMAGE = SmallImage.create()
 
@@ -130,6 +130,25 @@ def test_a_registry_that_limits_all_requests_for_long_is_given_up(
         list(threads.map(ask, range(40)))
     # Without an end, as often as there are refusals for each.
     assert registry.count("HEAD") < 1000
+
+
+def test_a_registry_that_limits_requests_for_long_is_given_up_though_it_answered_at_first(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    patience = replace(BRISK, refusals=200, longest_refusal=0.5)
+    client = make_client(registry.address, patience=patience)
+    IMAGE.push(client, "app")
+    limit = faults.status(429, headers={"Retry-After": "0.05"})
+    registry.plan(limit, "/limited$", times=None)
+    before = registry.count("HEAD")
+    with ThreadPoolExecutor(1) as thread:
+        limited = thread.submit(client.head_manifest, "app", "limited")
+        wait_until(lambda: registry.count("HEAD") > before)
+        assert client.get_manifest("app", IMAGE.digest) is not None
+        with pytest.raises(RegistryUnavailableError, match="HTTP 429"):
+            limited.result(SOON)
+    # Otherwise as often as it may be refused.
+    assert registry.count("HEAD") - before < 200
 
 
 def test_who_waits_for_a_registry_that_does_not_answer_need_not_ask(
