@@ -13,12 +13,13 @@ from pants_docker_buildkit.solver.failure import final_error
 _BEGINNING = re.compile(r"(?:failed to build: )?(?:failed to solve: )?")
 _FLAG = re.compile(r'invalid argument ".*" for "--(?P<flag>[a-z-]+)" flag: ')
 
-_FLAGS = {"shm-size": "shm_size", "ulimit": "ulimits", "resource": "resources"}
+_FLAGS = {"shm-size": "shm_size", "ulimit": "ulimits"}
 
-# Words of buildx 0.29 (`build/opt.go`, `util/buildflags`) and BuildKit 0.25 (`control`,
-# `frontend/attestations`), and whose value each is about.
+# Words of buildx 0.29 and 0.36 (`build/opt.go`, `build/utils.go`, `util/buildflags`) and BuildKit
+# 0.25 and 0.32 (`control`, `frontend/attestations`), and whose value each is about.
 _FINDINGS = (
     (r"unknown entitlement ", "entitlements"),
+    (r'(?:invalid value ".*" for resource |unknown resource ")', "resources"),
     (r"invalid host ", "extra_build_hosts"),
     (r"failed to convert agent config ", "ssh"),
     (r"parse annotations: ", "image_annotations"),

@@ -59,6 +59,12 @@ def test_the_field_that_holds_what_buildx_refused_is_named(error: str, field: st
             "extra_build_args",
             "build_args",
         ),
+        (
+            f"{BUILD}invalid value \"64q\" for resource memory: invalid suffix: 'q'",
+            "resources",
+            "resources",
+        ),
+        (f'{BUILD}unknown resource "pids"', "resources", "resources"),
     ],
 )
 def test_so_is_the_option_that_may_hold_it(error: str, field: str, option: str) -> None:
