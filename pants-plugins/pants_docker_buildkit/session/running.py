@@ -46,6 +46,10 @@ _VERIFIED_DIRECTORY = "signatures"
 """Where this user's sessions note which signatures they verified."""
 
 
+class SessionEndedError(Exception):
+    """A rule of a session that has ended asks for it, and another one runs by now."""
+
+
 @dataclass(frozen=True)
 class Services:
     """What a session asks. `layers` is how it looks for layers, if it does.
@@ -171,6 +175,7 @@ class SessionKeeper:
         self._graph = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._name: str | None = None
+        self._replaced: set[str] = set()
         self._running: RunningSession | None = None
         self._heap = HeapTrimmer()
         self._last_attempt = 0
@@ -185,11 +190,19 @@ class SessionKeeper:
             return self._running
 
     def open(self, session: str, create: Callable[[], RunningSession]) -> None:
-        """Have the session of this name, which is created once, and ends the one before."""
+        """Have the session of this name, which is created once, and ends the one before.
+
+        Raises `SessionEndedError` where another one did: Pants may run a rule again that nobody
+        waits for any more, because a file has changed since.
+        """
         name = f"{self._graph}-{session}"
         with self._lock:
+            if name in self._replaced:
+                raise SessionEndedError("another command has begun meanwhile")
             if self._running is None or self._name != name:
                 self._close()
+                if self._name is not None and self._name != name:
+                    self._replaced.add(self._name)
                 self._running, self._name = create(), name
                 self._heap = HeapTrimmer()
                 self._heap.start()

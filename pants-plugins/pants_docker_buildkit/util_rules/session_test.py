@@ -29,7 +29,12 @@ from pants_docker_buildkit.session.directory import (
 from pants_docker_buildkit.session.local_engine import LocalEngine
 from pants_docker_buildkit.session.profile import Profile
 from pants_docker_buildkit.session.questions import SessionClient
-from pants_docker_buildkit.session.running import RunningSession, Services, SessionKeeper
+from pants_docker_buildkit.session.running import (
+    RunningSession,
+    Services,
+    SessionEndedError,
+    SessionKeeper,
+)
 from pants_docker_buildkit.session.unix_socket import SOCKET_NAME
 from pants_docker_buildkit.solver.main import PLATFORMS_COMMAND
 from pants_docker_buildkit.testutil import ImageRunner
@@ -154,6 +159,8 @@ def test_what_a_session_wrote_stays_when_it_is_opened_again(caches: Path) -> Non
     assert open_as(2) is not first
     assert not (directory / "written").exists()
     assert SessionClient(directory).profile == Profile(Reach((("HOME", "/home/2"),)))
+    with pytest.raises(SessionEndedError):
+        open_as(1)
     remove_directory(directory)
     second = keeper.running
     assert open_as(2) is second
