@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -124,9 +124,10 @@ def test_a_password_in_a_url_gets_nowhere(
 
 
 class ServedRepository:
-    """A Git repository of a web site, with the branch `main` and the tag `newest`.
+    """A Git repository of a web site, with the branch `main` and the tags `newest` and `noted`.
 
-    The tag moves with the branch, which BuildKit before 0.26 takes for an error of the fetch.
+    The second has a message. Both move with the branch, which BuildKit before 0.26 takes for an
+    error when it fetches a commit.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -143,10 +144,15 @@ class ServedRepository:
         self._git(*source, "add", ".")
         self._git(*source, "commit", "--quiet", "--message=change")
         self._git(*source, "tag", "--force", "newest")
-        self._git(*source, "push", "--quiet", "--force", str(self._bare), "main", "newest")
+        self._git(*source, "tag", "--force", "--message=note", "noted")
+        self._git(*source, "push", "--quiet", "--force", "--tags", str(self._bare), "main")
         # Whom no Git server answers reads the files.
         self._git("-C", str(self._bare), "update-server-info")
         return self._git(*source, "rev-parse", "HEAD")
+
+    def rename_branch(self, name: str) -> None:
+        """Let `main` be called so."""
+        self._git("-C", str(self._bare), "branch", "--move", "main", name)
 
     def _git(self, *arguments: str) -> str:
         command = ("git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments)
@@ -188,6 +194,107 @@ def test_a_branch_is_its_commit(
     served.commit({"bin/tool": "two"})
     assert checkout.pants("package", "::").kinds == {TARGET: "built"}
     assert files_of(checkout, registry)["tool"] == "two"
+
+
+class Watched:
+    """A Git server, and what was asked of it: who fetches, and how much of the history."""
+
+    def __init__(self) -> None:
+        self.fetches: list[bytes] = []
+        self.before_builder: Callable[[], object] = lambda: None
+        """What happens once, after Pants has asked, and before the builder does."""
+        self._visits = 0
+
+    def __call__(self, path: str, body: bytes) -> None:
+        if "/info/refs?" in path:
+            self._visits += 1
+            # The first visit is that of Pants.
+            if self._visits == 2:
+                self.before_builder()
+        if b"command=fetch" in body:
+            self.fetches.append(body)
+
+    @property
+    def are_shallow(self) -> list[bool]:
+        return [b"deepen 1" in each for each in self.fetches]
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched()
+
+
+@pytest.fixture
+def git_server(tmp_path: Path, watched: Watched) -> Iterator[str]:
+    with serving(tmp_path / "site", watched) as address:
+        yield f"{address}/tools.git"
+
+
+def test_a_branch_is_fetched_alone_and_by_its_name(
+    machine: Machine,
+    registry: Registry,
+    repository: str,
+    tmp_path: Path,
+    git_server: str,
+    watched: Watched,
+) -> None:
+    served = ServedRepository(tmp_path)
+    for number in "12":
+        served.commit({"tool": number})
+    dockerfile = f"FROM scratch\nADD --keep-git-dir=true {git_server}#main /\n"
+    checkout = machine.checkout("checkout", one_image(registry, repository, dockerfile))
+    run = checkout.pants("package", "::")
+    assert len(run.builds) == 1
+    assert watched.are_shallow == [True]
+    files = files_of(checkout, registry)
+    assert files["tool"] == "2"
+    assert ".git/refs/heads/main" in files
+
+
+@pytest.mark.parametrize("name", ["main", "newest", "noted"])
+@pytest.mark.parametrize("flag", ["", "--keep-git-dir=true "])
+def test_what_moves_before_it_is_built_is_built_as_what_it_was(
+    machine: Machine,
+    registry: Registry,
+    repository: str,
+    tmp_path: Path,
+    git_server: str,
+    watched: Watched,
+    name: str,
+    flag: str,
+) -> None:
+    served = ServedRepository(tmp_path)
+    first = served.commit({"tool": "asked"})
+    watched.before_builder = lambda: served.commit({"tool": "moved"})
+    dockerfile = f"FROM scratch\nADD {flag}{git_server}#{name} /\n"
+    checkout = machine.checkout("checkout", one_image(registry, repository, dockerfile))
+    run = checkout.pants("package", "::")
+    assert len(run.builds) == 2
+    assert f"{TARGET} is built again: a branch or tag of Git is read by its commit" in run.output
+    assert files_of(checkout, registry)["tool"] == "asked"
+    (material,) = json.loads(checkout.record(TARGET))["materials"]
+    assert material["digest"] == f"sha1:{first}"
+    assert checkout.pants("package", "::").kinds == {TARGET: "built"}
+    assert files_of(checkout, registry)["tool"] == "moved"
+
+
+def test_a_branch_that_is_gone_since_it_was_locked_is_still_built(
+    machine: Machine,
+    registry: Registry,
+    repository: str,
+    tmp_path: Path,
+    git_server: str,
+) -> None:
+    served = ServedRepository(tmp_path)
+    served.commit({"tool": "locked"})
+    dockerfile = f"FROM scratch\nADD {git_server}#main /\n"
+    files = one_image(registry, repository, dockerfile)
+    checkout = machine.checkout("checkout", files)
+    checkout.pants("generate-lockfiles", "--resolve=docker-images")
+    served.rename_branch("gone")
+    frozen = {"PANTS_DOCKER_BUILDKIT_BASE_IMAGES": "frozen"}
+    assert checkout.pants("package", "::", env=frozen).kinds == {TARGET: "built"}
+    assert files_of(checkout, registry)["tool"] == "locked"
 
 
 def test_a_repository_is_the_context_of_a_build(

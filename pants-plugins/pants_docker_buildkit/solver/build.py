@@ -51,6 +51,7 @@ from pants_docker_buildkit.solver.errors import (
     BuilderLostError,
     BuildFailedError,
     BuildTimeoutError,
+    GitNameError,
     LayerLostError,
     SolverError,
     SourceChangedError,
@@ -71,6 +72,7 @@ from pants_docker_buildkit.solver.lost_builder import (
     advise_on_loss,
     cannot_be_said,
     find_boot_failure,
+    find_git_name_failure,
     find_loss,
     find_lost_layer,
     find_moved_tag,
@@ -425,6 +427,9 @@ def _failure(output: str, exit_code: int, workplace: Workplace) -> SolverError:
     repository = find_moved_tag(output)
     if repository is not None:
         return TagMovedError(failure, repository)
+    finding = find_git_name_failure(output) if workplace.git_by_name else None
+    if finding is not None:
+        return GitNameError(failure, finding)
     boot_failure = find_boot_failure(output)
     if boot_failure is not None:
         return UnknownBuilderError(workplace.builder.called, boot_failure)

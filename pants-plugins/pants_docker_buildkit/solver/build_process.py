@@ -6,7 +6,7 @@ import gc
 import json
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pants_docker_buildkit.session.context_files import read_contents
@@ -21,9 +21,14 @@ from pants_docker_buildkit.solver.context_directory import (
     remove_unused_contexts,
 )
 from pants_docker_buildkit.solver.context_memory import CONTEXTS_DIRECTORY
-from pants_docker_buildkit.solver.definition import parse_job
+from pants_docker_buildkit.solver.definition import BuildJob, parse_job
 from pants_docker_buildkit.solver.docker_cli import DockerCli
-from pants_docker_buildkit.solver.errors import ContextNeededError, LayerLostError, TagMovedError
+from pants_docker_buildkit.solver.errors import (
+    ContextNeededError,
+    GitNameError,
+    LayerLostError,
+    TagMovedError,
+)
 from pants_docker_buildkit.solver.input_tree import (
     EXPORT_DIRECTORY,
     JOB_FILE,
@@ -42,6 +47,36 @@ from pants_docker_buildkit.solver.result import ArtifactsResult, BuildResult
 from pants_docker_buildkit.solver.workplace import open_workplace
 
 
+@dataclass(frozen=True)
+class _Attempt:
+    """What is built, and whether branches and tags of Git are read by their commits."""
+
+    job: BuildJob
+    git_by_commit: bool = False
+
+    def without_cache(self) -> _Attempt:
+        """The same, but for what is remembered of its steps, here or in an inline cache."""
+        definition = replace(self.job.definition, no_cache=True)
+        return replace(self, job=replace(self.job, definition=definition))
+
+
+def _after(lost: Loss, attempt: _Attempt, contexts: Path) -> tuple[_Attempt, str]:
+    """How to build again, and why. What leads to something that was lost is forgotten."""
+    if isinstance(lost, GitNameError):
+        reason = f"a branch or tag of Git is read by its commit ({lost.finding})"
+        return replace(attempt, git_by_commit=True), reason
+    if isinstance(lost, TagMovedError):
+        return attempt, f"a tag of {lost.repository} moved"
+    if isinstance(lost, LayerLostError):
+        # Imports what a build that goes well imports later.
+        from pants_docker_buildkit.registry.layer_check import LAYERS_DIRECTORY, forget_layers
+
+        forget_layers(contexts.with_name(LAYERS_DIRECTORY))
+        return attempt.without_cache(), f"the layer {lost.layer} was lost"
+    reason = f"{lost.name} was lost ({lost.finding})"
+    return attempt.without_cache() if has_lost_snapshot(lost.finding) else attempt, reason
+
+
 def run_build(session: SessionClient, docker: DockerCli, build_key: str, generation: int) -> str:
     """Build the job in the working directory, and say which image it gave.
 
@@ -52,10 +87,10 @@ def run_build(session: SessionClient, docker: DockerCli, build_key: str, generat
     gc.disable()
     inputs = Path.cwd() / ROOT
     settings = session.settings(build_key)
-    job = parse_job((inputs / JOB_FILE).read_bytes())
+    attempt = _Attempt(parse_job((inputs / JOB_FILE).read_bytes()))
     # Before anything is asked of a builder: without all of its secrets, the build would fail.
     secrets = session.secrets(build_key) if settings.secrets else ()
-    for name in pushed_names(job, settings):
+    for name in pushed_names(attempt.job, settings):
         session.rehearse_push(name)
     normalize_modes(inputs)
     # A sandbox shows the directory of sessions under another path, which goes away with it.
@@ -67,26 +102,16 @@ def run_build(session: SessionClient, docker: DockerCli, build_key: str, generat
         tell(session.directory, f"{settings.target} waits for another session that builds it…")
 
     def build(directory: ContextDirectory) -> BuildResult | ArtifactsResult:
-        with open_workplace(job, settings, docker, session, inputs) as place:
+        by_commit = attempt.git_by_commit
+        with open_workplace(
+            attempt.job, settings, docker, session, inputs, git_by_commit=by_commit
+        ) as place:
             place = replace(place, secrets=secrets, contexts=directory.path, lock=directory.lock)
-            return build_image(job, settings, place)
+            return build_image(attempt.job, settings, place)
 
     def prepare_again(lost: Loss) -> None:
-        nonlocal job
-        if isinstance(lost, LayerLostError):
-            # Imports what a build that goes well imports later.
-            from pants_docker_buildkit.registry.layer_check import LAYERS_DIRECTORY, forget_layers
-
-            forget_layers(contexts.with_name(LAYERS_DIRECTORY))
-            reason, misleads = f"the layer {lost.layer} was lost", True
-        elif isinstance(lost, TagMovedError):
-            reason, misleads = f"a tag of {lost.repository} moved", False
-        else:
-            reason = f"{lost.name} was lost ({lost.finding})"
-            misleads = has_lost_snapshot(lost.finding)
-        if misleads:
-            # What is remembered of these steps, here or in an inline cache, leads to what was lost.
-            job = replace(job, definition=replace(job.definition, no_cache=True))
+        nonlocal attempt
+        attempt, reason = _after(lost, attempt, contexts)
         tell(session.directory, f"{settings.target} is built again: {reason}.")
         forget_builders(session.directory)
         for name in (OUTPUT_LAYOUT, OUTPUT_ARTIFACTS, EXPORT_DIRECTORY):

@@ -7,6 +7,7 @@ JSON. Where a build runs, who pays for it and what its result is called is not i
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from pathlib import Path
@@ -18,6 +19,10 @@ SCHEMA_VERSION = 2
 
 
 IMAGE_SCHEME = "docker-image://"
+GIT_SCHEME = "git://"
+
+# What Git calls a commit, in SHA-1 or SHA-256, before a directory.
+_COMMIT = re.compile(r"#([0-9a-f]{40}|[0-9a-f]{64})(?::|$)")
 
 ARTIFACTS_OUTPUT = "files"
 """The output of a build that leaves files, and no image."""
@@ -72,6 +77,12 @@ class PinnedSource:
     identifier: str
     pinned: str
     checksum: str = ""
+
+    @property
+    def commit(self) -> str:
+        """What is read of a Git repository: a commit, or the beginning of its name."""
+        found = _COMMIT.search(self.pinned)
+        return self.checksum or (found[1] if found else "")
 
     @classmethod
     def image(cls, reference: str, pinned: str) -> PinnedSource:

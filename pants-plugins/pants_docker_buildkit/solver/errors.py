@@ -326,6 +326,17 @@ class TagMovedError(SolverError):
         )
 
 
+class GitNameError(SolverError):
+    """A branch or tag of Git is no more what it was pinned to, or the builder cannot say so.
+
+    The text is of the build, which can still be had by the commit.
+    """
+
+    def __init__(self, failure: str, finding: str) -> None:
+        self.finding = finding
+        super().__init__(failure)
+
+
 class BuilderGoneError(SolverError):
     """A builder was lost while it built, and did not come back."""
 

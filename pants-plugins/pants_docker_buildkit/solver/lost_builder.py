@@ -21,6 +21,7 @@ from pants_docker_buildkit.solver.errors import (
     BuilderNotBootedError,
     BuilderNotReadyError,
     EngineUnreachableError,
+    GitNameError,
     LayerLostError,
     TagMovedError,
     UnknownBuilderError,
@@ -29,7 +30,7 @@ from pants_docker_buildkit.solver.failure import final_error, without_controls
 
 T = TypeVar("T")
 
-Loss = Union[BuilderLostError, LayerLostError, TagMovedError]
+Loss = Union[BuilderLostError, GitNameError, LayerLostError, TagMovedError]
 """After which it is worth building again."""
 
 _RETURN_SECONDS = 30.0
@@ -62,6 +63,14 @@ _LOST_LAYER = re.compile(
 # fetched is there all the same (https://github.com/moby/buildkit/blob/v0.25.1/source/git/source.go).
 _FETCH = re.compile(r"(?:[a-zA-Z ]+: )*failed to fetch remote (?P<repository>\S+): git stderr:")
 _TAG_MOVED = re.compile(r" ! \[rejected\] +\S+ +-> \S+ +\(would clobber existing tag\)")
+# A branch or tag that is another commit than the source policy says, or is gone. To BuildKit before
+# 0.26, a tag with a message is always another.
+_OTHER_COMMIT = re.compile(
+    r"(?:[a-zA-Z ]+: )*(?:expected checksum to match|repository does not contain ref"
+    r"|could not find default branch for repository).*"
+)
+# Such as of `a/b` where there was a branch `a` before.
+_NO_NAME = re.compile(r"fatal: (?i:couldn't find remote ref) .*|error: cannot lock ref .*")
 _NOT_BACK = re.compile(r"(?:[a-zA-Z ]+: )*?context deadline exceeded")
 _WAITING = " > [internal] waiting for connection:"
 _BOOTING = " > [internal] booting buildkit:"
@@ -115,6 +124,15 @@ def find_moved_tag(output: str) -> str | None:
     return fetch["repository"] if fetch and any(map(_TAG_MOVED.fullmatch, lines)) else None
 
 
+def find_git_name_failure(output: str) -> str | None:
+    """What is wrong with the name of a commit of Git, if that is why a build ended."""
+    lines = [without_controls(line) for line in output.splitlines()]
+    error = final_error(lines)
+    if _OTHER_COMMIT.fullmatch(error):
+        return error
+    return next(filter(_NO_NAME.fullmatch, lines), None) if _FETCH.fullmatch(error) else None
+
+
 def has_lost_snapshot(finding: str) -> bool:
     """Whether it is a snapshot of its own that the builder lost. Its cache still leads there."""
     return _LOST_SNAPSHOT.fullmatch(finding) is not None
@@ -139,18 +157,23 @@ def build_again_if_lost(
     prepare: Callable[[Loss], None],
     return_seconds: float = _RETURN_SECONDS,
 ) -> T:
-    """What `build` gives, which is called once more after a loss.
+    """What `build` gives, which is called once more after each kind of loss.
 
     `prepare` is called in between. A builder that is not back at once is waited for: a container
     that is being removed, for one, cannot be booted.
     """
-    try:
-        return build()
-    except (LayerLostError, TagMovedError) as e:
-        prepare(e)
-        return build()
-    except BuilderLostError as e:
-        lost = e
+    met: set[type[Exception]] = set()
+    lost: BuilderLostError | None = None
+    while lost is None:
+        try:
+            return build()
+        except (GitNameError, LayerLostError, TagMovedError) as e:
+            if type(e) in met:
+                raise
+            met.add(type(e))
+            prepare(e)
+        except BuilderLostError as e:
+            lost = e
     prepare(lost)
     deadline = time.monotonic() + return_seconds
     while True:

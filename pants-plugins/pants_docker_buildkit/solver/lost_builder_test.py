@@ -10,6 +10,7 @@ from pants_docker_buildkit.solver.errors import (
     BuilderNotReadyError,
     BuildFailedError,
     EngineUnreachableError,
+    GitNameError,
     LayerLostError,
     SolverError,
     TagMovedError,
@@ -21,6 +22,7 @@ from pants_docker_buildkit.solver.lost_builder import (
     build_again_if_lost,
     cannot_be_said,
     find_boot_failure,
+    find_git_name_failure,
     find_loss,
     find_lost_layer,
     find_moved_tag,
@@ -120,6 +122,38 @@ def test_a_tag_that_moved_is_found() -> None:
     assert find_moved_tag(f"{refusal}\nERROR: failed to solve: exit code: 1\n") is None
 
 
+SOLVE = "failed to build: failed to solve:"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        f"{SOLVE} expected checksum to match aaa, got bbb",
+        f"{SOLVE} failed to load cache key: expected checksum to match aaa, got bbb",
+        f'{SOLVE} failed to load cache key: repository does not contain ref a, output: ""',
+        f"{SOLVE} failed to load cache key: could not find default branch for repository: http://h",
+    ],
+)
+def test_a_name_in_git_that_is_another_commit_is_found(error: str) -> None:
+    assert find_git_name_failure(f"#4 0.1 x\nERROR: {error}\n") == error
+    assert find_git_name_failure(f"ERROR: {SOLVE} exit code: 1\n#4 0.1 {error}\n") is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_found"),
+    [
+        ("fatal: couldn't find remote ref main", True),
+        ("error: cannot lock ref 'refs/tags/a/b': 'refs/tags/a' exists", True),
+        ("fatal: unable to access 'http://h/a.git/': Could not resolve host: h", False),
+    ],
+)
+def test_a_name_in_git_that_is_gone_is_found(reason: str, *, is_found: bool) -> None:
+    error = "failed to build: failed to solve: failed to fetch remote http://h/a.git: git stderr:"
+    output = f"#4 0.1 {reason}\nERROR: {error}\n{reason}\n: exit status 1\n"
+    assert find_git_name_failure(output) == (reason if is_found else None)
+    assert find_git_name_failure(f"{reason}\nERROR: failed to solve: exit code: 1\n") is None
+
+
 def test_a_builder_that_does_not_take_connections_any_more_is_a_loss() -> None:
     output = """\
 #1 [internal] waiting for connection
@@ -198,7 +232,9 @@ class Builds:
         raise end
 
     def prepare(self, lost: Loss) -> None:
-        if isinstance(lost, TagMovedError):
+        if isinstance(lost, GitNameError):
+            self.prepared.append("by commit")
+        elif isinstance(lost, TagMovedError):
             self.prepared.append(lost.repository)
         else:
             self.prepared.append(lost.layer if isinstance(lost, LayerLostError) else lost.finding)
@@ -235,6 +271,16 @@ def test_a_build_that_is_refused_a_tag_that_moved_is_run_again_once() -> None:
     assert builds.prepared == ["https://h/a.git"]
     with pytest.raises(TagMovedError, match="Run this again"):
         Builds(moved, moved, "image").run()
+
+
+def test_a_build_is_run_again_after_each_kind_of_loss() -> None:
+    gone = GitNameError("ERROR: failed to fetch", "fatal: couldn't find remote ref main")
+    moved = TagMovedError("ERROR: failed to fetch", "https://h/a.git")
+    builds = Builds(gone, moved, "image")
+    assert builds.run() == "image"
+    assert builds.prepared == ["by commit", "https://h/a.git"]
+    with pytest.raises(GitNameError, match="failed to fetch"):
+        Builds(gone, gone, "image").run()
 
 
 def test_a_build_that_fails_is_not_run_again() -> None:

@@ -6,12 +6,14 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +91,20 @@ class Sandbox:
         (directory / ROOT / DOCKERFILE).parent.mkdir(parents=True)
         (directory / ROOT / DOCKERFILE).write_text("FROM scratch\n")
         self.permit({"context": ContextPath(DIRECTORY)})
-        repositories = (f"{registry}/app",) if output == "registry" else ()
+        self._repositories = (f"{registry}/app",) if output == "registry" else ()
         image = PinnedSource.image("docker.io/a/b:1", f"docker.io/a/b:1@{SHA}")
         self.definition = BuildDefinition(
-            "d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), output, sources=(image,), **definition
+            "d" * 64, "blake3:" + "c" * 64, ("linux/amd64",), output, **definition
         )
-        job = BuildJob(BUILD, self.definition, repositories)
-        (directory / ROOT / JOB_FILE).write_bytes(job.to_json())
+        self.reads(image)
         self.settings()
         self.profile()
+
+    def reads(self, *sources: PinnedSource) -> None:
+        """Let the job read this, and nothing else."""
+        self.definition = replace(self.definition, sources=sources)
+        job = BuildJob(BUILD, self.definition, self._repositories)
+        (self.directory / ROOT / JOB_FILE).write_bytes(job.to_json())
 
     def permit(self, contents: Mapping[str, ContextPath], generation: int = 0) -> None:
         write_contents(permit_path(self.session, KEY, generation), to_rows(contents))
@@ -636,6 +643,38 @@ def test_a_build_whose_snapshot_is_lost_is_run_again_without_the_cache_that_lead
     assert sandbox.run() == 0
     builds = [call for call in sandbox.docker.calls if call.startswith("buildx build")]
     assert ["--no-cache" in call for call in builds] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("v0.25.1", ["git.checksum", "git.fetchbycommit"]),
+        # It would not compare what it reads.
+        ("v0.21.0", ["git.fetchbycommit"]),
+    ],
+)
+def test_a_branch_that_moved_is_read_by_its_commit(
+    sandbox: Sandbox, version: str, expected: list[str]
+) -> None:
+    branch = PinnedSource("git://h/a.git#main", f"git://h/a.git#{'c' * 40}")
+    sandbox.reads(branch)
+    policies = sandbox.directory / "policies"
+    (sandbox.directory / "metadata").write_text(json.dumps(METADATA))
+    said = "ERROR: failed to build: failed to solve: expected checksum to match c, got d"
+    sandbox.docker.answer("buildx inspect", f"{FAR}BuildKit version: {version}\n")
+    sandbox.docker.answer(
+        "buildx build",
+        run=f"""
+cat "${POLICY_VARIABLE}" >>{policies}
+if grep -q git.checksum "${POLICY_VARIABLE}"; then echo '{said}' >&2; exit 1; fi
+while [ "$1" != --metadata-file ]; do shift; done; cat {sandbox.directory}/metadata >"$2"
+""",
+    )
+    assert sandbox.run() == 0
+    found = re.findall(r'"key": "(git\.\w+)"', policies.read_text())
+    assert found == expected
+    told = sandbox.session / PROGRESS_FILE
+    assert told.exists() == (len(expected) > 1)
 
 
 def test_a_builder_that_dies_again_is_an_error(

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -43,14 +45,25 @@ class DeniedError(Exception):
     """The policy lets a source not through."""
 
 
-def read(identifier: str, **attributes: str) -> tuple[str, dict[str, str]]:
+NOTHING: Mapping[str, str] = MappingProxyType({})
+SHALLOW = {"git.fetchbycommit": "true"}
+
+
+def read(
+    identifier: str,
+    attributes: Mapping[str, str] = NOTHING,
+    *,
+    git_by_name: bool = False,
+    more: tuple[PinnedSource, ...] = (),
+) -> tuple[str, dict[str, str]]:
     """What BuildKit reads where a build asks for a source. Raises `DeniedError`."""
-    rules = json.loads(render_source_policy(DEFINITION))["rules"]
+    definition = replace(DEFINITION, sources=(*DEFINITION.sources, *more))
+    rules = json.loads(render_source_policy(definition, git_by_name=git_by_name))["rules"]
     for _ in range(3):
-        verdict = apply(rules, identifier, attributes)
+        verdict = apply(rules, identifier, dict(attributes))
         if isinstance(verdict, bool):
             if verdict:
-                return identifier, attributes
+                return identifier, dict(attributes)
             raise DeniedError(identifier)
         identifier, attributes = verdict
     raise AssertionError("the policy converts without end")
@@ -96,13 +109,47 @@ def matches(selector: dict[str, Any], identifier: str, attributes: dict[str, str
         pytest.param(f"{NODE}:20", f"{NODE}:20@{SHA}", id="tag"),
         pytest.param(f"{NODE}:20@{SHA}", f"{NODE}:20@{SHA}", id="tag-once-resolved"),
         pytest.param(f"{NODE}@{OTHER_SHA}", f"{NODE}@{OTHER_SHA}", id="digest"),
-        pytest.param(f"{REPOSITORY}#main:docs", f"{REPOSITORY}#{COMMIT}:docs", id="branch"),
         pytest.param("local://context", "local://context", id="context"),
         pytest.param(f"oci-layout://any/x@{SHA}", f"oci-layout://any/x@{SHA}", id="layout"),
     ],
 )
 def test_what_is_in_the_definition_is_read_as_it_says(identifier: str, read_instead: str) -> None:
     assert read(identifier) == (read_instead, {})
+
+
+BRANCH = f"{REPOSITORY}#main:docs"
+OTHER = "e" * 40
+
+
+def test_a_branch_is_read_by_its_name_if_the_builder_compares_what_it_is() -> None:
+    assert read(BRANCH) == (f"{REPOSITORY}#{COMMIT}:docs", SHALLOW)
+    by_name = (BRANCH, {"git.checksum": COMMIT})
+    assert read(BRANCH, git_by_name=True) == by_name
+    with pytest.raises(DeniedError):
+        read(f"{REPOSITORY}#{COMMIT}:docs", git_by_name=True)
+
+
+@pytest.mark.parametrize("git_by_name", [False, True])
+@pytest.mark.parametrize(
+    "second",
+    [
+        # The same in SSH and HTTPS, asked before and after it moved; and a checksum of the user's.
+        PinnedSource(BRANCH, f"{REPOSITORY}#{OTHER}:docs"),
+        PinnedSource(BRANCH, BRANCH, COMMIT[:7]),
+    ],
+)
+def test_two_pins_of_one_branch_are_not_converted_without_end(
+    *, git_by_name: bool, second: PinnedSource
+) -> None:
+    found, _ = read(BRANCH, git_by_name=git_by_name, more=(second,))
+    assert found == f"{REPOSITORY}#{COMMIT}:docs"
+
+
+@pytest.mark.parametrize("git_by_name", [False, True])
+def test_a_commit_is_read_without_what_went_before_it(*, git_by_name: bool) -> None:
+    name = f"{REPOSITORY}#{OTHER}"
+    commit = PinnedSource(name, name)
+    assert read(name, git_by_name=git_by_name, more=(commit,)) == (name, SHALLOW)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +163,7 @@ def test_a_checksum_is_asked_for_whether_or_not_the_dockerfile_asks(
     identifier: str, checksum: dict[str, str]
 ) -> None:
     assert read(identifier) == (identifier, checksum)
-    assert read(identifier, **checksum) == (identifier, checksum)
+    assert read(identifier, checksum) == (identifier, checksum)
 
 
 @pytest.mark.parametrize(

@@ -26,12 +26,19 @@ OLDEST_BUILDX: Version = (0, 13)
 OLDEST_BUILDKIT: Version = (0, 12)
 """It obeys source policies since 0.11, and since 0.12 also where it looks up what a tag is."""
 
+OLDEST_BUILDKIT_FOR_COMMITS: Version = (0, 22)
+"""It compares the commit of a Git reference with `git.checksum`, which others ignore."""
+
+OLDEST_API_FOR_COMMITS: Version = (1, 50)
+"""That of Docker Engine 28.2, the first with such a BuildKit."""
+
 OLDEST_BUILDX_FOR_REGO: Version = (0, 32)
 """It obeys policies in Rego since 0.31, and since 0.32 also those that lie outside of a context."""
 
 OLDEST_BUILDX_FOR_RESOURCES: Version = (0, 36)
 """It has `--resource`."""
 
+_API_VERSION = re.compile(r"(\d+)\.(\d+)")
 _VERSION = re.compile(r"(?<![\w.])v?(\d+)\.(\d+)\.\d+")
 
 
@@ -82,3 +89,22 @@ def check_versions(
         version = parse_version(text)
         if version is not None and version < OLDEST_BUILDKIT:
             raise OldBuildKitError(builder.called, version, OLDEST_BUILDKIT)
+
+
+def compares_commits(docker: DockerCli, builder: Builder, session: Path) -> bool:
+    """Whether a builder is known to refuse a Git reference that is another commit than it says.
+
+    The BuildKit of an engine that a distribution built may not know its version. Then it is asked
+    for the version of its API, once in a session.
+    """
+    versions = [parse_version(text) for text in builder.buildkit_versions]
+    if builder.is_docker_engine and None in versions and not docker.is_standalone_buildx:
+        place = (docker.environment.get(each, "") for each in ("DOCKER_HOST", "DOCKER_CONTEXT"))
+        question = ("version", "--format", "{{.Server.APIVersion}}")
+        said = remember(session, "api", "\0".join(place), lambda: docker.ask(*question).stdout)
+        api = _API_VERSION.match(said)
+        return api is not None and (int(api[1]), int(api[2])) >= OLDEST_API_FOR_COMMITS
+    # Of a node that is not booted, nothing is known.
+    return len(versions) >= max(len(builder.node_platforms), 1) and all(
+        version is not None and version >= OLDEST_BUILDKIT_FOR_COMMITS for version in versions
+    )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,12 @@ from pants_docker_buildkit.solver.errors import (
     OldBuildxError,
 )
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
-from pants_docker_buildkit.solver.versions import Version, check_versions, parse_version
+from pants_docker_buildkit.solver.versions import (
+    Version,
+    check_versions,
+    compares_commits,
+    parse_version,
+)
 
 
 def builder(*versions: str) -> Builder:
@@ -96,3 +102,39 @@ def test_one_that_can_or_does_not_say_its_version_is_not(
 ) -> None:
     docker.answer("buildx version", said)
     check_versions(docker.cli(), builder(), tmp_path, has_resources=True)
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        (("v0.22.0",), True),
+        (("v0.21.1",), False),
+        (("v0.32.2", "v0.21.1"), False),
+        # Some distributions build a BuildKit that does not know its version, or none is booted.
+        (("v0.32.2", "v0.0.0+unknown"), False),
+        ((), False),
+    ],
+)
+def test_only_a_builder_that_is_known_to_compare_commits_does(
+    docker: FakeDocker, tmp_path: Path, versions: tuple[str, ...], *, expected: bool
+) -> None:
+    assert compares_commits(docker.cli(), builder(*versions), tmp_path) is expected
+    assert docker.calls == []
+
+
+def test_a_node_that_is_not_booted_may_compare_no_commits(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    nodes = replace(builder("v0.32.2"), node_platforms=((), ()))
+    assert not compares_commits(docker.cli(), nodes, tmp_path)
+
+
+@pytest.mark.parametrize(("said", "expected"), [("1.49", False), ("1.50\n", True), ("", False)])
+def test_an_engine_whose_buildkit_does_not_know_its_version_is_asked_once(
+    docker: FakeDocker, tmp_path: Path, said: str, *, expected: bool
+) -> None:
+    docker.answer("version --format", said)
+    engine = replace(builder("v0.0.0+unknown"), driver="docker")
+    for _ in range(2):
+        assert compares_commits(docker.cli(), engine, tmp_path) is expected
+    assert len(docker.calls) == 1

@@ -33,8 +33,12 @@ from pants_docker_buildkit.solver.engine_bridge import BUILDER_NAME, Engine, bri
 from pants_docker_buildkit.solver.engine_search import DEFAULT_CONTEXT, engine_environment
 from pants_docker_buildkit.solver.errors import ContainerdStoreError, DockerCliNeededError
 from pants_docker_buildkit.solver.proxy_args import proxy_build_args
-from pants_docker_buildkit.solver.source_policy import render_source_policy
-from pants_docker_buildkit.solver.versions import buildx_says, check_versions
+from pants_docker_buildkit.solver.source_policy import named_in_git, render_source_policy
+from pants_docker_buildkit.solver.versions import (
+    buildx_says,
+    check_versions,
+    compares_commits,
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Workplace:
     `secrets` are those that the builder may ask for, `reach` says how registries are reached,
     `proxies` are build arguments for its steps. A builder of the plugin's own lies in
     `own_buildx_config`. `attempt` is a name that no other build has. The contexts lie in
-    `contexts`, which nobody else changes as long as `lock`, a descriptor, is open anywhere.
+    `contexts`, which nobody else changes as long as `lock`, a descriptor, is open anywhere. With
+    `git_by_name`, the builder looks up branches and tags of Git, which may have moved.
     """
 
     docker: DockerCli
@@ -59,6 +64,7 @@ class Workplace:
     own_buildx_config: str | None = None
     contexts: Path = Path()
     lock: int | None = None
+    git_by_name: bool = False
     attempt: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
@@ -67,12 +73,8 @@ class Workplace:
         return self.builder.name if self.builder.is_docker_engine else self.builder_name
 
 
-def _build_environment(
-    definition: BuildDefinition, mirrors: ImageMirrors, scratch: Path
-) -> dict[str, str]:
+def _build_environment(policy: Path) -> dict[str, str]:
     """What buildx finds in its environment, whatever the user's is."""
-    policy = scratch / "source-policy.json"
-    policy.write_bytes(render_source_policy(definition, mirrors))
     return {
         POLICY_VARIABLE: str(policy),
         "BUILDX_METADATA_PROVENANCE": "max",
@@ -104,6 +106,32 @@ def _accept(
     check_build_platforms(definition, chosen)
 
 
+def _check_builder(
+    docker: DockerCli,
+    builder: Builder,
+    definition: BuildDefinition,
+    settings: BuildSettings,
+    session: Path,
+) -> None:
+    """Refuse a builder that cannot do what it is told, or would ignore it without a word."""
+    if builder.is_docker_engine and not builder.has_containerd_store:
+        raise ContainerdStoreError(definition.output)
+    check_versions(
+        docker,
+        builder,
+        session,
+        has_policies=bool(definition.policies),
+        has_resources=bool(settings.resources),
+    )
+
+
+def _may_name_git(
+    docker: DockerCli, builder: Builder, definition: BuildDefinition, session: Path
+) -> bool:
+    """Whether there are branches or tags of Git that the builder can look up without harm."""
+    return bool(named_in_git(definition)) and compares_commits(docker, builder, session)
+
+
 @contextmanager
 def open_workplace(
     job: BuildJob,
@@ -111,8 +139,13 @@ def open_workplace(
     docker: DockerCli,
     session: SessionClient,
     inputs: Path,
+    *,
+    git_by_commit: bool = False,
 ) -> Iterator[Workplace]:
-    """A workplace for this job, which ends with the block. Raises a `SolverError`."""
+    """A workplace for this job, which ends with the block. Raises a `SolverError`.
+
+    With `git_by_commit`, branches and tags of Git are read by their commits on any builder.
+    """
     output = job.definition.output
     if output == "docker" and docker.is_standalone_buildx:
         raise DockerCliNeededError(LOCAL_OUTPUT, docker.search_path)
@@ -124,26 +157,21 @@ def open_workplace(
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_directory(session.directory))
         repositories = build_repositories(job, settings)
-        mirrors = ImageMirrors(settings.mirrors)
-        docker = docker.with_environment(_build_environment(job.definition, mirrors, scratch))
+        policy = scratch / "source-policy.json"
+        docker = docker.with_environment(_build_environment(policy))
         docker = with_private_config(docker, session.directory, scratch / "docker", repositories)
         docker = with_plugin(docker, session.directory)
         accept = partial(_accept, job.definition, repositories, scratch / "docker")
-        platforms = job.definition.platforms
         chosen = stack.enter_context(
-            reserve_builder(docker, settings, platforms, session.directory, accept)
+            reserve_builder(docker, settings, job.definition.platforms, session.directory, accept)
         )
         docker, builder = _at_engine(chosen), chosen.builder
-        if builder.is_docker_engine and not builder.has_containerd_store:
-            raise ContainerdStoreError(output)
-        has_policies = bool(job.definition.policies)
-        check_versions(
-            docker,
-            builder,
-            session.directory,
-            has_policies=has_policies,
-            has_resources=bool(settings.resources),
+        _check_builder(docker, builder, job.definition, settings, session.directory)
+        git_by_name = not git_by_commit and _may_name_git(
+            docker, builder, job.definition, session.directory
         )
+        mirrors = ImageMirrors(settings.mirrors)
+        policy.write_bytes(render_source_policy(job.definition, mirrors, git_by_name=git_by_name))
         place = Workplace(
             docker,
             builder,
@@ -154,6 +182,7 @@ def open_workplace(
             proxies=proxies,
             reach=session.profile.reach,
             own_buildx_config=chosen.own_buildx_config,
+            git_by_name=git_by_name,
         )
         if builder.is_docker_engine and output == "registry":
             engine = Engine(engine_host(docker, builder), builder.name)

@@ -7,15 +7,17 @@ built, whatever a builder tells. What `RUN` steps download is known to nobody.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from urllib.parse import quote
 
 from pants_docker_buildkit.buildx.metadata import BuildMaterial
 from pants_docker_buildkit.dockerfile.analysis import OriginKind
-from pants_docker_buildkit.dockerfile.git_source import parse_git_source
+from pants_docker_buildkit.dockerfile.git_source import is_commit, parse_git_source
 from pants_docker_buildkit.oci.image_platform import ImagePlatform
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.registry.redaction import redact_urls
 from pants_docker_buildkit.solver.definition import (
+    GIT_SCHEME,
     IMAGE_SCHEME,
     ContextKind,
     NamedContext,
@@ -23,7 +25,6 @@ from pants_docker_buildkit.solver.definition import (
 )
 from pants_docker_buildkit.util_rules.dockerfile import ImageDockerfile
 
-_GIT_SCHEME = "git://"
 _SHA1_LENGTH = 40
 
 Platforms = dict[str, "set[ImagePlatform | None]"]
@@ -46,8 +47,8 @@ def image_materials(
     for source in sources:
         if source.identifier.startswith(IMAGE_SCHEME):
             found |= set(_images(source, platforms))
-        elif source.identifier.startswith(_GIT_SCHEME):
-            commit = source.checksum or _commit(source.pinned)
+        elif source.identifier.startswith(GIT_SCHEME):
+            commit = source.commit
             algorithm = "sha1" if len(commit) == _SHA1_LENGTH else "sha256"
             found.add(BuildMaterial(redact_urls(source.identifier), f"{algorithm}:{commit}"))
         else:
@@ -63,15 +64,25 @@ def image_materials(
 def merge_materials(
     defined: Iterable[BuildMaterial], told: Iterable[BuildMaterial]
 ) -> tuple[BuildMaterial, ...]:
-    """What a definition names, and what a builder tells besides, such as what its proxy saw."""
+    """What a definition names, and what a builder tells besides, such as what its proxy saw.
+
+    Of a Git tag with a message, BuildKit since 0.26 tells what the tag itself is, not the commit.
+    """
     known = set(defined)
-    digests = {each.digest for each in known}
+    found = {each.digest for each in known}
+    found |= {_git_name(each) for each in known if is_commit(each.digest.partition(":")[2])} - {""}
     others = {
         BuildMaterial(redact_urls(each.uri), each.digest)
         for each in told
-        if each.digest not in digests
+        if found.isdisjoint((each.digest, _git_name(each)))
     }
     return tuple(sorted(known | others))
+
+
+def _git_name(material: BuildMaterial) -> str:
+    """BuildKit's name for a branch or tag, whatever is read of it; empty of what is not in Git."""
+    source = parse_git_source(material.uri)
+    return "" if source is None else replace(source, subdirectory="").identifier
 
 
 def _platforms(dockerfile: ImageDockerfile, contexts: Iterable[NamedContext]) -> Platforms:
@@ -114,8 +125,3 @@ def _package_url(
     version = "" if tag is None else f"@{quote(tag)}"
     pulled_for = "" if platform is None else f"&platform={quote(str(platform), safe='')}"
     return f"pkg:{kind}/{name}{version}?digest={digest}{pulled_for}"
-
-
-def _commit(identifier: str) -> str:
-    repository = parse_git_source(identifier)
-    return "" if repository is None else repository.reference

@@ -111,6 +111,13 @@ def test_downloads_are_named_without_credentials(
     assert materials("FROM scratch\n", source) == [expected]
 
 
+def test_a_tag_in_git_is_its_commit_whatever_a_builder_tells() -> None:
+    ours = BuildMaterial("git://h:1/a.git#v1:docs", f"sha1:{COMMIT}")
+    tag = BuildMaterial("http://h:1/a.git#v1", f"sha1:{'d' * 40}")
+    other = BuildMaterial("http://h:1/b.git#v1", f"sha1:{'e' * 40}")
+    assert merge_materials([ours], [tag, other]) == (ours, other)
+
+
 def test_what_a_builder_tells_besides_is_added_without_credentials() -> None:
     ours = BuildMaterial("pkg:docker/a@1?digest=x", A)
     same = BuildMaterial("pkg:docker/a@1?platform=y", A)

@@ -1,11 +1,11 @@
-"""Git's own server of repositories, which only serves those who log in."""
+"""Git's own server of repositories, which only serves those who log in, or everybody."""
 
 from __future__ import annotations
 
 import base64
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -25,11 +25,15 @@ def credential_helper(directory: Path) -> str:
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[str]:
-    """The address at which the repositories below a directory can be fetched."""
+def serving(root: Path, watch: Callable[[str, bytes], None] | None = None) -> Iterator[str]:
+    """The address at which the repositories below a directory can be fetched.
+
+    With `watch`, by everybody: it is called with path and body of each request, before the answer.
+    """
 
     class Handler(_Handler):
         directory = root
+        is_asked = staticmethod(watch) if watch else None
 
     with http_server(Handler) as address:
         yield address
@@ -39,9 +43,11 @@ class _Handler(QuietHandler, BaseHTTPRequestHandler):
     """Runs `git http-backend`, which speaks CGI (RFC 3875)."""
 
     directory: Path
+    is_asked: Callable[[str, bytes], None] | None
 
     def do_GET(self) -> None:
-        if self.headers.get("Authorization") != f"Basic {_CREDENTIALS}":
+        logs_in = self.headers.get("Authorization") == f"Basic {_CREDENTIALS}"
+        if not logs_in and self.is_asked is None:
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
             self.send_header("Content-Length", "0")
@@ -49,6 +55,8 @@ class _Handler(QuietHandler, BaseHTTPRequestHandler):
             return
         path, _, query = self.path.partition("?")
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.is_asked is not None:
+            self.is_asked(self.path, body)
         done = subprocess.run(
             ["git", "http-backend"],
             input=body,
