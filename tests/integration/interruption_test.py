@@ -82,7 +82,9 @@ def build_process(machine: Machine) -> int | None:
 
 
 def session_directories(machine: Machine) -> list[Path]:
-    return list((machine.named_caches / "docker_buildkit").glob("*-[0-9]*"))
+    found = (machine.named_caches / "docker_buildkit").glob("*-[0-9]*")
+    # The file of a builder has a name like that, too, for some versions of buildx.
+    return [path for path in found if path.is_dir()]
 
 
 def assert_recovers(checkout: Checkout, gate: Gate) -> None:
