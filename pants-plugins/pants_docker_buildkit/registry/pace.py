@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from pants_docker_buildkit.registry.origin import Origin
 
@@ -49,6 +49,7 @@ class Pace:
         self._fastest = float("inf")
         self._resumes_at = 0.0
         self._answers = 0
+        self._answers_to: Counter[str] = Counter()
         self._losses = 0
         self._finding = ""
 
@@ -74,8 +75,8 @@ class Pace:
                     raise NoTurnError("the session ended")
             self._in_flight += 1
 
-    def leave(self, seconds: float | None) -> None:
-        """A request got an answer after so many seconds.
+    def leave(self, method: str, seconds: float | None) -> None:
+        """A request with this method got an answer after so many seconds.
 
         With `None` it got none, or only that it should come back later, which a server that has
         too much to do says at once.
@@ -85,6 +86,7 @@ class Pace:
             limit = self.limit
             if seconds is not None:
                 self._answers += 1
+                self._answers_to[method] += 1
                 self._fastest = min(self._fastest * _FORGETTING, seconds)
                 is_far = self._fastest >= _SHORTEST_DISTANCE
                 # Whoever has as many threads as may ask never sees one wait for its turn.
@@ -110,6 +112,10 @@ class Pace:
     def answers(self) -> int:
         """How many there were so far that told what was asked."""
         return self._answers
+
+    def answers_to(self, method: str) -> int:
+        """How many of these were to requests with this method."""
+        return self._answers_to[method]
 
     def lose(self, finding: str, answers: int) -> None:
         """The server tells nothing, however often it is asked: nobody who waits has to try.

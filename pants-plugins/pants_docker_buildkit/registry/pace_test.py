@@ -28,7 +28,7 @@ def answer(pace: Pace, *seconds: float) -> None:
     """One answer after the other, each followed by as many requests as there may be."""
     for each in seconds:
         limit = pace.limit
-        pace.leave(each)
+        pace.leave("GET", each)
         for _ in range(1 + pace.limit - limit):
             pace.enter(GOES_ON)
 
@@ -62,7 +62,7 @@ def test_nobody_goes_further_than_there_is_need_for() -> None:
     first = pace.limit
     for _ in range(50):
         pace.enter(GOES_ON)
-        pace.leave(FAR)
+        pace.leave("GET", FAR)
     assert pace.limit == first
 
 
@@ -83,7 +83,7 @@ def test_a_near_server_that_refused_gets_as_many_again_as_before() -> None:
     assert pace.limit < first
     for _ in range(100):
         pace.enter(GOES_ON)
-        pace.leave(NEAR)
+        pace.leave("GET", NEAR)
     assert pace.limit == first
 
 
@@ -142,7 +142,7 @@ def test_who_waits_for_a_server_that_is_lost_hears_so(*, answers_since: bool) ->
         time.sleep(0.001)
     before = pace.answers
     if answers_since:
-        pace.leave(NEAR)
+        pace.leave("GET", NEAR)
     pace.lose("connection refused", before)
     is_over.set()
     for thread in threads:

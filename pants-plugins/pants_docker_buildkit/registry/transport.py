@@ -183,11 +183,21 @@ class Response:
 
 
 @dataclass(frozen=True)
-class _Loss:
-    """A server was asked in vain, as often as there is patience for.
+class _Before:
+    """How many answers a server had given before a request: in all, and to the same method.
 
-    `answers` is how many it had given by then, to whatever was asked: another one ends the loss.
-    There is a `finding` where it did not even refuse.
+    Servers limit one method and not another, and one that does not answer at all has no methods.
+    """
+
+    answers: int
+    to_method: int
+
+
+@dataclass(frozen=True)
+class _Loss:
+    """A server did not answer, as often as there is patience for.
+
+    `answers` is how many it had given by then: another one ends the loss.
     """
 
     answers: int
@@ -198,8 +208,9 @@ class _Loss:
 class Transport:
     """Sends requests. Any number of threads may share one.
 
-    There is patience with a server once, and not for each request: when one was made in vain as
-    often as may be, others are made once, and none for a while where there was no answer at all.
+    There is patience with a server once, and not for each request: when one was refused as often
+    as may be, others with its method are made once. Where there was no answer at all, none is made
+    for a while.
     """
 
     def __init__(
@@ -209,6 +220,7 @@ class Transport:
         self._patience = patience
         self._paces = paces or Paces()
         self._losses: dict[Origin, _Loss] = {}
+        self._refusals: dict[tuple[Origin, str], int] = {}
         self._closed = threading.Event()
 
     def most_at_once(self, origin: Origin) -> int:
@@ -220,11 +232,12 @@ class Transport:
 
         An idempotent request is sent again, after a wait, when no answer comes or one that says to
         come back later; the last such answer is returned. That there are too many requests is said
-        of all of them, so it counts less against one, unless a server says nothing else for long.
+        of all of them, so it counts less against one, unless a server says nothing else for long
+        to those with this method.
         """
         pace = self._paces.of(request.origin)
-        answers = pace.answers
-        left, refusals_left = self._attempts(request, answers)
+        before = _before(request, pace)
+        left, refusals_left = self._attempts(request, before)
         given_up_at = time.monotonic() + self._patience.longest_refusal
         for attempt in itertools.count(1):
             left -= 1
@@ -235,16 +248,16 @@ class Transport:
                 raise
             except TransportError as e:
                 if left <= 0:
-                    self._lose(request, answers, str(e))
+                    self._lose(request, before, str(e))
                     raise
             else:
                 if response.status == _TOO_MANY and refusals_left > 0:
                     refusals_left -= 1
-                    answers, given_up_at = self._refused_since(pace, answers, given_up_at)
+                    before, given_up_at = self._refused_since(before, request, pace, given_up_at)
                     left = 0 if time.monotonic() >= given_up_at else left + 1
                 asked_for = self._asked_wait(response)
                 if asked_for is None or left <= 0:
-                    self._lose(request, answers)
+                    self._refuse(request, before)
                     return response
                 wait = asked_for or wait
                 if asked_for or response.status == _TOO_MANY:
@@ -270,7 +283,7 @@ class Transport:
             if response.status == 200 and request.small:
                 response.begin(request.small)
         finally:
-            pace.leave(seconds)
+            pace.leave(request.method, seconds)
         return response
 
     def close(self) -> None:
@@ -278,11 +291,13 @@ class Transport:
         self._closed.set()
         self._connections.close()
 
-    def _refused_since(self, pace: Pace, answers: int, given_up_at: float) -> tuple[int, float]:
-        """After how many answers a server refuses all, and when it is given up."""
-        if pace.answers != answers:
-            return pace.answers, time.monotonic() + self._patience.longest_refusal
-        return answers, given_up_at
+    def _refused_since(
+        self, before: _Before, request: Request, pace: Pace, given_up_at: float
+    ) -> tuple[_Before, float]:
+        """After how many answers a server refuses all with a method, and when it is given up."""
+        if pace.answers_to(request.method) == before.to_method:
+            return before, given_up_at
+        return _before(request, pace), time.monotonic() + self._patience.longest_refusal
 
     def _wait_after(self, attempt: int) -> float:
         full: float = self._patience.first_wait * 2 ** (attempt - 1)
@@ -295,29 +310,29 @@ class Transport:
         seconds = seconds_until(response.header("Retry-After"))
         return seconds if seconds <= self._patience.longest_wait else None
 
-    def _attempts(self, request: Request, answers: int) -> tuple[int, int]:
+    def _attempts(self, request: Request, before: _Before) -> tuple[int, int]:
         """How often to send a request at most, and how often besides after "too many"."""
         loss = self._losses.get(request.origin)
-        if loss is None or loss.answers != answers:
-            return self._all_attempts(request)
-        if loss.finding and time.monotonic() < loss.at + self._patience.longest_wait:
+        is_lost = loss is not None and loss.answers == before.answers
+        if loss and is_lost and time.monotonic() < loss.at + self._patience.longest_wait:
             raise TransportClosedError(loss.finding)
-        return 1, 0
+        refused_after = self._refusals.get((request.origin, request.method))
+        if is_lost or refused_after == before.to_method or not request.is_idempotent:
+            return 1, 0
+        return self._patience.attempts, self._patience.refusals
 
-    def _all_attempts(self, request: Request) -> tuple[int, int]:
-        if request.is_idempotent:
-            return self._patience.attempts, self._patience.refusals
-        return 1, 0
-
-    def _lose(self, request: Request, answers: int, finding: str = "") -> None:
-        """Remember that a server was asked in vain, unless it gave answers meanwhile."""
+    def _lose(self, request: Request, before: _Before, finding: str) -> None:
+        """Remember that a server does not answer, unless it did meanwhile."""
         pace = self._paces.of(request.origin)
-        if not request.is_idempotent or callable(request.body) or pace.answers != answers:
-            # What is sent once, and begun again by whoever asked, says little of the server.
-            return
-        self._losses[request.origin] = _Loss(answers, finding, time.monotonic())
-        if finding:
-            pace.lose(finding, answers)
+        if _tells_of_server(request) and pace.answers == before.answers:
+            self._losses[request.origin] = _Loss(before.answers, finding, time.monotonic())
+            pace.lose(finding, before.answers)
+
+    def _refuse(self, request: Request, before: _Before) -> None:
+        """Remember that a server refuses all with this method, unless it took any meanwhile."""
+        answers = self._paces.of(request.origin).answers_to(request.method)
+        if _tells_of_server(request) and answers == before.to_method:
+            self._refusals[request.origin, request.method] = answers
 
     def _exchange(self, request: Request) -> Response:
         if self._closed.is_set():
@@ -363,6 +378,15 @@ class Transport:
             connection.http.close()
             raise
         return Response(raw, connection, self._connections, time.monotonic() - started)
+
+
+def _before(request: Request, pace: Pace) -> _Before:
+    return _Before(pace.answers, pace.answers_to(request.method))
+
+
+def _tells_of_server(request: Request) -> bool:
+    """Whether it is sent more than once: what whoever asked begins again says little."""
+    return request.is_idempotent and not callable(request.body)
 
 
 def seconds_until(value: str | None) -> float:

@@ -144,11 +144,28 @@ def test_a_registry_that_limits_requests_for_long_is_given_up_though_it_answered
     with ThreadPoolExecutor(1) as thread:
         limited = thread.submit(client.head_manifest, "app", "limited")
         wait_until(lambda: registry.count("HEAD") > before)
-        assert client.get_manifest("app", IMAGE.digest) is not None
+        assert client.head_manifest("app", IMAGE.digest) is not None
         with pytest.raises(RegistryUnavailableError, match="HTTP 429"):
             limited.result(SOON)
     # Otherwise as often as it may be refused.
     assert registry.count("HEAD") - before < 200
+
+
+def test_a_registry_that_limits_one_method_for_long_is_given_up_though_it_answers_others(
+    registry: FakeRegistry, make_client: ClientFactory
+) -> None:
+    client = make_client(registry.address, patience=replace(BRISK, refusals=50))
+    IMAGE.push(client, "app")
+    before = registry.count("PUT")
+    registry.plan(
+        faults.status(429, headers={"Retry-After": "0.01"}), "/manifests/", method="PUT", times=None
+    )
+    for number in range(20):
+        assert client.head_manifest("app", IMAGE.digest) is not None
+        with pytest.raises(RegistryUnavailableError, match="HTTP 429"):
+            client.put_manifest("app", str(number), IMAGE.manifest, "application/json")
+    # With patience for the first one.
+    assert registry.count("PUT") - before == BRISK.attempts + 50 + 19
 
 
 def test_who_waits_for_a_registry_that_does_not_answer_need_not_ask(
