@@ -235,7 +235,7 @@ class _LostMark:
     def is_set(self) -> bool:
         """Whether it was."""
         try:
-            return time.time() - self._file.stat().st_mtime < _LOST_SECONDS
+            return 0 <= time.time() - self._file.stat().st_mtime < _LOST_SECONDS
         except OSError:
             return False
 
