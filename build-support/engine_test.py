@@ -64,9 +64,10 @@ class Engine:
         for name, text in IN_ITS_FOLDER.items():
             write_program(root / name, text)
         # The script knows them by these very files. They run what lies where it is started.
-        for name, command in (("usr/sbin/dockerd", ENGINE), ("usr/bin/docker-registry", REGISTRY)):
-            shutil.copy("/bin/sh", root / name)
-            (directory / {"usr/sbin/dockerd": "dockerd"}.get(name, "serve")).write_text(command)
+        shutil.copy("/bin/sh", root / "usr/sbin/dockerd")
+        (directory / "dockerd").write_text(ENGINE)
+        shutil.copy("/bin/sh", root / "usr/bin/docker-registry")
+        (directory / "serve").write_text(REGISTRY)
         (directory / "port").write_text(str(port))
         (self.folder / "settings").write_text(
             f"registry_port={port}\nbridge=none-of-these\nsubnet=10.213.0\n"

@@ -495,8 +495,14 @@ def test_a_bad_ignore_file_is_named_with_the_field_of_its_context(
 def test_a_path_that_is_there_but_not_in_the_context_is_explained(
     runner: ImageRunner, name: str, build: str, advice: str
 ) -> None:
-    places = {"gone": "x/b", "sources": "x", "hidden": ".x/a", "empty": "e"}
-    copied = {**places, "dangling": "l", "pipe": "p"}.get(name, "x/a.yaml")
+    copied = {
+        "gone": "x/b",
+        "sources": "x",
+        "hidden": ".x/a",
+        "empty": "e",
+        "dangling": "l",
+        "pipe": "p",
+    }.get(name, "x/a.yaml")
     if name == "excluded":
         runner.write({f"{name}/Dockerfile.dockerignore": "**/*.yaml\n"})
     runner.write({f"{name}/x/a.yaml": "", f"{name}/.x/a": ""})

@@ -296,11 +296,13 @@ def _final_build_args(
 ) -> dict[str, str]:
     """The build arguments, with the time of a reproducible image."""
     final = dict(inputs.build_args)
-    for source in _sources_without_time(field_set, inputs):
+    undated = next(_sources_without_time(field_set, inputs), None)
+    if undated is not None:
+        finding = f"the image takes its time from {redact(undated)!r}"
         raise field_set.error(
             field_set.build_args,
             f"set {SOURCE_DATE_EPOCH} to a number of seconds",
-            f"the image takes its time from {redact(source)!r}, of which only the content is known",
+            f"{finding}, of which only the content is known",
         )
     if is_reproducible and SOURCE_DATE_EPOCH not in final:
         try:
