@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -116,6 +117,11 @@ class Publishing:
             env=env,
         )
 
+    def forget_signatures(self) -> None:
+        """Know as little of them as another machine."""
+        directory = self.runner.keeper().running.directory.parent
+        shutil.rmtree(directory / "signatures")
+
     def publish(
         self,
         target: str = "image",
@@ -181,9 +187,11 @@ def test_an_image_is_signed_once_and_later_without_a_build(
     assert f"{pinned} signed" in publishing.publish(provenance=PROVENANCE).said
     assert keys.verifies(pinned, *attestation)
     manifests = dict(dev.repository("image").manifests)
-    for reads in (True, False):
-        # What was verified once is not read again.
+    for reads in (False, True, False):
+        # What was made or verified here is not read again.
         publishing.session(*options, env=env)
+        if reads:
+            publishing.forget_signatures()
         dev.requests.clear()
         again = publishing.publish(provenance=PROVENANCE)
         assert (again.said, again.exit_code) == ("", 0)
@@ -209,6 +217,26 @@ def test_a_signature_of_cosign_counts_and_one_of_another_key_does_not(
     assert done.said.count(" signed.\n") == 1
     assert f"✓ {dev.address}/image@{IMAGE.digest} signed.\n" in done.said
     assert keys.verifies(f"{dev.address}/image@{IMAGE.digest}")
+
+
+@pytest.mark.parametrize("dev", [False], indirect=True)
+def test_a_signature_that_only_a_list_still_names_is_made_again(
+    publishing: Publishing, dev: FakeRegistry, client: RegistryClient, keys: KeyPair
+) -> None:
+    IMAGE.push(client, "image")
+    options, env = by_file(keys)
+    pinned = f"{dev.address}/image@{IMAGE.digest}"
+    manifests = dev.repository("image").manifests
+    before = set(manifests)
+    publishing.session(*options, env=env)
+    publishing.publish()
+    # The list is the one new manifest that has a tag, and clean-ups leave it.
+    (made,) = set(manifests) - before - set(dev.repository("image").tags.values())
+    del manifests[made]
+    assert not keys.verifies(pinned)
+    publishing.session(*options, env=env)
+    assert f"{pinned} signed" in publishing.publish().said
+    assert keys.verifies(pinned)
 
 
 def test_tags_move_to_what_is_signed(

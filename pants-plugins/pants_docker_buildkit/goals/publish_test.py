@@ -479,7 +479,7 @@ def test_a_layout_is_uploaded_once_and_then_tagged(
         assert all("skipped (already at" in each for each in run(told).lines)
     for registry in (dev, prod):
         clients = RegistryClients()
-        found = list_referrers(clients.client(registry.address), "layouts", INDEX_DIGEST)
+        found = list_referrers(clients.client(registry.address), "layouts", INDEX_DIGEST).entries
         assert [each.artifact_type for each in found] == ["application/vnd.in-toto+json"]
         clients.close()
     set_options(runner, dev, prod)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 
 from pants_docker_buildkit.oci.descriptor import Descriptor
@@ -40,12 +41,33 @@ _WAITS = (0.0, 0.3, 1.0, 3.0)
 """Somebody else may write the list at the same time; then it is read and written again."""
 
 
-def list_referrers(
-    client: RegistryClient, repository: str, subject: OciDigest
-) -> tuple[ReferrerEntry, ...]:
-    """The descriptors of what refers to an image, as a registry or its fallback tag lists them."""
+@dataclass(frozen=True)
+class ReferrerList:
+    """The descriptors of what refers to an image, as a repository lists them.
+
+    One that `is_tagged` is a file that anybody may write, under the fallback tag.
+    """
+
+    client: RegistryClient
+    repository: str
+    entries: tuple[ReferrerEntry, ...]
+    is_tagged: bool
+
+    def has(self, is_wanted: Callable[[ReferrerEntry], bool]) -> bool:
+        """Whether any of the entries that are wanted is there. Raises a `RegistryError`."""
+        return any(is_wanted(each) and self._is_there(each) for each in self.entries)
+
+    def _is_there(self, entry: ReferrerEntry) -> bool:
+        return not self.is_tagged or _is_there(self.client, self.repository, entry)
+
+
+def list_referrers(client: RegistryClient, repository: str, subject: OciDigest) -> ReferrerList:
+    """What refers to an image, as a registry or its fallback tag lists it."""
     listed = client.get_referrers(repository, subject)
-    return _tagged(client, repository, subject)[1] if listed is None else listed
+    if listed is not None:
+        return ReferrerList(client, repository, listed, is_tagged=False)
+    tagged = _tagged(client, repository, subject)[1]
+    return ReferrerList(client, repository, tagged, is_tagged=True)
 
 
 def attach(client: RegistryClient, repository: str, referrers: Sequence[Referrer]) -> int:
@@ -53,23 +75,27 @@ def attach(client: RegistryClient, repository: str, referrers: Sequence[Referrer
 
     Raises a `RegistryError` where it does not.
     """
-    subject = referrers[0].subject.digest
-    known = list_referrers(client, repository, subject)
-    missing = [each for each in referrers if not any(each.is_listed_as(other) for other in known)]
-    for referrer in missing:
-        attach_one(client, repository, referrer)
+    listed = list_referrers(client, repository, referrers[0].subject.digest)
+    missing = [each for each in referrers if not listed.has(each.is_listed_as)]
+    attach_all(client, repository, missing)
     return len(missing)
 
 
-def attach_one(client: RegistryClient, repository: str, referrer: AnyReferrer) -> None:
-    """Send a referrer, and have the repository list it. Raises a `RegistryError`."""
+def attach_all(client: RegistryClient, repository: str, referrers: Sequence[AnyReferrer]) -> None:
+    """Send referrers of one image, and have the repository list them. Raises a `RegistryError`."""
+    unlisted = [each for each in referrers if not _send(client, repository, each)]
+    if unlisted:
+        entries = [each.entry() for each in unlisted]
+        _list_in_tag(client, repository, unlisted[0].subject.digest, entries)
+
+
+def _send(client: RegistryClient, repository: str, referrer: AnyReferrer) -> bool:
+    """Whether the registry says that it lists what it was sent."""
     for blob, content in referrer.blobs.items():
         if not client.has_blob(repository, blob.digest, to_write=True):
             client.upload_blob(repository, blob, partial(_once, content))
     media_type = MediaType.OCI_IMAGE_MANIFEST.value
-    stored = client.put_manifest(repository, referrer.digest, referrer.manifest, media_type)
-    if not stored.is_listed:
-        _list_in_tag(client, repository, referrer.subject.digest, referrer.entry())
+    return client.put_manifest(repository, referrer.digest, referrer.manifest, media_type).is_listed
 
 
 def copy_referrers(
@@ -80,9 +106,11 @@ def copy_referrers(
     subject: OciDigest,
 ) -> None:
     """Copy what refers to an image, which both repositories have. Raises a `RegistryError`."""
-    known = {each.digest for each in list_referrers(client, repository, subject)}
-    for entry in list_referrers(source, source_repository, subject):
-        if entry.digest in known:
+    listed = list_referrers(client, repository, subject)
+    known = {each.digest for each in listed.entries}
+    unlisted = []
+    for entry in list_referrers(source, source_repository, subject).entries:
+        if entry.digest in known and not listed.is_tagged:
             continue
         content = RepositoryContent(source, source_repository, entry.digest)
         try:
@@ -90,8 +118,9 @@ def copy_referrers(
         except ManifestUnknownError:
             # The list that a tag points to may name what was removed.
             continue
-        if client.get_referrers(repository, subject) is None:
-            _list_in_tag(client, repository, subject, entry)
+        unlisted.append(entry)
+    if unlisted and listed.is_tagged:
+        _list_in_tag(client, repository, subject, unlisted)
 
 
 def _once(content: bytes) -> list[bytes]:
@@ -99,22 +128,40 @@ def _once(content: bytes) -> list[bytes]:
 
 
 def _list_in_tag(
-    client: RegistryClient, repository: str, subject: OciDigest, entry: ReferrerEntry
+    client: RegistryClient, repository: str, subject: OciDigest, entries: Sequence[ReferrerEntry]
 ) -> None:
-    """Add an entry to the list that a tag points to, and see that it stays there."""
+    """Add entries to the list that a tag points to, and see that they stay there."""
     tag = referrers_tag(subject)
     for seconds in _WAITS:
         time.sleep(seconds)
-        found, entries = _tagged(client, repository, subject)
-        if any(each.digest == entry.digest for each in entries):
+        _, listed = _tagged(client, repository, subject)
+        missing = _missing(entries, listed)
+        if not missing:
             return
-        content = render_referrers((*entries, entry))
+        # Registries refuse a list that names what is gone.
+        kept = [each for each in listed if _is_there(client, repository, each)]
+        content = render_referrers((*kept, *missing))
         client.put_manifest(repository, tag, content, MediaType.OCI_IMAGE_INDEX.value)
-    found, entries = _tagged(client, repository, subject)
-    if not any(each.digest == entry.digest for each in entries):
+    found, listed = _tagged(client, repository, subject)
+    if _missing(entries, listed):
         action = f"list a referrer in {client.registry}/{repository}:{tag}"
         digest = None if found is None else found.digest
         raise TagNotKeptError(Inquiry(client.registry, action), digest)
+
+
+def _is_there(client: RegistryClient, repository: str, entry: ReferrerEntry) -> bool:
+    """Whether a repository has what a list under a tag names.
+
+    Clean-ups take what no tag points to for garbage, and leave the list as it is.
+    """
+    return client.head_manifest(repository, entry.digest) is not None
+
+
+def _missing(
+    entries: Sequence[ReferrerEntry], listed: Sequence[ReferrerEntry]
+) -> list[ReferrerEntry]:
+    known = {each.digest for each in listed}
+    return [each for each in entries if each.digest not in known]
 
 
 def _tagged(

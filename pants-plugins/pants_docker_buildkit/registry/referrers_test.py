@@ -44,7 +44,8 @@ def referrer(subject: Descriptor, text: str = "one") -> Referrer:
 
 
 def listed(client: RegistryClient, repository: str, subject: Descriptor) -> list[str]:
-    return sorted(each.digest for each in list_referrers(client, repository, subject.digest))
+    found = list_referrers(client, repository, subject.digest)
+    return sorted(each.digest for each in found.entries)
 
 
 def test_a_referrer_is_attached_once(registry: FakeRegistry, client: RegistryClient) -> None:
@@ -55,9 +56,9 @@ def test_a_referrer_is_attached_once(registry: FakeRegistry, client: RegistryCli
     assert listed(client, "app", subject) == [said.digest]
     before = len(registry.requests)
     assert attach(client, "app", [said]) == 0
-    # One question, or two where there is no API.
-    assert len(registry.requests) - before == (1 if registry.supports_referrers else 2)
-    assert {each.method for each in registry.requests[before:]} == {"GET"}
+    # One question. Without the API there are two for the list, and one for what it names.
+    asked = [each.method for each in registry.requests[before:]]
+    assert asked == (["GET"] if registry.supports_referrers else ["GET", "GET", "HEAD"])
 
 
 def test_what_others_attached_stays_as_it_is(
@@ -74,6 +75,32 @@ def test_what_others_attached_stays_as_it_is(
         index = json.loads(client.get_manifest("app", tag)[1])
         assert [each["artifactType"] for each in index["manifests"]] == [one.artifact_type] * 2
         assert index["manifests"][0]["annotations"] == {"a": "b"}
+
+
+def test_what_a_clean_up_took_is_attached_again(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    subject = SmallImage.create("cleaned up").push(client, "app")
+    said = [referrer(subject, text) for text in ("one", "two")]
+    attach(client, "app", said)
+    # Without the API, the list under the tag still names it.
+    del registry.repository("app").manifests[said[1].digest]
+    assert attach(client, "app", said) == 1
+    assert client.get_manifest("app", said[1].digest)[1] == said[1].manifest
+    assert listed(client, "app", subject) == sorted(each.digest for each in said)
+    # And no such entry keeps anything else from being listed.
+    del registry.repository("app").manifests[said[0].digest]
+    assert attach(client, "app", [referrer(subject, "three")]) == 1
+    assert len(listed(client, "app", subject)) == 2
+
+
+def test_what_is_attached_together_is_listed_at_once(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    subject = SmallImage.create("together").push(client, "app")
+    assert attach(client, "app", [referrer(subject, str(each)) for each in range(3)]) == 3
+    lists = registry.count("PUT", f"/manifests/{referrers_tag(subject.digest)}")
+    assert lists == (0 if registry.supports_referrers else 1)
 
 
 def test_referrers_are_copied_with_their_image(
@@ -117,6 +144,9 @@ def test_what_a_list_still_names_and_is_gone_is_left_out_of_copies(
     del registry.repository("app").manifests[one.digest]
     copy_referrers(client, "app", client, "elsewhere", subject.digest)
     assert listed(client, "elsewhere", subject) == [two.digest]
+    del registry.repository("elsewhere").manifests[two.digest]
+    copy_referrers(client, "app", client, "elsewhere", subject.digest)
+    assert client.get_manifest("elsewhere", two.digest)[1] == two.manifest
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ def test_an_image_that_only_another_registry_has_is_copied_first(
     attach(client, REPOSITORY, [said])
     assert [problem for _, problem in move_tags(other, moves, (gone, there))] == [None]
     assert other_registry.repository("copies/app").tags == {"v1": NEW.digest}
-    copied = list_referrers(other, "copies/app", NEW.digest)
+    copied = list_referrers(other, "copies/app", NEW.digest).entries
     assert [each.digest for each in copied] == [said.digest]
 
 

@@ -18,7 +18,7 @@ from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.oci.referrer import AnyReferrer
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import RegistryError
-from pants_docker_buildkit.registry.referrers import attach_one, list_referrers
+from pants_docker_buildkit.registry.referrers import attach_all, list_referrers
 from pants_docker_buildkit.registry.workers import Workers
 from pants_docker_buildkit.signatures.cosign import Cosign, Scratch, SigningKey
 from pants_docker_buildkit.signatures.errors import NotSignedError
@@ -85,9 +85,9 @@ class ImageSignatures:
 
         def is_signed() -> bool:
             client = self._find_client(name.registry, name.repository)
-            return all(
-                self._find(client, name.pinned(digest), statement)
-                for digest, statement in self._wanted(digests, more)
+            return not any(
+                self._lacking(client, name.pinned(digest), statements)
+                for digest, statements in self._wanted(digests, more).items()
             )
 
         return self._workers.submit(is_signed)
@@ -117,14 +117,19 @@ class ImageSignatures:
         subjects = {each.digest: each for each in self._subjects(descriptor, manifest)}
         name = ImageReference(client.registry, repository)
         count = 0
-        for digest, statement in self._wanted(tuple(subjects), more):
+        for digest, statements in self._wanted(tuple(subjects), more).items():
             # One after the other, so that one signature serves all repositories.
             with self._lock:
                 lock = self._locks[digest]
             with lock:
-                if not self._find(client, name.pinned(digest), statement):
-                    attach_one(client, repository, self._make(subjects[digest], statement))
-                    count += 1
+                lacking = self._lacking(client, name.pinned(digest), statements)
+                made = [self._make(subjects[digest], each) for each in lacking]
+                attach_all(client, repository, made)
+                count += len(made)
+                if self.settings.key is not None:
+                    for statement, each in zip(lacking, made):
+                        rule = self._rule(self.settings.key)
+                        self._verification.note_made(digest, each.digest, statement, rule)
         return count
 
     def close(self) -> None:
@@ -133,12 +138,12 @@ class ImageSignatures:
 
     def _wanted(
         self, digests: Sequence[OciDigest], more: Sequence[Statement]
-    ) -> list[tuple[OciDigest, Statement]]:
-        """What is to be signed. A program signs images and no statements."""
-        signatures = [(each, Statement.of_signature(each)) for each in dict.fromkeys(digests)]
-        if self.settings.key is None:
-            return signatures
-        return [*signatures, *((digests[0], each) for each in more)]
+    ) -> Mapping[OciDigest, Sequence[Statement]]:
+        """What is to be signed of each image. A program signs images and no statements."""
+        wanted = {each: [Statement.of_signature(each)] for each in digests}
+        if self.settings.key is not None:
+            wanted[digests[0]] += more
+        return wanted
 
     def _subjects(self, descriptor: Descriptor, manifest: bytes) -> list[Descriptor]:
         """The image, and where that is wanted its images for each platform."""
@@ -160,20 +165,22 @@ class ImageSignatures:
         if problem is not None:
             raise problem
 
-    def _find(self, client: RegistryClient, name: ImageReference, statement: Statement) -> bool:
-        """Whether it is signed by us already."""
+    def _lacking(
+        self, client: RegistryClient, name: ImageReference, statements: Sequence[Statement]
+    ) -> Sequence[Statement]:
+        """What of this is not signed by us yet."""
         if self.settings.key is not None:
             # It takes cosign a while to derive: not for an image that has no signature.
             own = partial(self._rule, self.settings.key)
-            return self._verification.has_statement(client, name, statement, own)
+            return self._verification.lacking(client, name, statements, own)
         policy = self.settings.policies.find(name)
         if policy is not None and policy.rules:
             try:
                 self._verification.check(client, name, policy.rules)
             except NotSignedError:
-                return False
-            return True
-        return self._has_of_program(client, name, statement)
+                return statements
+            return ()
+        return [each for each in statements if not self._has_of_program(client, name, each)]
 
     def _has_of_program(
         self, client: RegistryClient, name: ImageReference, statement: Statement
@@ -181,7 +188,7 @@ class ImageSignatures:
         """Whether an artifact of the type that the program makes is there. Nobody can verify it."""
         assert name.digest is not None
         listed = list_referrers(client, name.repository, name.digest)
-        if not listed:
+        if not listed.entries:
             return False
         kind = self._program.noted_type
         if not kind:
@@ -189,7 +196,7 @@ class ImageSignatures:
             if descriptor is None:
                 return False
             kind = self._make(descriptor, statement).entry().artifact_type
-        return any(each.artifact_type == kind for each in listed)
+        return listed.has(lambda each: each.artifact_type == kind)
 
     def _make(self, subject: Descriptor, statement: Statement) -> AnyReferrer:
         """A signature, made once in a session."""

@@ -26,7 +26,7 @@ from pants_docker_buildkit.registry.errors import (
     ManifestUnknownError,
     NameUnknownError,
 )
-from pants_docker_buildkit.registry.referrers import list_referrers
+from pants_docker_buildkit.registry.referrers import ReferrerList, list_referrers
 from pants_docker_buildkit.signatures.cosign import Cosign
 from pants_docker_buildkit.signatures.errors import NotSignedError
 from pants_docker_buildkit.signatures.notes import note_path, write_note
@@ -58,34 +58,49 @@ class Verification:
         self._cosign = cosign
         self._notes = notes
 
-    def has_statement(
+    def lacking(
         self,
         client: RegistryClient,
         name: ImageReference,
-        statement: Statement,
+        statements: Sequence[Statement],
         get_rule: Callable[[], SignatureRule],
-    ) -> bool:
-        """Whether a bundle beside a pinned image has this statement, signed as a rule says.
+    ) -> Sequence[Statement]:
+        """The statements that no bundle beside a pinned image has, signed as a rule says.
 
         The rule is asked for where there is a bundle. Raises a `RegistryError` or a
         `SignatureError`.
         """
-        subject, repository = name.digest, name.repository
-        assert subject is not None
-        bundles = tuple(_bundles(client, repository, subject))
-        if not bundles:
-            return False
+        assert name.digest is not None
+        listed = list_referrers(client, name.repository, name.digest)
+        if not any(map(_is_bundle, listed.entries)):
+            return statements
         rule = get_rule()
-        notes = [self._note(each.digest, subject, rule, statement.identity) for each in bundles]
-        if _is_noted(notes):
+        return [
+            each for each in statements if not self._has_statement(listed, name.digest, each, rule)
+        ]
+
+    def note_made(
+        self, subject: OciDigest, made: OciDigest, statement: Statement, rule: SignatureRule
+    ) -> None:
+        """Note that the key of a rule made a signature, which then needs no verification."""
+        _write(self._note(made, subject, rule, statement.identity))
+
+    def _has_statement(
+        self, listed: ReferrerList, subject: OciDigest, statement: Statement, rule: SignatureRule
+    ) -> bool:
+        def note_of(entry: ReferrerEntry) -> Optional[Path]:
+            return self._note(entry.digest, subject, rule, statement.identity)
+
+        if listed.has(lambda entry: _is_noted([note_of(entry)])):
             return True
-        for entry, note in zip(bundles, notes):
+        client, repository = listed.client, listed.repository
+        for entry in filter(_is_bundle, listed.entries):
             bundle = _read_bundle(client, repository, subject, entry)
             if bundle is None or not any(map(statement.is_in, bundle.contents.values())):
                 continue
             with suppress(NotSignedError):
                 self._verify(bundle, Descriptor(bundle.descriptor.media_type, subject, 1), rule, {})
-                _write(note)
+                _write(note_of(entry))
                 return True
         return False
 
@@ -149,20 +164,16 @@ def _is_noted(notes: Iterable[Optional[Path]]) -> bool:
     return any(note is not None and note.exists() for note in notes)
 
 
-def _bundles(
-    client: RegistryClient, repository: str, subject: OciDigest
-) -> Iterator[ReferrerEntry]:
-    for entry in list_referrers(client, repository, subject):
-        kind = entry.artifact_type
-        if kind in _UNTOLD_TYPES or kind.startswith(BUNDLE_TYPES):
-            yield entry
+def _is_bundle(entry: ReferrerEntry) -> bool:
+    kind = entry.artifact_type
+    return kind in _UNTOLD_TYPES or kind.startswith(BUNDLE_TYPES)
 
 
 def _candidates(
     client: RegistryClient, repository: str, subject: OciDigest
 ) -> Iterator[_Candidate]:
     """What may be a signature: bundles first."""
-    for entry in _bundles(client, repository, subject):
+    for entry in filter(_is_bundle, list_referrers(client, repository, subject).entries):
         bundle = _read_bundle(client, repository, subject, entry)
         if bundle is not None:
             yield bundle

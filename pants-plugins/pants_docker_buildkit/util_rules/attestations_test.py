@@ -88,7 +88,7 @@ def listed(registry: FakeRegistry, request: AttestationsRequest) -> list[str]:
     """The artifact types of what the registry lists beside the image."""
     clients = RegistryClients()
     digest = request.record.image_digest
-    found = list_referrers(clients.client(registry.address), "app", digest)
+    found = list_referrers(clients.client(registry.address), "app", digest).entries
     clients.close()
     return sorted(json.loads(each.text)["artifactType"] for each in found)
 
