@@ -172,7 +172,8 @@ def short_path(path: Path) -> Iterator[str]:
     absolute = path.absolute()
     if len(os.fsencode(absolute)) <= _LONGEST_PATH:
         yield str(absolute)
-    elif (opened := _PROC / str(os.getpid()) / "fd").is_dir():
+    elif (opened := (_PROC / "self").resolve() / "fd").is_dir():
+        # By the number that a process has in this `/proc`: it may be that of a host.
         descriptor = os.open(absolute.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             yield str(opened / str(descriptor) / absolute.name)

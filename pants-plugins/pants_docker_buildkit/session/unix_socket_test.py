@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import tempfile
@@ -47,6 +48,12 @@ def test_a_question_gets_its_answer(session: Path) -> None:
 
 def test_no_temporary_directory_is_needed(session: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", f"/nonexistent/{'long' * 40}")
+    assert ask_session(session, "known") == ["known"]
+
+
+def test_proc_may_be_that_of_a_host(session: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As after `unshare --pid --fork`, which leaves `/proc` as it is.
+    monkeypatch.setattr(os, "getpid", lambda: 1)
     assert ask_session(session, "known") == ["known"]
 
 
