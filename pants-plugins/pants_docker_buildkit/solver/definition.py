@@ -80,9 +80,9 @@ class PinnedSource:
 
     @property
     def commit(self) -> str:
-        """What is read of a Git repository: a commit, or the beginning of its name."""
+        """What is read of a Git repository."""
         found = _COMMIT.search(self.pinned)
-        return self.checksum or (found[1] if found else "")
+        return found[1] if found else self.checksum
 
     @classmethod
     def image(cls, reference: str, pinned: str) -> PinnedSource:

@@ -1,56 +1,21 @@
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pants.testutil.rule_runner import QueryRule
 
 from pants_docker_buildkit.locks.lock_file import Lock, render_lock
-from pants_docker_buildkit.testing.http_server import file_server, http_server
+from pants_docker_buildkit.remote.testing.git_project import Project, served_project
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
 from pants_docker_buildkit.util_rules.locked_sources import MovingSourcesRequest
 
 DOCKERFILE = "FROM scratch\nCOPY a.txt /\n"
 
 
-class Project:
-    """A Git repository behind a web server."""
-
-    def __init__(self, directory: Path) -> None:
-        self._source, self._bare = directory / "source", directory / "site/project.git"
-        self._git("init", "--quiet", "--bare", "--initial-branch=main", str(self._bare))
-        self._git("init", "--quiet", "--initial-branch=main", str(self._source))
-        self.site = directory / "site"
-        self.url = ""
-
-    def _git(self, *arguments: str) -> str:
-        command = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments)
-        environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-        return done.stdout.strip()
-
-    def commit(self, **files: str) -> str:
-        """Push a commit with these files, whose paths have `__` for `/` and `_` for a dot."""
-        for name, text in files.items():
-            path = self._source / name.replace("__", "/").replace("_", ".")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        source = ("-C", str(self._source))
-        self._git(*source, "add", ".")
-        self._git(*source, "commit", "--quiet", "--message=a")
-        self._git(*source, "push", "--quiet", str(self._bare), "main")
-        self._git("-C", str(self._bare), "update-server-info")
-        return self._git(*source, "rev-parse", "HEAD")
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    project = Project(tmp_path_factory.mktemp("project"))
-    with http_server(file_server(project.site)) as address:
-        project.url = f"{address}/project.git"
+    with served_project(tmp_path_factory.mktemp("project")) as project:
         yield project
 
 

@@ -10,7 +10,7 @@ from pants.engine.target import Field
 
 from pants_docker_buildkit.compat import concurrently, implicitly
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, RemoteKind, RemoteSource
-from pants_docker_buildkit.dockerfile.git_source import parse_git_source
+from pants_docker_buildkit.dockerfile.git_source import is_commit, parse_git_source
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.errors import (
     BuildKitImageError,
@@ -240,6 +240,10 @@ async def _pin_downloads(
         if answer.problem:
             raise _unknown_content(request, source, named.get(source), answer.problem)
     pins = {source: answers[source].value if pin is None else pin for source, pin in locked.items()}
+    for source, pin in pins.items():
+        problem = _contradiction(source, pin)
+        if problem:
+            raise _unknown_content(request, source, named.get(source), problem)
     known = {source: pin for source, pin in pinned.items() if pin is not None}
     known.update((source, _at(source, pin)) for source, pin in pins.items())
     _check_contents(request, known)
@@ -307,8 +311,24 @@ def _at(source: RemoteSource, pin: str) -> PinnedSource:
     return PinnedSource(repository.identifier, repository.at(pin).identifier)
 
 
+def _written_checksum(source: RemoteSource) -> str:
+    repository = parse_git_source(source.url) if source.kind is RemoteKind.GIT else None
+    return source.checksum or (repository.checksum if repository is not None else "")
+
+
+def _contradiction(source: RemoteSource, pin: str) -> str:
+    """What is wrong with a checksum of which only the beginning is written; empty if nothing."""
+    checksum = _written_checksum(source)
+    if pin.startswith(checksum):
+        return ""
+    return f"its checksum is {checksum!r}, but it is {pin} now"
+
+
 def _pinned_download(source: RemoteSource) -> PinnedSource | None:
-    """What an `ADD` gives, if the Dockerfile says so itself."""
+    """What an `ADD` gives, if the Dockerfile says so itself.
+
+    BuildKit takes the beginning of a commit's name as a checksum, too, which others may share.
+    """
     if source.kind is RemoteKind.HTTP:
         if source.checksum is None:
             return None
@@ -316,10 +336,10 @@ def _pinned_download(source: RemoteSource) -> PinnedSource | None:
     repository = parse_git_source(source.url)
     if repository is None:
         return None
-    identifier, commit = repository.identifier, source.checksum or repository.checksum
-    if commit:
-        return PinnedSource(identifier, identifier, commit)
-    return PinnedSource(identifier, identifier) if repository.is_pinned else None
+    identifier, checksum = repository.identifier, _written_checksum(source)
+    if repository.is_pinned or is_commit(checksum):
+        return PinnedSource(identifier, identifier, checksum)
+    return None
 
 
 async def _pin_images(

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.registry.testing.fake_registry import FakeRegistry
 from pants_docker_buildkit.registry.testing.images import SmallImage
+from pants_docker_buildkit.remote.testing.git_project import served_project
 from pants_docker_buildkit.solver.definition import PinnedSource
 from pants_docker_buildkit.testutil import ImageRunner
 
@@ -198,3 +200,31 @@ def test_a_url_has_one_content(runner: ImageRunner) -> None:
     failure = runner.failure("app:image")
     assert f"cannot be both {SHA} (line 2) and {other} (line 4)" in failure
     assert "Update or remove the '--checksum'" in failure
+
+
+@pytest.mark.parametrize(
+    "add", ["ADD --checksum={} {}#main /", "ADD {1}?branch=main&checksum={0} /"]
+)
+def test_a_commit_of_which_a_checksum_has_the_beginning_is_looked_up(
+    runner: ImageRunner, tmp_path: Path, add: str
+) -> None:
+    """Another commit may begin so, which BuildKit would take for the same."""
+    with served_project(tmp_path) as project:
+        commit = project.commit(a_txt="one")
+        set_sources(runner, dockerfile=f"FROM scratch\n{add.format(commit[:7], project.url)}\n")
+        (source,) = sources(runner)
+        assert source.pinned.endswith(f"/project.git#{commit}")
+        other = project.commit(a_txt="two")
+        runner.set_options()
+        assert f"its checksum is '{commit[:7]}', but it is {other} now" in runner.failure(
+            "app:image"
+        )
+
+
+def test_a_commit_needs_no_look_at_its_repository(runner: ImageRunner) -> None:
+    url = f"https://nobody.invalid/a.git#{COMMIT}"
+    adds = (f"ADD {url} /\n", f"ADD --checksum={COMMIT} {url[:-40]}main /\n")
+    for add in (*adds, f"ADD --checksum={COMMIT[:7]} {url} /\n"):
+        set_sources(runner, dockerfile=f"FROM scratch\n{add}")
+        (source,) = sources(runner)
+        assert source.commit == COMMIT
