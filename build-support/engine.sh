@@ -45,6 +45,14 @@ fail() {
   exit 1
 }
 
+take_lock() {
+  exec 9>"$cache/engine.lock"
+  flock --nonblock 9 || {
+    say "waiting for another run that starts or stops the private Docker Engine"
+    flock 9
+  }
+}
+
 require_rights() {
   [[ $(uname -s) == Linux ]] || fail "a private Docker Engine needs Linux." \
     "Install Docker Desktop, or point DOCKER_HOST at an engine with buildx."
@@ -225,8 +233,7 @@ CONF
 start() {
   require_rights
   mkdir -p "$cache"
-  exec 9>"$cache/engine.lock"
-  flock 9
+  take_lock
   rm -rf "$engine.gone" "$engine/data.gone"
   mkdir -p "$run"
   unpack_packages
@@ -262,8 +269,7 @@ end_process() { # PIDFILE PROGRAM
 
 stop() {
   [[ -d $cache ]] || return 0
-  exec 9>"$cache/engine.lock"
-  flock 9
+  take_lock
   [[ -d $engine ]] || return 0
   end_process "$run/docker.pid" "$root/usr/sbin/dockerd"
   end_process "$run/registry.pid" "$root/usr/bin/docker-registry"

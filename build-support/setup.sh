@@ -299,6 +299,9 @@ esac
 mkdir -p "$cache"
 if command -v flock >/dev/null; then
   exec 9>"$cache/setup.lock"
-  flock 9
+  flock --nonblock 9 || {
+    say "waiting for another run that sets up $cache"
+    flock 9
+  }
 fi
 "set_up_$1"
