@@ -18,7 +18,7 @@ from pants_docker_buildkit.dockerfile.stage_contents import normalize_context_pa
 
 _WEB_SCHEMES: Final = ("http://", "https://")
 _WILDCARDS: Final = frozenset("*?[")
-_ANY_NAME: Final = "[^/]+"
+_ANY_DEPTH: Final = "(?s:.+)"
 
 # What Go writes into JSON as it is. For others it is not worth knowing how.
 _PLAIN: Final = re.compile('[^\x00-\x1f\x7f"\\\\<>&\u2028\u2029\ufffd\ud800-\udfff]+')
@@ -85,18 +85,16 @@ def _prefixes(path: str) -> Iterator[str]:
 
 
 def _parts(path: str) -> Iterator[str]:
-    """An expression for each part of a path. What may have any depth ends it."""
+    """An expression for each part of a path. What may have any depth ends it.
+
+    A class may have any: in Go's `filepath.Match`, `[^a]` and `[/]` match a `/` as well.
+    """
     for part in path.split("/"):
-        if "**" in part:
-            yield ".+"
+        if "**" in part or "[" in part:
+            yield _ANY_DEPTH
             return
-        if "[" in part:
-            yield _ANY_NAME
-        else:
-            texts = re.split(r"([*?])", part)
-            yield "".join(
-                {"*": "[^/]*", "?": _ANY_NAME}.get(each, re.escape(each)) for each in texts
-            )
+        texts = re.split(r"([*?])", part)
+        yield "".join({"*": "[^/]*", "?": "[^/]+"}.get(each, re.escape(each)) for each in texts)
 
 
 def _prefix_pattern(parts: tuple[str, ...]) -> str:

@@ -111,6 +111,10 @@ FILE_INPUTS = (
     _files("file-of-another-stage", (f"{SCRATCH} AS x", "COPY b /", *COPY_A), {"b": "B"}),
     _files("file-of-a-wildcard", (SCRATCH, "COPY d/* /x/"), {"d/c": "C"}),
     _files("new-file-of-a-wildcard", (SCRATCH, "COPY [ab]* /x/"), {"bc": "new"}),
+    _files(
+        "file-of-a-class-that-has-a-slash",
+        *((SCRATCH, "COPY d[^x]e/f /x/"), {"d/e/f": "F"}, {**FILES, "d/e/f": "f"}),
+    ),
     _files("file-beside-a-wildcard", (SCRATCH, "COPY d/* /x/"), {"b": "B"}),
     _files("file-of-a-variable", (SCRATCH, "ARG A=b", "COPY $A /x"), {"b": "B"}),
     _files("file-beside-a-variable", (SCRATCH, "ARG A=b", "COPY $A /x"), {"a": "A"}),
