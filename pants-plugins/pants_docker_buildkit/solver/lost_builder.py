@@ -1,8 +1,8 @@
 """Was the builder lost while it built, or a layer, or did it fail? After a loss it builds again.
 
 Only the error that buildx ends with is looked at, and of that only what gRPC says of a connection,
-or BuildKit of its own snapshots and copies: steps print what they like. To build again is safe,
-because it gives the same image under the same names; a build that failed would fail again.
+or BuildKit of its own builds, snapshots and copies: steps print what they like. To build again is
+safe, because it gives the same image under the same names; a build that failed would fail again.
 """
 
 from __future__ import annotations
@@ -53,6 +53,12 @@ _ENDED_STREAM = "stream terminated by RST_STREAM with error code: INTERNAL_ERROR
 # BuildKit may drop a snapshot that another build of the same steps, which just ended, had as well:
 # https://github.com/moby/buildkit/pull/6808
 _LOST_SNAPSHOT = re.compile(r"(?:[a-zA-Z0-9 ]+: )+snapshot [a-z0-9]{20,} does not exist: not found")
+# BuildKit waits some seconds for a build to begin, and takes longer if it has much to do:
+# https://github.com/moby/buildkit/issues/5171
+_LOST_JOB = re.compile(
+    r"(?:[a-zA-Z ]+: )*(?:rpc error: code = [a-zA-Z]+ desc = (?:[a-zA-Z ]+: )?)?"
+    r"no such job [a-z0-9]{20,}"
+)
 # Of what is built on, or of the image that an inline cache comes from: BuildKit fetches a layer
 # when a step or a push needs it.
 _LOST_LAYER = re.compile(
@@ -82,7 +88,7 @@ def find_loss(output: str) -> str | None:
     error = final_error(lines)
     status = _STATUS.fullmatch(error)
     is_cut_off = status and _CONNECTION.match(status["why"])
-    if is_cut_off or has_lost_snapshot(error):
+    if is_cut_off or has_lost_snapshot(error) or _LOST_JOB.fullmatch(error):
         return error
     if _NOT_BACK.fullmatch(error) and _WAITING in lines:
         return "it did not accept a connection"

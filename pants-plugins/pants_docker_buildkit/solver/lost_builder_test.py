@@ -89,6 +89,22 @@ def test_a_snapshot_that_buildkit_dropped_is_a_loss(error: str) -> None:
     assert find_loss(f"#5 [2/2] RUN make\n#5 0.1 ok\nERROR: {error}\n") == error
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        # What the engine of Docker 28.5.2 said of one of 150 builds that began at once.
+        "target a: NotFound: forwarding Ping: no such job n07avp5cxpo4e4v7s3ksmiyz0",
+        "failed to build: NotFound: forwarding Ping: no such job n07avp5cxpo4e4v7s3ksmiyz0",
+        # https://github.com/moby/buildkit/issues/2088
+        "failed to receive status: rpc error: code = Unknown desc = no such job"
+        " rlh3vgwebkq3ik94bsfrbbml7",
+    ],
+)
+def test_a_build_that_buildkit_has_not_begun_in_time_is_a_loss(error: str) -> None:
+    assert find_loss(f"#1 [internal] load\nERROR: {error}\n") == error
+    assert find_loss(f"ERROR: failed to solve: exit code: 1\n#5 0.1 {error}\n") is None
+
+
 def test_a_stream_that_ended_may_hide_an_error_of_a_dockerfile_that_is_no_text() -> None:
     ended = "Internal: stream terminated by RST_STREAM with error code: INTERNAL_ERROR"
     assert cannot_be_said(f"failed to solve: {ended}", "FROM scratch".encode("utf-16"))

@@ -30,6 +30,8 @@ _ERROR = re.compile(
 )
 _ERROR_LINE = re.compile(r"^[\w.-]+\.dockerfile:(\d+)$", re.MULTILINE)
 _STEP = re.compile(r"\[[^\]]+\] (?:ONBUILD )?(?:COPY|ADD) .*")
+# What a BuildKit says that has too much to do: https://github.com/moby/buildkit/issues/5171
+_NOT_BEGUN = "no such job"
 
 
 class NoAnswerError(Exception):
@@ -76,13 +78,13 @@ def call_buildkit(method: str, cases: Iterable[Case]) -> dict[str, Any]:
             for each in cases
             if each.platform == BUILD_PLATFORM
         }
-        answer = _run(
-            (
-                *(docker_binary(), "buildx", "bake", f"--call={method},format=json"),
-                *("--allow=fs.read=*", "--file=-", *targets),
-            ),
-            json.dumps({"target": targets}),
+        command = (
+            *(docker_binary(), "buildx", "bake", f"--call={method},format=json"),
+            *("--allow=fs.read=*", "--file=-", *targets),
         )
+        answer = _run(command, json.dumps({"target": targets}))
+        if _NOT_BEGUN in answer.stderr:
+            answer = _run(command, json.dumps({"target": targets}))
     if answer.returncode != 0:
         # Shown if a test fails.
         print(answer.stderr, file=sys.stderr)
