@@ -8,13 +8,18 @@ private Unix socket passes each connection on to there, and a `remote` builder i
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO, Optional
 
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.session.unix_socket import accept, short_path, start_thread
@@ -28,6 +33,13 @@ _UPGRADE = b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgra
 _CHUNK = 1 << 16
 _NODE_IDENTITY_FILE = ".buildNodeID"
 _UNIX = "unix://"
+_DIAL_ENGINE = ("system", "dial-stdio")
+# What `ssh` says if the other end closes a connection before anything else. A server does so to
+# some, where ten others have not logged in yet (`MaxStartups` of sshd).
+_TURNED_AWAY = ("kex_exchange_identification: ", "ssh_exchange_identification: ")
+_TURNED_AWAY_SECONDS = 30.0
+_PAUSE_SECONDS = (0.2, 2.0)
+_END_SECONDS = 5.0
 
 Dial = Callable[[], socket.socket]
 
@@ -49,14 +61,13 @@ def buildkit_dialer(docker: DockerCli, engine: Engine) -> Dial:
         return lambda: _upgrade(_connect(engine.host[len(_UNIX) :]))
     if docker.is_standalone_buildx:
         dial = ("buildx", "dial-stdio", "--builder", engine.builder)
-        return lambda: _connect_through(docker, dial)
-    dial_engine = engine_dialer(docker)
-    return lambda: _upgrade(dial_engine())
+        return lambda: _connect_through(docker, dial).connection
+    return partial(_upgrade_through, docker)
 
 
 def engine_dialer(docker: DockerCli) -> Dial:
     """What opens a connection to the engine that the CLI talks to, wherever that is."""
-    return lambda: _connect_through(docker, ("system", "dial-stdio"))
+    return lambda: _connect_through(docker, _DIAL_ENGINE).connection
 
 
 @contextmanager
@@ -175,15 +186,53 @@ def _connect(path: str) -> socket.socket:
     return connection
 
 
-def _connect_through(docker: DockerCli, command: Sequence[str]) -> socket.socket:
+@dataclass(frozen=True)
+class _Dialled:
+    """A connection through a program, which runs for as long as it is open."""
+
+    connection: socket.socket
+    process: subprocess.Popen[bytes]
+
+
+def _connect_through(
+    docker: DockerCli, command: Sequence[str], said: Optional[IO[bytes]] = None
+) -> _Dialled:
+    """`said` is the file that gets what the program says."""
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(
         docker.arguments(command),
         env=dict(docker.environment),
         stdin=theirs.fileno(),
         stdout=theirs.fileno(),
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if said is None else said,
     )
     theirs.close()
     threading.Thread(target=process.wait, daemon=True).start()
-    return ours
+    return _Dialled(ours, process)
+
+
+def _upgrade_through(docker: DockerCli) -> socket.socket:
+    """A connection to the BuildKit of the engine that the CLI talks to, wherever that is.
+
+    A server that has too many at the moment is asked again.
+    """
+    deadline = time.monotonic() + _TURNED_AWAY_SECONDS
+    while True:
+        with tempfile.TemporaryFile() as said:
+            dialled = _connect_through(docker, _DIAL_ENGINE, said)
+            try:
+                return _upgrade(dialled.connection)
+            except OSError as e:
+                finding = _why_ended(dialled.process, said) or str(e)
+                is_turned_away = any(each in finding for each in _TURNED_AWAY)
+                if not is_turned_away or time.monotonic() >= deadline:
+                    raise ConnectionError(finding) from e
+        time.sleep(random.uniform(*_PAUSE_SECONDS))
+
+
+def _why_ended(process: subprocess.Popen[bytes], said: IO[bytes]) -> str:
+    """What a program said to its end; nothing where it goes on."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_END_SECONDS)
+    said.seek(0)
+    return said.read().decode("utf-8", "replace").strip()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.session.testing.open_files import no_more_files
+from pants_docker_buildkit.solver import engine_bridge
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.engine_bridge import (
     BUILDER_NAME,
@@ -26,6 +27,10 @@ from pants_docker_buildkit.testing.processes import SOON
 
 NODE = "0123456789abcdef"
 TEMPLATE = Path("/nowhere/template")
+TURNED_AWAY = (
+    "command [ssh -T -- far docker system dial-stdio] has exited with exit status 255,"
+    " stderr=kex_exchange_identification: Connection closed by remote host"
+)
 _DIAL_STDIO = """\
 import os, socket, sys, threading
 s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
@@ -223,6 +228,56 @@ def test_engine_that_is_not_at_a_unix_socket_is_dialled_by_the_docker_cli(
             assert receive(connection, len(GREETING)) == GREETING
         assert engine.heads[0].startswith(b"POST /grpc HTTP/1.1\r\n")
     assert docker.calls == ["system dial-stdio"]
+
+
+def test_engine_whose_ssh_server_turns_some_away_is_dialled_again(
+    docker: FakeDocker, tmp_path: Path, dial_stdio: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_bridge, "_PAUSE_SECONDS", (0, 0.01))
+    mark = tmp_path / "asked"
+    turn_away = f"[ -e {mark} ] || {{ touch {mark}; echo '{TURNED_AWAY}' >&2; exit 1; }};"
+    docker.answer("system dial-stdio", run=f"{turn_away} {dial_stdio}")
+    with (
+        FakeEngine(tmp_path / "engine").running(),
+        buildkit_dialer(docker.cli(), Engine("ssh://far", "default"))() as connection,
+    ):
+        connection.settimeout(SOON)
+        assert receive(connection, len(GREETING)) == GREETING
+    assert docker.calls == ["system dial-stdio"] * 2
+
+
+@pytest.mark.parametrize(
+    ("said", "finding"),
+    [
+        ("me@far: Permission denied (publickey).", r"not answer: me@far: Permission denied"),
+        # Which of the two it is depends on when it ends.
+        ("", r"not answer: (it closed the connection|\[Errno \d+\] [A-Za-z ]+)\."),
+    ],
+    ids=["said", "silent"],
+)
+def test_engine_that_cannot_be_dialled_is_not_dialled_again_and_says_why(
+    docker: FakeDocker, scratch: Path, said: str, finding: str
+) -> None:
+    docker.answer("system dial-stdio", stderr=said, exit_code=1)
+    with (
+        pytest.raises(EngineUnreachableError, match=finding),
+        bridged_builder(docker.cli(), Engine("ssh://far", "default"), scratch, NODE, TEMPLATE),
+    ):
+        pass
+    assert docker.calls == ["system dial-stdio"]
+
+
+def test_engine_whose_ssh_server_turns_everybody_away_says_so(
+    docker: FakeDocker, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_bridge, "_PAUSE_SECONDS", (0, 0.01))
+    monkeypatch.setattr(engine_bridge, "_TURNED_AWAY_SECONDS", 0.1)
+    docker.answer("system dial-stdio", stderr=TURNED_AWAY, exit_code=1)
+    with (
+        pytest.raises(EngineUnreachableError, match=r"not answer: .*kex_exchange_identification"),
+        bridged_builder(docker.cli(), Engine("ssh://far", "default"), scratch, NODE, TEMPLATE),
+    ):
+        pass
 
 
 def test_a_standalone_buildx_dials_the_buildkit_of_the_engine_itself(
