@@ -112,6 +112,7 @@ class LocalEngine:
                     probe.connect(path)
                 api = APIClient(f"unix://{path}", version="auto", max_pool_size=_CONNECTIONS)
                 opened.callback(api.close)
+                _share_connections(api)
                 with self._lock:
                     if not self._is_closed:
                         self._api, self._open = api, opened.pop_all()
@@ -123,6 +124,16 @@ class LocalEngine:
             if self._is_closed:
                 raise LocalEngineError("the session ended")
             return self._api
+
+
+def _share_connections(api: Any) -> None:
+    """Have the library use a connection for more than one URL, of which each image has its own.
+
+    One to an engine that is reached by SSH takes a second.
+    """
+    adapter = api.get_adapter(api.base_url)
+    connections = adapter.get_connection(api.base_url)
+    adapter.get_connection = lambda *_: connections
 
 
 def _tag(api: Any, reference: str, tag: str) -> str | None:

@@ -80,6 +80,14 @@ def test_many_are_asked_for_at_once(fake: FakeEngine, engine: LocalEngine) -> No
     assert fake.requests.count("GET /version") == 1
 
 
+def test_many_are_asked_for_over_few_connections(fake: FakeEngine, engine: LocalEngine) -> None:
+    fake.has_all = True
+    answers = [engine.find(f"app-{number}:1", [f"app-{number}:2"]) for number in range(30)]
+    assert {answer.result(SOON) for answer in answers} == {LocalImage(is_present=True)}
+    # One that asked for the version, and those of the threads.
+    assert len(fake.connections) <= 5
+
+
 def test_engine_that_does_not_answer_is_not_taken_for_one_without_the_image(
     engine: LocalEngine, socket: Path
 ) -> None:

@@ -23,7 +23,7 @@ class FakeEngine:
 
     It has `images`, or each that it is asked for where `has_all`. `tags` are those that it set,
     each with its image, and `refusals` says by tag why it does not set others. `races` says by tag
-    how often somebody else sets it at the same moment.
+    how often somebody else sets it at the same moment. Each of `connections` answered a request.
     """
 
     def __init__(self, socket: Path) -> None:
@@ -34,6 +34,7 @@ class FakeEngine:
         self.refusals: dict[str, str] = {}
         self.races: Counter[str] = Counter()
         self.requests: list[str] = []
+        self.connections: set[BaseHTTPRequestHandler] = set()
         self._socket = socket
 
     @contextmanager
@@ -45,6 +46,7 @@ class FakeEngine:
             yield self
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+        self.connections.add(handler)
         self.requests.append(f"{handler.command} {unquote(handler.path)}")
         status, answer = self._find(handler.path)
         body = json.dumps(answer).encode()
