@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,10 @@ from typing import Optional
 
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.remote.web_content import RemoteContentError
+
+_REMOTE = re.compile("^remote:")
+_NO_CONNECTION = "fatal: Could not read from remote repository."
+_NO_FINDINGS = ("warning:", "hint:")
 
 
 class Git:
@@ -43,7 +48,7 @@ class Git:
         """What a command prints that has to succeed. Raises `RemoteContentError`."""
         done = self._run(arguments)
         if done.returncode != 0:
-            said = _first_finding(done.stderr) or f"it ended with {done.returncode}"
+            said = _cause(done.stderr) or f"it ended with {done.returncode}"
             raise RemoteContentError(f"'git {arguments[0]}' fails: {redact(said)}")
         return done.stdout
 
@@ -81,8 +86,20 @@ class Git:
             raise RemoteContentError(f"'git' cannot be run: {e.strerror}") from e
 
 
-def _first_finding(text: str) -> str:
-    """The cause comes first, such as what SSH says; warnings may come before it."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    findings = (each for each in lines if not each.lower().startswith(("warning:", "hint:")))
-    return next(findings, lines[-1] if lines else "")
+def _cause(text: str) -> str:
+    """Why a command failed, of all that was said.
+
+    SSH and servers may greet before, or draw boxes, and say why last. Others say it first.
+    """
+    lines = _lines(text)
+    telling = [line for line in lines if not line.lower().startswith(_NO_FINDINGS)]
+    if _NO_CONNECTION in telling:
+        before = telling[: telling.index(_NO_CONNECTION)]
+        return before[-1] if before else _NO_CONNECTION
+    return next(iter((*telling, *lines)), "")
+
+
+def _lines(text: str) -> list[str]:
+    """Those that have words, also if a server said them."""
+    said = (_REMOTE.sub("", line) for line in text.splitlines())
+    return [line.strip() for line in said if any(map(str.isalnum, line))]

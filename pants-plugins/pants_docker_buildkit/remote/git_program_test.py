@@ -17,6 +17,29 @@ fatal: Could not read from remote repository.
 Please make sure you have the correct access rights
 and the repository exists.
 """
+CHANGED = """\
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+Add correct host key in /home/me/.ssh/known_hosts to get rid of this message.
+Host key verification failed.
+fatal: Could not read from remote repository.
+
+Please make sure you have the correct access rights
+and the repository exists.
+"""
+GREETING = """\
+Welcome to Example Inc.
+
+remote:
+remote: ========================================================================
+remote:
+remote: ERROR: The project you were looking for could not be found.
+remote:
+remote: ========================================================================
+remote:
+fatal: Could not read from remote repository.
+"""
 
 
 def git(directory: Path, script: str, seconds: int = 60) -> Git:
@@ -31,10 +54,14 @@ def git(directory: Path, script: str, seconds: int = 60) -> Git:
     ("said", "finding"),
     [
         (SSH, r"git@example\.org: Permission denied \(publickey\)\."),
+        (CHANGED, r"Host key verification failed\."),
+        (GREETING, r"ERROR: The project you were looking for could not be found\."),
+        ("fatal: Could not read from remote repository.\n", "fatal: Could not read .*"),
+        ("fatal: no such ref\nbye\n", "fatal: no such ref"),
         ("warning: only this\n", "warning: only this"),
         ("", "it ended with 128"),
     ],
-    ids=["SSH", "warning", "nothing"],
+    ids=["SSH", "changed host", "greeting", "no reason", "first", "warning", "nothing"],
 )
 def test_the_cause_of_a_failure_is_told(tmp_path: Path, said: str, finding: str) -> None:
     (tmp_path / "said").write_text(said)
