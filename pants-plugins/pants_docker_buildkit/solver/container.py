@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -28,6 +29,9 @@ from pants_docker_buildkit.solver.layout_archive import add_layout
 
 _DEFAULT_PLATFORM = "DOCKER_DEFAULT_PLATFORM"
 """With this variable the user chooses a platform where a command of Docker names none."""
+
+_COLLECTED = re.compile(r"content digest sha256:[0-9a-f]{64}: not found")
+"""What an engine says whose clean-up takes content away that the same pull has just seen there."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +94,25 @@ def _pull(docker: DockerCli, job: ContainerJob, session: Path) -> None:
     with scratch_directory(session) as scratch:
         repositories = {reference.registry: reference.repository}
         private = with_private_config(docker, session, scratch / "docker", repositories)
-        pull = subprocess.run(
-            private.arguments(["pull", *platform, job.image]),
-            env=dict(private.environment),
-            stdin=subprocess.DEVNULL,
-            # Standard output is the container's.
-            stdout=sys.stderr,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-    if pull.returncode != 0:
-        raise ImageNotPulledError(job.image, pull.stderr.decode("utf-8", "replace"))
+        finding = _run_pull(private, (*platform, job.image))
+        if finding is not None and _COLLECTED.search(finding):
+            finding = _run_pull(private, (*platform, job.image))
+    if finding is not None:
+        raise ImageNotPulledError(job.image, finding)
+
+
+def _run_pull(docker: DockerCli, arguments: Sequence[str]) -> str | None:
+    """Why the engine did not pull an image, if it did not."""
+    pull = subprocess.run(
+        docker.arguments(["pull", *arguments]),
+        env=dict(docker.environment),
+        stdin=subprocess.DEVNULL,
+        # Standard output is the container's.
+        stdout=sys.stderr,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    return pull.stderr.decode("utf-8", "replace") if pull.returncode != 0 else None
 
 
 def _reference(image: str) -> ImageReference | None:

@@ -116,6 +116,18 @@ def test_an_image_that_is_not_pulled_is_named_with_what_the_engine_said(
     )
 
 
+def test_a_pull_that_collides_with_a_clean_up_of_the_engine_is_repeated(
+    tmp_path: Path, docker: FakeDocker
+) -> None:
+    mark = tmp_path / "asked"
+    said = f"failed to check image {SHA}: rpc error: code = NotFound desc = content digest {SHA}"
+    fail = f"[ -e {mark} ] || {{ : >{mark}; echo '{said}: not found' >&2; exit 1; }}"
+    docker.answer("image inspect", exit_code=1).answer("pull", run=fail).answer("run", "out")
+    done = run(tmp_path, ContainerJob(REFERENCE))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "out", "")
+    assert docker.calls[1:3] == [f"pull {REFERENCE}"] * 2
+
+
 def test_a_layout_that_the_engine_lacks_is_loaded_without_a_name(
     tmp_path: Path, docker: FakeDocker, layout: Path
 ) -> None:
