@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Optional
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.remote.web_content import RemoteContentError
 
-_REMOTE = re.compile("^remote:")
+_REMOTE = "remote:"
 _NO_CONNECTION = "fatal: Could not read from remote repository."
 _NO_FINDINGS = ("warning:", "hint:")
 
@@ -101,5 +100,5 @@ def _cause(text: str) -> str:
 
 def _lines(text: str) -> list[str]:
     """Those that have words, also if a server said them."""
-    said = (_REMOTE.sub("", line) for line in text.splitlines())
+    said = (line.removeprefix(_REMOTE) for line in text.splitlines())
     return [line.strip() for line in said if any(map(str.isalnum, line))]

@@ -91,12 +91,13 @@ def _pull(docker: DockerCli, job: ContainerJob, session: Path) -> None:
     if reference is None or docker.ask("image", "inspect", job.image).returncode == 0:
         return
     platform = [each for each in job.options if each.startswith("--platform=")]
+    arguments = ["pull", *platform, job.image]
     with scratch_directory(session) as scratch:
         repositories = {reference.registry: reference.repository}
         private = with_private_config(docker, session, scratch / "docker", repositories)
-        finding = _run_pull(private, (*platform, job.image))
+        finding = _run_pull(private, arguments)
         if finding is not None and _COLLECTED.search(finding):
-            finding = _run_pull(private, (*platform, job.image))
+            finding = _run_pull(private, arguments)
     if finding is not None:
         raise ImageNotPulledError(job.image, finding)
 
@@ -104,7 +105,7 @@ def _pull(docker: DockerCli, job: ContainerJob, session: Path) -> None:
 def _run_pull(docker: DockerCli, arguments: Sequence[str]) -> str | None:
     """Why the engine did not pull an image, if it did not."""
     pull = subprocess.run(
-        docker.arguments(["pull", *arguments]),
+        docker.arguments(arguments),
         env=dict(docker.environment),
         stdin=subprocess.DEVNULL,
         # Standard output is the container's.

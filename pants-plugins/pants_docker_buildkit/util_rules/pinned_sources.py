@@ -10,7 +10,7 @@ from pants.engine.target import Field
 
 from pants_docker_buildkit.compat import concurrently, implicitly
 from pants_docker_buildkit.dockerfile.analysis import DockerfileAnalysis, RemoteKind, RemoteSource
-from pants_docker_buildkit.dockerfile.git_source import is_commit, parse_git_source
+from pants_docker_buildkit.dockerfile.git_source import GitSource, is_commit, parse_git_source
 from pants_docker_buildkit.dockerfile.remote_sources import remote_kind
 from pants_docker_buildkit.errors import (
     BuildKitImageError,
@@ -282,10 +282,7 @@ async def _ask_downloads(
         return {}
     urls = [source for source in moving if source.kind is RemoteKind.HTTP]
     repositories = [
-        (source, repository)
-        for source in moving
-        if source.kind is RemoteKind.GIT
-        and (repository := parse_git_source(source.url)) is not None
+        (source, repository) for source in moving if (repository := _repository(source)) is not None
     ]
     checksums = await concurrently(
         find_web_checksum(WebChecksumRequest(source.url, attempt), **implicitly())
@@ -299,26 +296,26 @@ async def _ask_downloads(
     return dict(zip(asked, (*checksums, *commits)))
 
 
+def _repository(source: RemoteSource) -> GitSource | None:
+    return parse_git_source(source.url) if source.kind is RemoteKind.GIT else None
+
+
 def _is_readable(source: RemoteSource) -> bool:
-    return source.kind is RemoteKind.HTTP or parse_git_source(source.url) is not None
+    return source.kind is RemoteKind.HTTP or _repository(source) is not None
 
 
 def _at(source: RemoteSource, pin: str) -> PinnedSource:
     """What a name that moves gives, by the checksum or commit."""
-    repository = parse_git_source(source.url) if source.kind is RemoteKind.GIT else None
+    repository = _repository(source)
     if repository is None:
         return PinnedSource(source.url, source.url, pin)
     return PinnedSource(repository.identifier, repository.at(pin).identifier)
 
 
-def _written_checksum(source: RemoteSource) -> str:
-    repository = parse_git_source(source.url) if source.kind is RemoteKind.GIT else None
-    return source.checksum or (repository.checksum if repository is not None else "")
-
-
 def _contradiction(source: RemoteSource, pin: str) -> str:
     """What is wrong with a checksum of which only the beginning is written; empty if nothing."""
-    checksum = _written_checksum(source)
+    repository = _repository(source)
+    checksum = "" if repository is None else source.checksum or repository.checksum
     if pin.startswith(checksum):
         return ""
     return f"its checksum is {checksum!r}, but it is {pin} now"
@@ -333,10 +330,10 @@ def _pinned_download(source: RemoteSource) -> PinnedSource | None:
         if source.checksum is None:
             return None
         return PinnedSource(source.url, source.url, source.checksum)
-    repository = parse_git_source(source.url)
+    repository = _repository(source)
     if repository is None:
         return None
-    identifier, checksum = repository.identifier, _written_checksum(source)
+    identifier, checksum = repository.identifier, source.checksum or repository.checksum
     if repository.is_pinned or is_commit(checksum):
         return PinnedSource(identifier, identifier, checksum)
     return None

@@ -82,9 +82,10 @@ def call_buildkit(method: str, cases: Iterable[Case]) -> dict[str, Any]:
             *(docker_binary(), "buildx", "bake", f"--call={method},format=json"),
             *("--allow=fs.read=*", "--file=-", *targets),
         )
-        answer = _run(command, json.dumps({"target": targets}))
+        definition = json.dumps({"target": targets})
+        answer = _run(command, definition)
         if _NOT_BEGUN in answer.stderr:
-            answer = _run(command, json.dumps({"target": targets}))
+            answer = _run(command, definition)
     if answer.returncode != 0:
         # Shown if a test fails.
         print(answer.stderr, file=sys.stderr)
