@@ -61,6 +61,7 @@ class BuildKitImageFieldSet(PackageFieldSet):
     """A `docker_buildkit_image` target.
 
     With `is_upstream`, as what another image is built on, which cannot be in the local engine only.
+    With `image_only`, without what is said of the image, in `dist/` and in registries.
     """
 
     required_fields = (dockerfile.BuildKitImageSourceField,)
@@ -111,6 +112,7 @@ class BuildKitImageFieldSet(PackageFieldSet):
     outputs_match_mode: artifacts.BuildKitImageOutputsMatchModeField
     environment: EnvironmentField
     is_upstream: bool = False
+    image_only: bool = False
 
     def __hash__(self) -> int:
         # Pants asks for it with each call of a rule. Of all fields it takes thirty times as long.

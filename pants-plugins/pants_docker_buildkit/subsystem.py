@@ -516,6 +516,11 @@ class DockerBuildKitSubsystem(Subsystem):
         advanced=True,
     )
 
+    @property
+    def attests(self) -> bool:
+        """Whether anything is said of an image beside it."""
+        return bool(self.provenance or self.sbom_command)
+
 
 class SignaturesSubsystem(Subsystem):
     options_scope = "docker-buildkit-signatures"

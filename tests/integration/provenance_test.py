@@ -96,6 +96,32 @@ def test_images_that_are_not_built_have_provenance_and_sboms(
     assert sorted(each["digest"] for each in discover(reference)) == sorted(listed)
 
 
+def test_a_plan_attests_nothing_and_package_attests_what_images_are_built_on(
+    machine: Machine, registry: Registry, repository: str
+) -> None:
+    files = {
+        "pants.toml": repository_settings(registry.address, repository),
+        "app/BUILD": "docker_buildkit_image(name='image')\n"
+        "archive(name='files', packages=[':image'], format='zip')",
+        "app/Dockerfile": f"FROM scratch\nLABEL a={repository}\n",
+        "web/BUILD": "docker_buildkit_image(name='image')\n"
+        "docker_buildkit_image(name='listed', source=None, dependencies=['app:files'],"
+        " context_root='', instructions=['FROM scratch', 'COPY app /'])",
+        "web/Dockerfile": "ARG BASE=app:image\nFROM $BASE\nLABEL b=1\n",
+    }
+    checkout = machine.checkout("checkout", files)
+    checkout.pants("package", "web::")
+    checkout.pants("package", TARGET)
+    (reference,) = json.loads(checkout.record(TARGET))["references"]
+
+    # The scanner cannot be found.
+    checkout.pants("plan-images", "web:image", env=attested(checkout, scanner="nothing"))
+    checkout.pants("plan-images", "web::", env=PROVENANCE_ONLY)
+    assert discover(reference) == []
+    checkout.pants("package", "web:image", env=PROVENANCE_ONLY)
+    assert [each["artifactType"] for each in discover(reference)] == [PROVENANCE]
+
+
 def attested(checkout: Checkout, scanner: str = "syft") -> dict[str, str]:
     """Options for provenance and SBOMs, with a directory that has the scanner or has not."""
     directory = checkout.directory.parent / f"{scanner}-programs"

@@ -52,6 +52,7 @@ class Artifacts:
     digest: Digest
     paths: tuple[str, ...]
     directories: tuple[str, ...]
+    definition: BuildDefinition
     outcome: ImageOutcome
     reasons: tuple[Reason, ...]
 
@@ -109,6 +110,7 @@ async def find_artifacts(field_set: BuildKitImageFieldSet) -> Artifacts:
         digest=digest,
         paths=tuple(_prefixed(files, directory)),
         directories=tuple(_prefixed(empty, directory)),
+        definition=built.definition,
         outcome=built.outcome,
         reasons=built.reasons,
     )

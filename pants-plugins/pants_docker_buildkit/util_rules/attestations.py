@@ -31,7 +31,8 @@ _SCANNER_ANNOTATION = "io.github.pants-docker-buildkit.scanner"
 class AttachmentRequest:
     """Asks for `referrers` to be beside the image at each of `references`.
 
-    Whoever only reads may not write: unless the image `was_built`, that is a warning.
+    Whoever only reads may not write: unless the image `was_built`, that is a warning. In a session
+    that plans nothing is written.
     """
 
     address: Address
@@ -70,6 +71,8 @@ class Attestations:
 @uncacheable_rule(desc="Attach to image")
 async def attach_referrers(request: AttachmentRequest) -> Attachment:
     running = await running_session()
+    if running.is_plan:
+        return Attachment()
     references = [ImageReference.parse(each) for each in request.references]
     # One after the other in a repository: the list that a fallback tag points to is one file.
     futures = [running.attachments.submit(each, request.referrers) for each in references]

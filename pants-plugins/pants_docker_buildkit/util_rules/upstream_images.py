@@ -26,7 +26,7 @@ from pants_docker_buildkit.fields.naming import ImageOutput, RunOutput
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet, artifacts_field, is_image
 from pants_docker_buildkit.oci.platform_image import PlatformImage
 from pants_docker_buildkit.solver.archived_image import ArchivedImage
-from pants_docker_buildkit.solver.definition import ContextKind, NamedContext
+from pants_docker_buildkit.solver.definition import BuildDefinition, ContextKind, NamedContext
 from pants_docker_buildkit.solver.input_tree import LAYOUTS_DIRECTORY, NAMED_CONTEXTS_DIRECTORY
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.build_context import (
@@ -42,7 +42,11 @@ from pants_docker_buildkit.util_rules.image_archives import (
 )
 from pants_docker_buildkit.util_rules.image_names import image_registries
 from pants_docker_buildkit.util_rules.registries import read_configured_registries
-from pants_docker_buildkit.util_rules.upstream_targets import UpstreamTargets, targets_at
+from pants_docker_buildkit.util_rules.upstream_targets import (
+    UpstreamTargets,
+    find_upstream_targets,
+    targets_at,
+)
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,30 @@ def as_upstream(
     return replace(field_set, is_upstream=True) if is_local else field_set
 
 
+def _bases(
+    targets: Mapping[Address, tuple[Target, ...]], option: RunOutput | None
+) -> list[BuildKitImageFieldSet]:
+    """The images among some targets."""
+    images = [each[0] for each in targets.values() if len(each) == 1 and is_image(each[0])]
+    return [as_upstream(BuildKitImageFieldSet.create(each), option) for each in images]
+
+
+async def package_bases(
+    field_set: BuildKitImageFieldSet, definition: BuildDefinition, option: RunOutput | None
+) -> None:
+    """Package the images that one was built on by this definition, with all that is said of them.
+
+    To build it takes the images alone.
+    """
+    upstream = await find_upstream_targets(field_set, **implicitly())
+    used = {each.name for each in definition.named_contexts}
+    addresses = (*upstream.addresses, *(each for name, each in upstream.others if name in used))
+    bases = _bases(await targets_at(dict.fromkeys(addresses)), option)
+    await concurrently(
+        environment_aware_package(EnvironmentAwarePackageRequest(each)) for each in bases
+    )
+
+
 async def _package(
     field_set: BuildKitImageFieldSet,
     upstream: UpstreamTargets,
@@ -141,14 +169,12 @@ async def _package(
             reason = f"for {name!r} it names {address}, {_NO_DIGEST}"
             rule = "name images that have a digest"
             raise field_set.error(field_set.build_contexts, rule, reason, _move(address))
-    images = [each[0] for each in targets.values() if len(each) == 1 and is_image(each[0])]
-    field_sets = [
-        as_upstream(BuildKitImageFieldSet.create(each), subsystem.output) for each in images
-    ]
+    bases = _bases(targets, subsystem.output)
     packages = await concurrently(
-        environment_aware_package(EnvironmentAwarePackageRequest(each)) for each in field_sets
+        environment_aware_package(EnvironmentAwarePackageRequest(replace(each, image_only=True)))
+        for each in bases
     )
-    built = {image.address: image_in(package) for image, package in zip(images, packages)}
+    built = {each.address: image_in(package) for each, package in zip(bases, packages)}
     files = await _collect_files(
         field_set, {address: each for address, each in targets.items() if address not in built}
     )
