@@ -50,6 +50,7 @@ from pants_docker_buildkit.dockerfile.missing_sources import MissingSource
 from pants_docker_buildkit.oci.listing import list_few
 from pants_docker_buildkit.plans.reasons import Reason, reason_line
 from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.session.disk_advice import advise
 from pants_docker_buildkit.session.tag_plans import describe_conflict
 
 _FEW = 5
@@ -342,7 +343,8 @@ class UnwritableContextError(ImageBuildError):
         if finding is None:
             why = "it vanished. Run this again, and check whether something cleans"
         else:
-            why = f"{finding.rstrip('.')}. Make room there, or choose another"
+            advice = advise(finding, "Make sure that you can write there")
+            why = f"{finding.rstrip('.')}. {advice}, or choose another"
         super().__init__(
             address,
             f"The files of its context must be written to {session} before it is built, but:"

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pants_docker_buildkit
+from pants_docker_buildkit.session.disk_advice import advise
 from pants_docker_buildkit.session.waits import WAITS_DIRECTORY
 
 CACHE_NAME = "docker_buildkit"
@@ -145,8 +146,8 @@ class UnusableDirectoryError(Exception):
         self.finding = finding
         super().__init__(
             f"Builds need {path}, which must be writable by you and by nobody else, on a file"
-            f" system with modes, links and sockets, but: {finding.rstrip('.')}. Make room, remove"
-            " it, or choose another `[GLOBAL].named_caches_dir`."
+            f" system with modes, links and sockets, but: {finding.rstrip('.')}."
+            f" {advise(finding, 'Remove it')}, or choose another `[GLOBAL].named_caches_dir`."
         )
 
 

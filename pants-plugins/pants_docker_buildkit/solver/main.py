@@ -7,7 +7,6 @@ that is pushed. It uses only the standard library, because it runs outside of Pa
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from pants_docker_buildkit.session.directory import (
     SERVE_COMMAND,
     UnusableDirectoryError,
 )
+from pants_docker_buildkit.session.disk_advice import advise
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.session.unix_socket import NoSessionError, SessionProblemError
 from pants_docker_buildkit.solver.chosen_docker import chosen_docker, docker_at_engine
@@ -45,9 +45,6 @@ BASE_COMMAND = "base"
 UPLOAD_COMMAND = "upload"
 MOVE_COMMAND = "move"
 RUN_COMMAND = "run"
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
 
 # Each command imports what only it needs: Python takes longer for that than for the rest.
 
@@ -89,7 +86,8 @@ def _say_what_is_unusable(error: OSError, session: Path) -> str:
     finding = error.strerror or str(error)
     # Of a file that was to be replaced, the second name is the one that it has.
     path = error.filename2 or error.filename
-    advice = " Make room there." if error.errno in _FULL else ""
+    advice = advise(finding, "")
+    advice = f" {advice}." if advice else ""
     if not path:
         # What cannot be written to has no name, and is in one of these.
         return f"Building needs to use {session} or {Path.cwd()}: {finding}.{advice}"

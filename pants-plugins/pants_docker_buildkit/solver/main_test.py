@@ -342,7 +342,7 @@ def test_a_full_disk_is_an_error_that_names_where(sandbox: Sandbox) -> None:
     assert build.returncode == EXIT_FAILED
     assert build.stderr == (
         f"Building needs to use {sandbox.session} or {sandbox.directory}: File too large."
-        " Make room there.\n"
+        " Raise the limit of the size of files (`ulimit -f`).\n"
     )
 
 
@@ -433,7 +433,7 @@ def test_what_lies_where_a_build_keeps_a_file_is_named_with_what_to_do(
     assert sandbox.run() == EXIT_FAILED
     error = capsys.readouterr().err
     assert error.startswith(f"Builds need {kept}, ")
-    assert "remove it" in error
+    assert "Remove what is in the way, or choose another" in error
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,8 @@ def test_a_list_that_cannot_be_written_names_target_and_directory(tmp_path: Path
         prepare_nothing(tmp_path)
     assert str(caught.value) == (
         "Building app:image failed:\n\nThe files of its context must be written to"
-        f" {tmp_path} before it is built, but: Not a directory. Make room there, or choose another"
-        " `[GLOBAL].named_caches_dir`."
+        f" {tmp_path} before it is built, but: Not a directory. Remove what is in the way,"
+        " or choose another `[GLOBAL].named_caches_dir`."
     )
 
 

@@ -245,8 +245,8 @@ def test_a_cache_that_somebody_else_made_first_is_an_error_that_names_it(
         open_session(runner, caches)
     assert [str(each) for each in e.value.wrapped_exceptions] == [
         f"Builds need {caches}, which must be writable by you and by nobody else, on a file system"
-        " with modes, links and sockets, but: others may write there (its mode is 0777). Make room,"
-        " remove it, or choose another `[GLOBAL].named_caches_dir`."
+        " with modes, links and sockets, but: others may write there (its mode is 0777). Remove"
+        " it, or choose another `[GLOBAL].named_caches_dir`."
     ]
 
 
