@@ -22,6 +22,7 @@ from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.oci.manifest import MAX_MANIFEST_SIZE, InvalidManifestError
 from pants_docker_buildkit.oci.media_types import MANIFEST_MEDIA_TYPES, MediaType
 from pants_docker_buildkit.oci.referrer import ReferrerEntry, parse_referrers
+from pants_docker_buildkit.registry.absence import check_absence, is_for_people
 from pants_docker_buildkit.registry.authentication import Scopes, repository_scopes
 from pants_docker_buildkit.registry.channel import Call, Channel
 from pants_docker_buildkit.registry.errors import (
@@ -110,9 +111,10 @@ class RegistryClient:
             headers=_ACCEPTED_MANIFESTS,
         )
         response = self._channel.ask(call)
-        response.discard()
         if response.status == 404 and purpose is not Purpose.READ:
+            check_absence(self._channel, inquiry, response, call.scopes)
             return None
+        response.discard()
         described = _describe(inquiry, response, reference) if response.status == 200 else None
         if described is None:
             found = self._find_manifest(inquiry, repository, reference, accepted=(200, 404))
@@ -142,7 +144,7 @@ class RegistryClient:
         )
         response = self._channel.ask(call)
         if response.status == 404:
-            response.discard()
+            check_absence(self._channel, inquiry, response, call.scopes)
             return None
         content = _read(inquiry, response, MAX_MANIFEST_SIZE)
         told = _told_digest(inquiry, response)
@@ -200,7 +202,7 @@ class RegistryClient:
                 small=MAX_MANIFEST_SIZE,
             )
             response = self._channel.ask(call)
-            if response.status != 200 or _is_for_people(response):
+            if response.status != 200 or is_for_people(response):
                 response.discard()
                 return None
             try:
@@ -223,6 +225,8 @@ class RegistryClient:
             accepted=(200, 404),
         )
         response = self._channel.ask(call)
+        if response.status == 404:
+            check_absence(self._channel, call.inquiry, response, call.scopes)
         response.discard()
         return response.status == 200
 
@@ -307,11 +311,6 @@ def _describe(inquiry: Inquiry, response: Response, reference: str) -> Descripto
 def _media_type(response: Response) -> str | None:
     written = (response.header("Content-Type") or "").partition(";")[0].strip()
     return written if written in MANIFEST_MEDIA_TYPES else None
-
-
-def _is_for_people(response: Response) -> bool:
-    """Whether it is a page, with which some servers answer all that they do not know."""
-    return (response.header("Content-Type") or "").lower().startswith("text/html")
 
 
 def _written_media_type(content: bytes) -> str | None:

@@ -61,6 +61,40 @@ def test_head_manifest_asks_with_get_where_the_registry_does_not_answer_to_head(
     assert client.head_manifest("org/nothing", "1.0") is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "page"),
+    [("text/plain", b"404 page not found"), ("text/html", b"<html></html>"), ("", b"")],
+)
+@pytest.mark.parametrize("purpose", Purpose)
+def test_nothing_is_gone_because_a_server_before_the_registry_does_not_find_it(
+    registry: FakeRegistry, client: RegistryClient, purpose: Purpose, kind: str, page: bytes
+) -> None:
+    pushed = IMAGE.push(client, "org/app", "1.0")
+    registry.plan(faults.status(404, page, {"Content-Type": kind} if kind else {}), times=None)
+    with pytest.raises(UnexpectedResponseError, match="is the address of a container registry"):
+        client.head_manifest("org/app", IMAGE.digest, purpose)
+    with pytest.raises(UnexpectedResponseError, match="HTTP 404"):
+        client.has_blob("org/app", pushed.digest)
+
+
+def test_nothing_is_gone_where_each_path_leads_to_a_page(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    registry.plan(faults.status(404), "/manifests/", times=None)
+    registry.plan(faults.content(b"<html></html>", Content_Type="text/html"), "/v2/", times=None)
+    with pytest.raises(UnexpectedResponseError, match="its /v2/ is a page for people"):
+        client.head_manifest("org/app", IMAGE.digest)
+
+
+def test_a_registry_that_says_nothing_of_what_it_has_not_is_believed(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    registry.plan(faults.status(404), "/org/", times=None)
+    assert [client.head_manifest("org/app", "1.0", each) for each in Purpose] == [None] * 3
+    assert not client.has_blob("org/app", IMAGE.digest)
+    assert registry.count("GET", "/v2/$") == 4
+
+
 def test_head_manifest_says_why_it_is_refused(
     registry: FakeRegistry, client: RegistryClient
 ) -> None:

@@ -113,7 +113,7 @@ def test_plain_http_goes_through_the_proxy_with_its_credentials(
     registry: FakeRegistry, make_client: ClientFactory
 ) -> None:
     """The fake registry plays the proxy: it sees the whole URL and our credentials for it."""
-    registry.plan(faults.status(404))
+    registry.plan(faults.oci_error(404, "NAME_UNKNOWN"))
     proxy = f"http://me:secret@{registry.address}"
     plain = RegistrySettings(is_plain_http=True)
     client = make_client("registry.invalid:80", settings=plain, environment={"HTTP_PROXY": proxy})
