@@ -154,7 +154,10 @@ class RegistryClient:
                 verify_content(content, digest)
         except InvalidContentError as e:
             raise ContentMismatchError(inquiry, _finding(e)) from e
-        media_type = _media_type(response) or _written_media_type(content)
+        written = _written_media_type(content)
+        # What has the digest says of itself is right, whatever a proxy makes of it.
+        told_type = written if written in MANIFEST_MEDIA_TYPES else _media_type(response)
+        media_type = told_type or written
         if media_type is None:
             raise UnexpectedResponseError(inquiry, "it does not say what kind of manifest it sent")
         return Descriptor.of(content, media_type), content

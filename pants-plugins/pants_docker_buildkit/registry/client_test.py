@@ -125,6 +125,15 @@ def test_get_manifest_gives_the_bytes(client: RegistryClient) -> None:
     assert client.get_manifest("org/app", "1.0") == (pushed, IMAGE.manifest)
 
 
+def test_get_manifest_believes_what_a_manifest_says_of_itself(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    pushed = IMAGE.push(client, "org/app", "1.0")
+    other = MediaType.OCI_IMAGE_INDEX.value
+    registry.plan(faults.content(IMAGE.manifest, Content_Type=other))
+    assert client.get_manifest("org/app", IMAGE.digest) == (pushed, IMAGE.manifest)
+
+
 def test_get_manifest_refuses_other_content(registry: FakeRegistry, client: RegistryClient) -> None:
     registry.plan(faults.content(b"{}", Content_Type=MANIFEST_TYPE))
     with pytest.raises(ContentMismatchError, match="is other content") as info:
