@@ -6,24 +6,29 @@ The counterpart of `resolveMetadata` in BuildKit's `source/git`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pants_docker_buildkit.remote.git_program import Git
+from pants_docker_buildkit.remote.ssh_login import SshLogin
 from pants_docker_buildkit.remote.web_content import RemoteContentError
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SECONDS = 60
 
 
-def find_commit(url: str, reference: str, environment: Mapping[str, str]) -> str:
+def find_commit(
+    url: str, reference: str, environment: Mapping[str, str], ssh: Iterable[str] = ()
+) -> str:
     """The commit that `reference` is in the repository at `url`; of its default branch if empty.
 
     Git is run in the user's environment, so that it knows the user's SSH agent and credential
-    helpers. Raises `RemoteContentError`.
+    helpers. By SSH, it is run with what `ssh` forwards to the build, as for `SshLogin.of_build`.
+    Raises `RemoteContentError`.
     """
-    name = reference or "HEAD"
-    patterns = (repository_url(url), name, f"{name}^{{}}")
-    listing = Git(environment, _SECONDS).run("ls-remote", "--", *patterns)
+    name, repository = reference or "HEAD", repository_url(url)
+    login = SshLogin.of_build(repository, ssh, environment.get("HOME", ""))
+    git = Git(environment, _SECONDS, login=login)
+    listing = git.run("ls-remote", "--", repository, name, f"{name}^{{}}")
     commit = choose_commit(listing, name)
     if commit is None:
         raise RemoteContentError(f"the repository has no reference {name!r}")

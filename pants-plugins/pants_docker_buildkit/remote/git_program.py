@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Optional
 
 from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.remote.ssh_login import SshLogin, say_without_keys
 from pants_docker_buildkit.remote.web_content import RemoteContentError
 
 _REMOTE = "remote:"
@@ -22,7 +23,8 @@ class Git:
     """Runs commands of Git's in `directory`, or where this process is.
 
     So it knows the user's SSH agent and credential helpers. A command that takes more than
-    `seconds` is ended with all that it started. `settings` are in the form of `git -c`.
+    `seconds` is ended with all that it started. `settings` are in the form of `git -c`. With
+    `login`, servers that are reached by SSH know it as they know the build.
     """
 
     def __init__(
@@ -31,11 +33,17 @@ class Git:
         seconds: int,
         directory: Optional[Path] = None,
         settings: Sequence[str] = (),
+        login: Optional[SshLogin] = None,
     ) -> None:
         self.directory = directory
         self._environment = {**environment, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
         self._seconds = seconds
         self._settings = settings
+        self._login: Optional[SshLogin] = None
+        if login is not None:
+            is_told = login.is_given and self.succeeds("config", "--get", "core.sshCommand")
+            self._environment = login.environment(self._environment, has_own_command=is_told)
+            self._login = login
 
     def without_configuration(self) -> Git:
         """The same without what the user has configured: filters may make files of others."""
@@ -47,8 +55,10 @@ class Git:
         """What a command prints that has to succeed. Raises `RemoteContentError`."""
         done = self._run(arguments)
         if done.returncode != 0:
-            said = _cause(done.stderr) or f"it ended with {done.returncode}"
-            raise RemoteContentError(f"'git {arguments[0]}' fails: {redact(said)}")
+            said = _cause(say_without_keys(done.stderr)) or f"it ended with {done.returncode}"
+            advice = "" if self._login is None else self._login.advice(done.stderr)
+            finding = f"'git {arguments[0]}' fails: {redact(said)}"
+            raise RemoteContentError(f"{finding.rstrip('.')}. {advice}" if advice else finding)
         return done.stdout
 
     def succeeds(self, *arguments: str) -> bool:
@@ -57,9 +67,12 @@ class Git:
 
     def _run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         settings = [word for setting in self._settings for word in ("-c", setting)]
+        command = ["git", *settings, *arguments]
+        if self._login is not None:
+            command = self._login.command(command, self._environment.get("PATH"))
         try:
             with subprocess.Popen(
-                ["git", *settings, *arguments],
+                command,
                 cwd=self.directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

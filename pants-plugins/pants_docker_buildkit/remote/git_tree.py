@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pants_docker_buildkit.remote.git_program import Git
+from pants_docker_buildkit.remote.ssh_login import SshLogin
 from pants_docker_buildkit.remote.web_content import RemoteContentError
 
 _SECONDS = 3600
@@ -38,16 +39,21 @@ _OF_STRANGERS = {"GIT_PROTOCOL_FROM_USER": "0"}
 
 
 def check_out(
-    url: str, commit: str, subdirectory: str, place: Path, environment: Mapping[str, str]
+    url: str,
+    commit: str,
+    subdirectory: str,
+    place: Path,
+    environment: Mapping[str, str],
+    ssh: Iterable[str] = (),
 ) -> Path:
     """The directory below `place` with the files of `subdirectory` at `commit`, and no others.
 
     `url` is the repository's own. Submodules are checked out, too. Git is run in the user's
-    environment, as for `find_commit`. Raises `RemoteContentError`.
+    environment, and with `ssh`, as for `find_commit`. Raises `RemoteContentError`.
     """
     tree = place / "repository"
     tree.mkdir()
-    _check_out(url, commit, tree, environment)
+    _check_out(url, commit, tree, environment, tuple(ssh))
     for name in filter(None, subdirectory.split("/")):
         tree = tree / name
         if tree.is_symlink() or not tree.is_dir():
@@ -56,9 +62,12 @@ def check_out(
     return tree
 
 
-def _check_out(url: str, commit: str, tree: Path, environment: Mapping[str, str]) -> None:
+def _check_out(
+    url: str, commit: str, tree: Path, environment: Mapping[str, str], ssh: tuple[str, ...]
+) -> None:
     """Fetch as the user, whom servers know, and write files as nobody has configured Git."""
-    git = Git(environment, _SECONDS, tree, _SETTINGS)
+    login = SshLogin.of_build(url, ssh, environment.get("HOME", ""))
+    git = Git(environment, _SECONDS, tree, _SETTINGS, login)
     plain = git.without_configuration()
     # The user's template may have filters and hooks, too.
     plain.run("init", "--quiet", "--template=")
@@ -69,7 +78,7 @@ def _check_out(url: str, commit: str, tree: Path, environment: Mapping[str, str]
     plain.run("checkout", "--quiet", "--detach", commit)
     # `git submodule update` would check out with the configuration that it fetches with.
     for path, module, pinned in _submodules(plain, tree):
-        _check_out(module, pinned, path, {**environment, **_OF_STRANGERS})
+        _check_out(module, pinned, path, {**environment, **_OF_STRANGERS}, ssh)
 
 
 def _submodules(git: Git, tree: Path) -> Iterator[tuple[Path, str, str]]:

@@ -31,10 +31,10 @@ class RemoteLookups:
         work = partial(self._contents.version, url)
         return self._once(("version", url, str(attempt)), work)
 
-    def commit(self, url: str, reference: str) -> Future[str]:
+    def commit(self, url: str, reference: str, ssh: tuple[str, ...] = ()) -> Future[str]:
         """As `find_commit`, in the future."""
-        work = partial(find_commit, url, reference, self._environment)
-        return self._once(("commit", url, reference), work)
+        work = partial(find_commit, url, reference, self._environment, ssh)
+        return self._once(("commit", url, reference, *ssh), work)
 
     def close(self) -> None:
         """Cancel what was not asked yet, and close connections. Waits for nothing."""

@@ -36,6 +36,7 @@ _VARIABLES = "variables"
 _MOVES = "moves"
 _PUSH = "push"
 _PROGRESS = "progress"
+_SSH = "ssh"
 
 # Of one variable of an environment, on Linux, with room for its name.
 _MAX_VALUE = 120 * 1024
@@ -83,6 +84,10 @@ class SessionClient:
         found = ask_session(self.directory, _CREDENTIALS, registry, repository)
         return None if found is None else decode(Credentials, found)
 
+    def forwarded_ssh(self, url: str) -> tuple[str, ...]:
+        """What builds forward whose context is the repository at `url`, as in `BuildSettings`."""
+        return tuple(ask_session(self.directory, _SSH, url))
+
     def rehearse_push(self, name: PushedName) -> None:
         """Return where a push of this name would begin, as far as can be known before."""
         ask_session(self.directory, _PUSH, *name)
@@ -118,7 +123,16 @@ class SessionAnswers:
         self._find_push_problem = find_push_problem
         self._show_progress = show_progress
         self._builds: dict[str, BuildSettings] = {}
+        self._ssh: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
+
+    def add_repository(self, url: str, ssh: Iterable[str]) -> None:
+        """Be ready for the process that checks out the repository at `url` for an image.
+
+        Of images with the same context, any may be the one whose SSH keys open it.
+        """
+        with self._lock:
+            self._ssh[url] = tuple(dict.fromkeys((*self._ssh.get(url, ()), *ssh)))
 
     def add_build(self, key: str, settings: BuildSettings) -> None:
         """Be ready for the process of this build.
@@ -136,6 +150,10 @@ class SessionAnswers:
         with self._lock:
             return self._builds[key]
 
+    def _forwarded_ssh(self, url: str) -> tuple[str, ...]:
+        with self._lock:
+            return self._ssh[url]
+
     def __call__(self, question: Sequence[str]) -> Any:
         """The answer to a question of `SessionClient`. Raises `LookupError` for any other."""
         subject, *arguments = question
@@ -149,6 +167,8 @@ class SessionAnswers:
             return [(name, self._environment.get(name)) for name in arguments]
         if subject == _CREDENTIALS:
             return self._credentials(*arguments)
+        if subject == _SSH:
+            return self._forwarded_ssh(*arguments)
         if subject == _PUSH:
             return self._rehearse(PushedName(*arguments))
         if subject == _PROGRESS:

@@ -196,11 +196,14 @@ def _checksum(session: SessionClient, url: str, version: str) -> str:
 def _git_tree(session: SessionClient, url: str, commit: str, subdirectory: str) -> str:
     """The commit whose files are left in the working directory."""
     from pants_docker_buildkit.remote.git_tree import check_out
+    from pants_docker_buildkit.remote.ssh_login import is_ssh
     from pants_docker_buildkit.remote.web_content import RemoteContentError
     from pants_docker_buildkit.solver.input_tree import OUTPUT_TREE
 
+    environment = session.profile.environment
+    ssh = session.forwarded_ssh(url) if is_ssh(url) else ()
     try:
-        tree = check_out(url, commit, subdirectory, Path.cwd(), session.profile.environment)
+        tree = check_out(url, commit, subdirectory, Path.cwd(), environment, ssh)
     except RemoteContentError as e:
         raise SolverError(str(e)) from e
     tree.rename(OUTPUT_TREE)

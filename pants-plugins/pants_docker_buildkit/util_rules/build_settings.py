@@ -79,8 +79,7 @@ def build_settings(field_set: BuildKitImageFieldSet, options: BuildOptions) -> B
         inline_cache_tag=subsystem.inline_cache_tag,
         secrets=tuple((name, str(source)) for name, source in secret_sources(field_set)),
         ssh=tuple(
-            read_ssh(each, lambda path: _field_path(path, field_set, home))
-            for each in field_set.ssh.value or ()
+            read_ssh(each, partial(option_path, home=home)) for each in forwarded_ssh(field_set)
         ),
         build_timeout=field_set.build_timeout.value or _build_timeout(subsystem),
         max_builds=_max_builds(subsystem),
@@ -96,6 +95,15 @@ def build_settings(field_set: BuildKitImageFieldSet, options: BuildOptions) -> B
         passes_proxies=subsystem.pass_proxies,
         mirrors=image_mirrors(subsystem).routes,
     )
+
+
+def forwarded_ssh(field_set: BuildKitImageFieldSet) -> tuple[str, ...]:
+    """The agents and keys of a target. Their paths are absolute, or below the home, as `~/key`."""
+
+    def resolve(path: str) -> str:
+        return path if path.startswith("~") else _field_path(path, field_set, home="")
+
+    return tuple(read_ssh(each, resolve) for each in field_set.ssh.value or ())
 
 
 def _exports(

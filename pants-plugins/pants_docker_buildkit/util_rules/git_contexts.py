@@ -18,13 +18,15 @@ from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.image_field_set import BuildKitImageFieldSet
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.remote.git_commit import repository_url
+from pants_docker_buildkit.remote.ssh_login import is_ssh
 from pants_docker_buildkit.remote.web_content import has_credentials
 from pants_docker_buildkit.solver.input_tree import OUTPUT_TREE
 from pants_docker_buildkit.solver.main import GIT_TREE_COMMAND
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
+from pants_docker_buildkit.util_rules.build_settings import forwarded_ssh
 from pants_docker_buildkit.util_rules.image_lock import AppliedLock, find_applied_lock
 from pants_docker_buildkit.util_rules.remote_content import GitCommitOfRequest, find_git_commit
-from pants_docker_buildkit.util_rules.session import open_session
+from pants_docker_buildkit.util_rules.session import open_session, running_session
 from pants_docker_buildkit.util_rules.session_process import (
     cached_process,
     run_in_session,
@@ -144,7 +146,8 @@ async def find_context_commit(request: ContextCommitRequest) -> ContextCommit:
     # What a lock lacks is reported where sources are pinned.
     commit = request.lock.download(written)
     if commit is None:
-        question = GitCommitOfRequest(written, source.reference)
+        ssh = forwarded_ssh(field_set) if is_ssh(written) else ()
+        question = GitCommitOfRequest(written, source.reference, ssh)
         answer = await find_git_commit(question, **implicitly())
         if answer.problem:
             finding = f"of {redact(written)!r}: {answer.problem.rstrip('.')}"
@@ -164,6 +167,9 @@ async def read_git_context(
     lock = await find_applied_lock(field_set, subsystem)
     found = await find_context_commit(ContextCommitRequest(field_set, lock), **implicitly())
     await open_session(**implicitly())
+    if is_ssh(found.url):
+        running = await running_session()
+        running.answers.add_repository(found.url, forwarded_ssh(field_set))
     process = cached_process(
         GIT_TREE_COMMAND,
         found.url,

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pants.testutil.rule_runner import QueryRule
 
 from pants_docker_buildkit.locks.lock_file import Lock, render_lock
+from pants_docker_buildkit.remote.testing.fake_ssh import KEY, FakeSsh
 from pants_docker_buildkit.remote.testing.git_project import Project, served_project
 from pants_docker_buildkit.testutil import ImageRunner, create_rule_runner
 from pants_docker_buildkit.util_rules.locked_sources import MovingSourcesRequest
@@ -154,3 +156,28 @@ def test_a_file_that_the_repository_lacks_is_an_error(
     text = runner.failure(image)
     assert "none.txt" in text
     assert f"It is not in {project.url}#{commit}." in text
+
+
+def test_the_keys_of_a_target_open_its_repositories(
+    runner: ImageRunner, project: Project, tmp_path: Path
+) -> None:
+    """BuildKit has no other, and the user may have none."""
+    commit = project.commit(Dockerfile=DOCKERFILE, a_txt="a\n")
+    url = f"ssh://me@localhost{project.site / 'project.git'}"
+    write(runner, "ssh/context", f"{url}#main", "ssh=['default=./key']")
+    runner.write(
+        {
+            "ssh/context/key": KEY,
+            "ssh/add/BUILD": "docker_buildkit_image(name='image', ssh=['default=~/key'])",
+            "ssh/add/Dockerfile": f"FROM scratch\nADD {url}#main /\n",
+        }
+    )
+    ssh = FakeSsh(tmp_path / "ssh")
+    Path(ssh.environment["HOME"], "key").write_text(KEY)
+    runner.set_options(env=ssh.environment, inherit=())
+    assert "a.txt" in runner.context("ssh/context:image")
+    (source,) = runner.definition("ssh/add:image").job.definition.sources
+    assert source.commit == commit
+    # What nobody forwards is not used for it.
+    write(runner, "ssh/none", f"{url}#main", "ssh=['deploy=~/key']")
+    assert "Permission denied" in runner.failure("ssh/none:image")

@@ -23,6 +23,7 @@ from pants_docker_buildkit.locks.lock_file import Lock
 from pants_docker_buildkit.oci.digest import parse_oci_digest
 from pants_docker_buildkit.oci.reference import ImageReference, InvalidImageReferenceError
 from pants_docker_buildkit.registry.redaction import redact
+from pants_docker_buildkit.remote.ssh_login import is_ssh
 from pants_docker_buildkit.remote.web_content import has_credentials
 from pants_docker_buildkit.solver.definition import (
     IMAGE_SCHEME,
@@ -32,6 +33,7 @@ from pants_docker_buildkit.solver.definition import (
 )
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
 from pants_docker_buildkit.util_rules.base_images import BaseImage, resolve_base_image
+from pants_docker_buildkit.util_rules.build_settings import forwarded_ssh
 from pants_docker_buildkit.util_rules.dockerfile import FRONTEND_ARGUMENT, ImageDockerfile
 from pants_docker_buildkit.util_rules.image_lock import NO_LOCK, AppliedLock
 from pants_docker_buildkit.util_rules.index_attestations import scanner_images
@@ -235,7 +237,7 @@ async def _pin_downloads(
     asked = [source for source in moving if locked[source] is None]
     for source in asked:
         request.lock.say_missing(request.field_set.address, source.url, source.line)
-    answers = await _ask_downloads(asked, request.attempt)
+    answers = await _ask_downloads(asked, request)
     for source, answer in answers.items():
         if answer.problem:
             raise _unknown_content(request, source, named.get(source), answer.problem)
@@ -275,7 +277,7 @@ def _place(source: RemoteSource) -> str:
 
 
 async def _ask_downloads(
-    moving: Collection[RemoteSource], attempt: int
+    moving: Collection[RemoteSource], request: PinnedSourcesRequest
 ) -> dict[RemoteSource, RemoteAnswer]:
     """What each gives now."""
     if not moving:
@@ -285,13 +287,15 @@ async def _ask_downloads(
         (source, repository) for source in moving if (repository := _repository(source)) is not None
     ]
     checksums = await concurrently(
-        find_web_checksum(WebChecksumRequest(source.url, attempt), **implicitly())
+        find_web_checksum(WebChecksumRequest(source.url, request.attempt), **implicitly())
         for source in urls
     )
-    commits = await concurrently(
-        find_git_commit(GitCommitOfRequest(source.url, repository.reference), **implicitly())
+    ssh = forwarded_ssh(request.field_set)
+    questions = [
+        GitCommitOfRequest(source.url, repository.reference, ssh if is_ssh(source.url) else ())
         for source, repository in repositories
-    )
+    ]
+    commits = await concurrently(find_git_commit(each, **implicitly()) for each in questions)
     asked = (*urls, *(source for source, _ in repositories))
     return dict(zip(asked, (*checksums, *commits)))
 

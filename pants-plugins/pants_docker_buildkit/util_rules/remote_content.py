@@ -51,10 +51,14 @@ class WebChecksumRequest:
 
 @dataclass(frozen=True)
 class GitCommitOfRequest:
-    """Asks for the commit of a reference in a repository, in this session."""
+    """Asks for the commit of a reference in a repository, in this session.
+
+    `ssh` is what the build forwards, if that may matter, as in `forwarded_ssh`.
+    """
 
     url: str
     reference: str
+    ssh: tuple[str, ...] = ()
 
 
 async def _answer(running: RunningSession, asked: Future[str]) -> RemoteAnswer:
@@ -74,7 +78,8 @@ async def find_web_version(request: WebVersionRequest) -> RemoteAnswer:
 @uncacheable_rule(desc="Look at Git repository")
 async def find_git_commit(request: GitCommitOfRequest) -> RemoteAnswer:
     running = await running_session()
-    return await _answer(running, running.remote.commit(request.url, request.reference))
+    asked = running.remote.commit(request.url, request.reference, request.ssh)
+    return await _answer(running, asked)
 
 
 @rule(desc="Find checksum of URL")
