@@ -15,6 +15,30 @@ _FLAG = re.compile(r'invalid argument ".*" for "--(?P<flag>[a-z-]+)" flag: ')
 
 _FLAGS = {"shm-size": "shm_size", "ulimit": "ulimits"}
 
+# What has a next step of its own, where the value alone says too little.
+_ADVICE = (
+    (
+        r"failed to convert agent config \{\S* \[\] ",
+        "Start an SSH agent, and have SSH_AUTH_SOCK name its socket: the field `ssh` of the image"
+        " forwards it.",
+    ),
+    (
+        r"failed to convert agent config .*: this private key is passphrase protected",
+        "Add the key to an SSH agent with 'ssh-add', and forward that instead: an ID alone in the"
+        " field `ssh` of the image forwards the agent of SSH_AUTH_SOCK.",
+    ),
+    (
+        r"duplicate agent ID ",
+        "Name each ID once in the field `ssh` of the image. Several keys of one ID are written as"
+        " 'ID=KEY,KEY'.",
+    ),
+    (
+        r"unset ssh forward key (?P<id>\S+)",
+        "Add '{id}' to the field `ssh` of the image, which forwards the agent of SSH_AUTH_SOCK, or"
+        " '{id}=KEY'.",
+    ),
+)
+
 # Words of buildx 0.29 and 0.36 (`build/opt.go`, `build/utils.go`, `util/buildflags`) and BuildKit
 # 0.25 and 0.32 (`control`, `frontend/attestations`), and whose value each is about.
 _FINDINGS = (
@@ -49,7 +73,12 @@ _OPTIONS = {
 
 def explain_refusal(failure: str) -> str | None:
     """What to correct where a build ended because of a value, given what it ended with."""
-    field = _refused_field(_BEGINNING.sub("", final_error(failure.split("\n")), count=1))
+    finding = _BEGINNING.sub("", final_error(failure.split("\n")), count=1)
+    for words, advice in _ADVICE:
+        found = re.match(words, finding)
+        if found:
+            return advice.format(**found.groupdict())
+    field = _refused_field(finding)
     if field is None:
         return None
     option = _OPTIONS.get(field)

@@ -23,8 +23,8 @@ SOLVE = f"{BUILD}failed to solve: "
         (f"{BUILD}unknown entitlement foo", "entitlements"),
         (f"{BUILD}invalid host a=nope", "extra_build_hosts"),
         (
-            f"{BUILD}failed to convert agent config {{foo [] false}}: invalid empty ssh agent"
-            " socket: make sure SSH_AUTH_SOCK is set",
+            f"{BUILD}failed to convert agent config {{foo [/k] false}}: failed to convert agent"
+            ' config for ID: "foo": failed to parse /k: ssh: no key found',
             "ssh",
         ),
         (f'{BUILD}parse annotations: unknown annotation type "foo"', "image_annotations"),
@@ -41,6 +41,39 @@ def test_the_field_that_holds_what_buildx_refused_is_named(error: str, field: st
     assert explain_refusal(f"------\n{error}") == (
         f"Correct the value, which is in the field `{field}` of the image."
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (
+            "failed to convert agent config {foo [] false}: invalid empty ssh agent socket: make"
+            " sure SSH_AUTH_SOCK is set",
+            "Start an SSH agent, and have SSH_AUTH_SOCK name its socket: ",
+        ),
+        (
+            "failed to convert agent config {foo [] false}: failed to convert agent config for"
+            ' ID: "foo": stat /gone: no such file or directory',
+            "Start an SSH agent, and have SSH_AUTH_SOCK name its socket: ",
+        ),
+        (
+            "failed to convert agent config {foo [/k] false}: failed to convert agent config for"
+            ' ID: "foo": failed to parse /k: ssh: this private key is passphrase protected',
+            "Add the key to an SSH agent with 'ssh-add', and forward that instead: ",
+        ),
+        ('duplicate agent ID "foo"', "Name each ID once in the field `ssh` of the image. "),
+        (
+            "failed to solve: unset ssh forward key foo",
+            "Add 'foo' to the field `ssh` of the image, which forwards the agent of SSH_AUTH_SOCK,"
+            " or 'foo=KEY'.",
+        ),
+    ],
+    ids=["no agent", "agent that is gone", "passphrase", "twice", "not forwarded"],
+)
+def test_what_is_to_be_done_about_agents_and_keys_is_said(error: str, advice: str) -> None:
+    explained = explain_refusal(f"{BUILD}{error}") or ""
+    assert explained.startswith(advice)
+    assert "the field `ssh` of the image" in explained
 
 
 @pytest.mark.parametrize(
