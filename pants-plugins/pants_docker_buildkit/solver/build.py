@@ -38,6 +38,7 @@ from pants_docker_buildkit.session.questions import BuildSecret
 from pants_docker_buildkit.session.unix_socket import NoSessionError, SessionProblemError
 from pants_docker_buildkit.solver.artifacts import keep_artifacts
 from pants_docker_buildkit.solver.build_name import name_arguments
+from pants_docker_buildkit.solver.builder_choice import engine_host
 from pants_docker_buildkit.solver.builder_history import find_config_digest
 from pants_docker_buildkit.solver.deadline import Deadline, interrupts_held
 from pants_docker_buildkit.solver.definition import (
@@ -47,6 +48,7 @@ from pants_docker_buildkit.solver.definition import (
     BuildJob,
 )
 from pants_docker_buildkit.solver.denied_source import explain_denial
+from pants_docker_buildkit.solver.engine_search import EngineSearch
 from pants_docker_buildkit.solver.errors import (
     BuilderLostError,
     BuildFailedError,
@@ -57,6 +59,7 @@ from pants_docker_buildkit.solver.errors import (
     SourceChangedError,
     TagMovedError,
     TestsTimeoutError,
+    TurnedAwayError,
     UnknownBuilderError,
 )
 from pants_docker_buildkit.solver.failure import final_error, summarize_failure
@@ -85,6 +88,7 @@ from pants_docker_buildkit.solver.repetition import REPEAT_BY_HAND, write_repeti
 from pants_docker_buildkit.solver.result import ArtifactsResult, BuildResult
 from pants_docker_buildkit.solver.root_filesystem import ROOT_FILESYSTEM, write_image_metadata
 from pants_docker_buildkit.solver.timeline import Timeline, write_sizes
+from pants_docker_buildkit.solver.turned_away import find_missing_connection, find_turned_away
 from pants_docker_buildkit.solver.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -433,6 +437,9 @@ def _failure(output: str, exit_code: int, workplace: Workplace) -> SolverError:
     boot_failure = find_boot_failure(output)
     if boot_failure is not None:
         return UnknownBuilderError(workplace.builder.called, boot_failure)
+    refusal = _find_turned_away(output, workplace)
+    if refusal is not None:
+        return TurnedAwayError(EngineSearch(workplace.docker.environment).described, refusal)
     loss = find_loss(output)
     if loss is None:
         return BuildFailedError(f"{failure}{_where_no_room_is(failure, workplace)}")
@@ -440,6 +447,17 @@ def _failure(output: str, exit_code: int, workplace: Workplace) -> SolverError:
         return BuildFailedError(f"{failure}\n{_NO_TEXT}")
     advice = advise_on_loss(workplace.builder, workplace.own_buildx_config)
     return BuilderLostError(workplace.builder.called, loss, advice)
+
+
+def _find_turned_away(output: str, workplace: Workplace) -> str | None:
+    """What it ended with, if the engine's SSH server did not take all connections of a build."""
+    missing = find_missing_connection(output)
+    if missing is None:
+        return find_turned_away(output)
+    builder = workplace.builder
+    is_address = "://" in builder.endpoint
+    host = builder.endpoint if is_address else engine_host(workplace.docker, builder)
+    return missing if host.startswith("ssh://") else None
 
 
 def _where_no_room_is(failure: str, workplace: Workplace) -> str:

@@ -28,10 +28,13 @@ from pants_docker_buildkit.solver.errors import (
     BuildxConfigError,
     EngineUnreachableError,
     PodmanEngineError,
+    SolverError,
+    TurnedAwayError,
     UnknownBuilderError,
 )
 from pants_docker_buildkit.solver.remembered import forget, remember
 from pants_docker_buildkit.solver.remote_builder import await_remote_builder, last_error
+from pants_docker_buildkit.solver.turned_away import is_turned_away
 
 _KIND = "builder"
 _REMOTE_SECONDS = 20.0
@@ -96,6 +99,13 @@ def _is_writable(directory: Path) -> bool:
         return False
 
 
+def _unusable(where: str, name: str | None, finding: str) -> SolverError:
+    """What to raise about a builder, which is the engine itself where it has no `name`."""
+    if is_turned_away(finding):
+        return TurnedAwayError(where, finding)
+    return UnknownBuilderError(name, finding) if name else EngineUnreachableError(where, finding)
+
+
 def _inspect(docker: DockerCli, name: str | None) -> Builder:
     answer = docker.ask("buildx", "inspect", *([name] if name else []))
     where = EngineSearch(docker.environment).described
@@ -104,10 +114,7 @@ def _inspect(docker: DockerCli, name: str | None) -> Builder:
         config = docker.environment.get("BUILDX_CONFIG", "")
         if config and not _is_writable(Path(config)):
             raise BuildxConfigError(config, finding)
-        wanted = name or docker.environment.get("BUILDX_BUILDER")
-        if not wanted:
-            raise EngineUnreachableError(where, finding)
-        raise UnknownBuilderError(wanted, finding)
+        raise _unusable(where, name or docker.environment.get("BUILDX_BUILDER"), finding)
     try:
         builder = parse_builder(answer.stdout)
     except InvalidBuilderError as e:
@@ -115,10 +122,9 @@ def _inspect(docker: DockerCli, name: str | None) -> Builder:
     if _is_podman(docker, builder):
         raise PodmanEngineError(where)
     if builder.problem:
-        if builder.driver in ("", "docker"):
-            # A Docker Engine that does not answer is not even known to be one.
-            raise EngineUnreachableError(where, builder.problem)
-        raise UnknownBuilderError(builder.name, builder.problem)
+        # A Docker Engine that does not answer is not even known to be one.
+        is_engine = builder.driver in ("", "docker")
+        raise _unusable(where, None if is_engine else builder.name, builder.problem)
     if builder.driver == "remote" and not builder.is_running:
         return _await(docker, builder.name)
     return builder

@@ -12,6 +12,7 @@ from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import (
     EngineUnreachableError,
     PodmanEngineError,
+    TurnedAwayError,
     UnknownBuilderError,
 )
 from pants_docker_buildkit.solver.testing.fake_docker import FakeDocker
@@ -113,6 +114,17 @@ def test_engine_that_does_not_answer_is_named_with_what_it_is_needed_for(
         " use' at another one, or name a builder in '[docker-buildkit].builder'. An image that"
         " Pants has a record of needs no engine."
     )
+
+
+@pytest.mark.parametrize("name", [None, "far"])
+def test_an_engine_whose_ssh_server_has_too_many_connections_is_not_called_away(
+    docker: FakeDocker, tmp_path: Path, name: str | None
+) -> None:
+    """Who builds tries it again."""
+    said = "kex_exchange_identification: Connection closed by remote host"
+    cli = docker.answer("buildx inspect", stderr=f"ERROR: {said}\n", exit_code=1).cli()
+    with pytest.raises(TurnedAwayError, match=f"turned the connection away, .*: {said}"):
+        choose_builder(cli, name, tmp_path)
 
 
 def test_buildx_that_fails_without_a_name_is_an_engine_that_does_not_answer(

@@ -8,7 +8,6 @@ private Unix socket passes each connection on to there, and a `remote` builder i
 
 from __future__ import annotations
 
-import random
 import socket
 import subprocess
 import tempfile
@@ -26,6 +25,7 @@ from pants_docker_buildkit.session.unix_socket import accept, short_path, start_
 from pants_docker_buildkit.solver.builder_template import add_remote_builder
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.errors import EngineUnreachableError
+from pants_docker_buildkit.solver.turned_away import TURNED_AWAY_SECONDS, is_turned_away, pause
 
 BUILDER_NAME = "pants-docker-buildkit"
 
@@ -34,11 +34,6 @@ _CHUNK = 1 << 16
 _NODE_IDENTITY_FILE = ".buildNodeID"
 _UNIX = "unix://"
 _DIAL_ENGINE = ("system", "dial-stdio")
-# What `ssh` says if the other end closes a connection before anything else. A server does so to
-# some, where ten others have not logged in yet (`MaxStartups` of sshd).
-_TURNED_AWAY = ("kex_exchange_identification: ", "ssh_exchange_identification: ")
-_TURNED_AWAY_SECONDS = 30.0
-_PAUSE_SECONDS = (0.2, 2.0)
 _END_SECONDS = 5.0
 
 Dial = Callable[[], socket.socket]
@@ -216,7 +211,7 @@ def _upgrade_through(docker: DockerCli) -> socket.socket:
 
     A server that has too many at the moment is asked again.
     """
-    deadline = time.monotonic() + _TURNED_AWAY_SECONDS
+    deadline = time.monotonic() + TURNED_AWAY_SECONDS
     while True:
         with tempfile.TemporaryFile() as said:
             dialled = _connect_through(docker, _DIAL_ENGINE, said)
@@ -224,10 +219,9 @@ def _upgrade_through(docker: DockerCli) -> socket.socket:
                 return _upgrade(dialled.connection)
             except OSError as e:
                 finding = _why_ended(dialled.process, said) or str(e)
-                is_turned_away = any(each in finding for each in _TURNED_AWAY)
-                if not is_turned_away or time.monotonic() >= deadline:
+                if not is_turned_away(finding) or time.monotonic() >= deadline:
                     raise ConnectionError(finding) from e
-        time.sleep(random.uniform(*_PAUSE_SECONDS))
+        pause()
 
 
 def _why_ended(process: subprocess.Popen[bytes], said: IO[bytes]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pants_docker_buildkit.session.testing.open_files import no_more_files
-from pants_docker_buildkit.solver import engine_bridge
+from pants_docker_buildkit.solver import engine_bridge, turned_away
 from pants_docker_buildkit.solver.docker_cli import DockerCli
 from pants_docker_buildkit.solver.engine_bridge import (
     BUILDER_NAME,
@@ -233,7 +233,7 @@ def test_engine_that_is_not_at_a_unix_socket_is_dialled_by_the_docker_cli(
 def test_engine_whose_ssh_server_turns_some_away_is_dialled_again(
     docker: FakeDocker, tmp_path: Path, dial_stdio: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_bridge, "_PAUSE_SECONDS", (0, 0.01))
+    monkeypatch.setattr(turned_away, "_PAUSE_SECONDS", (0, 0.01))
     mark = tmp_path / "asked"
     turn_away = f"[ -e {mark} ] || {{ touch {mark}; echo '{TURNED_AWAY}' >&2; exit 1; }};"
     docker.answer("system dial-stdio", run=f"{turn_away} {dial_stdio}")
@@ -270,8 +270,8 @@ def test_engine_that_cannot_be_dialled_is_not_dialled_again_and_says_why(
 def test_engine_whose_ssh_server_turns_everybody_away_says_so(
     docker: FakeDocker, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_bridge, "_PAUSE_SECONDS", (0, 0.01))
-    monkeypatch.setattr(engine_bridge, "_TURNED_AWAY_SECONDS", 0.1)
+    monkeypatch.setattr(turned_away, "_PAUSE_SECONDS", (0, 0.01))
+    monkeypatch.setattr(engine_bridge, "TURNED_AWAY_SECONDS", 0.1)
     docker.answer("system dial-stdio", stderr=TURNED_AWAY, exit_code=1)
     with (
         pytest.raises(EngineUnreachableError, match=r"not answer: .*kex_exchange_identification"),

@@ -121,6 +121,17 @@ class EngineUnreachableError(SolverError):
         )
 
 
+class TurnedAwayError(SolverError):
+    """The SSH server of an engine takes no more connections now."""
+
+    def __init__(self, where: str, finding: str) -> None:
+        super().__init__(
+            f"The SSH server of the Docker Engine at {where} turned the connection away, again and"
+            f" again: {_ended(finding)} Raise 'MaxStartups' in its sshd_config, or have fewer"
+            " images built at once with '[docker-buildkit].max_builds'."
+        )
+
+
 class PodmanEngineError(SolverError):
     """The only engine that could be meant is Podman's."""
 

@@ -27,6 +27,7 @@ from pants_docker_buildkit.solver.errors import (
     UnknownBuilderError,
 )
 from pants_docker_buildkit.solver.failure import final_error, without_controls
+from pants_docker_buildkit.solver.turned_away import let_in
 
 T = TypeVar("T")
 
@@ -59,6 +60,8 @@ _LOST_JOB = re.compile(
     r"(?:[a-zA-Z ]+: )*(?:rpc error: code = [a-zA-Z]+ desc = (?:[a-zA-Z ]+: )?)?"
     r"no such job [a-z0-9]{20,}"
 )
+# It waits as long for the connection by which buildx serves files, secrets and credentials.
+_LOST_SESSION = re.compile(r'[^"]*no active session for [a-z0-9]{20,}: context deadline exceeded')
 # Of what is built on, or of the image that an inline cache comes from: BuildKit fetches a layer
 # when a step or a push needs it.
 _LOST_LAYER = re.compile(
@@ -88,7 +91,8 @@ def find_loss(output: str) -> str | None:
     error = final_error(lines)
     status = _STATUS.fullmatch(error)
     is_cut_off = status and _CONNECTION.match(status["why"])
-    if is_cut_off or has_lost_snapshot(error) or _LOST_JOB.fullmatch(error):
+    is_forgotten = _LOST_JOB.fullmatch(error) or _LOST_SESSION.fullmatch(error)
+    if is_cut_off or has_lost_snapshot(error) or is_forgotten:
         return error
     if _NOT_BACK.fullmatch(error) and _WAITING in lines:
         return "it did not accept a connection"
@@ -165,6 +169,7 @@ def build_again_if_lost(
 ) -> T:
     """What `build` gives, which is called once more after each kind of loss.
 
+    Where it is turned away, nothing has begun, and it is called until it is let in.
     `prepare` is called in between. A builder that is not back at once is waited for: a container
     that is being removed, for one, cannot be booted.
     """
@@ -172,7 +177,7 @@ def build_again_if_lost(
     lost: BuilderLostError | None = None
     while lost is None:
         try:
-            return build()
+            return let_in(build)
         except (GitNameError, LayerLostError, TagMovedError) as e:
             if type(e) in met:
                 raise
@@ -184,7 +189,7 @@ def build_again_if_lost(
     deadline = time.monotonic() + return_seconds
     while True:
         try:
-            return build()
+            return let_in(build)
         except (BuilderNotBootedError, EngineUnreachableError, UnknownBuilderError) as e:
             if time.monotonic() >= deadline:
                 raise BuilderGoneError(lost, str(e)) from e

@@ -42,6 +42,7 @@ from pants_docker_buildkit.session.directory import (
 from pants_docker_buildkit.session.profile import BuildSettings
 from pants_docker_buildkit.session.testing.context_rows import to_rows
 from pants_docker_buildkit.session.testing.fake_session import FakeSession
+from pants_docker_buildkit.solver import turned_away
 from pants_docker_buildkit.solver.context_memory import CONTEXTS_DIRECTORY
 from pants_docker_buildkit.solver.definition import BuildDefinition, BuildJob, PinnedSource
 from pants_docker_buildkit.solver.docker_config import HELPER, HELPER_COMMAND
@@ -633,6 +634,36 @@ def test_a_build_whose_builder_dies_is_run_again_and_says_so(sandbox: Sandbox) -
         "b src/app:image is built again: far was lost (failed to receive status: rpc error: code ="
         " Unavailable desc = transport is closing).\n"
     )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "error during connect: stderr=kex_exchange_identification: Connection closed",
+        "failed to build: listing workers for Build: failed to list workers: Unavailable:"
+        " connection error: desc = x",
+    ],
+    ids=["first connection", "another"],
+)
+def test_a_build_that_the_ssh_server_of_an_engine_turns_away_is_run_until_it_is_let_in(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setattr(turned_away, "_PAUSE_SECONDS", (0, 0.01))
+    (sandbox.directory / "metadata").write_text(json.dumps(METADATA))
+    far = FAR.replace("Status", "Endpoint: ssh://me@far\nStatus")
+    sandbox.docker.answer("buildx inspect", far)
+    sandbox.docker.answer(
+        "buildx build",
+        run=f"""
+echo x >>tries
+if [ $(grep -c x tries) -le 3 ]; then
+  echo 'ERROR: {said}' >&2; exit 1
+fi
+while [ "$1" != --metadata-file ]; do shift; done; cat {sandbox.directory}/metadata >"$2"
+""",
+    )
+    assert sandbox.run() == 0
+    assert [call.split()[1] for call in sandbox.docker.calls].count("build") == 4
 
 
 def test_a_build_whose_snapshot_is_lost_is_run_again_without_the_cache_that_leads_there(
