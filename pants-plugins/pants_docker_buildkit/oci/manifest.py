@@ -96,8 +96,10 @@ def _read_manifest(document: JsonObject, kind: MediaType) -> Manifest:
     subject = _descriptor(document.member("subject")) if "subject" in document else None
     annotations = document.text_pairs("annotations")
     if kind in INDEX_MEDIA_TYPES:
-        manifests = tuple(_descriptor(each) for each in document.objects("manifests"))
-        return ImageIndex(kind, manifests, subject, annotations)
+        # Some registries write `null` where nothing refers to an image.
+        is_empty = "manifests" in tuple(document) and "manifests" not in document
+        listed = () if is_empty else document.objects("manifests")
+        return ImageIndex(kind, tuple(map(_descriptor, listed)), subject, annotations)
     config = _descriptor(document.member("config"))
     # BuildKit writes `null` for an image that has only labels.
     layers = document.objects("layers") if "layers" in document else ()

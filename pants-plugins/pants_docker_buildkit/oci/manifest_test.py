@@ -70,6 +70,12 @@ def test_an_image_index_gives_manifests_with_platforms() -> None:
     assert index.manifests[0].platform == ImagePlatform("linux", "amd64")
 
 
+def test_an_image_index_may_list_nothing() -> None:
+    for nothing in ("null", "[]"):
+        listed = f'{{"schemaVersion": 2, "manifests": {nothing}}}'.encode()
+        assert parse_manifest(listed, MediaType.OCI_IMAGE_INDEX).children == ()
+
+
 def test_an_image_index_tells_attestations_from_images() -> None:
     index = parse_manifest(encode(INDEX))
     assert isinstance(index, ImageIndex)

@@ -156,5 +156,5 @@ def parse_referrers(content: bytes) -> tuple[ReferrerEntry, ...]:
     if not isinstance(listed, ImageIndex):
         raise InvalidManifestError("it lists no referrers")
     # Members that are not known here are kept, too: the list is written again with one more.
-    texts = (json.dumps(each) for each in json.loads(content)["manifests"])
+    texts = (json.dumps(each) for each in json.loads(content)["manifests"] or ())
     return tuple(ReferrerEntry(each.digest, text) for each, text in zip(listed.manifests, texts))

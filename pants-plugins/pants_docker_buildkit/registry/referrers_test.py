@@ -205,6 +205,18 @@ def test_all_pages_of_a_list_are_read(
     assert listed(client, "app", subject) == sorted(each.digest for each in said)
 
 
+def test_a_list_without_anything_may_be_null(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    subject = SmallImage.create("subject").push(client, "app")
+    registry.supports_referrers = True
+    nothing = b'{"schemaVersion": 2, "manifests": null}'
+    registry.plan(content(nothing), method="GET", target="/referrers/")
+    said = referrer(subject)
+    assert attach(client, "app", [said]) == 1
+    assert listed(client, "app", subject) == [said.digest]
+
+
 def test_lists_that_are_none_are_refused(registry: FakeRegistry, client: RegistryClient) -> None:
     subject = SmallImage.create("broken").push(client, "app")
     if registry.supports_referrers:
