@@ -251,3 +251,19 @@ def test_a_publish_that_was_interrupted_or_refused_is_finished_by_the_next_one(
     }
     assert tags == {"1": digest, "2": digest}
     assert unreliable.count("PUT", "/blobs/") == sent
+
+
+def test_without_a_cache_of_pants_what_was_packaged_is_published(
+    machine: Machine, registry: Registry, repository: str, busybox: str
+) -> None:
+    build = "docker_buildkit_image(name='image', image_tags=['latest'], no_cache=True)"
+    files = {
+        "pants.toml": repository_settings(registry.address, repository),
+        "app/BUILD": build,
+        "app/Dockerfile": f"FROM {busybox}\nRUN head -c 9 /dev/urandom >/other-each-time\n",
+    }
+    checkout = machine.checkout("checkout", files)
+    run = checkout.pants("--no-local-cache", "package", "publish", "app:image")
+    assert len(run.builds) == 1
+    packaged = json.loads(checkout.record("app:image"))["image"]["digest"]
+    assert registry.digest(f"{registry.address}/{repository}/app:latest") == packaged

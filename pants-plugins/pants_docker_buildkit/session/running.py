@@ -180,6 +180,7 @@ class SessionKeeper:
         self._heap = HeapTrimmer()
         self._last_attempt = 0
         self._attempts: dict[tuple[Hashable, ...], int] = {}
+        self._built: dict[tuple[str, int], int] = {}
 
     @property
     def running(self) -> RunningSession:
@@ -208,6 +209,7 @@ class SessionKeeper:
                 self._heap.start()
                 FULL_COLLECTIONS.put_off()
                 self._attempts.clear()
+                self._built.clear()
                 self.missing.begin_session()
             self._running.appear(name)
 
@@ -218,6 +220,16 @@ class SessionKeeper:
                 self._last_attempt += 1
                 self._attempts[attempt] = self._last_attempt
             return self._attempts[attempt]
+
+    def note_built(self, key: str, generation: int, attempt: int) -> None:
+        """Remember that the attempt of this number has built an image in this session."""
+        with self._lock:
+            self._built[key, generation] = attempt
+
+    def built_by(self, key: str, generation: int) -> int | None:
+        """The number of the attempt that built it in this session, if one did."""
+        with self._lock:
+            return self._built.get((key, generation))
 
     def close(self) -> None:
         """End the session that runs."""

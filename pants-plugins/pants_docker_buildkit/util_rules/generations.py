@@ -218,6 +218,8 @@ async def _run(
         if place.is_forced:
             process = replace(process, cache_scope=ProcessCacheScope.PER_SESSION)
         result = await execute_process(process, **implicitly())
+        if result.exit_code == 0 and not place.is_forced:
+            keeper.note_built(definition.key, generation, attempt)
         if result.exit_code != EXIT_CONTEXT_NEEDED or is_last:
             return result
     raise AssertionError("unreachable")
@@ -231,6 +233,14 @@ async def _find_or_run(
     `None` where only the former was to be asked and has none.
     """
     question = f"Look up the image of {definition.address}"
+    built_by = place.keeper.built_by(definition.key, generation)
+    if built_by is not None and not place.is_forced:
+        # Another goal of this command. Pants knows what came of that process, also where it keeps
+        # no cache: otherwise this would be built again, and might come out another.
+        process = _build_process(definition, generation, question, built_by)
+        result = await execute_process(process, **implicitly())
+        if result.exit_code not in _NOT_CACHED:
+            return result
     process = _build_process(definition, generation, question)
     if place.only_looks_up:
         return await look_up(process)
