@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
-from pants_docker_buildkit.registry.program_output import ProgramError, run_program
+from pants_docker_buildkit.registry.program_output import Limits, ProgramError, run_program
 from pants_docker_buildkit.registry.redaction import redact
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -39,7 +39,8 @@ def ask_credential_helper(
     if not _NAME.fullmatch(name):
         raise CredentialHelperError(program, "has a name that no program has")
     try:
-        done = run_program((program, "get"), environment, _TIMEOUT_SECONDS, server.encode())
+        limits = Limits(_TIMEOUT_SECONDS)
+        done = run_program((program, "get"), environment, limits, server.encode())
     except ProgramError as e:
         raise CredentialHelperError(program, e.finding) from e
     output = done.printed.decode(errors="replace").strip()

@@ -6,11 +6,13 @@ import os
 import re
 import selectors
 import shutil
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 MAX_OUTPUT = 1 << 20
@@ -31,6 +33,18 @@ class ProgramError(Exception):
     def __init__(self, finding: str) -> None:
         self.finding = finding
         super().__init__(finding)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many seconds a program may run, and how many bytes it may print.
+
+    It may not run on after `is_over` was set, which is when nobody waits for it any more.
+    """
+
+    seconds: float
+    most_bytes: int = MAX_OUTPUT
+    is_over: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -71,15 +85,14 @@ def find_program(name: str, environment: Mapping[str, str]) -> str:
 def run_program(
     words: Sequence[str],
     environment: Mapping[str, str],
-    seconds: float,
+    limits: Limits,
     given: bytes = b"",
     *,
     directory: Path | None = None,
-    most_bytes: int = MAX_OUTPUT,
 ) -> ProgramOutput:
     """Run a command to its end, with `given` as its input; it may fail.
 
-    It is killed when time is over, or when it prints more than `most_bytes`. Raises `ProgramError`.
+    It is killed at its limits. Raises `ProgramError`, also where somebody else kills it.
     """
     try:
         with subprocess.Popen(
@@ -91,22 +104,31 @@ def run_program(
             stderr=subprocess.PIPE,
         ) as process:
             try:
-                output = _follow(process, time.monotonic() + seconds, given, most_bytes)
+                output = _follow(process, limits, given)
             except BaseException:
                 process.kill()
                 raise
     except (TimeoutError, subprocess.TimeoutExpired) as e:
-        raise ProgramError(f"gave no answer in {seconds:.0f} s") from e
+        raise ProgramError(f"gave no answer in {limits.seconds:.0f} s") from e
     except OSError as e:
         raise ProgramError(f"does not run: {e.strerror or e}") from e
+    if output.exit_code < 0:
+        name = _signal_name(-output.exit_code)
+        raise ProgramError(f"was killed ({name}), by somebody or because memory ran out")
     said = output.complaint.decode("utf-8", "surrogateescape")
     said = shorten_crash(said, Path(words[0]).name)
     return replace(output, complaint=said.encode("utf-8", "surrogateescape"))
 
 
-def _follow(
-    process: subprocess.Popen[bytes], deadline: float, given: bytes, most_bytes: int
-) -> ProgramOutput:
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _follow(process: subprocess.Popen[bytes], limits: Limits, given: bytes) -> ProgramOutput:
+    deadline = time.monotonic() + limits.seconds
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
@@ -126,13 +148,15 @@ def _follow(
                 break
             if not ready and left <= 0:
                 raise TimeoutError
+            if limits.is_over.is_set():
+                raise ProgramError("was stopped, because the command that needs it has ended")
             for key, _ in ready:
                 chunk = os.read(key.fd, _CHUNK)
                 if not chunk:
                     selector.unregister(key.fileobj)
                 key.data.extend(chunk)
-            if len(printed) > most_bytes:
-                raise ProgramError(f"printed more than {most_bytes} bytes")
+            if len(printed) > limits.most_bytes:
+                raise ProgramError(f"printed more than {limits.most_bytes} bytes")
             del complaint[:-_MAX_COMPLAINT]
     exit_code = process.wait(max(0.0, deadline - time.monotonic()))
     return ProgramOutput(exit_code, bytes(printed), bytes(complaint))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -9,17 +10,18 @@ import pytest
 
 from pants_docker_buildkit.registry.program_output import (
     MAX_OUTPUT,
+    Limits,
     ProgramError,
     ProgramOutput,
     run_program,
 )
-from pants_docker_buildkit.testing.processes import SOON
+from pants_docker_buildkit.testing.processes import SOON, has_ended, wait_until
 
 PATH = {"PATH": os.defpath}
 
 
 def run(script: str, seconds: float = SOON, given: bytes = b"") -> ProgramOutput:
-    return run_program(["/bin/sh", "-c", script], PATH, seconds, given)
+    return run_program(["/bin/sh", "-c", script], PATH, Limits(seconds), given)
 
 
 def test_a_program_is_run_to_its_end() -> None:
@@ -70,14 +72,41 @@ def test_a_program_is_not_waited_for_without_end(script: str) -> None:
     assert time.monotonic() - started < SOON
 
 
+def test_a_program_that_somebody_kills_says_so() -> None:
+    for name in ("KILL", "TERM"):
+        with pytest.raises(ProgramError, match=rf"^was killed \(SIG{name}\), by somebody or "):
+            run(f"echo part; kill -{name} $$")
+    # One without a name.
+    with pytest.raises(ProgramError, match=r"^was killed \(signal 40\)"):
+        run("kill -40 $$")
+
+
+@pytest.mark.parametrize("script", ["exec sleep 600", "exec yes >&2"])
+def test_a_program_does_not_outlive_those_who_wait_for_it(tmp_path: Path, script: str) -> None:
+    is_over = threading.Event()
+    pid = tmp_path / "pid"
+
+    def watch() -> None:
+        wait_until(pid.exists)
+        is_over.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    words = ["/bin/sh", "-c", f"echo $$ >{pid}.new; mv {pid}.new {pid}; {script}"]
+    with pytest.raises(ProgramError, match=r"^was stopped, because the command that needs it has"):
+        run_program(words, PATH, Limits(600.0, is_over=is_over))
+    assert has_ended(int(pid.read_text()))
+    watcher.join()
+
+
 def test_a_program_that_is_not_there_or_does_not_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(
         ProgramError, match=r"^is not on '\[docker-buildkit\]\.executable_search_paths'$"
     ):
-        run_program(["nonexistent"], PATH, 1.0)
+        run_program(["nonexistent"], PATH, Limits(1.0))
     with pytest.raises(ProgramError, match=r"^is no executable file$"):
-        run_program(["/nonexistent"], PATH, 1.0)
+        run_program(["/nonexistent"], PATH, Limits(1.0))
     (tmp_path / "broken").write_text("#!/nonexistent\n")
     (tmp_path / "broken").chmod(0o755)
     with pytest.raises(ProgramError, match=r"^does not run: No such file or directory$"):
-        run_program(["broken"], {"PATH": str(tmp_path)}, 1.0)
+        run_program(["broken"], {"PATH": str(tmp_path)}, Limits(1.0))

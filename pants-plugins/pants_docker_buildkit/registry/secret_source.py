@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from pants_docker_buildkit.registry.program_output import ProgramError, run_program
+from pants_docker_buildkit.registry.program_output import Limits, ProgramError, run_program
 
 _TIMEOUT_SECONDS = 60.0
 
@@ -118,7 +118,7 @@ class SecretSource:
 
     def _run(self, environment: Mapping[str, str]) -> bytes:
         try:
-            done = run_program(shlex.split(self.value), environment, _TIMEOUT_SECONDS)
+            done = run_program(shlex.split(self.value), environment, Limits(_TIMEOUT_SECONDS))
         except ProgramError as e:
             raise SecretUnavailableError(self, f"it {e.finding}") from e
         if done.exit_code != 0:

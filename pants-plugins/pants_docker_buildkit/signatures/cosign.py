@@ -5,12 +5,13 @@ A private key is in the environment of the process that signs, and nowhere else.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pants_docker_buildkit.registry.program_output import ProgramError, run_program
+from pants_docker_buildkit.registry.program_output import Limits, ProgramError, run_program
 from pants_docker_buildkit.registry.secret_source import (
     SecretKind,
     SecretSource,
@@ -60,11 +61,15 @@ class SigningKey:
 
 @dataclass(frozen=True)
 class Cosign:
-    """A cosign, by name or path, that has this environment, which is the user's."""
+    """A cosign, by name or path, that has this environment, which is the user's.
+
+    None runs on after `is_over` was set.
+    """
 
     program: str
     environment: Mapping[str, str] = field(repr=False)
     scratch: Scratch = field(repr=False)
+    is_over: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
     def sign(self, statement: bytes, key: SigningKey) -> bytes:
         """A bundle of `statement`. Raises `SignatureError`."""
@@ -128,7 +133,7 @@ class Cosign:
         words = (self.program, command, *arguments)
         environment = {**self.environment, **(variables or {})}
         try:
-            done = run_program(words, environment, _SECONDS)
+            done = run_program(words, environment, Limits(_SECONDS, is_over=self.is_over))
         except ProgramError as e:
             raise SignatureError(f"{self.program!r} {e.finding}.") from e
         if done.exit_code != 0:

@@ -66,8 +66,9 @@ class ImageSignatures:
     ) -> None:
         self.settings = settings
         self._find_client = find_client
-        self._cosign = Cosign(settings.cosign, environment, scratch)
-        self._program = SignerProgram(settings.signer, environment, notes)
+        self._is_over = threading.Event()
+        self._cosign = Cosign(settings.cosign, environment, scratch, self._is_over)
+        self._program = SignerProgram(settings.signer, environment, notes, self._is_over)
         self._verification = Verification(self._cosign, notes)
         self._workers = Workers("image-signatures", _PROGRAMS_AT_A_TIME)
         self._own_rule: SignatureRule | None = None
@@ -133,7 +134,8 @@ class ImageSignatures:
         return count
 
     def close(self) -> None:
-        """Begin nothing more. Waits for nothing."""
+        """Begin nothing more, and have programs end that run. Waits for nothing."""
+        self._is_over.set()
         self._workers.close()
 
     def _wanted(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from pants_docker_buildkit.oci.manifest import (
     parse_manifest,
 )
 from pants_docker_buildkit.oci.referrer import GivenReferrer
-from pants_docker_buildkit.registry.program_output import ProgramError, run_program
+from pants_docker_buildkit.registry.program_output import Limits, ProgramError, run_program
 from pants_docker_buildkit.signatures.errors import SignatureError
 from pants_docker_buildkit.signatures.notes import note_path, write_note
 
@@ -38,12 +39,14 @@ class SignerProgram:
     """The words of a command, in the user's environment.
 
     What type of artifact it makes is noted in a directory of this user, for it may not be run to
-    ask: each signature may cost something, and be seen in a log.
+    ask: each signature may cost something, and be seen in a log. It does not run on after `is_over`
+    was set.
     """
 
     words: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
     notes: Path
+    is_over: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
     @property
     def noted_type(self) -> str:
@@ -58,7 +61,8 @@ class SignerProgram:
         given = json.dumps(subject.to_document()).encode()
         words = (program, _COMMAND, *options)
         try:
-            done = run_program(words, self.environment, _SECONDS, given)
+            limits = Limits(_SECONDS, is_over=self.is_over)
+            done = run_program(words, self.environment, limits, given)
         except ProgramError as e:
             raise self._error(e.finding) from e
         if done.exit_code != 0:

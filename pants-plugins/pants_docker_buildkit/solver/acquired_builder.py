@@ -13,7 +13,7 @@ from pathlib import Path
 from pants_docker_buildkit.buildx.builder_description import BuilderDescription
 from pants_docker_buildkit.buildx.builder_table import parse_acquired_node
 from pants_docker_buildkit.oci.json_object import JsonObject
-from pants_docker_buildkit.registry.program_output import ProgramError, run_program
+from pants_docker_buildkit.registry.program_output import Limits, ProgramError, run_program
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.errors import BuilderNotReadyError
 from pants_docker_buildkit.solver.progress import warn_once
@@ -72,7 +72,7 @@ def _run(
     environment: Mapping[str, str],
 ) -> bytes:
     try:
-        done = run_program(command, environment, description.boot_timeout)
+        done = run_program(command, environment, Limits(description.boot_timeout))
     except ProgramError as e:
         finding = f"{command[0]!r} {e.finding}"
     else:

@@ -17,7 +17,7 @@ from pants_docker_buildkit.oci.media_types import is_foreign_layer
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.client import RegistryClient
 from pants_docker_buildkit.registry.errors import RegistryError
-from pants_docker_buildkit.registry.program_output import ProgramError, run_program
+from pants_docker_buildkit.registry.program_output import Limits, ProgramError, run_program
 from pants_docker_buildkit.session.questions import SessionClient
 from pants_docker_buildkit.solver.errors import ImageNotScannedError
 from pants_docker_buildkit.solver.session_registries import session_client
@@ -78,7 +78,7 @@ def _run(
     reference: str, words: Sequence[str], environment: Mapping[str, str], place: Path
 ) -> bytes:
     try:
-        done = run_program(words, environment, _SCAN_SECONDS, directory=place, most_bytes=_MAX_SIZE)
+        done = run_program(words, environment, Limits(_SCAN_SECONDS, _MAX_SIZE), directory=place)
     except ProgramError as e:
         raise ImageNotScannedError(reference, f"{words[0]!r} {e.finding}.") from e
     if done.exit_code != 0:
