@@ -92,7 +92,9 @@ class Channel:
         if response.status in call.accepted:
             return response
         identity = self._authentication.identity
-        raise refusal_error(call.inquiry, read_refusal(response), identity, call.absent)
+        writes = call.method not in ("GET", "HEAD")
+        refusal = read_refusal(response)
+        raise refusal_error(call.inquiry, refusal, identity, call.absent, writes=writes)
 
     def _ask_authorized(self, call: Call) -> Response:
         origin = call.origin or self.origin

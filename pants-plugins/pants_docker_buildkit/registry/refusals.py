@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from http import HTTPStatus
 
 from pants_docker_buildkit.oci.json_object import InvalidJsonError, JsonObject
 from pants_docker_buildkit.registry.challenge import parse_challenges
@@ -26,7 +27,7 @@ from pants_docker_buildkit.registry.errors import (
     UnauthorizedError,
     UnexpectedResponseError,
 )
-from pants_docker_buildkit.registry.rules_of_registries import find_rule
+from pants_docker_buildkit.registry.rules_of_registries import RegistryRule, find_rule
 from pants_docker_buildkit.registry.transport import Response, TransportError, seconds_until
 
 MakeError = Callable[[Inquiry, Refusal], RegistryError]
@@ -68,13 +69,18 @@ def refusal_error(
     refusal: Refusal,
     identity: Identity | None,
     absent: MakeError = NameUnknownError,
+    *,
+    writes: bool = False,
 ) -> RegistryError:
-    """The error for `refusal`.
+    """The error for `refusal`, of a request that `writes` or only asks.
 
     `absent` makes that of a 404 with a code that is none of the specification's, as Harbor's.
     """
     status = refusal.status
     rule = find_rule(f"{refusal.code} {refusal.message}")
+    if rule is None and writes and status == HTTPStatus.METHOD_NOT_ALLOWED:
+        # Mirrors say so, and registries in their maintenance, of all that would change anything.
+        rule = RegistryRule.READ_ONLY
     if rule is not None and status in _STATUSES_OF_RULES:
         return ForbiddenByRuleError(inquiry, refusal, rule)
     if status in _PARTS_STATUSES and refusal.code == _PARTS_CODE:

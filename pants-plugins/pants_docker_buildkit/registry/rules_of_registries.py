@@ -17,6 +17,7 @@ class RegistryRule(Enum):
     QUOTA = "quota"
     IMMUTABLE_TAG = "immutable tag"
     LOCK = "lock"
+    READ_ONLY = "read-only"
 
     @property
     def next_step(self) -> str:
@@ -37,6 +38,10 @@ _NEXT_STEPS = {
         "The repository or the image is locked, or the registry is full, whoever asks: look at both"
         " in its settings."
     ),
+    RegistryRule.READ_ONLY: (
+        "It takes nothing from anybody: it is in maintenance, or a mirror. Wait until that is over,"
+        " or name the registry that it mirrors."
+    ),
 }
 
 _SIGNS = (
@@ -54,6 +59,7 @@ _SIGNS = (
         ),
     ),
     (RegistryRule.LOCK, re.compile(r"operation is disallowed|DISALLOWED_OPERATION")),
+    (RegistryRule.READ_ONLY, re.compile(r"\bsystem is (currently|in) read[- ]only", re.IGNORECASE)),
 )
 
 

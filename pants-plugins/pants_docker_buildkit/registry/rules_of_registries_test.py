@@ -19,6 +19,7 @@ from pants_docker_buildkit.registry.rules_of_registries import RegistryRule, fin
 
 INQUIRY = Inquiry("reg.io", "write reg.io/app:1")
 QUOTA, TAG, LOCK = RegistryRule.QUOTA, RegistryRule.IMMUTABLE_TAG, RegistryRule.LOCK
+READ_ONLY = RegistryRule.READ_ONLY
 
 
 @pytest.mark.parametrize(
@@ -83,12 +84,30 @@ QUOTA, TAG, LOCK = RegistryRule.QUOTA, RegistryRule.IMMUTABLE_TAG, RegistryRule.
             LOCK,
             id="Azure, lock",
         ),
+        pytest.param(
+            405,
+            "DENIED",
+            "System is currently read-only. Pulls will succeed but all write operations are"
+            " currently suspended.",
+            READ_ONLY,
+            id="Quay, maintenance",
+        ),
+        pytest.param(
+            403,
+            "DENIED",
+            "The system is in read only mode. Any modification is prohibited.",
+            READ_ONLY,
+            id="Harbor, maintenance",
+        ),
+        pytest.param(405, "UNSUPPORTED", "The operation is unsupported.", READ_ONLY, id="a mirror"),
+        pytest.param(405, None, None, READ_ONLY, id="Distribution, maintenance"),
     ],
 )
 def test_a_rule_of_a_registry_is_told_from_a_refusal_of_us(
     status: int, code: str | None, message: str | None, rule: RegistryRule
 ) -> None:
-    error = refusal_error(INQUIRY, Refusal(status, code, message), Identity("user 'me'"))
+    refusal = Refusal(status, code, message)
+    error = refusal_error(INQUIRY, refusal, Identity("user 'me'"), writes=True)
     assert isinstance(error, ForbiddenByRuleError)
     assert error.rule is rule
     assert str(error).endswith(f"). {rule.next_step}")

@@ -15,6 +15,7 @@ from pants_docker_buildkit.registry.channel import Call, Channel
 from pants_docker_buildkit.registry.errors import (
     BlobUnknownError,
     DeniedError,
+    ForbiddenByRuleError,
     Inquiry,
     NameUnknownError,
     RegistryError,
@@ -27,7 +28,13 @@ from pants_docker_buildkit.registry.origin import InvalidUrlError, Origin, resol
 from pants_docker_buildkit.registry.transport import OpenBody, Response
 
 _ATTEMPTS = 3
-_NO_MOUNT = (UnauthorizedError, DeniedError, NameUnknownError, RejectedError)
+_NO_MOUNT = (
+    UnauthorizedError,
+    DeniedError,
+    NameUnknownError,
+    ForbiddenByRuleError,
+    RejectedError,
+)
 _OCTETS = "application/octet-stream"
 
 

@@ -14,7 +14,12 @@ from pants_docker_buildkit.image_record import ImageRecord
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.oci.referrer import Referrer
 from pants_docker_buildkit.provenance import FILE_ENDING, provenance_referrer, provenance_statement
-from pants_docker_buildkit.registry.errors import DeniedError, RegistryError, UnauthorizedError
+from pants_docker_buildkit.registry.errors import (
+    DeniedError,
+    ForbiddenByRuleError,
+    RegistryError,
+    UnauthorizedError,
+)
 from pants_docker_buildkit.solver.definition import BuildDefinition
 from pants_docker_buildkit.solver.sbom import SPDX
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -80,7 +85,7 @@ async def attach_referrers(request: AttachmentRequest) -> Attachment:
     for future in futures:
         try:
             future.result()
-        except (DeniedError, UnauthorizedError) as e:
+        except (DeniedError, ForbiddenByRuleError, UnauthorizedError) as e:
             if request.was_built:
                 raise AttestationError(request.address, str(e)) from e
             logger.warning(f"{request.address} lacks what is said of it: {e}")

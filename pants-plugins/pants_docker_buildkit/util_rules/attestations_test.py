@@ -165,7 +165,7 @@ def test_an_image_that_is_in_no_registry_has_its_provenance_in_a_file(
     assert len(registry.requests) == before
 
 
-@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("status", [401, 403, 405])
 def test_whoever_may_not_write_is_warned_unless_the_image_was_built(
     runner: ImageRunner, registry: FakeRegistry, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
