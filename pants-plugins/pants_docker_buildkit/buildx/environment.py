@@ -25,6 +25,8 @@ _DOCKER = (
     "DOCKER_TLS_VERIFY",
 )
 _BUILDERS = ("BUILDX_BUILDER", "BUILDX_CONFIG", "KUBECONFIG", "SSH_AUTH_SOCK")
+# A program in a pod finds its cluster by them (client-go, `rest.InClusterConfig`).
+_CLUSTER = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 _GITHUB_CACHE = (
     "ACTIONS_CACHE_SERVICE_V2",
     "ACTIONS_CACHE_URL",
@@ -68,6 +70,7 @@ PASSED = (
     *_DIRECTORIES,
     *_DOCKER,
     *_BUILDERS,
+    *_CLUSTER,
     *PROXY_VARIABLES,
     *_GITHUB_CACHE,
     *_AMAZON_CACHE,
@@ -76,6 +79,17 @@ PASSED = (
 
 None of them can change an image, and none is in any key. All others are shut out.
 """
+
+PATHS = (
+    *("BUILDX_CONFIG", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "KUBECONFIG"),
+    *("SSH_AUTH_SOCK", "TMPDIR"),
+    *("AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+    *("AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+)
+"""Those that name a file or a directory."""
+
+LISTS_OF_PATHS = ("KUBECONFIG",)
+"""Those of them that may name several, separated as in `PATH`."""
 
 REFUSED: Mapping[str, str] = MappingProxyType(
     {

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Optional
 
+from pants.base.build_environment import get_buildroot
 from pants.engine.env_vars import EnvironmentVarsRequest
 
-from pants_docker_buildkit.buildx.environment import PASSED, REFUSED
+from pants_docker_buildkit.buildx.environment import LISTS_OF_PATHS, PASSED, PATHS, REFUSED
 from pants_docker_buildkit.compat import environment_vars_subset, implicitly, rule
 from pants_docker_buildkit.errors import InvalidOptionError
 from pants_docker_buildkit.subsystem import DockerBuildKitSubsystem
@@ -39,6 +40,13 @@ def _program(text: str, home: str) -> str:
     return option_path(text, home) if "/" in text else text
 
 
+def _below_build_root(name: str, value: str) -> str:
+    """The value with absolute paths: in the sandbox of a program, relative ones lead nowhere."""
+    paths = value.split(os.pathsep) if name in LISTS_OF_PATHS else [value]
+    root = get_buildroot()
+    return os.pathsep.join(os.path.join(root, each) if each else each for each in paths)
+
+
 def _check_added(variables: Iterable[str]) -> None:
     for name in (each.partition("=")[0] for each in variables):
         if not _BEGINNING.match(name):
@@ -54,6 +62,8 @@ async def resolve_docker_environment(subsystem: DockerBuildKitSubsystem) -> Dock
     _check_added(subsystem.env_vars)
     requested = EnvironmentVarsRequest((*PASSED, *subsystem.env_vars))
     variables = dict(await environment_vars_subset(requested, **implicitly()))
+    for name in filter(variables.get, PATHS):
+        variables[name] = _below_build_root(name, variables[name])
     path = variables.get("PATH", _DEFAULT_PATH)
     entries = (
         path if entry == _PATH_PLACEHOLDER else entry for entry in subsystem.executable_search_paths

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pants.engine.internals.scheduler import ExecutionError
 
-from pants_docker_buildkit.buildx.environment import PASSED, REFUSED
+from pants_docker_buildkit.buildx.environment import PASSED, PATHS, REFUSED
 from pants_docker_buildkit.testutil import ImageRunner
 from pants_docker_buildkit.util_rules.docker_environment import DockerEnvironment
 
@@ -21,6 +21,28 @@ def variables(runner: ImageRunner, *options: str, **environment: str) -> dict[st
 def test_docker_gets_what_it_documents_and_what_caches_need(runner: ImageRunner) -> None:
     given = dict.fromkeys(PASSED, "x")
     assert set(variables(runner, **given)) == set(PASSED)
+
+
+def test_a_program_in_a_pod_finds_its_cluster(runner: ImageRunner) -> None:
+    cluster = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+    assert cluster.items() <= variables(runner, **cluster).items()
+
+
+def test_relative_paths_are_below_the_build_root(runner: ImageRunner) -> None:
+    root = runner.runner.build_root
+    given = {name: f"etc/{name}" for name in PATHS}
+    found = variables(runner, **given)
+    assert {name: found[name] for name in PATHS} == {
+        name: f"{root}/{path}" for name, path in given.items()
+    }
+    found = variables(runner, KUBECONFIG="a::/b", BUILDX_CONFIG="a:b", DOCKER_CONFIG="", TMPDIR="/")
+    assert found == {
+        "PATH": "/bin",
+        "KUBECONFIG": f"{root}/a::/b",
+        "BUILDX_CONFIG": f"{root}/a:b",
+        "DOCKER_CONFIG": "",
+        "TMPDIR": "/",
+    }
 
 
 def test_what_would_change_an_image_is_shut_out(runner: ImageRunner) -> None:
