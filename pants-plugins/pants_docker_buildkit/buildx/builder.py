@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Optional
 
+from pants_docker_buildkit.buildx.deployments import Deployment
+
 
 class InvalidBuilderError(ValueError):
     """`docker buildx inspect` printed something else than a builder."""
@@ -16,6 +18,7 @@ BUILDKIT_IMAGE = "moby/buildkit"
 
 # buildx before 0.12 writes `Buildkit:`.
 _BUILDKIT_VERSION = re.compile(r"(?im)^buildkit(?: version)?:[ \t]*(\S+)")
+_NAMESPACE = re.compile(r'(?:^| )namespace="([^"]+)"')
 _DRIVER_IMAGE = re.compile(r'\bimage="([^"]+)"')
 _HOST_GATEWAY_LABEL = "org.mobyproject.buildkit.worker.moby.host-gateway-ip"
 _CONTAINERD_LABEL = "org.mobyproject.buildkit.worker.containerd.namespace"
@@ -32,6 +35,7 @@ class Builder:
     booted, and `buildkit_versions` what those run that are booted. `host_gateway` is the address of
     a Docker Engine's machine for its steps. `images` are those that buildx pulls to boot nodes of
     the driver `docker-container` that do not run. `other_endpoints` are those of further nodes.
+    `deployments` are those of the nodes of the driver `kubernetes`.
     `described` is what messages call one that the options describe, whose `name` is made up.
     """
 
@@ -46,6 +50,7 @@ class Builder:
     host_gateway: Optional[str] = None
     images: tuple[str, ...] = ()
     other_endpoints: tuple[str, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
     described: Optional[str] = None
 
     @property
@@ -88,6 +93,7 @@ def parse_builder(text: str) -> Builder:
             host_gateway=found.get(_HOST_GATEWAY_LABEL),
             images=_parse_images(nodes) if found.get("Driver") == "docker-container" else (),
             other_endpoints=tuple(each.get("Endpoint", "") for each in nodes[1:]),
+            deployments=_parse_deployments(nodes) if found.get("Driver") == "kubernetes" else (),
         )
     except KeyError as e:
         raise InvalidBuilderError(f"docker buildx inspect named no {e.args[0]}.") from e
@@ -103,10 +109,14 @@ def _find_problem(text: str, nodes: list[dict[str, str]]) -> str | None:
 
 
 def _parse_nodes(text: str) -> list[dict[str, str]]:
-    """What is said of each node, in order, from the same text."""
-    nodes = re.split(r"(?m)^Name:", text.partition("\nNodes:")[2])[1:]
+    """What is said of each node, in order, from the same text.
+
+    A deployment of the driver `kubernetes` is one node, which buildx lists once for each pod.
+    """
+    nodes = re.split(r"(?m)^(?=Name:)", text.partition("\nNodes:")[2])[1:]
     pairs = ((line.partition(":") for line in node.splitlines()) for node in nodes)
-    return [{key: value.strip() for key, _, value in each} for each in pairs]
+    found = [{key: value.strip() for key, _, value in each} for each in pairs]
+    return list({each["Name"]: each for each in found}.values())
 
 
 def _parse_images(nodes: list[dict[str, str]]) -> tuple[str, ...]:
@@ -114,6 +124,12 @@ def _parse_images(nodes: list[dict[str, str]]) -> tuple[str, ...]:
     stopped = (each for each in nodes if each.get("Status") != "running")
     found = (_DRIVER_IMAGE.search(each.get("Driver Options", "")) for each in stopped)
     return tuple(dict.fromkeys(image[1] if image else BUILDKIT_IMAGE for image in found))
+
+
+def _parse_deployments(nodes: list[dict[str, str]]) -> tuple[Deployment, ...]:
+    """What runs the pods of each node."""
+    found = ((each["Name"], _NAMESPACE.search(each.get("Driver Options", ""))) for each in nodes)
+    return tuple(Deployment(name, namespace and namespace[1]) for name, namespace in found)
 
 
 def parse_node_statuses(text: str) -> tuple[str, ...]:

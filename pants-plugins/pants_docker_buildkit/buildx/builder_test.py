@@ -8,6 +8,7 @@ from pants_docker_buildkit.buildx.builder import (
     parse_builder,
     parse_node_statuses,
 )
+from pants_docker_buildkit.buildx.deployments import Deployment
 
 # What `docker buildx inspect` of buildx 0.29 prints, shortened.
 ENGINE = """\
@@ -147,6 +148,41 @@ Name:     farm1
 Endpoint: tcp://arm64.example:1234
 Status:   {status}
 """
+
+
+PODS = """\
+Name:          cluster
+Driver:        kubernetes
+
+Nodes:
+Name:             cluster0
+Endpoint:         kubernetes:///cluster?deployment=cluster0&kubeconfig=
+Driver Options:   image="buildkit:1" namespace="build" replicas="2"
+Status:           running
+BuildKit version: v0.25.1
+Platforms:        linux/amd64, linux/arm64
+
+Name:             cluster0
+Endpoint:         kubernetes:///cluster?deployment=cluster0&kubeconfig=
+Driver Options:   image="buildkit:1" namespace="build" replicas="2"
+Status:           running
+BuildKit version: v0.25.1
+Platforms:        linux/amd64, linux/arm64
+"""
+
+
+def test_the_pods_of_a_deployment_are_one_node() -> None:
+    builder = parse_builder(PODS)
+    assert builder.node_platforms == (("linux/amd64", "linux/arm64"),)
+    assert builder.other_endpoints == ()
+    assert parse_node_statuses(PODS) == ("running",)
+
+
+def test_the_deployment_of_a_node_is_in_its_namespace() -> None:
+    assert parse_builder(PODS).deployments == (Deployment("cluster0", "build"),)
+    elsewhere = parse_builder(PODS.replace(' namespace="build"', ""))
+    assert elsewhere.deployments == (Deployment("cluster0", None),)
+    assert parse_builder(CONTAINERS).deployments == ()
 
 
 def test_each_node_has_a_status() -> None:

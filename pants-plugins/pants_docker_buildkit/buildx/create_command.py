@@ -29,10 +29,15 @@ def render_create_arguments(
     )
 
 
+def node_name(instance: str, index: int) -> str:
+    """What the node of this number is called, the first of which is 0."""
+    return f"{instance}{index}"
+
+
 def _create_node(
     driver: str, instance: str, index: int, node: NodeDescription, daemon: list[str]
 ) -> tuple[str, ...]:
-    arguments = ["buildx", "create", "--name", instance, "--node", f"{instance}{index}"]
+    arguments = ["buildx", "create", "--name", instance, "--node", node_name(instance, index)]
     arguments += ["--append"] if index else []
     arguments += ["--driver", driver]
     for option in node.driver_opts:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TypeVar, Union
 
 from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.buildx.deployments import describe_pods
 from pants_docker_buildkit.registry.redaction import redact
 from pants_docker_buildkit.solver.errors import (
     BuilderGoneError,
@@ -157,7 +158,7 @@ def advise_on_loss(builder: Builder, buildx_config: str | None) -> str:
     if builder.driver == "docker-container":
         return f"Look at 'docker logs buildx_buildkit_{builder.name}0' and {inspect}."
     if builder.driver == "kubernetes":
-        return f"Look at 'kubectl logs deployment/{builder.name}0' and {inspect}."
+        return f"Look at {' and '.join((*describe_pods(builder.deployments), inspect))}."
     places = " and ".join(map(redact, (builder.endpoint, *builder.other_endpoints)))
     return f"Look at the log of the BuildKit at {places} and {inspect}."
 

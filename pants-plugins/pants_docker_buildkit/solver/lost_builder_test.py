@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pants_docker_buildkit.buildx.builder import Builder
+from pants_docker_buildkit.buildx.deployments import Deployment
 from pants_docker_buildkit.solver.errors import (
     BuilderGoneError,
     BuilderLostError,
@@ -367,8 +368,8 @@ def test_a_builder_that_does_not_come_back_is_named_with_both_reasons(
         (
             "kubernetes",
             "/my cache/buildx",
-            "Look at 'kubectl logs deployment/far0' and 'BUILDX_CONFIG='/my cache/buildx' docker"
-            " buildx inspect --bootstrap far'.",
+            "Look at 'kubectl describe all --namespace=build --selector=app=far-pods0' and"
+            " 'BUILDX_CONFIG='/my cache/buildx' docker buildx inspect --bootstrap far'.",
         ),
         (
             "remote",
@@ -379,7 +380,11 @@ def test_a_builder_that_does_not_come_back_is_named_with_both_reasons(
     ],
 )
 def test_where_to_look_depends_on_the_driver(driver: str, config: str | None, advice: str) -> None:
-    builder = Builder("far", driver, "tcp://far:1", True, has_containerd_store=True)
+    builder = Builder(
+        *("far", driver, "tcp://far:1", True),
+        has_containerd_store=True,
+        deployments=(Deployment("far_pods0", "build"),),
+    )
     assert advise_on_loss(builder, config) == advice
 
 
