@@ -6,6 +6,7 @@ buildx configuration of its own. See `docs/decisions/0016-described-builders-are
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ from pants_docker_buildkit.buildx.builder_description import (
     BuilderDescription,
 )
 from pants_docker_buildkit.buildx.buildkitd_config import render_buildkitd_config
-from pants_docker_buildkit.buildx.create_command import render_create_arguments
+from pants_docker_buildkit.buildx.create_command import node_name, render_create_arguments
+from pants_docker_buildkit.buildx.deployments import Deployment, describe_pods
 from pants_docker_buildkit.solver.builder_choice import choose_builder, remember_builder
 from pants_docker_buildkit.solver.builder_instance import content_hash, instance_name
 from pants_docker_buildkit.solver.docker_cli import DockerCli
@@ -49,6 +51,9 @@ BUILDX_DIRECTORY = "buildx"
 
 _ASK_AGAIN_SECONDS = 0.1
 _END_SECONDS = 5.0
+# Of pods that need longer than the driver waits (`driver/kubernetes/driver.go`), and of what
+# another machine has created meanwhile.
+_STILL_BOOTING = re.compile(r"expected \d+ replicas to be ready, got \d+$| already exists$")
 
 
 @dataclass(frozen=True)
@@ -103,8 +108,8 @@ def boot_builder(
     _check_tls_files(description)
     directory = Path(docker.environment["BUILDX_CONFIG"])
     with (
-        _lock(directory / f"{instance}.lock", description, deadline),
-        _answered_in_time(description),
+        _lock(directory, description, instance, deadline),
+        _answered_in_time(description, instance),
     ):
         # It is asked for its nodes, each of which may accept connections and say nothing.
         seconds = seconds_to_ask(deadline)
@@ -131,13 +136,13 @@ def _own_buildx(docker: DockerCli, session: Path) -> DockerCli:
 
 
 @contextmanager
-def _answered_in_time(description: BuilderDescription) -> Iterator[None]:
+def _answered_in_time(description: BuilderDescription, instance: str) -> Iterator[None]:
     try:
         yield
     except subprocess.TimeoutExpired as e:
         within = f"answer within {description.boot_timeout} s"
         raise BuilderNotReadyError(
-            description.name, within, "it did not", _advice(description)
+            description.name, within, "it did not", _advice(description, instance)
         ) from e
 
 
@@ -151,7 +156,7 @@ def _await(
             description.name,
             f"accept a connection{within}",
             answer.problem,
-            _advice(description),
+            _advice(description, instance),
         )
     return answer.inspection
 
@@ -159,8 +164,29 @@ def _await(
 def _bootstrap(
     docker: DockerCli, instance: str, description: BuilderDescription, deadline: float
 ) -> str:
+    while True:
+        try:
+            answer = _boot(docker, instance, deadline)
+        except subprocess.TimeoutExpired:
+            within = f"boot within {description.boot_timeout} s"
+            raise BuilderNotReadyError(
+                description.name, within, "it did not", _advice(description, instance)
+            ) from None
+        if answer.returncode == 0 and all_nodes_run(answer.stdout):
+            return answer.stdout
+        reason = last_error(answer.stderr) or "it does not run"
+        if not _STILL_BOOTING.search(reason):
+            raise BuilderNotBootedError(
+                description.name, "boot", reason, _advice(description, instance)
+            )
+        time.sleep(_ASK_AGAIN_SECONDS)
+
+
+def _boot(docker: DockerCli, instance: str, deadline: float) -> subprocess.CompletedProcess[str]:
+    """What buildx says. Raises `subprocess.TimeoutExpired`."""
+    arguments = docker.arguments(("buildx", "inspect", "--bootstrap", instance))
     with subprocess.Popen(
-        docker.arguments(("buildx", "inspect", "--bootstrap", instance)),
+        arguments,
         env=dict(docker.environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -172,14 +198,8 @@ def _bootstrap(
             said, problem = process.communicate(timeout=max(deadline - time.monotonic(), 0.1))
         except subprocess.TimeoutExpired:
             _end(process)
-            seconds = f"within {description.boot_timeout} s"
-            raise BuilderNotReadyError(
-                description.name, f"boot {seconds}", "it did not", _advice(description)
-            ) from None
-    if process.returncode != 0 or not all_nodes_run(said):
-        reason = last_error(problem) or "it does not run"
-        raise BuilderNotBootedError(description.name, "boot", reason, _advice(description))
-    return said
+            raise
+    return subprocess.CompletedProcess(arguments, process.returncode, said, problem)
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -216,14 +236,16 @@ def _create(
 
 
 @contextmanager
-def _lock(path: Path, description: BuilderDescription, deadline: float) -> Iterator[None]:
-    while (file := try_to_lock_file(path)) is None:
+def _lock(
+    directory: Path, description: BuilderDescription, instance: str, deadline: float
+) -> Iterator[None]:
+    while (file := try_to_lock_file(directory / f"{instance}.lock")) is None:
         if time.monotonic() >= deadline:
             raise BuilderNotReadyError(
                 description.name,
                 f"be booted within {description.boot_timeout} s",
                 "another session is still at it",
-                _advice(description),
+                _advice(description, instance),
             )
         time.sleep(_ASK_AGAIN_SECONDS)
     with file:
@@ -238,18 +260,24 @@ def _check_tls_files(description: BuilderDescription) -> None:
                     content_hash(path, description)
 
 
-def _advice(description: BuilderDescription) -> str:
+def _advice(description: BuilderDescription, instance: str) -> str:
     if description.driver == REMOTE:
         return (
             "Check `endpoint`, `cacert`, `cert` and `key`, and whether a BuildKit runs there;"
             " where it needs longer, raise `boot_timeout`."
         )
     if description.driver == KUBERNETES:
+        places = " and ".join(describe_pods(_deployments(description, instance)))
         return (
-            "Look at its pods with 'kubectl get pods' and 'kubectl describe', and check"
-            " KUBECONFIG and `driver_opts`; where it needs longer, raise `boot_timeout`."
+            f"Look at {places}, and check KUBECONFIG and `driver_opts`; where it needs longer,"
+            " raise `boot_timeout`."
         )
     return (
         "Check that its engine runs and can pull the image of BuildKit (`driver_opts.image`);"
         " where it needs longer, raise `boot_timeout`."
     )
+
+
+def _deployments(description: BuilderDescription, instance: str) -> Iterator[Deployment]:
+    for index, node in enumerate(description.nodes):
+        yield Deployment(node_name(instance, index), dict(node.driver_opts).get("namespace"))

@@ -210,11 +210,44 @@ def test_why_a_builder_does_not_boot_need_not_be_text(host: Host) -> None:
 def test_a_deployment_that_does_not_boot_in_time_is_given_up(host: Host) -> None:
     host.docker.answer("buildx inspect --bootstrap", run="exec sleep 600")
     host.docker.answer("buildx inspect", host.nodes("inactive", "inactive"))
-    assert failure(host, replace(PODS, boot_timeout=1)) == (
+    near, far = PODS.nodes[0], NodeDescription(driver_opts=(("namespace", "far"),))
+    told = failure(host, replace(PODS, nodes=(near, far), boot_timeout=1))
+    instance = host.docker.calls[0].rpartition(" ")[2]
+    assert told == (
         "The builder of '[docker-buildkit.builders.pods]' must boot within 1 s, but: it did not."
-        " Look at its pods with 'kubectl get pods' and 'kubectl describe', and check KUBECONFIG and"
-        " `driver_opts`; where it needs longer, raise `boot_timeout`."
+        f" Look at 'kubectl describe all --selector=app={instance}0' and 'kubectl describe all"
+        f" --namespace=far --selector=app={instance}1', and check KUBECONFIG and `driver_opts`;"
+        " where it needs longer, raise `boot_timeout`."
     )
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "expected 2 replicas to be ready, got 1",
+        'error while calling Create for "n0": deployments.apps "n0" already exists',
+    ],
+)
+def test_a_deployment_that_needs_longer_than_buildx_waits_is_waited_for(
+    host: Host, reason: str
+) -> None:
+    """Or that another machine has just created."""
+    (host.session / "running").write_text(host.nodes("running", "running"))
+    again = f"if [ -e {host.state} ]; then cat {host.session}/running; exit 0; fi"
+    fail = f"touch {host.state}; echo 'ERROR: {reason}' >&2; exit 1"
+    host.docker.answer("buildx inspect --bootstrap", run=f"{again}; {fail}")
+    host.docker.answer("buildx inspect", host.nodes("inactive", "inactive"))
+    assert host.choose(PODS) is not None
+    assert sum("--bootstrap" in call for call in host.docker.calls) == 2
+
+
+def test_a_node_that_is_missing_beside_one_of_several_pods_is_created(host: Host) -> None:
+    host.docker.answer("buildx inspect --bootstrap", host.nodes("running", "running"))
+    pod = NODE.format(name="n0", status="running")
+    pods = f"{host.nodes('running', driver='kubernetes')}\n{pod}"
+    host.appears_once_created(pods, f"{pods}\n{NODE.format(name='n1', status='running')}")
+    host.choose(PODS)
+    assert sum(call.startswith("buildx create") for call in host.docker.calls) == 2
 
 
 def test_a_remote_builder_that_comes_late_is_waited_for(host: Host) -> None:
