@@ -121,7 +121,9 @@ def _config_in(environment: Mapping[str, str]) -> DockerConfig | None:
     text = environment.get(AUTH_CONFIG_VARIABLE)
     if not text:
         return None
-    return DockerConfig.parse(Path(f"${AUTH_CONFIG_VARIABLE}"), text.encode())
+    config = DockerConfig.parse(Path(f"${AUTH_CONFIG_VARIABLE}"), text.encode())
+    # Docker takes logins from there, and no helpers.
+    return replace(config, helpers={}, default_helper=None)
 
 
 def _load_or_none(
@@ -195,9 +197,11 @@ class DockerConfig:
         )
 
     def find(self, registry: str) -> Credentials | None:
-        """The credentials for `registry`, from its helper or else from the file.
+        """The credentials for `registry`, from its helper, or from the file if it has none.
 
-        Raises `CredentialHelperError` when a helper fails for another reason than having none.
+        Of a registry that a helper knows nothing of, nobody knows more, as in Docker: what the file
+        may have is from before there was a helper. Raises `CredentialHelperError` when a helper
+        fails for another reason than having none.
         """
         key = DOCKER_HUB_KEY if registry == DOCKER_HUB else registry
         # An empty name is that of the file, also where there is a helper for all others.
@@ -205,8 +209,7 @@ class DockerConfig:
         helper = own[0] if own else self.default_helper
         if helper:
             answer = ask_credential_helper(helper, self.environment, key)
-            if answer is not None:
-                return _from_helper(*answer)
+            return None if answer is None else _from_helper(*answer)
         return self._find_in_file(registry, key)
 
     def _find_in_file(self, registry: str, key: str) -> Credentials | None:

@@ -163,6 +163,20 @@ def test_a_helper_for_one_registry_goes_before_the_store_for_all(tmp_path: Path)
     assert config.find("other.io") == Credentials("all", "x")
 
 
+@pytest.mark.parametrize(
+    "helpers", [{"credHelpers": {"ghcr.io": "one"}}, {"credsStore": "one"}], ids=["one", "all"]
+)
+def test_a_helper_that_the_variable_names_is_not_asked(
+    tmp_path: Path, helpers: dict[str, object]
+) -> None:
+    """Docker asks none, but reads its file."""
+    write_config(tmp_path, {"auths": {"ghcr.io": {"auth": encode("me", SECRET)}}})
+    find = docker_credentials(
+        {"DOCKER_CONFIG": str(tmp_path)}, {"DOCKER_AUTH_CONFIG": json.dumps(helpers)}
+    )
+    assert find("ghcr.io") == Credentials("me", SECRET)
+
+
 def test_the_empty_name_of_a_helper_is_the_file(tmp_path: Path) -> None:
     config = {
         "credsStore": "absent",
@@ -193,11 +207,12 @@ def test_an_identity_token_from_a_helper_is_recognised(tmp_path: Path) -> None:
         'echo \'{"Username": "", "Secret": ""}\'',
     ],
 )
-def test_the_file_is_asked_where_a_helper_has_nothing(tmp_path: Path, script: str) -> None:
+def test_nobody_is_logged_in_where_a_helper_has_nothing(tmp_path: Path, script: str) -> None:
+    """As in buildx 0.29 and 0.36: what the file has is from before there was a helper."""
     write_helper(tmp_path, "one", script)
     auths = {"ghcr.io": {"auth": encode("me", SECRET)}}
-    config = write_config(tmp_path, {"credsStore": "one", "auths": auths})
-    assert config.find("ghcr.io") == Credentials("me", SECRET)
+    for helpers in ({"credsStore": "one"}, {"credHelpers": {"ghcr.io": "one"}}):
+        assert write_config(tmp_path, {**helpers, "auths": auths}).find("ghcr.io") is None
 
 
 @pytest.mark.parametrize(
