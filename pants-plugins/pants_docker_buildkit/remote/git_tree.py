@@ -31,6 +31,7 @@ _SETTINGS = (
 )
 _GIT = ".git"
 _MODULES = ".gitmodules"
+_LENGTH_OF_SHA256 = 64
 _NO_CHECKOUT = "none"
 _MODE_OF_SUBMODULE = "160000"
 
@@ -70,7 +71,8 @@ def _check_out(
     git = Git(environment, _SECONDS, tree, _SETTINGS, login)
     plain = git.without_configuration()
     # The user's template may have filters and hooks, too.
-    plain.run("init", "--quiet", "--template=")
+    kind = ("--object-format=sha256",) if len(commit) == _LENGTH_OF_SHA256 else ()
+    plain.run("init", "--quiet", "--template=", *kind)
     plain.run("remote", "add", "--", "origin", url)
     if not git.succeeds("fetch", "--quiet", "--depth=1", "--no-tags", "origin", commit):
         # Not every server gives a commit by its name, or part of a history.

@@ -28,10 +28,10 @@ email = a@example.org
 class Repository:
     """A repository with commits."""
 
-    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
+    def __init__(self, directory: Path, environment: dict[str, str], kind: str = "sha1") -> None:
         self.directory, self.environment = directory, environment
         directory.mkdir(parents=True)
-        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("init", "--quiet", "--initial-branch=main", f"--object-format={kind}")
 
     def git(self, *arguments: str) -> str:
         command = ("git", "-c", "core.symlinks=true", "-c", "core.autocrlf=false", *arguments)
@@ -95,6 +95,15 @@ def test_files_are_those_of_the_commit_whatever_git_is_configured_to_make_of_the
     (tmp_path / "other").mkdir()
     deep = check_out(url, first, "deep", tmp_path / "other", repository.environment)
     assert listing(deep) == {"b.txt": "b\n"}
+
+
+def test_a_repository_may_name_its_objects_by_sha256(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    repository = Repository(tmp_path / "sha256", environment, "sha256")
+    commit = repository.commit({"a.txt": "a\n"})
+    tree = check_out(str(repository.directory), commit, "", tmp_path, environment)
+    assert listing(tree) == {"a.txt": "a\n"}
 
 
 def test_submodules_are_checked_out_as_repositories_are(
