@@ -33,6 +33,11 @@ _ADVICE = (
         " 'ID=KEY,KEY'.",
     ),
     (
+        r"unsupported context source ",
+        "Have the field `build_contexts` name a repository as 'https://….git', 'git://…' or"
+        " 'git@HOST:PATH': BuildKit takes no other there.",
+    ),
+    (
         r"unset ssh forward key (?P<id>\S+)",
         "Add '{id}' to the field `ssh` of the image, which forwards the agent of SSH_AUTH_SOCK, or"
         " '{id}=KEY'.",

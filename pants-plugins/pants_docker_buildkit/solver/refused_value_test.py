@@ -76,6 +76,11 @@ def test_what_is_to_be_done_about_agents_and_keys_is_said(error: str, advice: st
     assert "the field `ssh` of the image" in explained
 
 
+def test_what_buildkit_takes_for_a_named_context_is_said() -> None:
+    error = f"{SOLVE}unsupported context source ssh for x"
+    assert "the field `build_contexts`" in (explain_refusal(error) or "")
+
+
 @pytest.mark.parametrize(
     ("error", "field", "option"),
     [
