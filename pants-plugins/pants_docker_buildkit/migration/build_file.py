@@ -38,6 +38,11 @@ _GONE = {
     "skip_hadolint": "hadolint looks at docker_image targets only",
     "skip_trivy": "Pants' Trivy looks at docker_image targets only",
 }
+_RELATED = frozenset(
+    {"name", "dependencies", "registries", "repository", "skip_push", "output", *_ARTIFACTS}
+)
+"""Fields of which one says what becomes of another, which is looked for beside it."""
+
 _NETWORKS = ("default", "none", "host")
 _MENTION = re.compile(rf"\b{OLD}\b")
 _NO_EQUIVALENT = {
@@ -266,13 +271,13 @@ def _plan_target(plan: _Plan, call: ast.Call, directory: str | None, uses: Image
     if address is not None and address in uses.kept:
         raise _StaysError(uses.kept[address])
     plan.change(call, f"{OLD} is {NEW}", plan.source.replace(call.func, NEW))
-    items = [
-        _Item(each.arg, each.value, each, plan.source.start(each), each)
-        for each in call.keywords
-        if each.arg is not None
-    ]
-    if len(items) != len(call.keywords) or call.args:
+    items = list(_keyword_items(plan.source, call))
+    unpacked = [item for value in _unpacked(call) for item in _default_items(plan.source, value)]
+    counts = [_number_of_defaults(value) for value in _unpacked(call)]
+    is_in_sight = len(unpacked) == sum(each or 0 for each in counts) and None not in counts
+    if not is_in_sight or call.args or _RELATED & {each.name for each in unpacked}:
         plan.flag(call, _NOT_IN_SIGHT)
+    _plan_fields(plan, unpacked)
     values = {each.name: each for each in items}
     is_unpushed = _plan_local_registry(plan, values)
     _plan_fields(plan, [each for each in items if not (is_unpushed and each.name == "registries")])
@@ -390,30 +395,58 @@ def _names_of_target(key: ast.expr | None, name: str) -> list[ast.expr]:
     ]
 
 
+def _keyword_items(source: SourceText, call: ast.Call) -> Iterator[_Item]:
+    for each in call.keywords:
+        if each.arg is not None:
+            yield _Item(each.arg, each.value, each, source.start(each), each)
+
+
+def _unpacked(call: ast.Call) -> list[ast.expr]:
+    """The maps that a target unpacks into its fields: `**{…}`, or a group of `parametrize`."""
+    return [each.value for each in call.keywords if each.arg is None]
+
+
 def _default_items(source: SourceText, value: ast.expr) -> Iterator[_Item]:
     if isinstance(value, ast.Dict):
         for key, each in zip(value.keys, value.values):
             name = None if key is None else _text(key)
             if key is not None and name is not None:
                 yield _Item(name, each, each, source.start(key))
-    call = _dict_call(value)
-    for keyword in [] if call is None else call.keywords:
-        if keyword.arg is not None:
-            yield _Item(keyword.arg, keyword.value, keyword, source.start(keyword), keyword)
+    call = _dict_call(value) or _parametrize_call(value)
+    if call is not None:
+        yield from _keyword_items(source, call)
 
 
 def _number_of_defaults(value: ast.expr) -> int | None:
     """How many entries a map has, with one for what it unpacks; None if it is not written out."""
     if isinstance(value, ast.Dict):
         return len(value.keys)
+    group = _parametrize_call(value)
+    if group is not None:
+        # Its first argument is its name.
+        return len(group.args) - 1 + len(group.keywords)
     call = _dict_call(value)
     return None if call is None else len(call.args) + len(call.keywords)
 
 
 def _dict_call(node: ast.expr) -> ast.Call | None:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
+    return _call_of(node, "dict")
+
+
+def _parametrize_call(node: ast.expr) -> ast.Call | None:
+    return _call_of(node, "parametrize")
+
+
+def _call_of(node: ast.expr, name: str) -> ast.Call | None:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
         return node
     return None
+
+
+def _alternatives(value: ast.expr) -> list[ast.expr]:
+    """The values that a field has: one, or those of `parametrize`."""
+    call = _parametrize_call(value)
+    return [value] if call is None else [*call.args, *(each.value for each in call.keywords)]
 
 
 def _plan_fields(plan: _Plan, items: list[_Item]) -> None:
@@ -443,13 +476,14 @@ def _plan_cache(plan: _Plan, item: _Item) -> None:
 
 
 def _plan_output(plan: _Plan, item: _Item) -> None:
-    attributes = _map(item.value)
-    if attributes is None:
-        raise _stays("output", "its value is not written out here, so it was not rewritten")
-    output = _OUTPUTS.get(tuple(sorted(attributes)))
-    if output is None:
-        raise _stays("output", f'{NEW} has "registry", "oci" and "docker" only')
-    plan.change(item.place, "`output` is a word", plan.source.replace(item.value, f'"{output}"'))
+    for value in _alternatives(item.value):
+        attributes = _map(value)
+        if attributes is None:
+            raise _stays("output", "its value is not written out here, so it was not rewritten")
+        output = _OUTPUTS.get(tuple(sorted(attributes)))
+        if output is None:
+            raise _stays("output", f'{NEW} has "registry", "oci" and "docker" only')
+        plan.change(item.place, "`output` is a word", plan.source.replace(value, f'"{output}"'))
 
 
 def _plan_removal(plan: _Plan, item: _Item) -> None:
@@ -460,7 +494,7 @@ def _plan_removal(plan: _Plan, item: _Item) -> None:
 
 
 def _check_registries(_plan: _Plan, item: _Item) -> None:
-    for text in _texts(item.value):
+    for text in (text for value in _alternatives(item.value) for text in _texts(value)):
         if _is_no_registry(text):
             hub = f'of "docker.io": name that, and begin `repository` with {text!r}'
             raise _stays(item.name, f"Docker takes {text!r} for part of a repository {hub}")
@@ -473,8 +507,8 @@ def _is_no_registry(text: str) -> bool:
 
 
 def _check_network(_plan: _Plan, item: _Item) -> None:
-    network = _text(item.value)
-    if network is not None and network not in _NETWORKS:
+    networks = {_text(each) for each in _alternatives(item.value)} - {None}
+    if not networks.issubset(_NETWORKS):
         named = ", ".join(f'"{each}"' for each in _NETWORKS)
         raise _stays(item.name, f"`RUN` steps have one of the networks {named} with BuildKit")
 

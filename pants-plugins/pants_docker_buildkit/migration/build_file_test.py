@@ -293,6 +293,55 @@ def test_what_cannot_be_seen_is_pointed_at() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("**{'pull': True, 'tags': ['a']}", "**{'tags': ['a']}"),
+        ("**dict(tags=['a'], squash=False)", "**dict(tags=['a'])"),
+        (
+            "**parametrize('a', pull=True, tags=['a']), **parametrize('b', skip_trivy=True)",
+            "**parametrize('a', tags=['a']), **parametrize('b')",
+        ),
+        (
+            "output=parametrize(a={'type': 'registry'}, b={'type': 'docker'})",
+            'output=parametrize(a="registry", b="docker")',
+        ),
+    ],
+)
+def test_fields_that_are_unpacked_or_have_several_values_move_too(before: str, after: str) -> None:
+    moved = move_build_file("src/BUILD", f"docker_image(name='a', {before})\n")
+    assert moved.text == f"docker_buildkit_image(name='a', {after})\n"
+    assert not moved.flags
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "**{'extra_build_options': {}}",
+        "**parametrize('a', output={'type': 'local', 'dest': 'a'})",
+        "build_network=parametrize('default', 'container:a')",
+        "registries=parametrize(['@a'], b=['company'])",
+        "output=parametrize(a={'type': 'registry'}, b=B)",
+    ],
+)
+def test_one_of_several_values_without_an_equivalent_keeps_a_target(fields: str) -> None:
+    text = f"docker_image(name='a', {fields})\n"
+    moved = move_build_file("src/BUILD", text)
+    assert moved.text == text
+    assert moved.flags[0].text.startswith("stays a docker_image. `")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    ["**{**COMMON}", "**{'skip_push': True}", "**dict(COMMON)", "**parametrize('a', **COMMON)"],
+)
+def test_unpacked_fields_that_say_what_becomes_of_others_are_pointed_at(fields: str) -> None:
+    moved = move_build_file("src/BUILD", f"docker_image(name='a', {fields})\n")
+    assert [each.text for each in moved.flags] == [
+        "its fields are not all in sight: check those in the guide"
+    ]
+
+
+@pytest.mark.parametrize(
     "defaults",
     ["COMMON", "make(pull=True)", "dict(COMMON, tags=[])", "dict(**COMMON)", "{**COMMON}"],
 )
