@@ -82,8 +82,8 @@ def _parse_numbered(number: int, rule: Any) -> UserRule:
 def _parse_rule(rule: Mapping[str, Any]) -> UserRule:
     selector = _lower_keys(rule["selector"])
     identifier = selector["identifier"]
-    action = _enum(rule.get("action", 0), _ACTIONS)
-    match_type = _enum(selector.get("match_type", 0), _MATCH_TYPES)
+    action = _enum(rule.get("action"), _ACTIONS)
+    match_type = _enum(selector.get("match_type"), _MATCH_TYPES)
     if action == "CONVERT":
         finding = f"the rule for {identifier!r} converts, so that something else than that is read"
         raise InvalidUserPolicyError("only allow and deny", finding)
@@ -91,7 +91,7 @@ def _parse_rule(rule: Mapping[str, Any]) -> UserRule:
         what = "a regular expression" if match_type == "REGEX" else "constraints"
         finding = f"the rule for {identifier!r} has {what}"
         raise InvalidUserPolicyError("select sources exactly or with '*'", finding)
-    if "**" in identifier:
+    if match_type == "WILDCARD" and "**" in identifier:
         raise InvalidUserPolicyError("have no '**', which BuildKit refuses", f"{identifier!r} has")
     parts = identifier.split("*") if match_type == "WILDCARD" else [identifier]
     pattern = re.compile(".*".join(map(re.escape, parts)))
@@ -99,8 +99,11 @@ def _parse_rule(rule: Mapping[str, Any]) -> UserRule:
 
 
 def _enum(value: object, names: tuple[str, ...]) -> str:
-    """BuildKit reads names and numbers."""
-    if isinstance(value, int):
+    """BuildKit reads names and numbers, and takes nothing for the first one."""
+    if value is None:
+        return names[0]
+    # `True` is a number to Python only.
+    if type(value) is int and 0 <= value < len(names):
         return names[value]
     if value not in names:
         raise ValueError(f"{value!r} is not one of {', '.join(names)}")

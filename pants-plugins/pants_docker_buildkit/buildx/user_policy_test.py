@@ -36,6 +36,8 @@ def rule(action: object, identifier: str, **selector: Any) -> dict[str, Any]:
         pytest.param([rule("ALLOW", NODE), rule("DENY", "*")], "*", id="last-denies"),
         pytest.param([{"Action": "DENY", "Selector": {"Identifier": "*"}}], "*", id="go-keys"),
         pytest.param([{"selector": {"identifier": "*"}}], None, id="allow-is-the-default"),
+        pytest.param([rule(None, "*", match_type=None)], None, id="nothing-is-the-default"),
+        pytest.param([rule("DENY", "a**", match_type="EXACT")], None, id="exact-two-stars"),
     ],
 )
 def test_the_last_rule_that_matches_decides(
@@ -88,7 +90,10 @@ def test_what_cannot_be_obeyed_is_refused_with_a_reason(text: bytes, requirement
         ({"action": "DENY"}, "rule 2 has no 'selector'"),
         ({"selector": {}}, "rule 2 has no 'identifier'"),
         (rule("FORBID", "*"), "in rule 2, 'FORBID' is not one of ALLOW, DENY, CONVERT"),
-        ({"action": 7, "selector": {"identifier": "*"}}, "rule 2 has a member of another type"),
+        (rule(7, "*"), "in rule 2, 7 is not one of ALLOW, DENY, CONVERT"),
+        (rule(-1, "*"), "in rule 2, -1 is not one of ALLOW, DENY, CONVERT"),
+        (rule(True, "*"), "in rule 2, True is not one of ALLOW, DENY, CONVERT"),
+        (rule("DENY", "*", match_type=-1), "in rule 2, -1 is not one of WILDCARD, EXACT, REGEX"),
         ("DENY", "rule 2 has a member of another type, or is no object"),
     ],
 )
