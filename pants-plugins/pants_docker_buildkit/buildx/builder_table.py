@@ -30,7 +30,8 @@ ResolvePath = Callable[[str], str]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+(/[a-z0-9.]+)?")
-_REMOTE_ENDPOINT = re.compile(r"(docker-container|kube-pod|ssh|tcp|unix)://.+")
+# A socket by a relative path would be one of whatever directory buildx runs in.
+_REMOTE_ENDPOINT = re.compile(r"((docker-container|kube-pod|ssh|tcp)://|unix:///).+")
 _USER_INFO = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 
 _TLS_FILES = ("cacert", "cert", "key")
@@ -104,6 +105,11 @@ def parse_acquired_node(table: object) -> NodeDescription:
     """
     settings = OptionTable("", table)
     settings.only(("endpoint", *_TLS_FILES))
+    for key in _TLS_FILES:
+        path = settings.text(key)
+        # The program does not know where this is read, which is in a sandbox.
+        if path is not None and not path.startswith("/"):
+            raise InvalidTableError(key, "be an absolute path", f"is {path!r}")
     return _node(settings, REMOTE, (), str)
 
 

@@ -77,6 +77,14 @@ def test_a_failed_release_hides_nothing_of_a_build(
         pytest.param("print('tcp://x:1')", "prints JSON such as", id="no JSON"),
         pytest.param("print('{}')", "it is missing", id="no endpoint"),
         pytest.param('print(\'{"endpoint": "x"}\')', "is 'x'", id="no address"),
+        pytest.param(
+            'print(\'{"endpoint": "unix://a.sock"}\')', "is 'unix://a.sock'", id="relative socket"
+        ),
+        pytest.param(
+            'print(\'{"endpoint": "tcp://a:1", "cacert": "ca.pem"}\')',
+            "cacert must be an absolute path, but is 'ca.pem'",
+            id="relative file",
+        ),
         pytest.param("import time; time.sleep(600)", "gave no answer in 1 s", id="slow"),
     ],
 )
