@@ -10,6 +10,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from tests.conformance.images.mutated_fields import (
+    with_a_context,
+    with_other_fields,
+    with_other_files,
+)
 from tests.conformance.images.tree import Files, Tree
 from tests.conformance.images.trees.all_trees import TREES
 
@@ -122,7 +127,7 @@ def _use_variable(rng: random.Random, lines: list[str]) -> None:
 
     def use(word: str) -> str:
         replaced.append(word)
-        return rng.choice((*_USES, f"${{{{{{n}}:+{word}}}}}")).format(n=name)
+        return rng.choice((*_USES, "${{{n}:+{word}}}")).format(n=name, word=word)
 
     lines[at] = _replace_word(rng, lines[at], use)
     for word in replaced:
@@ -207,6 +212,13 @@ def _with_more_ignored(rng: random.Random, files: Files) -> Files:
     return {**files, name: rng.choice(("\n", "\r\n")).join(lines) + "\n"}
 
 
+def with_another_line(rng: random.Random, tree: Tree) -> Tree:
+    """The tree with one change of its Dockerfile."""
+    lines = tree.dockerfile.splitlines()
+    rng.choice(_MUTATIONS)(rng, lines)
+    return replace(tree, dockerfile="\n".join(lines) + "\n")
+
+
 def mutated_tree(seed: int) -> Tree:
     """The tree of a seed, which may be one that cannot be built."""
     rng = random.Random(seed)
@@ -218,6 +230,10 @@ def mutated_tree(seed: int) -> Tree:
     if rng.random() < 0.15:
         files = _with_more_ignored(rng, files)
     text = "\n".join(lines) + rng.choice(("\n", "\n", ""))
-    return replace(
+    tree = replace(
         original, name=f"mutated-{seed}", dockerfile=text, files=files, may_be_refused=True
     )
+    for share, change in ((0.3, with_other_fields), (0.1, with_a_context), (0.2, with_other_files)):
+        if rng.random() < share:
+            tree = change(rng, tree)
+    return tree

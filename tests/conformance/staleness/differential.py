@@ -19,6 +19,7 @@ from tests.conformance.images.differential import judge as judge_images
 from tests.conformance.images.sources import commit, git
 from tests.conformance.images.tree import Tree
 from tests.conformance.staleness.inputs import INPUTS, Input
+from tests.conformance.staleness.mutated_inputs import mutated_input
 from tests.conformance.staleness.random_inputs import random_input
 from tests.conformance.staleness.world import World, provide_world
 from tests.integration.workbench.machine import Checkout, Machine
@@ -89,7 +90,8 @@ def ask(inputs: Sequence[Input], world: World, checkout: Checkout, directory: Pa
 
     world.move()
     pants.write(after)
-    seen = changed_targets(checkout, world)
+    is_asked = any(each.git_sees for each in inputs)
+    seen = changed_targets(checkout, world) if is_asked else frozenset()
     product = pants.build(after, world.environment("after"))
     plain = _plain(directory / "after", after, world, "after")
     window = Window.until_now()
@@ -171,10 +173,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help="Inputs whose name has this text.")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="N random inputs.")
+    parser.add_argument("--mutated", type=int, default=0, metavar="N", help="N changed trees.")
     parser.add_argument("--seed", type=int, default=1, help="The seed of the first of them.")
     arguments = parser.parse_args()
-    seeds = range(arguments.seed, arguments.seed + arguments.random)
-    inputs = [random_input(each) for each in seeds] or chosen_inputs(arguments.only)
+    make = mutated_input if arguments.mutated else random_input
+    count = arguments.mutated or arguments.random
+    seeds = range(arguments.seed, arguments.seed + count)
+    inputs = [make(each) for each in seeds] or chosen_inputs(arguments.only)
     with tempfile.TemporaryDirectory() as directory:
         found = run(inputs, Path(directory))
     for name, problems in found.items():
