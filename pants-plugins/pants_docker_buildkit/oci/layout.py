@@ -5,6 +5,7 @@ https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -27,6 +28,9 @@ from pants_docker_buildkit.oci.media_types import MediaType, is_foreign_layer, i
 
 _LAYOUT_VERSION = "1.0.0"
 _CHUNK_SIZE = 1024 * 1024
+
+_NO_FILE = (None, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
+"""What says that there is no such file: a link or a socket is none, either."""
 
 
 class InvalidLayoutError(ValueError):
@@ -153,7 +157,8 @@ class ImageLayout:
         try:
             descriptor = _open_regular(self.blob_path(digest))
         except OSError as e:
-            raise InvalidLayoutError(self.directory, f"it lacks the blob {digest}") from e
+            finding = why_unread(e, f"it lacks the blob {digest}", f"its blob {digest}")
+            raise InvalidLayoutError(self.directory, finding) from e
         with os.fdopen(descriptor, "rb") as file:
             while chunk := file.read(_CHUNK_SIZE):
                 yield chunk
@@ -163,10 +168,16 @@ class ImageLayout:
             with os.fdopen(_open_regular(self.directory / name), "rb") as file:
                 content = file.read(MAX_MANIFEST_SIZE + 1)
         except OSError as e:
-            raise InvalidLayoutError(self.directory, f"it has no {name}") from e
+            finding = why_unread(e, f"it has no {name}", f"its {name}")
+            raise InvalidLayoutError(self.directory, finding) from e
         if len(content) > MAX_MANIFEST_SIZE:
             raise InvalidLayoutError(self.directory, f"its {name} is too large")
         return content
+
+
+def why_unread(error: OSError, absent: str, what: str) -> str:
+    """That a file is `absent`, or why `what` is there and cannot be read."""
+    return absent if error.errno in _NO_FILE else f"{what} cannot be read: {error.strerror}"
 
 
 def blob_name(digest: OciDigest) -> str:

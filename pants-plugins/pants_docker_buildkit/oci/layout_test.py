@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -149,6 +150,22 @@ def test_verify_refuses_other_content(writer: LayoutWriter, content: bytes) -> N
     layer.write_bytes(content)
     with pytest.raises(InvalidLayoutError, match="The content sha256:"):
         read_whole(layout)
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_absent(
+    writer: LayoutWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, _ = damaged_layer(writer)
+    root = layout.root()
+
+    def refuse(path: Path, *_: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(InvalidLayoutError, match=r"its index\.json cannot be read: Permission"):
+        layout.index()
+    with pytest.raises(InvalidLayoutError, match=r"its blob .* cannot be read: Permission"):
+        layout.read(root)
 
 
 def test_a_blob_that_is_a_link_is_refused(writer: LayoutWriter, tmp_path: Path) -> None:

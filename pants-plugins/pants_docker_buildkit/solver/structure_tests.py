@@ -22,7 +22,7 @@ from pants_docker_buildkit.oci.descriptor import Descriptor
 from pants_docker_buildkit.oci.digest import OciDigest, parse_oci_digest
 from pants_docker_buildkit.oci.image_config import ImageConfig
 from pants_docker_buildkit.oci.json_object import InvalidJsonError
-from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError
+from pants_docker_buildkit.oci.layout import ImageLayout, InvalidLayoutError, why_unread
 from pants_docker_buildkit.oci.manifest import ImageManifest, InvalidManifestError, parse_manifest
 from pants_docker_buildkit.oci.reference import ImageReference
 from pants_docker_buildkit.registry.errors import RegistryError
@@ -162,7 +162,8 @@ def _config_in_layout(directory: Path, digest: OciDigest) -> bytes:
     try:
         content = layout.blob_path(digest).read_bytes()
     except OSError as e:
-        raise InvalidLayoutError(directory, f"it has no blob {digest}") from e
+        finding = why_unread(e, f"it has no blob {digest}", f"its blob {digest}")
+        raise InvalidLayoutError(directory, finding) from e
     return layout.read(_config(verify_content(content, digest)))
 
 
