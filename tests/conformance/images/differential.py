@@ -71,6 +71,11 @@ class Differential:
         ]
 
 
+def is_stricter(tree: Tree, product: Images | Failure | None) -> bool:
+    """Whether the plugin refuses what chance wrote for a reason of its own."""
+    return isinstance(product, Failure) and tree.may_be_refused and _STRICTER in product.reason
+
+
 def judge(
     tree: Tree, plain: Images | Failure, product: Images | Failure | None, window: Window
 ) -> Iterator[str]:
@@ -82,7 +87,7 @@ def judge(
     if isinstance(plain, Failure):
         yield f"plain buildx cannot build it: {plain}"
         return
-    if isinstance(product, Failure) and tree.may_be_refused and _STRICTER in product.reason:
+    if is_stricter(tree, product):
         return
     if product is None or isinstance(product, Failure):
         yield f"pants package cannot build it: {product}"

@@ -18,7 +18,7 @@ _NAMES = (
 )
 _CONTENTS = ("", "x", "x\n", "\0", "é" * 9, "# syntax=none\n", "FROM none\n")
 _VALUES = (
-    *("", "x", "a b", "$V", "${V}", "a=b", "'q'", '"', "é", "\\", "\\n", "a,b", "#", "scratch"),
+    *("", "x", "a b", "$V", "a=b", "'q'", '"', "é", "\\", "\\n", "a,b", "#", "scratch"),
     *("linux/arm64", "0", " ", "a\tb", "../a", "."),
 )
 _OWN_ARGUMENTS = (

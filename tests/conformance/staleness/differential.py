@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.conformance.images.builds import SETTINGS, Failure, Images, PantsBuilds, PlainBuilds
 from tests.conformance.images.comparison import Window, compare_platforms
+from tests.conformance.images.differential import is_stricter
 from tests.conformance.images.differential import judge as judge_images
 from tests.conformance.images.sources import commit, git
 from tests.conformance.images.tree import Tree
@@ -57,6 +58,8 @@ def judge(each: Input, answers: Answers) -> Iterator[str]:
     if isinstance(plain, Failure):
         if not isinstance(product, Failure):
             yield f"must fail, as with plain buildx: {plain}"
+        return
+    if is_stricter(each.after, product):
         return
     if isinstance(product, Failure):
         yield f"could not be built: {product}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pants_docker_buildkit.buildx.user_policy import POLICY_VARIABLE
 from pants_docker_buildkit.testing.http_server import file_server, http_server
+from tests.conformance.images.builds import ENVIRONMENT
 from tests.conformance.images.frontend import push_frontend
 from tests.conformance.images.sources import (
     commit,
@@ -36,7 +37,7 @@ class World:
 
     def environment(self, state: str) -> dict[str, str]:
         """The variables of both ways to build, in the first run or in the second."""
-        return {**self.variables, **{name: f"{name} {state}" for name in MOVED}}
+        return {**ENVIRONMENT, **self.variables, **{name: f"{name} {state}" for name in MOVED}}
 
 
 @contextmanager
