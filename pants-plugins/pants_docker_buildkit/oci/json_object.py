@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
 
 _MAX_DIGITS = 20
+_SPACE = " \t\r\n"
 
 
 class InvalidJsonError(ValueError):
@@ -49,16 +52,21 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+_NUMBERS: dict[str, Any] = {
+    "parse_constant": _refuse,
+    "parse_float": _fraction,
+    "parse_int": _integer,
+}
+
+
 def parse_json(content: bytes) -> object:
     """What a document from anywhere says. Raises `InvalidJsonError` where readers may disagree."""
+    return _parse(content, partial(json.loads, object_pairs_hook=_once, **_NUMBERS))
+
+
+def _parse(content: bytes, read: Callable[[str], object]) -> object:
     try:
-        value: object = json.loads(
-            content.decode(),
-            parse_constant=_refuse,
-            parse_float=_fraction,
-            parse_int=_integer,
-            object_pairs_hook=_once,
-        )
+        value = read(content.decode())
         if b"\\u" in content:
             # Half of a surrogate pair is no text: it cannot be printed or sent.
             json.dumps(value, ensure_ascii=False).encode()
@@ -86,6 +94,24 @@ class JsonObject:
     def parse(cls, content: bytes) -> JsonObject:
         """The object that is the whole of `content`."""
         return cls._from_value(parse_json(content), "it")
+
+    @classmethod
+    def parse_as_go(cls, content: bytes, names: Iterable[str]) -> JsonObject:
+        """The object that `content` begins with, as programs in Go read what users write for them.
+
+        Whatever follows it is left alone. `names` are found whatever letters of them are capital.
+        Of members that are there twice, the last one counts.
+
+        https://pkg.go.dev/encoding/json#Unmarshal
+        """
+        known = {each.lower(): each for each in names}
+
+        def keep_last(pairs: list[tuple[str, object]]) -> dict[str, object]:
+            return {known.get(name.lower(), name): value for name, value in pairs}
+
+        decoder = json.JSONDecoder(object_pairs_hook=keep_last, **_NUMBERS)
+        value = _parse(content, lambda text: decoder.raw_decode(text.lstrip(_SPACE))[0])
+        return cls._from_value(value, "it")
 
     @classmethod
     def _from_value(cls, value: object, path: str) -> JsonObject:

@@ -52,8 +52,9 @@ def ask_credential_helper(
         reason = f": {redact(said[0])}" if said else ""
         raise CredentialHelperError(program, f"failed with exit code {done.exit_code}{reason}")
     try:
-        answer = JsonObject.parse(output.encode())
+        answer = JsonObject.parse_as_go(output.encode(), ("Username", "Secret"))
         username, secret = answer.text("Username"), answer.text("Secret")
     except InvalidJsonError as e:
         raise CredentialHelperError(program, "gave no 'Username' and 'Secret' in JSON") from e
-    return (username, secret) if username or secret else None
+    # BuildKit shows registries no user without a password.
+    return (username, secret) if username and secret else None

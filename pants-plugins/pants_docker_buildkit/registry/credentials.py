@@ -26,6 +26,11 @@ DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 """What Docker's configuration calls Docker Hub."""
 
 DOCKER_CONFIG_FILE = "config.json"
+
+_MEMBERS = (
+    *("auths", "credHelpers", "credsStore"),
+    *("auth", "username", "password", "identitytoken", "registrytoken"),
+)
 """What Docker calls its configuration in the directory where that lies."""
 
 AUTH_CONFIG_VARIABLE = "DOCKER_AUTH_CONFIG"
@@ -180,7 +185,8 @@ class DockerConfig:
     ) -> DockerConfig:
         """The configuration with this content. `file` is what errors call it."""
         try:
-            return cls._read(file, JsonObject.parse(content), environment or {})
+            document = JsonObject.parse_as_go(content, _MEMBERS)
+            return cls._read(file, document, environment or {})
         except InvalidJsonError as e:
             raise InvalidDockerConfigError(file, str(e)) from e
 
@@ -229,14 +235,14 @@ class DockerConfig:
             encoded = entry.optional_text("auth")
             if encoded:
                 username, password = _decode_auth(self.path, key, encoded)
-            return Credentials(
-                username,
-                password,
-                entry.optional_text("identitytoken"),
-                entry.optional_text("registrytoken"),
-            )
+            identity = entry.optional_text("identitytoken")
+            token = entry.optional_text("registrytoken")
         except InvalidJsonError as e:
             raise InvalidDockerConfigError(self.path, str(e)) from e
+        # BuildKit shows registries no user without a password.
+        if not (username and password or identity or token):
+            return Credentials()
+        return Credentials(username, password, identity, token)
 
 
 def _from_helper(username: str, secret: str) -> Credentials:

@@ -81,6 +81,30 @@ def test_a_configuration_without_credentials_has_none(tmp_path: Path, document: 
     assert write_config(tmp_path, document).find("ghcr.io") is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"AUTHS": {"ghcr.io": {"Auth": "bWU6czNjcmV0"}}}',
+        '{"auths": {"ghcr.io": {"auth": "bWU6czNjcmV0"}}} and more',
+        '{"auths": 5, "auths": {"ghcr.io": {"auth": "bWU6czNjcmV0"}}}',
+        '\n {"x": {}, "x": [], "auths": {"ghcr.io": {"username": "me", "PASSWORD": "s3cret"}}}',
+    ],
+)
+def test_a_configuration_is_read_as_docker_reads_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    assert DockerConfig.load(tmp_path, {}).find("ghcr.io") == Credentials("me", "s3cret")
+
+
+@pytest.mark.parametrize("pair", [("me", ""), ("", "s3cret"), ("", "")])
+def test_a_user_without_password_is_nobody(tmp_path: Path, pair: tuple[str, str]) -> None:
+    config = write_config(tmp_path, {"auths": {"ghcr.io": {"auth": encode(*pair)}}})
+    assert config.find("ghcr.io") is None
+    write_helper(
+        tmp_path, "store", f"""echo '{{"Username": "{pair[0]}", "Secret": "{pair[1]}"}}'"""
+    )
+    assert write_config(tmp_path, {"credsStore": "store"}).find("ghcr.io") is None
+
+
 def test_a_configuration_may_be_in_a_variable() -> None:
     text = '{"auths": {"ghcr.io": {"auth": "bWU6czNjcmV0"}}}'
     find = docker_credentials({}, {"DOCKER_AUTH_CONFIG": text})
@@ -252,9 +276,9 @@ def test_a_helper_is_looked_for_on_the_given_path_only(
 def test_a_helper_runs_in_the_given_environment(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("ONLY_HERE", "1")
     write_helper(
-        tmp_path, "one", 'echo "{\\"Username\\": \\"u\\", \\"Secret\\": \\"$ONLY_HERE\\"}"'
+        tmp_path, "one", 'echo "{\\"Username\\": \\"u\\", \\"Secret\\": \\"x$ONLY_HERE\\"}"'
     )
-    assert write_config(tmp_path, {"credsStore": "one"}).find("a.io") == Credentials("u", "")
+    assert write_config(tmp_path, {"credsStore": "one"}).find("a.io") == Credentials("u", "x")
 
 
 def test_a_login_is_seen_without_loading_the_configuration_again(tmp_path: Path) -> None:
