@@ -240,7 +240,7 @@ class DockerConfig:
         except InvalidJsonError as e:
             raise InvalidDockerConfigError(self.path, str(e)) from e
         # BuildKit shows registries no user without a password.
-        if not (username and password or identity or token):
+        if not ((username and password) or identity or token):
             return Credentials()
         return Credentials(username, password, identity, token)
 

@@ -80,10 +80,12 @@ class MissingImages:
         with self._lock:
             if self._pause is None or self._pause.done():
                 self._begin_round()
-                self._pause = Future()
-                timer = threading.Timer(self._pause_seconds, self._pause.set_result, (None,))
+                pause: Future[None] = Future()
+                timer = threading.Timer(self._pause_seconds, pause.set_result, (None,))
                 timer.daemon = True
+                # Where no thread can be started, nobody may wait for this.
                 timer.start()
+                self._pause = pause
             return self._pause
 
     def _begin_round(self) -> None:

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from pants_docker_buildkit.session.missing_images import MissingImages
 from pants_docker_buildkit.session.waits import Waits
 from pants_docker_buildkit.testing.processes import SOON
@@ -23,6 +25,19 @@ def pass_rounds(missing: MissingImages, rounds: int = ROUNDS) -> Mapping[str, st
         if missing.all() is not None:
             break
     return missing.all()
+
+
+def test_a_pause_that_could_not_begin_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = MissingImages(pause_seconds=0.001)
+
+    def refuse(_: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Timer, "start", refuse)
+        with pytest.raises(RuntimeError):
+            missing.pause()
+    missing.pause().result(SOON)
 
 
 def test_all_that_are_found_are_told_once_nothing_happens_any_more() -> None:
