@@ -24,8 +24,10 @@ def check_absence(channel: Channel, inquiry: Inquiry, response: Response, scopes
 
     https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints
     """
-    is_told = response.header(_VERSION) is not None or _is_json(response)
-    if read_refusal(response).code is not None or is_told:
+    if response.header(_VERSION) is not None or _is_json(response):
+        response.discard()
+        return
+    if read_refusal(response).code is not None:
         return
     # Somebody who may not see it is told so by a registry.
     root = channel.ask(Call(inquiry, "GET", _ROOT, scopes, accepted=(200, 401, 403)))
