@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pants.core.goals.package import PackageFieldSet
 from pants.engine.addresses import Address
@@ -117,6 +117,11 @@ class BuildKitImageFieldSet(PackageFieldSet):
     def __hash__(self) -> int:
         # Pants asks for it with each call of a rule. Of all fields it takes thirty times as long.
         return hash(self.address)
+
+    @property
+    def to_build(self) -> BuildKitImageFieldSet:
+        """The same for who builds it: an image is built once, whatever is to be said of it."""
+        return replace(self, image_only=False) if self.image_only else self
 
     @property
     def artifacts_field(self) -> StringSequenceField | StringField | None:

@@ -25,8 +25,9 @@ _DOCKER = (
     "DOCKER_TLS_VERIFY",
 )
 _BUILDERS = ("BUILDX_BUILDER", "BUILDX_CONFIG", "KUBECONFIG", "SSH_AUTH_SOCK")
-# A program in a pod finds its cluster by them (client-go, `rest.InClusterConfig`).
-_CLUSTER = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+CLUSTER_VARIABLES = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+"""By which a program in a pod finds its cluster (client-go, `rest.InClusterConfig`)."""
+
 _GITHUB_CACHE = (
     "ACTIONS_CACHE_SERVICE_V2",
     "ACTIONS_CACHE_URL",
@@ -70,7 +71,7 @@ PASSED = (
     *_DIRECTORIES,
     *_DOCKER,
     *_BUILDERS,
-    *_CLUSTER,
+    *CLUSTER_VARIABLES,
     *PROXY_VARIABLES,
     *_GITHUB_CACHE,
     *_AMAZON_CACHE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact
 from pants.engine.fs import EMPTY_DIGEST, AddPrefix, CreateDigest, FileContent, MergeDigests
@@ -124,9 +123,7 @@ async def package_image(
     try:
         if field_set.artifacts_field is not None:
             return await _package_artifacts(field_set, subsystem)
-        # Whatever is said of it, it is built once.
-        request = BuildImageRequest(replace(field_set, image_only=False))
-        image = await build_image(request, **implicitly())
+        image = await build_image(BuildImageRequest(field_set.to_build), **implicitly())
     except Exception as e:
         await _raise_cycle(field_set, e)
         raise

@@ -26,15 +26,15 @@ DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 """What Docker's configuration calls Docker Hub."""
 
 DOCKER_CONFIG_FILE = "config.json"
+"""What Docker calls its configuration in the directory where that lies."""
+
+AUTH_CONFIG_VARIABLE = "DOCKER_AUTH_CONFIG"
+"""The variable that may hold a Docker configuration."""
 
 _MEMBERS = (
     *("auths", "credHelpers", "credsStore"),
     *("auth", "username", "password", "identitytoken", "registrytoken"),
 )
-"""What Docker calls its configuration in the directory where that lies."""
-
-AUTH_CONFIG_VARIABLE = "DOCKER_AUTH_CONFIG"
-"""The variable that may hold a Docker configuration."""
 
 
 class InvalidDockerConfigError(CredentialsUnavailableError):

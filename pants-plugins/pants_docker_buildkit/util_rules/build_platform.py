@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 from pants.engine.platform import Platform
 
+from pants_docker_buildkit.buildx.environment import CLUSTER_VARIABLES
 from pants_docker_buildkit.buildx.native_platform import native_platforms
 from pants_docker_buildkit.compat import implicitly, rule
 from pants_docker_buildkit.errors import BuilderNotAskedError, InvalidOptionError
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 _SELECTS_A_BUILDER = (
     *("HOME", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_HOST"),
     *("BUILDX_BUILDER", "BUILDX_CONFIG", "KUBECONFIG"),
-    *("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"),
+    *CLUSTER_VARIABLES,
 )
 
 
